@@ -1,0 +1,355 @@
+//! One small error type per operation, sorted by whose fault it is, and the one table from errors
+//! to close codes.
+
+use core::fmt;
+
+use crate::close_code::CloseCode;
+
+/// Fatal: the peer broke a rule, a limit was passed, or time ran out.
+///
+/// The Close frame with [`close_code`](Self::close_code) is in `out` already: write it, then end
+/// the transport. Every later call returns the same error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The peer broke a rule.
+    Peer(PeerError),
+    /// A limit of the [`Config`](crate::Config) was passed.
+    Limit(LimitError),
+    /// A deadline of the [`Config`](crate::Config) passed.
+    Timeout(TimeoutError),
+    /// The caller broke the contract of a call in a way that loses data.
+    Misuse(MisuseError),
+}
+
+impl ProtocolError {
+    /// Returns the code of the Close frame that the error has put into `out`;
+    /// [`CloseCode::ABNORMAL`] where none was written, since nobody is there to read it.
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::Peer(PeerError::InvalidUtf8) => CloseCode::INVALID_PAYLOAD,
+            Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
+            Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
+            Self::Timeout(TimeoutError::KeepAlive) | Self::Misuse(_) => CloseCode::INTERNAL_ERROR,
+            Self::Timeout(TimeoutError::Close | TimeoutError::Handshake) => CloseCode::ABNORMAL,
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(error) => error.fmt(f),
+            Self::Limit(error) => error.fmt(f),
+            Self::Timeout(error) => error.fmt(f),
+            Self::Misuse(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ProtocolError {}
+
+impl From<PeerError> for ProtocolError {
+    fn from(error: PeerError) -> Self {
+        Self::Peer(error)
+    }
+}
+
+impl From<LimitError> for ProtocolError {
+    fn from(error: LimitError) -> Self {
+        Self::Limit(error)
+    }
+}
+
+impl From<TimeoutError> for ProtocolError {
+    fn from(error: TimeoutError) -> Self {
+        Self::Timeout(error)
+    }
+}
+
+impl From<MisuseError> for ProtocolError {
+    fn from(error: MisuseError) -> Self {
+        Self::Misuse(error)
+    }
+}
+
+/// The peer broke a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// A reserved bit without an extension that defines it (RFC 6455 section 5.2).
+    ReservedBits,
+    /// A reserved opcode (section 5.2).
+    UnknownOpCode(u8),
+    /// A masked frame from a server (section 5.1).
+    MaskedFrame,
+    /// An unmasked frame from a client (section 5.1).
+    UnmaskedFrame,
+    /// A control frame without FIN (section 5.5).
+    FragmentedControl,
+    /// A control frame with more than 125 bytes of payload (section 5.5).
+    ControlTooLong,
+    /// A length in more bytes than it needs (section 5.2).
+    LengthNotMinimal,
+    /// A length of 2^63 or more (section 5.2).
+    LengthTooLarge,
+    /// A continuation without a message under way (section 5.4).
+    UnexpectedContinuation,
+    /// A new message inside a fragmented one (section 5.4).
+    ExpectedContinuation,
+    /// A text, or the reason of a Close frame, that isn't UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A Close frame with one byte of payload (section 5.5.1).
+    InvalidClosePayload,
+    /// A Close frame with a code that must not be sent (section 7.4).
+    InvalidCloseCode(u16),
+    /// The transport ended before the closing handshake was done (section 7.1.5: 1006).
+    ClosedWithoutHandshake,
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReservedBits => "the peer set a reserved bit",
+            Self::UnknownOpCode(value) => {
+                return write!(f, "the peer used the reserved opcode {value:#x}");
+            }
+            Self::MaskedFrame => "the server masked a frame",
+            Self::UnmaskedFrame => "the client didn't mask a frame",
+            Self::FragmentedControl => "the peer fragmented a control frame",
+            Self::ControlTooLong => "the peer sent a control frame of more than 125 bytes",
+            Self::LengthNotMinimal => "the peer wrote a length in more bytes than it needs",
+            Self::LengthTooLarge => "the peer wrote a length of 2^63 or more",
+            Self::UnexpectedContinuation => {
+                "the peer sent a continuation frame without a message under way"
+            }
+            Self::ExpectedContinuation => "the peer began a message inside a fragmented one",
+            Self::InvalidUtf8 => "the peer sent text that isn't UTF-8",
+            Self::InvalidClosePayload => "the peer sent a close frame with one byte of payload",
+            Self::InvalidCloseCode(code) => {
+                return write!(f, "the peer sent the close code {code}, which must not be sent");
+            }
+            Self::ClosedWithoutHandshake => {
+                "the peer closed the connection without completing the closing handshake"
+            }
+        })
+    }
+}
+
+impl core::error::Error for PeerError {}
+
+/// A limit of the [`Config`](crate::Config) was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// A message is longer than `max_message_len`, or than the memory there is.
+    MessageTooLong,
+    /// The head of a handshake is longer than `max_head_len`.
+    HeadTooLong,
+    /// The head of a handshake has more than `max_head_fields` fields.
+    TooManyFields,
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MessageTooLong => "the peer's message is longer than max_message_len allows",
+            Self::HeadTooLong => "the handshake's head is longer than max_head_len allows",
+            Self::TooManyFields => "the handshake has more fields than max_head_fields allows",
+        })
+    }
+}
+
+impl core::error::Error for LimitError {}
+
+/// A deadline of the [`Config`](crate::Config) passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimeoutError {
+    /// The opening handshake took longer than `handshake_timeout`.
+    Handshake,
+    /// The pong to a keep-alive ping took longer than the keep-alive timeout.
+    KeepAlive,
+    /// The peer's Close frame took longer than `close_timeout`.
+    Close,
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the opening handshake was not finished in time",
+            Self::KeepAlive => "the peer didn't answer the keep-alive ping in time",
+            Self::Close => "the peer didn't answer the close frame in time",
+        })
+    }
+}
+
+impl core::error::Error for TimeoutError {}
+
+/// The caller broke the contract of a call in a way that loses data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MisuseError {
+    /// The inbox given isn't the one that holds the beginning of the message under way: one
+    /// connection, one inbox.
+    WrongInbox,
+}
+
+impl fmt::Display for MisuseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongInbox => {
+                "the inbox doesn't hold the message under way: give each connection one inbox"
+            }
+        })
+    }
+}
+
+impl core::error::Error for MisuseError {}
+
+/// A send was refused: nothing was sent, the connection is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close frame was sent or the connection has failed: nothing can be sent any more.
+    Closed,
+    /// `out` holds `max_unsent` bytes or more: write it first.
+    Full,
+    /// The payload of a ping or pong has more than 125 bytes.
+    ControlTooLong,
+    /// The reason of a Close frame has more than 123 bytes.
+    ReasonTooLong,
+    /// The close code must not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+    UnsendableCode(u16),
+    /// A message sent in parts is under way: end it first, and keep to its kind.
+    MessageInProgress,
+    /// Only a server can have its frames' payload written by the caller: a client's is masked.
+    NotAServer,
+    /// The source of randomness failed, or a client was made with a server's config, which has
+    /// none: use [`Config::client`](crate::Config::client).
+    Entropy,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the connection is closing or closed: nothing can be sent any more",
+            Self::Full => "max_unsent bytes are waiting in the output: write them first",
+            Self::ControlTooLong => "a ping or pong carries at most 125 bytes",
+            Self::ReasonTooLong => "the reason of a close frame has at most 123 bytes",
+            Self::UnsendableCode(code) => {
+                return write!(
+                    f,
+                    "the close code {code} must not be sent: use 1000 to 1003, 1007 to 1014 or \
+                     3000 to 4999"
+                );
+            }
+            Self::MessageInProgress => {
+                "a message sent in parts is under way: end it first, and keep to its kind"
+            }
+            Self::NotAServer => "a client masks its payload: only a server can write it apart",
+            Self::Entropy => {
+                "no mask key: the source of randomness failed, or the config is a server's"
+            }
+        })
+    }
+}
+
+impl core::error::Error for SendError {}
+
+impl From<crate::entropy::EntropyError> for SendError {
+    fn from(_: crate::entropy::EntropyError) -> Self {
+        Self::Entropy
+    }
+}
+
+/// A setting that can't work, with what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The named limit is 0: nothing could pass it.
+    ZeroLimit(&'static str),
+    /// The named duration is zero: it would be over before it began. `None` switches a keep-alive
+    /// interval or timeout off.
+    ZeroDuration(&'static str),
+    /// A keep-alive timeout without an interval: no ping would ever be sent.
+    TimeoutWithoutInterval,
+    /// The named limit is too large for this machine's addresses.
+    LimitTooLarge(&'static str),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroLimit(name) => write!(f, "{name} is 0: set at least 1"),
+            Self::ZeroDuration(name) => {
+                write!(f, "{name} is zero: set a longer one (None switches keep-alive off)")
+            }
+            Self::TimeoutWithoutInterval => f.write_str(
+                "keep_alive has a timeout but no interval: set the interval after which to ping",
+            ),
+            Self::LimitTooLarge(name) => {
+                write!(f, "{name} is larger than this machine's memory can be: set a smaller one")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+#[cfg(feature = "std")]
+mod io {
+    use std::io;
+
+    use super::{ProtocolError, SendError, TimeoutError};
+
+    impl From<ProtocolError> for io::Error {
+        fn from(error: ProtocolError) -> Self {
+            let kind = match error {
+                ProtocolError::Peer(super::PeerError::ClosedWithoutHandshake) => {
+                    io::ErrorKind::UnexpectedEof
+                }
+                ProtocolError::Peer(_) | ProtocolError::Limit(_) => io::ErrorKind::InvalidData,
+                ProtocolError::Timeout(_) => io::ErrorKind::TimedOut,
+                ProtocolError::Misuse(_) => io::ErrorKind::InvalidInput,
+            };
+            Self::new(kind, error)
+        }
+    }
+
+    impl From<SendError> for io::Error {
+        fn from(error: SendError) -> Self {
+            let kind = match error {
+                SendError::Closed => io::ErrorKind::NotConnected,
+                SendError::Full => io::ErrorKind::WouldBlock,
+                SendError::Entropy => io::ErrorKind::Other,
+                SendError::ControlTooLong
+                | SendError::ReasonTooLong
+                | SendError::UnsendableCode(_)
+                | SendError::MessageInProgress
+                | SendError::NotAServer => io::ErrorKind::InvalidInput,
+            };
+            Self::new(kind, error)
+        }
+    }
+
+    impl From<TimeoutError> for io::Error {
+        fn from(error: TimeoutError) -> Self {
+            Self::new(io::ErrorKind::TimedOut, error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_core_are_at_most_8_bytes() {
+        assert!(size_of::<ProtocolError>() <= 8);
+        assert!(size_of::<SendError>() <= 8);
+        assert!(size_of::<Option<ProtocolError>>() <= 8);
+    }
+}

@@ -1,0 +1,71 @@
+use bytes::Bytes;
+
+use crate::close_code::CloseCode;
+use crate::message::{CloseFrame, Data, Message, Utf8Bytes};
+
+/// What has been received, lent from the input or the inbox, never from the connection: answer
+/// while you hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A whole text message.
+    Text(&'a str),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts): at most what
+    /// arrived. Texts are cut at characters, so a piece can be empty.
+    Part {
+        /// The piece.
+        data: Data<'a>,
+        /// Whether the message begins with it.
+        start: bool,
+        /// Whether the message ends with it.
+        end: bool,
+    },
+    /// Answered already: the pong is in `out`.
+    Ping(&'a [u8]),
+    /// An answer to a ping, or unsolicited.
+    Pong(&'a [u8]),
+    /// The peer closes; the answer is in `out`, behind the answers to everything before it.
+    /// `None`: a Close frame without a code. Nothing that comes behind it is looked at.
+    Close(Option<CloseFrame<'a>>),
+}
+
+/// The owned twin of [`Event`], for queues, streams and other threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnedEvent {
+    /// A whole message.
+    Message(Message),
+    /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts).
+    Part {
+        /// The piece.
+        data: Message,
+        /// Whether the message begins with it.
+        start: bool,
+        /// Whether the message ends with it.
+        end: bool,
+    },
+    /// Answered already: the pong is in `out`.
+    Ping(Bytes),
+    /// An answer to a ping, or unsolicited.
+    Pong(Bytes),
+    /// The peer closes; the answer is in `out`.
+    Close(Option<OwnedCloseFrame>),
+}
+
+/// The owned twin of [`CloseFrame`].
+#[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.5.1 has these two")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedCloseFrame {
+    /// Why.
+    pub code: CloseCode,
+    /// Why, for people; at most 123 bytes.
+    pub reason: Utf8Bytes,
+}
+
+impl From<CloseFrame<'_>> for OwnedCloseFrame {
+    fn from(frame: CloseFrame<'_>) -> Self {
+        Self { code: frame.code, reason: alloc::string::String::from(frame.reason).into() }
+    }
+}

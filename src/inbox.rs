@@ -1,0 +1,214 @@
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::kernel::copy::append_text;
+use crate::kernel::mask::{mask, rotate};
+use crate::message::Utf8Bytes;
+
+/// For each byte that has arrived, at most this many are reserved for those a header announces.
+const MAX_AHEAD: usize = 31;
+
+/// Pieces that are unmasked and copied while they are in the first-level cache; see
+/// [`crate::kernel::copy`] for why not more.
+const PIECE: usize = 2048;
+
+/// Storage of a message that doesn't lie whole in one input: straddling or fragmented.
+///
+/// Empty: 8 bytes, no heap. It grows with what has arrived, at most 32 times that, never with what
+/// a header announces. Give each connection its own.
+#[derive(Debug, Default)]
+pub struct Inbox(Option<Box<Store>>);
+
+#[derive(Debug, Default)]
+struct Store {
+    text: String,
+    /// `filled` bytes of the message; behind them room that [`Inbox::direct_room`] has lent.
+    bytes: Vec<u8>,
+    filled: usize,
+    /// The payload of a control frame that is not whole yet.
+    control: Vec<u8>,
+    message_under_way: bool,
+    control_under_way: bool,
+}
+
+/// The memory there is doesn't suffice.
+#[derive(Debug)]
+pub(crate) struct OutOfMemory;
+
+impl Inbox {
+    /// Makes an empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Frees the memory unless a message is under way; call it before waiting.
+    pub fn shrink(&mut self) {
+        if let Some(store) = &self.0
+            && !store.message_under_way
+            && !store.control_under_way
+        {
+            self.0 = None;
+        }
+    }
+
+    /// Returns how many bytes of heap the messages in it hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |store| {
+            store.text.capacity() + store.bytes.capacity() + store.control.capacity()
+        })
+    }
+
+    /// Drops what is left of the last message and gets ready for the next.
+    pub(crate) fn begin_message(&mut self) {
+        let store = self.store();
+        store.text.clear();
+        store.bytes.clear();
+        store.filled = 0;
+        store.message_under_way = true;
+    }
+
+    /// The message is whole, or will never be; its data stays until the next begins.
+    pub(crate) fn end_message(&mut self) {
+        if let Some(store) = &mut self.0 {
+            store.message_under_way = false;
+        }
+    }
+
+    /// How many bytes of the message under way are here; 0 without one.
+    pub(crate) fn message_len(&self) -> usize {
+        match &self.0 {
+            Some(store) if store.message_under_way => store.text.len() + store.filled,
+            _ => 0,
+        }
+    }
+
+    /// Appends text of a frame of which `announced` more bytes will come.
+    pub(crate) fn append_text(&mut self, text: &str, announced: u64) -> Result<(), OutOfMemory> {
+        let store = self.store();
+        let (len, capacity) = (store.text.len(), store.text.capacity());
+        if capacity - len < text.len() {
+            let additional = room(len, text.len(), announced);
+            store.text.try_reserve(additional).map_err(|_| OutOfMemory)?;
+        }
+        append_text(&mut store.text, text);
+        Ok(())
+    }
+
+    /// Appends a character that arrived in two pieces.
+    pub(crate) fn append_char(&mut self, char: char) -> Result<(), OutOfMemory> {
+        self.append_text(char.encode_utf8(&mut [0; 4]), 0)
+    }
+
+    /// Unmasks `bytes` and appends them; `announced` more of the frame will come.
+    pub(crate) fn append_masked(
+        &mut self,
+        bytes: &mut [u8],
+        key: [u8; 4],
+        announced: u64,
+    ) -> Result<(), OutOfMemory> {
+        let store = self.store();
+        store.bytes.truncate(store.filled);
+        let (len, capacity) = (store.bytes.len(), store.bytes.capacity());
+        if capacity - len < bytes.len() {
+            let additional = room(len, bytes.len(), announced);
+            store.bytes.try_reserve(additional).map_err(|_| OutOfMemory)?;
+        }
+        for (i, piece) in bytes.chunks_mut(PIECE).enumerate() {
+            mask(piece, rotate(key, i * PIECE));
+            store.bytes.extend_from_slice(piece);
+        }
+        store.filled = store.bytes.len();
+        Ok(())
+    }
+
+    /// Lends initialised room behind the bytes that are here, for at most `announced` more.
+    pub(crate) fn direct_room(&mut self, announced: u64) -> Option<&mut [u8]> {
+        let store = self.0.as_mut()?;
+        let filled = store.filled;
+        let add = room(filled, 0, announced);
+        if store.bytes.len() < filled + add {
+            store.bytes.try_reserve(filled + add - store.bytes.len()).ok()?;
+            store.bytes.resize(filled + add, 0);
+        }
+        store.bytes.get_mut(filled..filled + add)
+    }
+
+    /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in.
+    /// Returns how many there were.
+    pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> usize {
+        let Some(store) = &mut self.0 else { return 0 };
+        let n = n.min(store.bytes.len() - store.filled);
+        if let Some(new) = store.bytes.get_mut(store.filled..store.filled + n) {
+            mask(new, key);
+        }
+        store.filled += n;
+        n
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0.as_ref().map_or("", |store| &store.text)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_ref().and_then(|store| store.bytes.get(..store.filled)).unwrap_or_default()
+    }
+
+    /// Moves the text out, without a copy.
+    pub(crate) fn take_text(&mut self) -> Utf8Bytes {
+        self.0.as_mut().map(|store| core::mem::take(&mut store.text)).unwrap_or_default().into()
+    }
+
+    /// Moves the bytes out, without a copy.
+    pub(crate) fn take_bytes(&mut self) -> Bytes {
+        let Some(store) = &mut self.0 else { return Bytes::new() };
+        store.bytes.truncate(store.filled);
+        store.filled = 0;
+        Bytes::from(core::mem::take(&mut store.bytes))
+    }
+
+    pub(crate) fn begin_control(&mut self) {
+        let store = self.store();
+        store.control.clear();
+        store.control_under_way = true;
+    }
+
+    pub(crate) fn end_control(&mut self) {
+        if let Some(store) = &mut self.0 {
+            store.control_under_way = false;
+        }
+    }
+
+    /// Unmasks a piece of a control frame's payload and appends it.
+    pub(crate) fn append_control(&mut self, bytes: &mut [u8], key: [u8; 4]) {
+        mask(bytes, key);
+        // At most 125 bytes in all: the header has been judged.
+        self.store().control.extend_from_slice(bytes);
+    }
+
+    /// How many bytes of the control frame under way are here; 0 without one.
+    pub(crate) fn control_len(&self) -> usize {
+        match &self.0 {
+            Some(store) if store.control_under_way => store.control.len(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn control(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |store| &store.control)
+    }
+
+    fn store(&mut self) -> &mut Store {
+        self.0.get_or_insert_default()
+    }
+}
+
+/// How much to reserve behind `len` bytes for `add` that have arrived and `announced` more.
+fn room(len: usize, add: usize, announced: u64) -> usize {
+    let ahead = (len + add).saturating_mul(MAX_AHEAD);
+    add + usize::try_from(announced).unwrap_or(usize::MAX).min(ahead)
+}

@@ -1,0 +1,123 @@
+//! Appending payloads to buffers.
+
+use alloc::string::String;
+
+use bytes::BytesMut;
+
+use crate::kernel::mask::{mask, rotate};
+
+/// Longer copies are cut into pieces of this many bytes: with glibc on some processors a `memcpy`
+/// of 4 KiB and more whose ends lie a few bytes apart modulo the page is up to 15 times slower.
+const PIECE: usize = 2048;
+
+/// Masked data goes through a block on the stack: one pass over memory instead of two.
+const BLOCK: usize = 256;
+
+/// Appends `data`; room for it should have been reserved.
+#[inline]
+pub(crate) fn append(out: &mut BytesMut, data: &[u8]) {
+    if data.len() <= PIECE {
+        out.extend_from_slice(data);
+    } else {
+        for piece in data.chunks(PIECE) {
+            out.extend_from_slice(piece);
+        }
+    }
+}
+
+/// Appends `data` masked with `key`; room for it should have been reserved.
+#[inline]
+pub(crate) fn append_masked(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
+    let (blocks, rest) = data.as_chunks::<BLOCK>();
+    for block in blocks {
+        let mut copy = *block;
+        mask(&mut copy, key);
+        out.extend_from_slice(&copy);
+    }
+    let mut copy = [0; BLOCK];
+    if let Some(copy) = copy.get_mut(..rest.len()) {
+        copy.copy_from_slice(rest);
+        mask(copy, key);
+        out.extend_from_slice(copy);
+    }
+}
+
+/// Appends text, in pieces that end at characters.
+pub(crate) fn append_text(out: &mut String, mut text: &str) {
+    while text.len() > PIECE {
+        let (piece, rest) = text.split_at(text.floor_char_boundary_compat(PIECE));
+        out.push_str(piece);
+        text = rest;
+    }
+    out.push_str(text);
+}
+
+/// Copies `src` to `dst` unmasked, as far as both reach.
+pub(crate) fn copy_masked(dst: &mut [u8], src: &[u8], key: [u8; 4]) {
+    for (i, (dst, src)) in dst.chunks_mut(PIECE).zip(src.chunks(PIECE)).enumerate() {
+        let n = dst.len().min(src.len());
+        if let (Some(dst), Some(src)) = (dst.get_mut(..n), src.get(..n)) {
+            dst.copy_from_slice(src);
+            mask(dst, rotate(key, i * PIECE));
+        }
+    }
+}
+
+/// `str::floor_char_boundary`, which the MSRV doesn't have yet.
+trait FloorCharBoundary {
+    fn floor_char_boundary_compat(&self, at: usize) -> usize;
+}
+
+impl FloorCharBoundary for str {
+    fn floor_char_boundary_compat(&self, at: usize) -> usize {
+        (0..=at).rev().find(|&i| self.is_char_boundary(i)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn sample(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i.wrapping_mul(131) >> 3) as u8).collect()
+    }
+
+    fn masked(data: &[u8], key: [u8; 4]) -> Vec<u8> {
+        data.iter().enumerate().map(|(i, b)| b ^ key[i % 4]).collect()
+    }
+
+    #[test]
+    fn every_copy_agrees_with_the_naive_one() {
+        let key = [0x11, 0x22, 0x44, 0x88];
+        let lens = (0..1100).chain([2047, 2048, 2049, 4095, 4096, 4097, 10_000, 70_001]);
+        for data in lens.map(sample) {
+            let mut out = BytesMut::from(&b"before"[..]);
+            append(&mut out, &data);
+            assert_eq!(&out[..6], b"before");
+            assert_eq!(out[6..], data[..]);
+
+            let mut out = BytesMut::from(&b"before"[..]);
+            append_masked(&mut out, &data, key);
+            assert_eq!(&out[..6], b"before");
+            assert_eq!(out[6..], masked(&data, key)[..]);
+
+            let mut dst = vec![0; data.len()];
+            copy_masked(&mut dst, &data, key);
+            assert_eq!(dst, masked(&data, key));
+        }
+    }
+
+    #[test]
+    fn text_is_cut_at_characters() {
+        for pad in 0..5 {
+            let mut text = "x".repeat(pad);
+            text.push_str(&"a\u{e4}\u{20ac}\u{1f600}".repeat(2000));
+            let mut out = String::from("before");
+            append_text(&mut out, &text);
+            assert_eq!(out, alloc::format!("before{text}"));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/// The kind of a frame ([RFC 6455 section 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
+///
+/// The reserved values 3 to 7 and 0xb to 0xf have no variant: a frame that uses one is refused.
+#[expect(clippy::exhaustive_enums, reason = "RFC 6455 has no further opcodes")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OpCode {
+    /// A further fragment of the message under way (0x0).
+    Continuation = 0x0,
+    /// A text message, or its first fragment (0x1).
+    Text = 0x1,
+    /// A binary message, or its first fragment (0x2).
+    Binary = 0x2,
+    /// Starts or answers the closing handshake (0x8).
+    Close = 0x8,
+    /// Asks for a pong (0x9).
+    Ping = 0x9,
+    /// Answers a ping, or is sent unasked (0xa).
+    Pong = 0xa,
+}
+
+impl OpCode {
+    /// Returns the opcode of the value in the low four bits of `byte`, `None` if it is reserved.
+    #[must_use]
+    pub const fn from_low_bits(byte: u8) -> Option<Self> {
+        Some(match byte & 0x0f {
+            0x0 => Self::Continuation,
+            0x1 => Self::Text,
+            0x2 => Self::Binary,
+            0x8 => Self::Close,
+            0x9 => Self::Ping,
+            0xa => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Returns the value on the wire.
+    #[must_use]
+    pub const fn value(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns true for close, ping and pong: at most 125 bytes of payload, never fragmented
+    /// ([RFC 6455 section 5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)).
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        self.value() & 0x8 != 0
+    }
+}
