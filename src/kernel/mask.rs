@@ -72,7 +72,10 @@ fn mask_long(data: &mut [u8], key: [u8; 4]) {
     if std::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2, asked for in the line above; the function has no other
         // precondition, and `masking_agrees_with_the_naive_loop` compares it at every length.
-        #[expect(unsafe_code, reason = "a safe function with a target feature, found at run time")]
+        #[expect(
+            unsafe_code,
+            reason = "a safe function with a target feature, found at run time"
+        )]
         return unsafe { mask_avx2(data, key) };
     }
     mask_aligned::<16>(data, key);
