@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod authority;
 mod close_code;
 mod config;
 mod connection;
@@ -13,6 +14,8 @@ mod entropy;
 mod error;
 mod event;
 pub mod frame;
+pub mod handshake;
+mod http1;
 mod inbox;
 mod input;
 mod instant;
@@ -23,6 +26,7 @@ mod opcode;
 mod prepared;
 mod role;
 mod stats;
+mod url;
 
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
@@ -34,6 +38,14 @@ pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
 };
 pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
+pub use crate::handshake::accept::AcceptOptions;
+pub use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
+pub use crate::handshake::connect::ConnectRequest;
+pub use crate::handshake::head::{Head, RequestHead};
+pub use crate::handshake::origin::OriginPolicy;
+pub use crate::handshake::refusal::Refusal;
+pub use crate::handshake::server::ServerHandshake;
+pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
@@ -43,3 +55,4 @@ pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
+pub use crate::url::UrlError;
