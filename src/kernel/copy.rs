@@ -65,6 +65,8 @@ impl FloorCharBoundary for str {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_possible_truncation, reason = "samples")]
+
     use alloc::vec::Vec;
 
     use super::*;
