@@ -6,9 +6,13 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod adapter;
 mod close_code;
 mod config;
 mod connection;
+#[cfg(feature = "std")]
+mod driver;
 mod entropy;
 mod error;
 mod event;
@@ -23,7 +27,11 @@ mod opcode;
 mod prepared;
 mod role;
 mod stats;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
+#[cfg(feature = "std")]
+pub use crate::adapter::{Received, Unfinished, WebSocketError};
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;

@@ -283,7 +283,7 @@ impl Connection {
     /// Fails the connection: the Close frame with the error's code goes to `out`, unless one has
     /// been sent before.
     #[cold]
-    pub(super) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
+    pub(crate) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
         self.drop_waiting_pong();
         if self.closing.fail(error) == Answer::Close {
             self.answer_close(&error.close_code().value().to_be_bytes(), out);
