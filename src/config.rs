@@ -58,7 +58,6 @@ pub(crate) struct Settings {
 
 impl Config {
     /// Starts from the server's preset: keep-alive every 2 minutes. No entropy: servers don't mask.
-    #[must_use]
     pub const fn server() -> ConfigBuilder {
         ConfigBuilder::new(Duration::from_secs(120), None)
     }
@@ -66,7 +65,6 @@ impl Config {
     /// Starts from the client's preset: keep-alive every 30 seconds.
     ///
     /// Under `std` give [`Entropy::os`].
-    #[must_use]
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Duration::from_secs(30), Some(entropy))
     }
@@ -160,7 +158,11 @@ impl ConfigBuilder {
     ///   `timeout` after the ping was written, or the connection fails with
     ///   [`TimeoutError::KeepAlive`](crate::TimeoutError::KeepAlive). This is what notices a
     ///   vanished peer.
-    pub const fn keep_alive(mut self, interval: Option<Duration>, timeout: Option<Duration>) -> Self {
+    pub const fn keep_alive(
+        mut self,
+        interval: Option<Duration>,
+        timeout: Option<Duration>,
+    ) -> Self {
         self.0.keep_alive_interval = interval;
         self.0.keep_alive_timeout = timeout;
         self

@@ -105,7 +105,8 @@ impl Closing {
             State::Closed { .. } | State::Failed { .. } => return Answer::None,
         };
         let abnormal = error.close_code() == CloseCode::ABNORMAL;
-        let code = if abnormal { CloseCode::ABNORMAL } else { sent.unwrap_or(error.close_code()) };
+        let code =
+            if abnormal { CloseCode::ABNORMAL } else { sent.unwrap_or_else(|| error.close_code()) };
         let began = if abnormal && lost { Side::Peer } else { Side::Us };
         self.0 = State::Failed { error, code, began };
         if abnormal || sent.is_some() { Answer::None } else { Answer::Close }
@@ -127,26 +128,17 @@ impl Closing {
     /// RFC 6455 5.5.1: after its Close frame an endpoint MUST NOT send any more data.
     #[inline]
     pub(crate) const fn check_open(&self) -> Result<(), SendError> {
-        match self.0 {
-            State::Open => Ok(()),
-            _ => Err(SendError::Closed),
-        }
+        if self.is_open() { Ok(()) } else { Err(SendError::Closed) }
     }
 
     /// Since when the peer's Close frame has been awaited.
     pub(crate) const fn waiting_since(&self) -> Option<Instant> {
-        match self.0 {
-            State::CloseSent { since, .. } => Some(since),
-            _ => None,
-        }
+        if let State::CloseSent { since, .. } = self.0 { Some(since) } else { None }
     }
 
     /// The error that has poisoned the connection.
     pub(crate) const fn failed(&self) -> Option<ProtocolError> {
-        match self.0 {
-            State::Failed { error, .. } => Some(error),
-            _ => None,
-        }
+        if let State::Failed { error, .. } = self.0 { Some(error) } else { None }
     }
 
     pub(crate) const fn is_open(&self) -> bool {

@@ -92,7 +92,10 @@ pub(crate) struct Carry {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Completed {
     /// A character, with as many of the bytes as were needed.
-    Char { char: char, taken: usize },
+    Char {
+        char: char,
+        taken: usize,
+    },
     /// Still incomplete, with all of the bytes.
     Incomplete,
     Invalid,
@@ -103,6 +106,11 @@ impl Carry {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many bytes of the character are here: 0 to 3.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.len)
     }
 
     /// Keeps the beginning of a character; at most 3 bytes are one.

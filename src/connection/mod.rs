@@ -1,0 +1,183 @@
+//! The protocol after the handshake.
+//!
+//! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
+//! what doesn't lie whole in one input, `closing` and `keep_alive` keep their own states.
+
+pub(crate) mod closing;
+
+mod assembly;
+mod keep_alive;
+mod receive;
+pub(crate) mod send;
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use crate::config::{Config, Delivery};
+use crate::connection::assembly::Incoming;
+use crate::connection::closing::{CloseStatus, Closing};
+use crate::connection::keep_alive::KeepAlive;
+use crate::entropy::KeyBlock;
+use crate::error::ProtocolError;
+use crate::frame::LEN_64;
+use crate::instant::Instant;
+use crate::message::MessageKind;
+use crate::negotiated::Negotiated;
+use crate::role::Role;
+use crate::stats::Stats;
+
+/// The protocol after the handshake, for both roles.
+///
+/// At most 128 bytes, no heap for an idle connection. It owns neither input nor output: every
+/// byte of an input is used up, and what is to be written is appended to `out`.
+///
+/// 1. [`receive`](Self::receive) until it gives `None`, answering as you like;
+/// 2. write `out`, in any pieces;
+/// 3. wait for the next read, or for [`poll_timeout`](Self::poll_timeout).
+///
+/// Give each connection its own [`Inbox`](crate::Inbox) and its own output buffer.
+pub struct Connection {
+    config: Config,
+    /// What few connections need.
+    rare: Option<Box<Rare>>,
+    incoming: Incoming,
+    keep_alive: KeepAlive,
+    closing: Closing,
+    role: Role,
+    /// The kind of the message that is being sent in parts.
+    sending: Option<MessageKind>,
+    /// Whether a whole data frame at the beginning of an input may take the short way.
+    fast_receive: bool,
+    /// Whether a message may be sent the short way, if `out` has room.
+    fast_send: bool,
+}
+
+/// What few connections need: allocated when it is first used.
+#[derive(Default)]
+struct Rare {
+    stats: Option<Stats>,
+    /// The answer to the newest ping, waiting for room in `out`.
+    waiting_pong: Option<Box<[u8]>>,
+    /// Mask keys of a client whose source the thread's block must not be mixed with.
+    keys: Option<KeyBlock<16>>,
+}
+
+impl Connection {
+    /// Makes the connection after any handshake: HTTP/1.1 of ours or of others, HTTP/2, HTTP/3.
+    ///
+    /// A client needs a config made by [`Config::client`]: otherwise it can't mask, and every
+    /// send is refused with [`SendError::Entropy`](crate::SendError::Entropy).
+    #[must_use]
+    pub fn new(role: Role, config: &Config, negotiated: &Negotiated, now: Instant) -> Self {
+        // No extension is negotiated yet that would change the data phase.
+        let _ = negotiated;
+        let mut connection = Self {
+            config: config.clone(),
+            rare: None,
+            incoming: Incoming::new(),
+            keep_alive: KeepAlive::new(now),
+            closing: Closing::OPEN,
+            role,
+            sending: None,
+            fast_receive: false,
+            fast_send: false,
+        };
+        connection.choose_ways();
+        connection
+    }
+
+    /// Returns which end this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns true until a Close frame is sent or received, or the connection fails: messages can
+    /// be sent.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.closing.is_open()
+    }
+
+    /// Returns true when the connection is closed or has failed: write what is in `out`, then end
+    /// the transport (a client waits for the server to do so first).
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closing.is_closed()
+    }
+
+    /// Returns who began to close, with which code; `None` while the connection is open.
+    #[must_use]
+    pub const fn close_status(&self) -> Option<CloseStatus> {
+        self.closing.status(self.role)
+    }
+
+    /// Returns the error that has failed the connection.
+    #[must_use]
+    pub const fn error(&self) -> Option<ProtocolError> {
+        self.closing.failed()
+    }
+
+    /// Starts to count; costs one small allocation and a few nanoseconds per message.
+    pub fn enable_stats(&mut self) {
+        self.rare().stats.get_or_insert_default();
+        self.choose_ways();
+    }
+
+    /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        self.rare.as_ref()?.stats
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Decides anew which calls may take the short way; after each change of what it asks for.
+    fn choose_ways(&mut self) {
+        let settings = self.config.settings();
+        let plain = self
+            .rare
+            .as_ref()
+            .is_none_or(|rare| rare.stats.is_none() && rare.waiting_pong.is_none());
+        self.fast_receive = plain
+            && self.incoming.is_between_messages()
+            && settings.delivery == Delivery::Whole
+            && settings.max_message_len > u64::from(u16::MAX)
+            && !self.closing.is_closed();
+        self.fast_send =
+            plain && self.closing.is_open() && self.sending.is_none() && !self.keep_alive.counts();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("closing", &self.closing)
+            .field("incoming", &self.incoming)
+            .field("sending", &self.sending)
+            .finish_non_exhaustive()
+    }
+}
+
+// The short way of `receive` knows the lengths of 7 and 16 bits.
+const _: () = assert!(LEN_64 == 127);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_at_most_128_bytes() {
+        assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
+        assert_eq!(size_of::<crate::inbox::Inbox>(), size_of::<usize>());
+    }
+}

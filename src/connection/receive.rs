@@ -1,0 +1,347 @@
+//! Bytes in, events out.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::close_code::CloseCode;
+use crate::connection::Connection;
+use crate::connection::assembly::Step;
+use crate::connection::closing::Answer;
+use crate::error::{PeerError, ProtocolError};
+use crate::event::{Event, OwnedEvent};
+use crate::frame::{LEN_16, MASK};
+use crate::inbox::Inbox;
+use crate::input::Input;
+use crate::instant::Instant;
+use crate::kernel::mask::mask;
+use crate::kernel::utf8::validate;
+use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+use crate::opcode::OpCode;
+use crate::role::Role;
+
+/// First bytes of whole, unfragmented, uncompressed data frames.
+const WHOLE_TEXT: u8 = 0x81;
+const WHOLE_BINARY: u8 = 0x82;
+
+impl Connection {
+    /// Returns the next event; `None`: the input is used up.
+    ///
+    /// Pongs, the answer to a Close frame and the Close frame of an error are appended to `out`.
+    /// After the closing handshake input is dropped
+    /// ([RFC 6455 section 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Give the same
+    /// `inbox` each time: it holds the message under way.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the peer breaks a rule or passes a limit. The Close frame with the
+    /// error's code is in `out` then: write it, and end the transport. Each later call returns the
+    /// same error.
+    #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
+    #[inline]
+    pub fn receive<'a, 'b: 'a>(
+        &mut self,
+        input: &mut Input<'b>,
+        inbox: &'a mut Inbox,
+        out: &mut BytesMut,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if self.fast_receive
+            && let Some(data) = self.receive_whole(input)
+        {
+            return Ok(Some(match data {
+                Data::Text(text) => Event::Text(text),
+                Data::Binary(bytes) => Event::Binary(bytes),
+            }));
+        }
+        self.receive_any(input, inbox, out)
+    }
+
+    /// The same, owned: moved out of the inbox without a copy, or copied to its exact size.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_owned(
+        &mut self,
+        input: &mut Input<'_>,
+        inbox: &mut Inbox,
+        out: &mut BytesMut,
+    ) -> Result<Option<OwnedEvent>, ProtocolError> {
+        if self.fast_receive
+            && let Some(data) = self.receive_whole(input)
+        {
+            return Ok(Some(OwnedEvent::Message(data.into())));
+        }
+        let now = input.now();
+        let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
+        Ok(Some(match step {
+            Step::Message(data) => OwnedEvent::Message(data.into()),
+            Step::Assembled { kind: MessageKind::Text, .. } => {
+                OwnedEvent::Message(Message::Text(inbox.take_text()))
+            }
+            Step::Assembled { kind: MessageKind::Binary, .. } => {
+                OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
+            }
+            Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
+            Step::PartInInbox { start, end } => {
+                OwnedEvent::Part { data: Message::Text(inbox.take_text()), start, end }
+            }
+            Step::Control(opcode, payload) => self.control(opcode, payload, now, out)?.into(),
+            Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), now, out)?.into(),
+        }))
+    }
+
+    /// Tells whether [`receive`](Self::receive) on these bytes would give an event, for adapters
+    /// that lend events out of a loop.
+    ///
+    /// True: it gives an event or an error. False: nothing, or an error. An event of a kind that is
+    /// still to be taken, such as one whose last byte was read directly, counts for no bytes too.
+    #[must_use]
+    pub fn has_event(&self, bytes: &[u8]) -> bool {
+        if self.closing.is_closed() {
+            return self.closing.failed().is_some();
+        }
+        self.incoming.has_step(bytes, self.role, self.config.settings())
+    }
+
+    /// Lends room for the rest of a large binary frame, to be read into directly: it saves the copy
+    /// of messages far larger than a read. Say with [`received_direct`](Self::received_direct) how
+    /// much was read, then call [`receive`](Self::receive) with what was read besides, if anything.
+    ///
+    /// `None` unless such a frame is under way, all input has been received, and the inbox holds
+    /// the frame's beginning. The room is at most 31 times as long as what has arrived.
+    #[must_use]
+    pub fn direct_room<'i>(&self, inbox: &'i mut Inbox) -> Option<&'i mut [u8]> {
+        if self.closing.is_closed() {
+            return None;
+        }
+        let delivery = self.config.settings().delivery;
+        let rest = self.incoming.direct_rest(inbox, delivery)?;
+        inbox.direct_room(rest).filter(|room| !room.is_empty())
+    }
+
+    /// Takes in the first `n` bytes of the room that [`direct_room`](Self::direct_room) has lent,
+    /// read at `now`. Follow it with [`receive`](Self::receive), which has the event if the message
+    /// is whole.
+    pub fn received_direct(&mut self, n: usize, now: Instant, inbox: &mut Inbox) {
+        let delivery = self.config.settings().delivery;
+        if n > 0 && self.incoming.direct_rest(inbox, delivery).is_some() {
+            self.keep_alive.heard(now);
+            self.incoming.received_direct(n, inbox);
+        }
+    }
+
+    /// The transport has ended.
+    ///
+    /// # Errors
+    /// [`PeerError::ClosedWithoutHandshake`] unless the closing handshake is done
+    /// ([RFC 6455 section 7.1.5](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5): 1006), or
+    /// the error that has failed the connection before.
+    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        let result = self.closing.receive_eof();
+        self.drop_waiting_pong();
+        self.choose_ways();
+        result
+    }
+
+    /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under
+    /// way. `None`: it isn't one, and the long way finds out what it is.
+    #[inline]
+    fn receive_whole<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+        let bytes = input.as_bytes();
+        let (&[first, second], rest) = bytes.split_first_chunk()?;
+        if first != WHOLE_TEXT && first != WHOLE_BINARY {
+            return None;
+        }
+        let masked = self.role == Role::Server;
+        // The right mask bit disappears; the wrong one makes the length too large for both forms.
+        let short = if masked { second ^ MASK } else { second };
+        let (len, len_bytes) = if short < LEN_16 {
+            (usize::from(short), 0)
+        } else if short == LEN_16 {
+            let len = u16::from_be_bytes(*rest.first_chunk()?);
+            if len < u16::from(LEN_16) {
+                return None;
+            }
+            (usize::from(len), 2)
+        } else {
+            return None;
+        };
+        let header_len = 2 + len_bytes + if masked { 4 } else { 0 };
+        if bytes.len() < header_len + len {
+            return None;
+        }
+        let now = input.now();
+        let (header, payload) = input.take(header_len + len).split_at_mut_checked(header_len)?;
+        if masked && let Some(key) = header.last_chunk() {
+            mask(payload, *key);
+        }
+        self.keep_alive.heard(now);
+        if first == WHOLE_BINARY {
+            return Some(Data::Binary(payload));
+        }
+        let Some(text) = validate(payload) else {
+            self.incoming.doom();
+            return None;
+        };
+        Some(Data::Text(text))
+    }
+
+    #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
+    #[inline(never)]
+    fn receive_any<'a, 'b: 'a>(
+        &mut self,
+        input: &mut Input<'b>,
+        inbox: &'a mut Inbox,
+        out: &mut BytesMut,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        let now = input.now();
+        let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
+        Ok(Some(match step {
+            Step::Message(Data::Text(text)) => Event::Text(text),
+            Step::Message(Data::Binary(bytes)) => Event::Binary(bytes),
+            Step::Assembled { kind: MessageKind::Text, .. } => Event::Text(inbox.text()),
+            Step::Assembled { kind: MessageKind::Binary, .. } => Event::Binary(inbox.bytes()),
+            Step::Part { data, start, end } => Event::Part { data, start, end },
+            Step::PartInInbox { start, end } => {
+                Event::Part { data: Data::Text(inbox.text()), start, end }
+            }
+            Step::Control(opcode, payload) => self.control(opcode, payload, now, out)?,
+            Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), now, out)?,
+        }))
+    }
+
+    /// Takes input until something is whole; fails the connection on an error.
+    fn advance<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        inbox: &mut Inbox,
+        out: &mut BytesMut,
+    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        if self.closing.is_closed() {
+            // RFC 6455 7.1.7: it MUST NOT continue to process data.
+            input.clear();
+            inbox.end_message();
+            inbox.end_control();
+            return self.closing.failed().map_or(Ok(None), Err);
+        }
+        self.send_waiting_pong(out);
+        if !input.is_empty() {
+            self.keep_alive.heard(input.now());
+        }
+        let step = self.incoming.step(input, inbox, self.role, self.config.settings());
+        if let Err(error) = step {
+            input.clear();
+            inbox.end_message();
+            inbox.end_control();
+            self.fail(error, out);
+        } else {
+            self.choose_ways();
+        }
+        if let Ok(Some(step)) = &step {
+            self.count_received(step);
+        }
+        step
+    }
+
+    /// Does what a control frame asks for.
+    fn control<'p>(
+        &mut self,
+        opcode: OpCode,
+        payload: &'p [u8],
+        now: Instant,
+        out: &mut BytesMut,
+    ) -> Result<Event<'p>, ProtocolError> {
+        if opcode == OpCode::Ping {
+            // RFC 6455 5.5.2: it MUST be answered, after our Close frame too.
+            self.answer_ping(payload, out);
+            return Ok(Event::Ping(payload));
+        }
+        if opcode == OpCode::Pong {
+            let round_trip = self.keep_alive.pong(payload, now);
+            if round_trip.is_some()
+                && let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut())
+            {
+                stats.last_round_trip = round_trip;
+            }
+            self.choose_ways();
+            return Ok(Event::Pong(payload));
+        }
+        let frame = match parse_close(payload) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.fail(error.into(), out);
+                return Err(error.into());
+            }
+        };
+        self.drop_waiting_pong();
+        let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
+        if self.closing.receive_close(code) == Answer::Close {
+            self.answer_close(payload, out);
+        }
+        self.choose_ways();
+        Ok(Event::Close(frame))
+    }
+
+    /// Fails the connection: the Close frame with the error's code goes to `out`, unless one has
+    /// been sent before.
+    #[cold]
+    pub(super) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
+        self.drop_waiting_pong();
+        if self.closing.fail(error) == Answer::Close {
+            self.answer_close(&error.close_code().value().to_be_bytes(), out);
+        }
+        self.choose_ways();
+    }
+
+    fn count_received(&mut self, step: &Step<'_>) {
+        let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) else { return };
+        let (bytes, whole) = match step {
+            Step::Message(data) => (data.as_bytes().len(), true),
+            Step::Assembled { len, .. } => (usize::try_from(*len).unwrap_or(usize::MAX), true),
+            Step::Part { data, end, .. } => (data.as_bytes().len(), *end),
+            Step::PartInInbox { end, .. } => (0, *end),
+            Step::Control(..) | Step::ControlInInbox(_) => return,
+        };
+        stats.bytes_received += u64::try_from(bytes).unwrap_or(u64::MAX);
+        stats.messages_received += u64::from(whole);
+    }
+}
+
+/// Judges the payload of a Close frame
+/// ([RFC 6455 section 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
+fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return Err(PeerError::InvalidClosePayload);
+    };
+    let code = CloseCode::new(u16::from_be_bytes(*code));
+    if !code.may_be_received() {
+        return Err(PeerError::InvalidCloseCode(code.value()));
+    }
+    let reason = core::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
+    Ok(Some(CloseFrame { code, reason }))
+}
+
+impl From<Data<'_>> for Message {
+    /// Copies the data to its exact size.
+    fn from(data: Data<'_>) -> Self {
+        match data {
+            Data::Text(text) => Self::Text(Utf8Bytes::from(alloc::string::String::from(text))),
+            Data::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
+        }
+    }
+}
+
+impl From<Event<'_>> for OwnedEvent {
+    /// Copies what is lent to its exact size.
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Text(text) => Self::Message(Data::Text(text).into()),
+            Event::Binary(bytes) => Self::Message(Data::Binary(bytes).into()),
+            Event::Part { data, start, end } => Self::Part { data: data.into(), start, end },
+            Event::Ping(payload) => Self::Ping(Bytes::copy_from_slice(payload)),
+            Event::Pong(payload) => Self::Pong(Bytes::copy_from_slice(payload)),
+            Event::Close(frame) => Self::Close(frame.map(Into::into)),
+        }
+    }
+}

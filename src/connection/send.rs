@@ -1,0 +1,497 @@
+//! Messages in, bytes out.
+
+use core::num::NonZeroUsize;
+
+use bytes::BytesMut;
+
+use crate::close_code::CloseCode;
+use crate::connection::Connection;
+use crate::connection::keep_alive::Due;
+use crate::entropy::KeyBlock;
+use crate::error::{ProtocolError, SendError, TimeoutError};
+use crate::frame::{FIN, FrameHead, FrameHeader, LEN_16, LEN_64, MASK, MAX_CONTROL_LEN};
+use crate::instant::Instant;
+use crate::kernel::copy::{append, append_masked};
+use crate::message::{Data, MessageKind};
+use crate::opcode::OpCode;
+use crate::prepared::Prepared;
+use crate::role::Role;
+
+/// The longest reason of a Close frame, in bytes: two of the payload are the code.
+const MAX_REASON_LEN: usize = MAX_CONTROL_LEN - 2;
+
+/// How one message is sent. `Default`: one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendOptions {
+    /// The longest payload of a frame, in bytes: a longer message is sent in fragments. `None`: one
+    /// frame, however long.
+    pub max_frame_len: Option<NonZeroUsize>,
+}
+
+impl SendOptions {
+    /// One frame.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { max_frame_len: None }
+    }
+
+    /// Sets the longest payload of a frame, in bytes.
+    #[must_use]
+    pub const fn max_frame_len(mut self, bytes: NonZeroUsize) -> Self {
+        self.max_frame_len = Some(bytes);
+        self
+    }
+}
+
+impl Connection {
+    /// Sends a text message in one frame.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    #[inline]
+    pub fn send_text(&mut self, text: &str, out: &mut BytesMut) -> Result<(), SendError> {
+        self.send_message(OpCode::Text, text.as_bytes(), out)
+    }
+
+    /// Sends a binary message in one frame.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    #[inline]
+    pub fn send_binary(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
+        self.send_message(OpCode::Binary, bytes, out)
+    }
+
+    /// Sends a message of either kind.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    pub fn send(
+        &mut self,
+        data: Data<'_>,
+        options: SendOptions,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        let (opcode, bytes) = (opcode(data.kind()), data.as_bytes());
+        match options.max_frame_len {
+            Some(max) if bytes.len() > max.get() => self.send_fragments(opcode, bytes, max, out),
+            _ => self.send_message(opcode, bytes, out),
+        }
+    }
+
+    /// Sends one frame of a message that is sent in pieces; `end` with the last one, which may be
+    /// empty. Pings, pongs and Close frames may come between; other messages may not.
+    ///
+    /// # Errors
+    /// [`SendError::MessageInProgress`] if the piece is of another kind than the message's first;
+    /// otherwise as for all sends. Nothing is sent then, and the connection is as it was.
+    pub fn send_part(
+        &mut self,
+        data: Data<'_>,
+        end: bool,
+        options: SendOptions,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_room(out)?;
+        let kind = data.kind();
+        let mut opcode = match self.sending {
+            None => opcode(kind),
+            Some(under_way) if under_way == kind => OpCode::Continuation,
+            Some(_) => return Err(SendError::MessageInProgress),
+        };
+        let (before, bytes) = (out.len(), data.as_bytes());
+        let max = options.max_frame_len.map_or(usize::MAX, NonZeroUsize::get);
+        let mut rest = bytes;
+        loop {
+            let (piece, behind) = rest.split_at_checked(max).unwrap_or((rest, &[]));
+            let fin = end && behind.is_empty();
+            if let Err(error) = self.write_frame(opcode, fin, piece, out) {
+                out.truncate(before);
+                return Err(error);
+            }
+            if behind.is_empty() {
+                break;
+            }
+            (rest, opcode) = (behind, OpCode::Continuation);
+        }
+        self.sending = if end { None } else { Some(kind) };
+        self.count_sent(bytes.len(), end);
+        self.appended(out.len() - before);
+        Ok(())
+    }
+
+    /// Sends a message that was encoded once for many connections.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    pub fn send_prepared(
+        &mut self,
+        message: &Prepared,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        if self.role == Role::Client {
+            return self.send_message(opcode(message.kind()), message.payload(), out);
+        }
+        self.check_whole(out)?;
+        let frame = message.frame();
+        out.reserve(frame.len());
+        append(out, frame);
+        self.count_sent(message.payload().len(), true);
+        self.appended(frame.len());
+        Ok(())
+    }
+
+    /// Returns the header of a message of `len` bytes whose payload the caller, a server, writes
+    /// himself: what is in `out`, this header, the payload, nothing between. It saves the copy of
+    /// long messages. That a text is UTF-8 is the caller's duty.
+    ///
+    /// # Errors
+    /// [`SendError::NotAServer`] for a client; otherwise as for all sends. The connection is as it
+    /// was then.
+    pub fn frame_head(&mut self, kind: MessageKind, len: usize) -> Result<FrameHead, SendError> {
+        self.closing.check_open()?;
+        if self.role != Role::Server {
+            return Err(SendError::NotAServer);
+        }
+        if self.sending.is_some() {
+            return Err(SendError::MessageInProgress);
+        }
+        self.count_sent(len, true);
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        Ok(FrameHeader::new(opcode(kind), len).encode())
+    }
+
+    /// Sends a ping with at most 125 bytes of payload. Keep-alive pings are sent without it.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
+        self.send_control(OpCode::Ping, payload, out)
+    }
+
+    /// Sends an unsolicited pong with at most 125 bytes of payload. Pings are answered without it.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
+        self.send_control(OpCode::Pong, payload, out)
+    }
+
+    /// Sends a Close frame (close-output): nothing can be sent after it, receiving goes on until
+    /// the peer's Close frame, or the close deadline. Goes out even if `out` is full.
+    ///
+    /// [`CloseCode::NO_STATUS`] with an empty reason sends a Close frame without a payload.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if a Close frame was sent or received before,
+    /// [`SendError::UnsendableCode`], [`SendError::ReasonTooLong`] above 123 bytes. Nothing is sent
+    /// then, and the connection is as it was.
+    pub fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        now: Instant,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.closing.check_open()?;
+        let without_status = code == CloseCode::NO_STATUS && reason.is_empty();
+        if !code.may_be_sent() && !without_status {
+            return Err(SendError::UnsendableCode(code.value()));
+        }
+        if reason.len() > MAX_REASON_LEN {
+            return Err(SendError::ReasonTooLong);
+        }
+        let mut payload = BytesMut::new();
+        if !without_status {
+            payload.extend_from_slice(&code.value().to_be_bytes());
+            payload.extend_from_slice(reason.as_bytes());
+        }
+        self.write_frame(OpCode::Close, true, &payload, out)?;
+        self.closing.send_close(code, now)?;
+        self.choose_ways();
+        Ok(())
+    }
+
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout): for keep-alive, or the
+    /// deadline of the peer's Close frame. Ask again after each call that changes the connection.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let settings = self.config.settings();
+        if self.closing.is_closed() {
+            return None;
+        }
+        match self.closing.waiting_since() {
+            Some(since) => since.checked_add(settings.close_timeout),
+            None => self.keep_alive.deadline(settings),
+        }
+    }
+
+    /// Appends a keep-alive ping or pong that is due, or fails the connection.
+    ///
+    /// Too early or too late is no error. Feed the bytes at hand first, so that a pong among them
+    /// is seen. A ping's wait starts when it has left `out`, which this notices: call it after a
+    /// write too if the wait should start at once and not at the next deadline.
+    ///
+    /// # Errors
+    /// [`TimeoutError::KeepAlive`], with a Close frame in `out`, or [`TimeoutError::Close`]; or the
+    /// error that has failed the connection before.
+    pub fn handle_timeout(
+        &mut self,
+        now: Instant,
+        out: &mut BytesMut,
+    ) -> Result<(), ProtocolError> {
+        if self.closing.is_closed() {
+            return self.closing.failed().map_or(Ok(()), Err);
+        }
+        self.send_waiting_pong(out);
+        if self.closing.waiting_since().is_some() {
+            if self.poll_timeout().is_some_and(|deadline| now >= deadline) {
+                let error = TimeoutError::Close.into();
+                self.fail(error, out);
+                return Err(error);
+            }
+            return Ok(());
+        }
+        match self.keep_alive.handle(now, out.len(), self.config.settings()) {
+            Ok(Due::Nothing) => {}
+            Ok(Due::Ping(payload)) => {
+                // One at a time is under way, so it may go over the mark. Without a key there is
+                // none this time.
+                if self.write_frame(OpCode::Ping, true, &payload, out).is_ok() {
+                    self.keep_alive.ping_appended(now, out.len());
+                }
+            }
+            Ok(Due::UnsolicitedPong) => {
+                if self.check_room(out).is_ok() {
+                    // Errors are ignored, as ASP.NET does.
+                    let _ = self.write_frame(OpCode::Pong, true, &[], out);
+                }
+            }
+            Err(error) => {
+                self.fail(error.into(), out);
+                return Err(error.into());
+            }
+        }
+        self.choose_ways();
+        Ok(())
+    }
+
+    /// A whole message in one frame.
+    #[inline]
+    fn send_message(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        if self.fast_send && out.len() < self.config.settings().max_unsent {
+            return self.write_frame(opcode, true, payload, out);
+        }
+        self.send_message_slowly(opcode, payload, out)
+    }
+
+    #[inline(never)]
+    fn send_message_slowly(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_whole(out)?;
+        let before = out.len();
+        self.write_frame(opcode, true, payload, out)?;
+        self.count_sent(payload.len(), true);
+        self.appended(out.len() - before);
+        Ok(())
+    }
+
+    fn send_fragments(
+        &mut self,
+        first: OpCode,
+        payload: &[u8],
+        max: NonZeroUsize,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_whole(out)?;
+        let before = out.len();
+        let (mut opcode, mut left) = (first, payload.len());
+        for piece in payload.chunks(max.get()) {
+            left -= piece.len();
+            if let Err(error) = self.write_frame(opcode, left == 0, piece, out) {
+                out.truncate(before);
+                return Err(error);
+            }
+            opcode = OpCode::Continuation;
+        }
+        self.count_sent(payload.len(), true);
+        self.appended(out.len() - before);
+        Ok(())
+    }
+
+    fn send_control(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.check_room(out)?;
+        if payload.len() > MAX_CONTROL_LEN {
+            return Err(SendError::ControlTooLong);
+        }
+        let before = out.len();
+        self.write_frame(opcode, true, payload, out)?;
+        self.appended(out.len() - before);
+        Ok(())
+    }
+
+    /// Whether anything can be sent; a pong that waits goes first.
+    fn check_room(&mut self, out: &mut BytesMut) -> Result<(), SendError> {
+        self.closing.check_open()?;
+        self.send_waiting_pong(out);
+        if out.len() < self.config.settings().max_unsent { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    /// Whether a whole message can be sent.
+    fn check_whole(&mut self, out: &mut BytesMut) -> Result<(), SendError> {
+        self.check_room(out)?;
+        if self.sending.is_some() { Err(SendError::MessageInProgress) } else { Ok(()) }
+    }
+
+    /// Appends a frame; masked with a fresh key if this is a client
+    /// ([RFC 6455 section 5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
+    #[inline]
+    fn write_frame(
+        &mut self,
+        opcode: OpCode,
+        fin: bool,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        let first = opcode.value() | if fin { FIN } else { 0 };
+        match self.role {
+            Role::Server => write_unmasked(first, payload, out),
+            Role::Client => {
+                let key = self.next_key()?;
+                write_masked(first, key, payload, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 6455 5.3: each frame has a fresh key, unpredictable for the one who gave the payload.
+    #[inline]
+    fn next_key(&mut self) -> Result<[u8; 4], SendError> {
+        let Some(entropy) = self.config.settings().entropy else { return Err(SendError::Entropy) };
+        #[cfg(feature = "std")]
+        if entropy.shares_keys() {
+            return Ok(crate::entropy::thread_key(&entropy)?);
+        }
+        Ok(self.rare().keys.get_or_insert_with(KeyBlock::new).take(&entropy)?)
+    }
+
+    /// Answers a ping, or keeps the answer until there is room: the newest one only, which RFC
+    /// 6455 5.5.3 allows.
+    pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut BytesMut) {
+        let before = out.len();
+        let room = before < self.config.settings().max_unsent;
+        if room && self.write_frame(OpCode::Pong, true, payload, out).is_ok() {
+            self.appended(out.len() - before);
+        } else {
+            self.rare().waiting_pong = Some(payload.into());
+            self.choose_ways();
+        }
+    }
+
+    /// Sends the pong that waits, if there is room now.
+    #[inline]
+    pub(super) fn send_waiting_pong(&mut self, out: &mut BytesMut) {
+        let Some(rare) = &mut self.rare else { return };
+        if rare.waiting_pong.is_none() || out.len() >= self.config.settings().max_unsent {
+            return;
+        }
+        if let Some(payload) = rare.waiting_pong.take() {
+            self.answer_ping(&payload, out);
+            self.choose_ways();
+        }
+    }
+
+    /// RFC 6455 5.5.2: after the peer's Close frame no pong is owed.
+    pub(super) fn drop_waiting_pong(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.waiting_pong = None;
+        }
+    }
+
+    /// Appends a Close frame whose payload is known to be good. A client without entropy can't: it
+    /// ends the transport without one.
+    pub(super) fn answer_close(&mut self, payload: &[u8], out: &mut BytesMut) {
+        let _ = self.write_frame(OpCode::Close, true, payload, out);
+    }
+
+    /// For keep-alive: how much lies behind its ping.
+    fn appended(&mut self, n: usize) {
+        self.keep_alive.appended(n);
+    }
+
+    fn count_sent(&mut self, bytes: usize, whole: bool) {
+        if let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) {
+            stats.bytes_sent += u64::try_from(bytes).unwrap_or(u64::MAX);
+            stats.messages_sent += u64::from(whole);
+        }
+        self.choose_ways();
+    }
+}
+
+const fn opcode(kind: MessageKind) -> OpCode {
+    match kind {
+        MessageKind::Text => OpCode::Text,
+        MessageKind::Binary => OpCode::Binary,
+    }
+}
+
+/// Appends an unmasked frame: short headers as constants, one reservation.
+#[inline]
+fn write_unmasked(first: u8, payload: &[u8], out: &mut BytesMut) {
+    let len = payload.len();
+    out.reserve(len + 10);
+    match u16::try_from(len) {
+        Ok(short @ 0..=125) => {
+            let [_, short] = short.to_be_bytes();
+            out.extend_from_slice(&[first, short]);
+        }
+        Ok(medium) => {
+            let [high, low] = medium.to_be_bytes();
+            out.extend_from_slice(&[first, LEN_16, high, low]);
+        }
+        Err(_) => {
+            out.extend_from_slice(&[first, LEN_64]);
+            out.extend_from_slice(&u64::try_from(len).unwrap_or(u64::MAX).to_be_bytes());
+        }
+    }
+    append(out, payload);
+}
+
+/// Appends a masked frame.
+#[inline]
+fn write_masked(first: u8, key: [u8; 4], payload: &[u8], out: &mut BytesMut) {
+    let len = payload.len();
+    out.reserve(len + 14);
+    let [k0, k1, k2, k3] = key;
+    match u16::try_from(len) {
+        Ok(short @ 0..=125) => {
+            let [_, short] = short.to_be_bytes();
+            out.extend_from_slice(&[first, MASK | short, k0, k1, k2, k3]);
+        }
+        Ok(medium) => {
+            let [high, low] = medium.to_be_bytes();
+            out.extend_from_slice(&[first, MASK | LEN_16, high, low, k0, k1, k2, k3]);
+        }
+        Err(_) => {
+            out.extend_from_slice(&[first, MASK | LEN_64]);
+            out.extend_from_slice(&u64::try_from(len).unwrap_or(u64::MAX).to_be_bytes());
+            out.extend_from_slice(&key);
+        }
+    }
+    append_masked(out, payload, key);
+}

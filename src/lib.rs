@@ -1,0 +1,45 @@
+//! The WebSocket without the socket: bytes in, events out; messages in, bytes out.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod close_code;
+mod config;
+mod connection;
+mod entropy;
+mod error;
+mod event;
+pub mod frame;
+mod inbox;
+mod input;
+mod instant;
+mod kernel;
+mod message;
+mod negotiated;
+mod opcode;
+mod prepared;
+mod role;
+mod stats;
+
+pub use crate::close_code::CloseCode;
+pub use crate::config::{Config, ConfigBuilder, Delivery};
+pub use crate::connection::Connection;
+pub use crate::connection::closing::CloseStatus;
+pub use crate::connection::send::SendOptions;
+pub use crate::entropy::{Entropy, EntropyError};
+pub use crate::error::{
+    ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
+};
+pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
+pub use crate::inbox::Inbox;
+pub use crate::input::Input;
+pub use crate::instant::Instant;
+pub use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+pub use crate::negotiated::Negotiated;
+pub use crate::opcode::OpCode;
+pub use crate::prepared::Prepared;
+pub use crate::role::Role;
+pub use crate::stats::Stats;
