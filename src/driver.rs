@@ -165,7 +165,7 @@ impl Flow {
         self.connection.config().settings()
     }
 
-    fn is_above_mark(&self) -> bool {
+    pub(crate) fn is_above_mark(&self) -> bool {
         self.out.len() >= self.settings().high_water_mark
     }
 

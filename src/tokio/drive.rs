@@ -74,7 +74,8 @@ pub(super) fn poll_event<S: AsyncRead + AsyncWrite + Unpin>(
             Step::Read => poll_flush_and_read(io, flow, intake, cx),
             Step::Write { or_read } => match poll_write(io, flow, cx) {
                 Poll::Pending if or_read => poll_read(io, flow, intake, cx),
-                written => written,
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(written) => Poll::Ready(written),
             },
             Step::EndWriting => poll_end_writing(io, flow, cx),
             Step::Drain => poll_drain(io, flow, cx),

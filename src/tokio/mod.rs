@@ -8,6 +8,11 @@
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
 mod drive;
+mod messages;
+mod split;
+
+pub use crate::tokio::messages::Messages;
+pub use crate::tokio::split::{Reader, Sender};
 
 use core::future::poll_fn;
 
@@ -22,7 +27,6 @@ use crate::driver::{self, Driver, Flow};
 use crate::error::SendError;
 use crate::event::Event;
 use crate::instant::Instant;
-use crate::message::Data;
 use crate::tokio::drive::{Ready, Timer, poll_end, poll_event, poll_flush, write_some};
 
 /// A WebSocket over an asynchronous transport.
@@ -121,12 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
         loop {
             let Some((event, _)) = self.read().await? else { return Ok(None) };
-            let (data, end) = match event {
-                Event::Text(text) => (Data::Text(text), true),
-                Event::Binary(bytes) => (Data::Binary(bytes), true),
-                Event::Part { data, end, .. } => (data, end),
-                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => continue,
-            };
+            let Some((data, end)) = event.data() else { continue };
             let (received, left) = LeftOver::fill(buffer, data, end);
             self.left_over = left;
             return Ok(Some(received));
@@ -164,6 +163,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
         while self.read().await?.is_some() {}
         Ok(self.connection().close_status())
+    }
+
+    /// Makes owned messages of it, as `Stream` and `Sink`.
+    pub const fn into_messages(self) -> Messages<S> {
+        Messages::new(self)
+    }
+
+    /// Splits it into a reader and a sender that can be cloned, for other tasks and threads.
+    pub fn split(self) -> (Reader<S>, Sender<S>) {
+        split::split(self)
     }
 
     /// Takes the adapter apart, for whoever goes on with its pieces.
