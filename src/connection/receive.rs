@@ -69,7 +69,6 @@ impl Connection {
         {
             return Ok(Some(OwnedEvent::Message(data.into())));
         }
-        let now = input.now();
         let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
         Ok(Some(match step {
             Step::Message(data) => OwnedEvent::Message(data.into()),
@@ -83,8 +82,10 @@ impl Connection {
             Step::PartInInbox { start, end } => {
                 OwnedEvent::Part { data: Message::Text(inbox.take_text()), start, end }
             }
-            Step::Control(opcode, payload) => self.control(opcode, payload, now, out)?.into(),
-            Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), now, out)?.into(),
+            Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?.into(),
+            Step::ControlInInbox(opcode) => {
+                self.control(opcode, inbox.control(), input, out)?.into()
+            }
         }))
     }
 
@@ -192,7 +193,6 @@ impl Connection {
         inbox: &'a mut Inbox,
         out: &mut BytesMut,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let now = input.now();
         let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
         Ok(Some(match step {
             Step::Message(Data::Text(text)) => Event::Text(text),
@@ -203,8 +203,8 @@ impl Connection {
             Step::PartInInbox { start, end } => {
                 Event::Part { data: Data::Text(inbox.text()), start, end }
             }
-            Step::Control(opcode, payload) => self.control(opcode, payload, now, out)?,
-            Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), now, out)?,
+            Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?,
+            Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), input, out)?,
         }))
     }
 
@@ -246,7 +246,7 @@ impl Connection {
         &mut self,
         opcode: OpCode,
         payload: &'p [u8],
-        now: Instant,
+        input: &mut Input<'_>,
         out: &mut BytesMut,
     ) -> Result<Event<'p>, ProtocolError> {
         if opcode == OpCode::Ping {
@@ -255,7 +255,7 @@ impl Connection {
             return Ok(Event::Ping(payload));
         }
         if opcode == OpCode::Pong {
-            let round_trip = self.keep_alive.pong(payload, now);
+            let round_trip = self.keep_alive.pong(payload, input.now());
             if round_trip.is_some()
                 && let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut())
             {
@@ -267,6 +267,7 @@ impl Connection {
         let frame = match parse_close(payload) {
             Ok(frame) => frame,
             Err(error) => {
+                input.clear();
                 self.fail(error.into(), out);
                 return Err(error.into());
             }
