@@ -8,6 +8,7 @@ extern crate std;
 
 #[cfg(feature = "std")]
 mod adapter;
+mod authority;
 mod close_code;
 mod config;
 mod connection;
@@ -17,6 +18,8 @@ mod entropy;
 mod error;
 mod event;
 pub mod frame;
+pub mod handshake;
+mod http1;
 mod inbox;
 mod input;
 mod instant;
@@ -29,6 +32,7 @@ mod role;
 mod stats;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod url;
 
 #[cfg(feature = "std")]
 pub use crate::adapter::{Received, Unfinished, WebSocketError};
@@ -42,6 +46,14 @@ pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
 };
 pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
+pub use crate::handshake::accept::AcceptOptions;
+pub use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
+pub use crate::handshake::connect::ConnectRequest;
+pub use crate::handshake::head::{Head, RequestHead};
+pub use crate::handshake::origin::OriginPolicy;
+pub use crate::handshake::refusal::Refusal;
+pub use crate::handshake::server::ServerHandshake;
+pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
@@ -51,3 +63,4 @@ pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
+pub use crate::url::UrlError;

@@ -1,0 +1,81 @@
+//! `host [":" port]`, as URLs, the Host field and origins have it
+//! ([RFC 3986 section 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2)).
+
+use core::net::Ipv6Addr;
+
+/// A host, with the port if one is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Authority<'a> {
+    /// A name, an IPv4 address, or an IPv6 address in its brackets.
+    pub(crate) host: &'a str,
+    /// `None` if there is none, or an empty one.
+    pub(crate) port: Option<u16>,
+}
+
+/// Which half of an authority is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthorityError {
+    Host,
+    Port,
+}
+
+impl<'a> Authority<'a> {
+    /// Reads the whole of `text`; an empty host is an error.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, AuthorityError> {
+        let host_len = if text.starts_with('[') {
+            let end = text.find(']').ok_or(AuthorityError::Host)?;
+            // Zones and addresses of the future are not for the wire.
+            let address = text.get(1..end).ok_or(AuthorityError::Host)?;
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err(AuthorityError::Host);
+            }
+            end + 1
+        } else {
+            text.find(':').unwrap_or(text.len())
+        };
+        let (host, rest) = text.split_at_checked(host_len).ok_or(AuthorityError::Host)?;
+        if !host.starts_with('[') && !is_reg_name(host) {
+            return Err(AuthorityError::Host);
+        }
+        let port = match rest.strip_prefix(':') {
+            None if rest.is_empty() => None,
+            None => return Err(AuthorityError::Host),
+            Some("") => None,
+            Some(port) => Some(parse_port(port).ok_or(AuthorityError::Port)?),
+        };
+        Ok(Self { host, port })
+    }
+
+    /// Returns the host without the brackets of an IPv6 address, as a resolver takes it.
+    pub(crate) fn bare_host(self) -> &'a str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(self.host)
+    }
+}
+
+/// `reg-name`, not empty; IPv4 addresses are among them.
+fn is_reg_name(host: &str) -> bool {
+    let mut bytes = host.bytes();
+    while let Some(byte) = bytes.next() {
+        let fits = match byte {
+            b'%' => {
+                bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
+                    && bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
+            }
+            b'-' | b'.' | b'_' | b'~' => true,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
+            other => other.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+    }
+    !host.is_empty()
+}
+
+/// Digits only: `str::parse` would take a sign too.
+fn parse_port(port: &str) -> Option<u16> {
+    if port.len() > 5 || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    port.parse().ok()
+}

@@ -1,0 +1,221 @@
+//! The answer that opens a WebSocket
+//! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::BytesMut;
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::handshake::accept_key::AcceptKey;
+use crate::handshake::origin::OriginPolicy;
+use crate::handshake::refusal::Refusal;
+use crate::handshake::upgrade::UpgradeRequest;
+use crate::http1::lists::is_token;
+use crate::http1::writer::{FieldError, FieldList, write_field};
+use crate::instant::Instant;
+use crate::negotiated::Negotiated;
+use crate::role::Role;
+
+/// What a server takes, and what it adds to its answer. Made once, shared by all connections.
+///
+/// ```
+/// use sansocket::{AcceptOptions, OriginPolicy};
+///
+/// let options = AcceptOptions::new()
+///     .origins(OriginPolicy::list(["https://example.com", "http://localhost:8080"])?)
+///     .subprotocols(["chat.v2", "chat.v1"])?
+///     .with_field("Server", "example")?;
+/// # drop(options);
+/// # Ok::<(), sansocket::handshake::FieldError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct AcceptOptions {
+    origins: OriginPolicy,
+    allow_missing_origin: bool,
+    subprotocols: Vec<Box<str>>,
+    fields: Option<Arc<FieldList>>,
+}
+
+impl Default for AcceptOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AcceptOptions {
+    /// Pages of the same host, clients that are no browsers, no subprotocol, no further fields.
+    pub const fn new() -> Self {
+        Self {
+            origins: OriginPolicy::SameHost,
+            allow_missing_origin: true,
+            subprotocols: Vec::new(),
+            fields: None,
+        }
+    }
+
+    /// Sets which web pages may connect.
+    pub fn origins(mut self, policy: OriginPolicy) -> Self {
+        self.origins = policy;
+        self
+    }
+
+    /// Sets whether a request without an Origin passes, as every client but a browser sends it.
+    pub const fn allow_missing_origin(mut self, allow: bool) -> Self {
+        self.allow_missing_origin = allow;
+        self
+    }
+
+    /// Sets the subprotocols that the server speaks, the one it likes best first: the first one
+    /// that the client offers is chosen. To choose by yourself, look at
+    /// [`UpgradeRequest::subprotocols`] and name that one only. If none fits, none is agreed on.
+    ///
+    /// # Errors
+    /// [`FieldError`] if one is not a token, or named twice.
+    pub fn subprotocols<I>(mut self, subprotocols: I) -> Result<Self, FieldError>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.subprotocols = read_subprotocols(subprotocols)?;
+        Ok(self)
+    }
+
+    /// Adds a field to the answer; the same name may be added again.
+    ///
+    /// # Errors
+    /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
+    /// handshake writes that field itself.
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        let fields = Arc::make_mut(self.fields.get_or_insert_default());
+        fields.push(name, value.as_ref(), is_owned_by_answer)?;
+        Ok(self)
+    }
+}
+
+/// Names of subprotocols: each one a token, each one once.
+pub(crate) fn read_subprotocols<I>(subprotocols: I) -> Result<Vec<Box<str>>, FieldError>
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
+    let mut list: Vec<Box<str>> = Vec::new();
+    for subprotocol in subprotocols {
+        let subprotocol = subprotocol.as_ref();
+        // RFC 6455 4.1(10): tokens, not empty, and all of them different.
+        if !is_token(subprotocol.as_bytes()) {
+            return Err(FieldError::InvalidSubprotocol);
+        }
+        if list.iter().any(|known| **known == *subprotocol) {
+            return Err(FieldError::DuplicateSubprotocol);
+        }
+        list.push(subprotocol.into());
+    }
+    Ok(list)
+}
+
+/// The fields that the handshake writes itself, and those that say where a body ends.
+fn is_owned_by_answer(name: &str) -> bool {
+    ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"]
+        .iter()
+        .any(|owned| name.eq_ignore_ascii_case(owned))
+        || is_websocket_field(name)
+}
+
+/// Whether a field belongs to this protocol.
+pub(crate) fn is_websocket_field(name: &str) -> bool {
+    name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"))
+}
+
+impl UpgradeRequest<'_> {
+    /// Accepts the request, if its origin is welcome.
+    ///
+    /// # Errors
+    /// [`Refusal`] 403 if it isn't.
+    pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
+        // RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
+        let welcome = match self.origin() {
+            None => options.allow_missing_origin,
+            Some(origin) => options.origins.allows(origin, self.host()),
+        };
+        if !welcome {
+            return Err(Refusal::forbidden("this origin is not allowed to connect"));
+        }
+        let mut negotiated = Negotiated::new();
+        // RFC 6455 4.2.2(5.5): one that the client has offered, or none at all.
+        let chosen = options.subprotocols.iter().find(|own| {
+            let own: &str = own;
+            self.subprotocols().any(|offered| offered == own)
+        });
+        if let Some(chosen) = chosen {
+            negotiated = negotiated.with_subprotocol(chosen);
+        }
+        Ok(Accepted { key: AcceptKey::new(self.key()), negotiated, fields: options.fields.clone() })
+    }
+}
+
+/// The answer that opens a WebSocket: write it, then go on with the connection.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Accepted {
+    key: AcceptKey,
+    negotiated: Negotiated,
+    fields: Option<Arc<FieldList>>,
+}
+
+impl Accepted {
+    /// Returns the status: 101.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        101
+    }
+
+    /// Returns the fields, for answers that somebody else writes.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        // RFC 6455 4.2.2(5.2, 5.3)
+        [
+            ("Upgrade", &b"websocket"[..]),
+            ("Connection", b"Upgrade"),
+            ("Sec-WebSocket-Accept", self.key.as_bytes()),
+        ]
+        .into_iter()
+        .chain(
+            self.negotiated
+                .subprotocol()
+                .map(|chosen| ("Sec-WebSocket-Protocol", chosen.as_bytes())),
+        )
+        .chain(self.fields.iter().flat_map(|fields| fields.iter()))
+    }
+
+    /// Appends the answer as HTTP/1.1.
+    pub fn write(&self, out: &mut BytesMut) {
+        // RFC 6455 4.2.2(5)
+        out.reserve(192);
+        out.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Accept: ",
+        );
+        out.extend_from_slice(self.key.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        if let Some(chosen) = self.negotiated.subprotocol() {
+            write_field("Sec-WebSocket-Protocol", chosen.as_bytes(), out);
+        }
+        if let Some(fields) = &self.fields {
+            fields.write(out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Returns what was agreed on.
+    #[must_use]
+    pub const fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
+    /// Makes the connection: its first frames are what is left in the input.
+    #[must_use]
+    pub fn into_connection(self, config: &Config, now: Instant) -> Connection {
+        Connection::new(Role::Server, config, &self.negotiated, now)
+    }
+}

@@ -1,0 +1,70 @@
+use core::fmt;
+
+use alloc::string::String;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1_smol::Sha1;
+
+/// RFC 6455 1.3.
+const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The characters of 16 bytes in base64.
+pub(crate) const KEY_LEN: usize = 24;
+
+/// The answer to a key: 20 bytes in base64.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AcceptKey([u8; 28]);
+
+impl AcceptKey {
+    /// RFC 6455 4.2.2(5.4): base64 of the SHA-1 of key and GUID.
+    pub(crate) fn new(key: &[u8]) -> Self {
+        let mut sha1 = Sha1::new();
+        sha1.update(key);
+        sha1.update(GUID);
+        let mut text = [0; 28];
+        // 20 bytes always make 28 characters.
+        let _ = STANDARD.encode_slice(sha1.digest().bytes(), &mut text);
+        Self(text)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AcceptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+/// Makes a key of 16 random bytes.
+pub(crate) fn encode_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
+    let mut text = [0; KEY_LEN];
+    // 16 bytes always make 24 characters.
+    let _ = STANDARD.encode_slice(nonce, &mut text);
+    text
+}
+
+/// Tells whether a key is the base64 of 16 bytes: 22 characters of its alphabet and "==".
+///
+/// The last character may have bits that mean nothing, as in the example of RFC 6455 4.1(7).
+pub(crate) fn is_key(key: &[u8]) -> bool {
+    matches!(key, [digits @ .., b'=', b'='] if digits.len() == KEY_LEN - 2
+        && digits.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')))
+}
+
+/// Returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key, for handshakes that another
+/// HTTP server does
+/// ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
+///
+/// ```
+/// use sansocket::handshake::accept_key;
+///
+/// assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+#[must_use]
+pub fn accept_key(key: &str) -> String {
+    AcceptKey::new(key.as_bytes()).as_bytes().iter().copied().map(char::from).collect()
+}

@@ -1,0 +1,147 @@
+//! What a client asks for.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::handshake::accept::{is_websocket_field, read_subprotocols};
+use crate::handshake::origin::is_origin;
+use crate::http1::writer::{FieldError, FieldList, write_field};
+use crate::url::{Url, UrlError};
+
+/// What a client asks for: a URL, and what goes with it. Clones are cheap: keep one for
+/// reconnects.
+///
+/// ```
+/// use sansocket::ConnectRequest;
+///
+/// let request = ConnectRequest::new("wss://example.com/chat?room=1")?
+///     .subprotocols(["chat.v2", "chat.v1"])?
+///     .with_field("Authorization", "Bearer 0123")?;
+/// assert_eq!((request.host(), request.port(), request.is_secure()), ("example.com", 443, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectRequest(Arc<Parts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    url: Url,
+    origin: Option<Box<str>>,
+    subprotocols: Box<[Box<str>]>,
+    fields: FieldList,
+}
+
+impl ConnectRequest {
+    /// Reads a `ws://` or `wss://` URL.
+    ///
+    /// # Errors
+    /// [`UrlError`], whose text says what to change.
+    pub fn new(url: &str) -> Result<Self, UrlError> {
+        Ok(Self(Arc::new(Parts {
+            url: Url::parse(url)?,
+            origin: None,
+            subprotocols: Box::default(),
+            fields: FieldList::new(),
+        })))
+    }
+
+    /// Sets the origin: of the page in whose name a browser connects. Other programs need none.
+    ///
+    /// # Errors
+    /// [`FieldError::InvalidOrigin`] unless it is `null` or `scheme://host[:port]`.
+    pub fn origin(mut self, origin: &str) -> Result<Self, FieldError> {
+        if !is_origin(origin) {
+            return Err(FieldError::InvalidOrigin);
+        }
+        Arc::make_mut(&mut self.0).origin = Some(origin.into());
+        Ok(self)
+    }
+
+    /// Sets the subprotocols that the client speaks, the one it likes best first.
+    ///
+    /// # Errors
+    /// [`FieldError`] if one is not a token, or named twice.
+    pub fn subprotocols<I>(mut self, subprotocols: I) -> Result<Self, FieldError>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        Arc::make_mut(&mut self.0).subprotocols = read_subprotocols(subprotocols)?.into();
+        Ok(self)
+    }
+
+    /// Adds a field to the request, such as Authorization or Cookie.
+    ///
+    /// # Errors
+    /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
+    /// handshake writes that field itself.
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        let fields = &mut Arc::make_mut(&mut self.0).fields;
+        fields.push(name, value.as_ref(), is_owned_by_request)?;
+        Ok(self)
+    }
+
+    /// Returns the host to connect to: a name or an address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.url.host()
+    }
+
+    /// Returns the port to connect to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.url.port()
+    }
+
+    /// Returns true for `wss://`: the transport must be TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.0.url.is_secure()
+    }
+
+    /// Returns path and query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.0.url.target()
+    }
+
+    /// Tells whether the client has offered a subprotocol: names are compared as they are.
+    pub(crate) fn offers(&self, subprotocol: &str) -> bool {
+        self.0.subprotocols.iter().any(|offered| **offered == *subprotocol)
+    }
+
+    /// RFC 6455 4.1: the request, with its fresh key.
+    pub(crate) fn write(&self, key: &[u8], out: &mut BytesMut) {
+        out.extend_from_slice(b"GET ");
+        out.extend_from_slice(self.target().as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        write_field("Host", self.0.url.authority().as_bytes(), out);
+        out.extend_from_slice(
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
+        );
+        write_field("Sec-WebSocket-Key", key, out);
+        if let Some(origin) = &self.0.origin {
+            write_field("Origin", origin.as_bytes(), out);
+        }
+        if let [first, others @ ..] = &*self.0.subprotocols {
+            out.extend_from_slice(b"Sec-WebSocket-Protocol: ");
+            out.extend_from_slice(first.as_bytes());
+            for other in others {
+                out.extend_from_slice(b", ");
+                out.extend_from_slice(other.as_bytes());
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+        self.0.fields.write(out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The fields that the handshake writes itself, and those that would announce a body.
+fn is_owned_by_request(name: &str) -> bool {
+    ["Connection", "Content-Length", "Host", "Origin", "Transfer-Encoding", "Upgrade"]
+        .iter()
+        .any(|owned| name.eq_ignore_ascii_case(owned))
+        || is_websocket_field(name)
+}

@@ -1,0 +1,147 @@
+use core::fmt;
+
+use alloc::boxed::Box;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::TimeoutError;
+use crate::handshake::response::{HttpResponse, StatusError, reason};
+use crate::http1::reader::HeadError;
+use crate::http1::writer::FieldError;
+
+/// A refused handshake, with the answer ready to be written.
+///
+/// | status | when | beside it |
+/// |---|---|---|
+/// | 400 | the request breaks a rule of HTTP or of the handshake | |
+/// | 403 | the origin is not welcome | |
+/// | 405 | the method is not GET | `Allow: GET` |
+/// | 408 | the head was not whole in time | |
+/// | 426 | no upgrade asked for, or another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
+/// | 431 | the head passes `max_head_len` or `max_head_fields` | |
+/// | 505 | another major version of HTTP | |
+///
+/// Your own come from [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse) or from an
+/// [`HttpResponse`]. The body of a ready one says what is wrong, in one line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refusal(Box<HttpResponse>);
+
+impl Refusal {
+    /// Makes a refusal with your own status.
+    ///
+    /// # Errors
+    /// [`StatusError`] unless the status is from 200 to 599.
+    pub fn new(status: u16) -> Result<Self, StatusError> {
+        Ok(Self::from(HttpResponse::new(status)?))
+    }
+
+    /// Adds a field, as [`HttpResponse::with_field`] does.
+    ///
+    /// # Errors
+    /// [`FieldError`] if the field can't be sent.
+    pub fn with_field(self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        Ok(Self::from(self.0.with_field(name, value)?))
+    }
+
+    /// Sets the body, as [`HttpResponse::with_body`] does.
+    ///
+    /// # Errors
+    /// [`FieldError::InvalidValue`] if the type has a control character.
+    pub fn with_body(self, content_type: &str, body: impl Into<Bytes>) -> Result<Self, FieldError> {
+        Ok(Self::from(self.0.with_body(content_type, body)?))
+    }
+
+    /// Returns the status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.0.status()
+    }
+
+    /// Returns the fields, but for Connection and Content-Length, which belong to HTTP/1.1.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.fields()
+    }
+
+    /// Returns the body: what is wrong, in one line, unless you have set your own.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.0.body()
+    }
+
+    /// Appends the answer as HTTP/1.1, with `Connection: close`: end the transport behind it.
+    pub fn write(&self, out: &mut BytesMut) {
+        self.0.write(out);
+    }
+
+    pub(crate) fn bad_request(message: &'static str) -> Self {
+        Self::from(HttpResponse::own(400, message))
+    }
+
+    pub(crate) fn forbidden(message: &'static str) -> Self {
+        Self::from(HttpResponse::own(403, message))
+    }
+
+    pub(crate) fn method() -> Self {
+        let message = "a WebSocket is asked for with GET";
+        Self::from(HttpResponse::own(405, message).with_own_field("Allow", "GET"))
+    }
+
+    /// RFC 6455 4.2.2(4), 4.4: a wrong version MUST be answered with the right one; RFC 9110
+    /// 15.5.22: 426 MUST come with Upgrade.
+    pub(crate) fn upgrade_required(message: &'static str) -> Self {
+        Self::from(
+            HttpResponse::own(426, message)
+                .with_own_field("Upgrade", "websocket")
+                .with_own_field("Sec-WebSocket-Version", "13"),
+        )
+    }
+}
+
+impl From<HttpResponse> for Refusal {
+    fn from(response: HttpResponse) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+/// The one table from errors of the head to statuses.
+impl From<HeadError> for Refusal {
+    fn from(error: HeadError) -> Self {
+        let status = match error {
+            HeadError::MajorVersion => 505,
+            HeadError::Limit(_) => 431,
+            HeadError::Method
+            | HeadError::Target
+            | HeadError::Version
+            | HeadError::Status
+            | HeadError::FieldName
+            | HeadError::ControlCharacter
+            | HeadError::LineEnd
+            | HeadError::Folding
+            | HeadError::Host
+            | HeadError::ContentLength
+            | HeadError::TransferEncoding => 400,
+        };
+        Self::from(HttpResponse::own(status, error.message()))
+    }
+}
+
+impl From<TimeoutError> for Refusal {
+    fn from(_: TimeoutError) -> Self {
+        Self::from(HttpResponse::own(408, "the request was not whole in time"))
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Refusal").field(&self.0).finish()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the handshake was refused: {} {}", self.status(), reason(self.status()))?;
+        if self.body().is_empty() { Ok(()) } else { write!(f, ": {}", self.body().escape_ascii()) }
+    }
+}
+
+impl core::error::Error for Refusal {}

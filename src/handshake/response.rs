@@ -1,0 +1,188 @@
+//! Plain HTTP/1.1 answers: pages, and what refusals are made of.
+
+use core::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::http1::writer::{FieldError, FieldList, write_field, write_number};
+
+/// A whole HTTP/1.1 answer, for the requests that are no WebSocket.
+///
+/// It is written with `Connection: close` and its length: end the transport behind it.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::handshake::HttpResponse;
+///
+/// let page = HttpResponse::new(200)?.with_body("text/html; charset=utf-8", "<p>Hello")?;
+/// let mut out = BytesMut::new();
+/// page.write(&mut out);
+/// assert_eq!(
+///     out,
+///     "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html; charset=utf-8\r\n\
+///      Content-Length: 8\r\n\r\n<p>Hello"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    status: u16,
+    fields: FieldList,
+    body: Bytes,
+}
+
+impl HttpResponse {
+    /// Makes an answer without a body.
+    ///
+    /// # Errors
+    /// [`StatusError`] unless the status is from 200 to 599: those below are not final.
+    pub const fn new(status: u16) -> Result<Self, StatusError> {
+        if let 200..=599 = status {
+            Ok(Self { status, fields: FieldList::new(), body: Bytes::new() })
+        } else {
+            Err(StatusError { status })
+        }
+    }
+
+    /// One of the crate's own, with a status that it knows to be right.
+    pub(crate) fn own(status: u16, message: &'static str) -> Self {
+        let mut fields = FieldList::new();
+        fields.push_own("Content-Type", "text/plain; charset=utf-8");
+        Self { status, fields, body: Bytes::from_static(message.as_bytes()) }
+    }
+
+    pub(crate) fn with_own_field(mut self, name: &'static str, value: &'static str) -> Self {
+        self.fields.push_own(name, value);
+        self
+    }
+
+    /// Adds a field; the same name may be added again.
+    ///
+    /// # Errors
+    /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
+    /// name is Connection, Content-Length, Content-Type or Transfer-Encoding, which are written by
+    /// [`with_body`](Self::with_body) and [`write`](Self::write).
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        self.fields.push(name, value.as_ref(), |name| {
+            ["Connection", "Content-Length", "Content-Type", "Transfer-Encoding"]
+                .iter()
+                .any(|owned| name.eq_ignore_ascii_case(owned))
+        })?;
+        Ok(self)
+    }
+
+    /// Sets the body and its type.
+    ///
+    /// # Errors
+    /// [`FieldError::InvalidValue`] if the type has a control character.
+    pub fn with_body(
+        mut self,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Self, FieldError> {
+        self.fields.remove("Content-Type");
+        self.fields.push("Content-Type", content_type.as_bytes(), |_| false)?;
+        self.body = body.into();
+        Ok(self)
+    }
+
+    /// Returns the status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the fields, but for Connection and Content-Length, which belong to HTTP/1.1.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter()
+    }
+
+    /// Returns the body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Appends the answer as HTTP/1.1.
+    pub fn write(&self, out: &mut BytesMut) {
+        self.write_head(out);
+        if self.may_have_body() {
+            out.extend_from_slice(&self.body);
+        }
+    }
+
+    /// The same without the body: the answer to a HEAD request.
+    pub fn write_head(&self, out: &mut BytesMut) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        write_number(usize::from(self.status), out);
+        out.extend_from_slice(b" ");
+        out.extend_from_slice(reason(self.status).as_bytes());
+        out.extend_from_slice(b"\r\n");
+        // RFC 9110 7.8: whoever sends Upgrade MUST name it in Connection too.
+        let upgrade = self.fields().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"));
+        let connection: &[u8] = if upgrade { b"close, Upgrade" } else { b"close" };
+        write_field("Connection", connection, out);
+        self.fields.write(out);
+        if self.may_have_body() {
+            out.extend_from_slice(b"Content-Length: ");
+            write_number(self.body.len(), out);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// RFC 9110 8.6, 15.3.5, 15.4.5: neither a body nor its length may come with these.
+    const fn may_have_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
+}
+
+/// The words of RFC 9110 15 for a status; they are for people only.
+pub(crate) const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// A status that can't end a request: use one from 200 to 599.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct StatusError {
+    /// The status that was given.
+    pub status: u16,
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the status {} can't end a request: use one from 200 to 599", self.status)
+    }
+}
+
+impl core::error::Error for StatusError {}

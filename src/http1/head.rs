@@ -1,0 +1,213 @@
+//! A head that has been read: its bytes, and where the parts lie.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use alloc::vec::Vec;
+
+/// Where a field lies among the bytes of its head.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    pub(crate) name: u32,
+    pub(crate) name_end: u32,
+    pub(crate) value: u32,
+    pub(crate) value_end: u32,
+}
+
+/// Where the parts of the first line lie. A request has method and target, a response its reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Line {
+    pub(crate) first: u32,
+    pub(crate) first_end: u32,
+    pub(crate) second: u32,
+    pub(crate) second_end: u32,
+    /// The status of a response.
+    pub(crate) status: u16,
+    /// The minor version.
+    pub(crate) minor: u8,
+}
+
+/// A whole head, checked: names are tokens, values have no control characters but tabs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawHead {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) line: Line,
+}
+
+impl RawHead {
+    /// The method of a request; a token.
+    pub(crate) fn method(&self) -> &str {
+        text(part(&self.bytes, self.line.first, self.line.first_end))
+    }
+
+    /// The target of a request; visible ASCII.
+    pub(crate) fn target(&self) -> &str {
+        text(part(&self.bytes, self.line.second, self.line.second_end))
+    }
+
+    /// The reason of a response, which may be of any encoding.
+    pub(crate) fn reason(&self) -> &[u8] {
+        part(&self.bytes, self.line.first, self.line.first_end)
+    }
+
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        Fields(Source::Head { bytes: &self.bytes, spans: &self.spans })
+    }
+}
+
+fn part(bytes: &[u8], start: u32, end: u32) -> &[u8] {
+    let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else { return &[] };
+    bytes.get(start..end).unwrap_or_default()
+}
+
+/// What the reader has found to be ASCII.
+fn text(bytes: &[u8]) -> &str {
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The fields of a head, in their order; names are compared without regard to case.
+///
+/// ```
+/// use sansocket::handshake::Fields;
+///
+/// let pairs = [("Host", &b"example.com"[..]), ("Cookie", b"a=1"), ("cookie", b"b=2")];
+/// let fields = Fields::new(&pairs);
+/// assert_eq!(fields.get("host"), Some(&b"example.com"[..]));
+/// assert_eq!(fields.get_all("Cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Fields<'h>(Source<'h>);
+
+#[derive(Clone, Copy)]
+enum Source<'h> {
+    Pairs(&'h [(&'h str, &'h [u8])]),
+    Head { bytes: &'h [u8], spans: &'h [Span] },
+}
+
+impl<'h> Fields<'h> {
+    /// Takes names and values that somebody else has read.
+    #[must_use]
+    pub const fn new(pairs: &'h [(&'h str, &'h [u8])]) -> Self {
+        Self(Source::Pairs(pairs))
+    }
+
+    /// Returns the first value of the field, without the blanks around it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'h [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// Returns all values of the field: one for each line that names it.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
+        self.raw()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// Returns all fields, names as they were written.
+    #[must_use]
+    pub fn iter(&self) -> FieldsIter<'h> {
+        FieldsIter(self.raw())
+    }
+
+    /// Returns how many fields there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Source::Pairs(pairs) => pairs.len(),
+            Source::Head { spans, .. } => spans.len(),
+        }
+    }
+
+    /// Returns true if there are no fields.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names as bytes: they needn't be shown to be UTF-8 to be compared.
+    pub(crate) const fn raw(&self) -> RawFields<'h> {
+        RawFields { source: self.0, next: 0 }
+    }
+}
+
+impl<'h> From<&'h [(&'h str, &'h [u8])]> for Fields<'h> {
+    fn from(pairs: &'h [(&'h str, &'h [u8])]) -> Self {
+        Self::new(pairs)
+    }
+}
+
+impl<'h> IntoIterator for Fields<'h> {
+    type Item = (&'h str, &'h [u8]);
+    type IntoIter = FieldsIter<'h>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (name, value.escape_ascii())))
+            .finish()
+    }
+}
+
+/// The fields of a head, one after the other. See [`Fields::iter`].
+#[derive(Clone, Debug)]
+pub struct FieldsIter<'h>(RawFields<'h>);
+
+impl<'h> Iterator for FieldsIter<'h> {
+    type Item = (&'h str, &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(name, value)| (text(name), value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for FieldsIter<'_> {}
+impl FusedIterator for FieldsIter<'_> {}
+
+/// The same with names as bytes.
+#[derive(Clone)]
+pub(crate) struct RawFields<'h> {
+    source: Source<'h>,
+    next: usize,
+}
+
+impl<'h> Iterator for RawFields<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let field = match self.source {
+            Source::Pairs(pairs) => {
+                let (name, value) = pairs.get(self.next)?;
+                (name.as_bytes(), *value)
+            }
+            Source::Head { bytes, spans } => {
+                let span = spans.get(self.next)?;
+                (part(bytes, span.name, span.name_end), part(bytes, span.value, span.value_end))
+            }
+        };
+        self.next += 1;
+        Some(field)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = Fields(self.source).len().saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl fmt::Debug for RawFields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fields(self.source).fmt(f)
+    }
+}

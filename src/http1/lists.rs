@@ -1,0 +1,212 @@
+//! The characters of HTTP, and comma lists: one list may lie in several field lines
+//! ([RFC 9110 sections 5.3, 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
+//!
+//! Every function looks at each byte once.
+
+/// Letters, digits and marks of names (RFC 9110 5.6.2).
+pub(crate) const TOKEN: u8 = 0b001;
+/// What a request target may hold: visible ASCII, as browsers write it, but for `"`, `#`, `<`, `>`.
+pub(crate) const TARGET: u8 = 0b010;
+/// What a field value may hold: visible characters, blanks and bytes of other encodings
+/// (RFC 9110 5.5).
+pub(crate) const VALUE: u8 = 0b100;
+
+/// How many empty members one list may have: RFC 9110 5.6.1.2 wants "a reasonable number" ignored.
+const MAX_EMPTY: u8 = 16;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte: u8 = 0;
+    loop {
+        let mut class = 0;
+        if byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            )
+        {
+            class |= TOKEN;
+        }
+        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>') {
+            class |= TARGET;
+        }
+        if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
+            class |= VALUE;
+        }
+        #[expect(clippy::indexing_slicing, reason = "256 places for every u8")]
+        {
+            classes[byte as usize] = class;
+        }
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
+
+/// Whether a byte is of one of the classes.
+#[inline]
+pub(crate) fn is_of(byte: u8, class: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
+
+/// A name: one token character at least.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| is_of(byte, TOKEN))
+}
+
+/// A value that can be sent in a field.
+pub(crate) fn is_value(text: &[u8]) -> bool {
+    text.iter().all(|&byte| is_of(byte, VALUE))
+}
+
+/// Without the blanks at both ends.
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// A list breaks its grammar, or has too many empty members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListError;
+
+/// Reads one list out of the lines that hold it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct List {
+    empty: u8,
+    members: usize,
+}
+
+impl List {
+    /// How many members have come, the empty ones apart.
+    pub(crate) const fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Reads a line of tokens and tells whether `wanted` is among them, without regard to case.
+    pub(crate) fn find_token(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
+        let mut found = false;
+        for member in line.split(|&byte| byte == b',') {
+            let Some(member) = self.member(member)? else { continue };
+            if !is_token(member) {
+                return Err(ListError);
+            }
+            found |= member.eq_ignore_ascii_case(wanted.as_bytes());
+        }
+        Ok(found)
+    }
+
+    /// The same for a line of protocols: names, each with a version if it has a `/`.
+    pub(crate) fn find_protocol(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
+        let mut found = false;
+        for member in line.split(|&byte| byte == b',') {
+            let Some(member) = self.member(member)? else { continue };
+            if !member.splitn(2, |&byte| byte == b'/').all(is_token) {
+                return Err(ListError);
+            }
+            found |= member.eq_ignore_ascii_case(wanted.as_bytes());
+        }
+        Ok(found)
+    }
+
+    /// Reads a line of extensions (RFC 6455 9.1): names with parameters, whose values are tokens,
+    /// quoted or not.
+    pub(crate) fn check_extensions(&mut self, line: &[u8]) -> Result<(), ListError> {
+        let mut rest = skip_blanks(line);
+        loop {
+            match rest {
+                [] | [b',', ..] => {
+                    self.member(&[])?;
+                }
+                _ => {
+                    self.members += 1;
+                    rest = skip_extension(rest)?;
+                }
+            }
+            match rest {
+                [] => return Ok(()),
+                [b',', after @ ..] => rest = skip_blanks(after),
+                _ => return Err(ListError),
+            }
+        }
+    }
+
+    /// Counts a member; `None` if it is empty.
+    fn member<'a>(&mut self, member: &'a [u8]) -> Result<Option<&'a [u8]>, ListError> {
+        let member = trim(member);
+        if member.is_empty() {
+            self.empty += 1;
+            return if self.empty > MAX_EMPTY { Err(ListError) } else { Ok(None) };
+        }
+        self.members += 1;
+        Ok(Some(member))
+    }
+}
+
+/// The members of one line, blanks and empty ones left out; for lines that have been checked.
+pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b',').map(trim).filter(|member| !member.is_empty())
+}
+
+/// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with the blanks behind it.
+fn skip_extension(text: &[u8]) -> Result<&[u8], ListError> {
+    let mut rest = skip_token(text)?;
+    while let [b';', after @ ..] = rest {
+        rest = skip_token(skip_blanks(after))?;
+        if let [b'=', after @ ..] = rest {
+            let after = skip_blanks(after);
+            rest = match after {
+                [b'"', quoted @ ..] => skip_quoted_token(quoted)?,
+                _ => skip_token(after)?,
+            };
+        }
+    }
+    Ok(rest)
+}
+
+fn skip_blanks(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// One token, with the blanks behind it.
+fn skip_token(text: &[u8]) -> Result<&[u8], ListError> {
+    let len = text.iter().take_while(|&&byte| is_of(byte, TOKEN)).count();
+    match text.split_at_checked(len) {
+        Some((token, rest)) if !token.is_empty() => Ok(skip_blanks(rest)),
+        _ => Err(ListError),
+    }
+}
+
+/// What follows an opening quote: RFC 6455 9.1 wants the value to be a token when it is unquoted.
+fn skip_quoted_token(mut text: &[u8]) -> Result<&[u8], ListError> {
+    let mut len = 0_usize;
+    loop {
+        text = match text {
+            [b'"', rest @ ..] if len > 0 => return Ok(skip_blanks(rest)),
+            [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_of(*byte, TOKEN) => rest,
+            _ => return Err(ListError),
+        };
+        len += 1;
+    }
+}

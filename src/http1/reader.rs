@@ -1,0 +1,566 @@
+//! The reader of heads: strict, resumable at any byte, bounded in bytes and fields.
+//!
+//! Each byte is looked at once, and its value once more if it is the blank end of a field, however
+//! the input is cut. A syntax error is decided at the first byte that shows it; what Host,
+//! Content-Length and Transfer-Encoding say is judged when their line has ended.
+
+use core::fmt;
+use core::mem;
+
+use crate::authority::Authority;
+use crate::error::LimitError;
+use crate::http1::head::{Line, RawHead, Span};
+use crate::http1::lists::{TARGET, TOKEN, VALUE, is_of, is_token, members};
+
+/// Which kind of head is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    Response,
+}
+
+/// A head on its way in.
+#[derive(Debug)]
+pub(crate) struct HeadReader {
+    head: RawHead,
+    span: Span,
+    state: State,
+    kind: Kind,
+    max_len: usize,
+    max_fields: usize,
+    /// How many bytes have been read; `head.bytes` lags behind while an input is being read.
+    len: usize,
+    framing: Framing,
+    #[cfg(test)]
+    scanned: usize,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The beginning of a request: one empty line may come first.
+    Start,
+    StartLf,
+    Method,
+    Target,
+    /// The version of a request, after so many of its bytes.
+    RequestVersion(u8),
+    /// The version of a response, after so many of its bytes.
+    ResponseVersion(u8),
+    /// The status, after so many digits.
+    Status(u8),
+    Reason,
+    /// The line feed of the first line, or of a field.
+    LineLf,
+    FieldLf,
+    FieldStart,
+    Name,
+    /// The blanks before a value.
+    Blanks,
+    Value,
+    /// The line feed of the empty line.
+    EndLf,
+    Done,
+}
+
+/// What the fields of a request have said about it so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Framing {
+    host: bool,
+    content_length: bool,
+    transfer_encoding: bool,
+}
+
+const VERSION: &[u8; 5] = b"HTTP/";
+
+impl HeadReader {
+    pub(crate) fn new(kind: Kind, max_len: usize, max_fields: usize) -> Self {
+        Self {
+            head: RawHead { bytes: alloc::vec![], spans: alloc::vec![], line: Line::default() },
+            span: Span::default(),
+            state: match kind {
+                Kind::Request => State::Start,
+                Kind::Response => State::ResponseVersion(0),
+            },
+            kind,
+            // Places in a head are 32 bits wide.
+            max_len: max_len.min(u32::MAX as usize),
+            max_fields,
+            len: 0,
+            framing: Framing::default(),
+            #[cfg(test)]
+            scanned: 0,
+        }
+    }
+
+    /// How many bytes the head has so far.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Reads on, and tells how many of the bytes belong to the head and whether it is whole now.
+    /// With an error, the byte that shows it is the last one counted.
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> (usize, Result<bool, HeadError>) {
+        if self.state == State::Done {
+            return (0, Ok(true));
+        }
+        let room = self.max_len.saturating_sub(self.len);
+        let window = bytes.get(..room).unwrap_or(bytes);
+        let before = self.len;
+        let mut input = Window {
+            rest: window,
+            all: window,
+            base: before,
+            kept: 0,
+            #[cfg(test)]
+            scanned: 0,
+        };
+        if self.head.bytes.is_empty() {
+            self.head.bytes.reserve(window.len());
+        }
+        let result = self.run(&mut input);
+        self.len = match result {
+            Err(_) => input.at() + 1,
+            Ok(_) => input.at(),
+        };
+        input.keep(&mut self.head.bytes);
+        #[cfg(test)]
+        {
+            self.scanned += input.scanned;
+        }
+        let result = match result {
+            Ok(false) if self.len >= self.max_len => Err(LimitError::HeadTooLong.into()),
+            other => other,
+        };
+        (self.len - before, result)
+    }
+
+    /// Takes the whole head out.
+    pub(crate) fn take(&mut self) -> RawHead {
+        mem::take(&mut self.head)
+    }
+
+    fn run(&mut self, input: &mut Window<'_>) -> Result<bool, HeadError> {
+        while let Some(byte) = input.peek() {
+            self.state = match self.state {
+                // RFC 9112 2.2: a server SHOULD ignore at least one empty line before a request.
+                State::Start if byte == b'\r' => input.pass(State::StartLf),
+                State::Start | State::Method => self.method(input)?,
+                State::StartLf => {
+                    if byte != b'\n' {
+                        return Err(HeadError::LineEnd);
+                    }
+                    self.head.line.first = place(input.at() + 1);
+                    input.pass(State::Method)
+                }
+                State::Target => self.target(input)?,
+                State::RequestVersion(n) => input.pass(self.request_version(n, byte)?),
+                State::ResponseVersion(n) => input.pass(self.response_version(n, byte)?),
+                State::Status(n) => self.status(n, byte, input)?,
+                State::Reason => self.reason(input)?,
+                // RFC 9112 2.2 lets a recipient take a bare LF as a line's end: attackers have
+                // used that recipients differ there, so it is refused, as is a bare CR.
+                State::LineLf | State::FieldLf | State::EndLf if byte != b'\n' => {
+                    return Err(HeadError::LineEnd);
+                }
+                State::LineLf => input.pass(State::FieldStart),
+                State::FieldLf => {
+                    self.end_field(input)?;
+                    input.pass(State::FieldStart)
+                }
+                State::EndLf => {
+                    if self.kind == Kind::Request && !self.framing.host {
+                        return Err(HeadError::Host);
+                    }
+                    input.pass(State::Done)
+                }
+                State::FieldStart => self.field_start(byte, input)?,
+                State::Name => self.name(input)?,
+                State::Blanks => self.blanks(input)?,
+                State::Value => self.value(input)?,
+                State::Done => return Ok(true),
+            };
+            if self.state == State::Done {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn method(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        input.skip(TOKEN);
+        let Some(byte) = input.peek() else { return Ok(State::Method) };
+        let at = place(input.at());
+        if byte != b' ' || at == self.head.line.first {
+            return Err(HeadError::Method);
+        }
+        self.head.line.first_end = at;
+        self.head.line.second = at + 1;
+        Ok(input.pass(State::Target))
+    }
+
+    fn target(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        input.skip(TARGET);
+        let Some(byte) = input.peek() else { return Ok(State::Target) };
+        let at = place(input.at());
+        if byte != b' ' || at == self.head.line.second {
+            return Err(HeadError::Target);
+        }
+        self.head.line.second_end = at;
+        Ok(input.pass(State::RequestVersion(0)))
+    }
+
+    fn request_version(&mut self, n: u8, byte: u8) -> Result<State, HeadError> {
+        match n {
+            8 if byte == b'\r' => Ok(State::LineLf),
+            // RFC 9110 2.5: a higher minor version is read as the highest one that is known.
+            // RFC 9110 7.8: Upgrade MUST be ignored in HTTP/1.0, so there is nothing to ask for.
+            7 if byte == b'0' => Err(HeadError::Version),
+            8 if byte == b'\n' => Err(HeadError::LineEnd),
+            _ => self.version(n, byte).map(|()| State::RequestVersion(n + 1)),
+        }
+    }
+
+    fn response_version(&mut self, n: u8, byte: u8) -> Result<State, HeadError> {
+        match n {
+            8 if byte == b' ' => Ok(State::Status(0)),
+            _ => self.version(n, byte).map(|()| State::ResponseVersion(n + 1)),
+        }
+    }
+
+    /// `HTTP/1.x`, byte by byte.
+    fn version(&mut self, n: u8, byte: u8) -> Result<(), HeadError> {
+        let fits = match n {
+            0..5 => VERSION.get(usize::from(n)) == Some(&byte),
+            5 if byte.is_ascii_digit() && byte != b'1' => return Err(HeadError::MajorVersion),
+            5 => byte == b'1',
+            6 => byte == b'.',
+            7 => {
+                self.head.line.minor = byte.wrapping_sub(b'0');
+                byte.is_ascii_digit()
+            }
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(HeadError::Version) }
+    }
+
+    fn status(&mut self, n: u8, byte: u8, input: &mut Window<'_>) -> Result<State, HeadError> {
+        if n == 3 {
+            self.head.line.first = place(input.at() + 1);
+            return if byte == b' ' {
+                Ok(input.pass(State::Reason))
+            } else {
+                Err(HeadError::Status)
+            };
+        }
+        // RFC 9110 15: the first digit is 1 to 5.
+        if !byte.is_ascii_digit() || (n == 0 && !matches!(byte, b'1'..=b'5')) {
+            return Err(HeadError::Status);
+        }
+        self.head.line.status = self.head.line.status * 10 + u16::from(byte - b'0');
+        Ok(input.pass(State::Status(n + 1)))
+    }
+
+    fn reason(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        input.skip(VALUE);
+        let Some(byte) = input.peek() else { return Ok(State::Reason) };
+        if byte != b'\r' {
+            return Err(HeadError::control(byte));
+        }
+        self.head.line.first_end = place(input.at());
+        Ok(input.pass(State::LineLf))
+    }
+
+    fn field_start(&mut self, byte: u8, input: &mut Window<'_>) -> Result<State, HeadError> {
+        if byte == b'\r' {
+            return Ok(input.pass(State::EndLf));
+        }
+        if !is_of(byte, TOKEN) {
+            return Err(match byte {
+                // RFC 9112 5.2: a server MUST reject obs-fold, or replace it.
+                b' ' | b'\t' => HeadError::Folding,
+                b'\n' => HeadError::LineEnd,
+                _ => HeadError::FieldName,
+            });
+        }
+        if self.head.spans.len() >= self.max_fields {
+            return Err(LimitError::TooManyFields.into());
+        }
+        self.span.name = place(input.at());
+        self.name(input)
+    }
+
+    fn name(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        input.skip(TOKEN);
+        let Some(byte) = input.peek() else { return Ok(State::Name) };
+        // RFC 9112 5.1: a server MUST reject whitespace between name and colon.
+        if byte != b':' {
+            return Err(HeadError::FieldName);
+        }
+        self.span.name_end = place(input.at());
+        Ok(input.pass(State::Blanks))
+    }
+
+    fn blanks(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        while let Some(b' ' | b'\t') = input.peek() {
+            input.pass(());
+        }
+        if input.peek().is_none() {
+            return Ok(State::Blanks);
+        }
+        self.span.value = place(input.at());
+        self.span.value_end = self.span.value;
+        self.value(input)
+    }
+
+    fn value(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        let start = input.at();
+        let run = input.skip(VALUE);
+        let kept = input.trim_end(run);
+        if kept > 0 {
+            self.span.value_end = place(start + kept);
+        }
+        match input.peek() {
+            None => Ok(State::Value),
+            Some(b'\r') => Ok(input.pass(State::FieldLf)),
+            Some(byte) => Err(HeadError::control(byte)),
+        }
+    }
+
+    /// The line of a field has ended.
+    fn end_field(&mut self, input: &mut Window<'_>) -> Result<(), HeadError> {
+        if self.head.spans.capacity() == 0 {
+            self.head.spans.reserve(16.min(self.max_fields));
+        }
+        self.head.spans.push(self.span);
+        // Only the names of these lengths are asked for.
+        if self.kind == Kind::Request
+            && let 4 | 14 | 17 = self.span.name_end - self.span.name
+        {
+            input.keep(&mut self.head.bytes);
+            let last = self.head.spans.len() - 1;
+            if let Some((name, value)) = self.head.fields().raw().nth(last) {
+                self.framing.field(name, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Framing {
+    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        if name.eq_ignore_ascii_case(b"host") {
+            // RFC 9112 3.2: a server MUST answer 400 to more than one Host, or an invalid one.
+            if mem::replace(&mut self.host, true) || !is_host(value) {
+                return Err(HeadError::Host);
+            }
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+            if mem::replace(&mut self.content_length, true) || !is_number {
+                return Err(HeadError::ContentLength);
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            // RFC 9112 6.3: a server MUST answer 400 if chunked isn't the last coding.
+            let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+            if mem::replace(&mut self.transfer_encoding, true)
+                || !members(value).all(is_token)
+                || !members(value).last().is_some_and(chunked)
+            {
+                return Err(HeadError::TransferEncoding);
+            }
+        }
+        // RFC 9112 6.1: both of them ought to be handled as an error.
+        if self.content_length && self.transfer_encoding {
+            return Err(HeadError::ContentLength);
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9112 3.2: the value is empty if the target has no authority.
+fn is_host(value: &[u8]) -> bool {
+    value.is_empty()
+        || core::str::from_utf8(value).is_ok_and(|value| Authority::parse(value).is_ok())
+}
+
+/// Places in a head are 32 bits wide; the reader stops before that.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// The bytes of one input that belong to the head.
+struct Window<'w> {
+    rest: &'w [u8],
+    all: &'w [u8],
+    /// How many bytes of the head came before.
+    base: usize,
+    /// How many bytes have been copied to the head.
+    kept: usize,
+    #[cfg(test)]
+    scanned: usize,
+}
+
+impl<'w> Window<'w> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// The place of the next byte in the head.
+    #[inline]
+    const fn at(&self) -> usize {
+        self.base + (self.all.len() - self.rest.len())
+    }
+
+    /// Passes one byte, which leads to `next`.
+    #[inline]
+    fn pass<T>(&mut self, next: T) -> T {
+        self.looked_at(1);
+        self.rest = self.rest.get(1..).unwrap_or_default();
+        next
+    }
+
+    /// Passes all bytes of a class.
+    #[inline]
+    fn skip(&mut self, class: u8) -> &'w [u8] {
+        let len = if class == VALUE { value_len(self.rest) } else { run_len(self.rest, class) };
+        let (run, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        // The byte that ends the run has been looked at too.
+        self.looked_at(run.len() + usize::from(!rest.is_empty()));
+        run
+    }
+
+    /// How many bytes are left without the blanks at the end.
+    #[inline]
+    fn trim_end(&mut self, run: &[u8]) -> usize {
+        let last = run.iter().rposition(|byte| !matches!(byte, b' ' | b'\t'));
+        let len = last.map_or(0, |last| last + 1);
+        self.looked_at(run.len() - len);
+        len
+    }
+
+    /// Counts, for the test that bytes are not looked at again and again.
+    #[inline]
+    #[cfg_attr(not(test), expect(clippy::needless_pass_by_ref_mut, reason = "tests count"))]
+    const fn looked_at(&mut self, n: usize) {
+        #[cfg(test)]
+        {
+            self.scanned += n;
+        }
+        #[cfg(not(test))]
+        let _ = n;
+    }
+
+    /// Copies to the head what has been passed.
+    fn keep(&mut self, bytes: &mut alloc::vec::Vec<u8>) {
+        let passed = self.all.len() - self.rest.len();
+        bytes.extend_from_slice(self.all.get(self.kept..passed).unwrap_or_default());
+        self.kept = passed;
+    }
+}
+
+#[inline]
+fn run_len(bytes: &[u8], class: u8) -> usize {
+    bytes.iter().position(|&byte| !is_of(byte, class)).unwrap_or(bytes.len())
+}
+
+/// The same for values, which are long: eight bytes at a time.
+#[inline]
+fn value_len(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (eights, _) = bytes.as_chunks::<8>();
+    let plain = eights
+        .iter()
+        .position(|eight| {
+            let word = u64::from_ne_bytes(*eight);
+            let low = word.wrapping_sub(ONES * 0x20) & !word;
+            let delete = word ^ (ONES * 0x7f);
+            let delete = delete.wrapping_sub(ONES) & !delete;
+            (low | delete) & HIGH != 0
+        })
+        .unwrap_or(eights.len());
+    let plain = plain * 8;
+    plain + run_len(bytes.get(plain..).unwrap_or_default(), VALUE)
+}
+
+/// A head that breaks a rule of HTTP/1.1, or passes a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// The method is not a token, or no single space follows it.
+    Method,
+    /// The request target is missing or has characters that it can't have.
+    Target,
+    /// The version is not `HTTP/1.1`; nothing may follow it on its line.
+    Version,
+    /// Another major version of HTTP.
+    MajorVersion,
+    /// The status is not three digits from 100 to 599 with a space behind.
+    Status,
+    /// A field's name is not a token that ends with a colon.
+    FieldName,
+    /// A field's value, or the reason of a status, has a control character.
+    ControlCharacter,
+    /// A line doesn't end with CR LF.
+    LineEnd,
+    /// A line begins with a blank.
+    Folding,
+    /// Not exactly one Host field, or not a host.
+    Host,
+    /// More than one Content-Length, or not a number, or a Transfer-Encoding beside it.
+    ContentLength,
+    /// More than one Transfer-Encoding, or one that doesn't end with `chunked`.
+    TransferEncoding,
+    /// A limit of the [`Config`](crate::Config) was passed.
+    Limit(LimitError),
+}
+
+impl HeadError {
+    /// What a byte in the wrong place of a value or reason is.
+    const fn control(byte: u8) -> Self {
+        if byte == b'\n' { Self::LineEnd } else { Self::ControlCharacter }
+    }
+
+    /// What happened, for people.
+    pub(crate) const fn message(self) -> &'static str {
+        match self {
+            Self::Method => "the method is not a token followed by one space",
+            Self::Target => "the request target is missing or has a character it can't have",
+            Self::Version => "the version is not HTTP/1.1",
+            Self::MajorVersion => "the major version of HTTP is not 1",
+            Self::Status => "the status is not three digits followed by a space",
+            Self::FieldName => "a field name is not a token followed by a colon",
+            Self::ControlCharacter => "a field value or reason has a control character",
+            Self::LineEnd => "a line doesn't end with CR LF",
+            Self::Folding => "a line begins with a blank",
+            Self::Host => "there must be exactly one valid Host field",
+            Self::ContentLength => {
+                "there must be at most one Content-Length, a number, and no Transfer-Encoding \
+                 beside it"
+            }
+            Self::TransferEncoding => {
+                "there must be at most one Transfer-Encoding, which ends with chunked"
+            }
+            Self::Limit(LimitError::TooManyFields) => {
+                "the head has more fields than max_head_fields allows"
+            }
+            Self::Limit(_) => "the head is longer than max_head_len allows",
+        }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for HeadError {}
+
+impl From<LimitError> for HeadError {
+    fn from(error: LimitError) -> Self {
+        Self::Limit(error)
+    }
+}

@@ -1,0 +1,115 @@
+//! Writing heads, and the fields that a caller gives, checked before they are kept.
+
+use core::fmt;
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use bytes::BytesMut;
+
+use crate::http1::lists::{is_token, is_value};
+
+/// Fields to be written: each one can be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FieldList(Vec<(Cow<'static, str>, Cow<'static, [u8]>)>);
+
+impl FieldList {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a field of the crate's own.
+    pub(crate) fn push_own(&mut self, name: &'static str, value: &'static str) {
+        self.0.push((Cow::Borrowed(name), Cow::Borrowed(value.as_bytes())));
+    }
+
+    /// Adds a field of the caller's; `is_owned` tells the names that the crate writes itself.
+    pub(crate) fn push(
+        &mut self,
+        name: &str,
+        value: &[u8],
+        is_owned: fn(&str) -> bool,
+    ) -> Result<(), FieldError> {
+        if !is_token(name.as_bytes()) {
+            return Err(FieldError::InvalidName);
+        }
+        // A CR or LF would end the field: what follows it would be read as fields of its own.
+        if !is_value(value) {
+            return Err(FieldError::InvalidValue);
+        }
+        if is_owned(name) {
+            return Err(FieldError::OwnedName);
+        }
+        self.0.push((Cow::Owned(name.into()), Cow::Owned(value.into())));
+        Ok(())
+    }
+
+    /// Drops all fields of a name.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    pub(crate) fn write(&self, out: &mut BytesMut) {
+        for (name, value) in self.iter() {
+            write_field(name, value, out);
+        }
+    }
+}
+
+/// Appends one field.
+pub(crate) fn write_field(name: &str, value: &[u8], out: &mut BytesMut) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// A number in decimal digits, without an allocation.
+pub(crate) fn write_number(number: usize, out: &mut BytesMut) {
+    // Writing to a BytesMut can't fail: it grows.
+    let _ = fmt::Write::write_fmt(out, format_args!("{number}"));
+}
+
+/// A field, subprotocol or origin that can't be sent, with what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// The field's name is not a token.
+    InvalidName,
+    /// The field's value has a CR, LF, NUL or another control character.
+    InvalidValue,
+    /// The field is one that the handshake writes itself.
+    OwnedName,
+    /// The subprotocol is empty or not a token.
+    InvalidSubprotocol,
+    /// The subprotocol is named twice.
+    DuplicateSubprotocol,
+    /// Not an origin: `scheme://host[:port]`, without a path, or `null`.
+    InvalidOrigin,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidName => {
+                "the field's name is not a token: use letters, digits and !#$%&'*+-.^_`|~ only"
+            }
+            Self::InvalidValue => {
+                "the field's value has a control character: leave out CR, LF, NUL and the like"
+            }
+            Self::OwnedName => "the handshake writes this field itself: use its own setter, if any",
+            Self::InvalidSubprotocol => {
+                "the subprotocol is not a token: use letters, digits and !#$%&'*+-.^_`|~ only"
+            }
+            Self::DuplicateSubprotocol => "the subprotocol is named twice: name each one once",
+            Self::InvalidOrigin => {
+                "the origin is not \"null\" or scheme://host[:port]: leave out path and slash"
+            }
+        })
+    }
+}
+
+impl core::error::Error for FieldError {}
