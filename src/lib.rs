@@ -35,7 +35,7 @@ pub mod tokio;
 mod url;
 
 #[cfg(feature = "std")]
-pub use crate::adapter::{Received, Unfinished, WebSocketError};
+pub use crate::adapter::{AcceptError, ConnectError, Received, Unfinished, WebSocketError};
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;

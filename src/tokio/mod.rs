@@ -8,9 +8,11 @@
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
 mod drive;
+mod handshake;
 mod messages;
 mod split;
 
+pub use crate::tokio::handshake::Incoming;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::split::{Reader, Sender};
 
