@@ -32,7 +32,13 @@ struct Store {
     control: Vec<u8>,
     message_under_way: bool,
     control_under_way: bool,
+    /// Whose message or control frame it is; see [`Tag`].
+    tag: Tag,
 }
+
+/// Names a use of an inbox: the connection keeps it, so that neither another inbox nor the same one
+/// in another connection's use passes for the one that holds its data.
+pub(crate) type Tag = u16;
 
 /// The memory there is doesn't suffice.
 #[derive(Debug)]
@@ -64,27 +70,38 @@ impl Inbox {
     }
 
     /// Drops what is left of the last message and gets ready for the next.
-    pub(crate) fn begin_message(&mut self) {
+    pub(crate) fn begin_message(&mut self) -> Tag {
         let store = self.store();
         store.text.clear();
         store.bytes.clear();
         store.filled = 0;
         store.message_under_way = true;
+        store.control_under_way = false;
+        store.tag = store.tag.wrapping_add(1);
+        store.tag
     }
 
-    /// The message is whole, or will never be; its data stays until the next begins.
+    /// The message is whole; its data stays until the next begins.
     pub(crate) fn end_message(&mut self) {
         if let Some(store) = &mut self.0 {
             store.message_under_way = false;
         }
     }
 
-    /// How many bytes of the message under way are here; 0 without one.
-    pub(crate) fn message_len(&self) -> usize {
-        match &self.0 {
-            Some(store) if store.message_under_way => store.text.len() + store.filled,
-            _ => 0,
+    /// What is under way with this tag will never be whole.
+    pub(crate) fn abandon(&mut self, tag: Tag) {
+        if let Some(store) = &mut self.0
+            && store.tag == tag
+        {
+            store.message_under_way = false;
+            store.control_under_way = false;
         }
+    }
+
+    /// How many bytes of the message with this tag are here; `None` if it isn't.
+    pub(crate) fn message_len(&self, tag: Tag) -> Option<usize> {
+        let store = self.0.as_ref().filter(|store| store.message_under_way && store.tag == tag)?;
+        Some(store.text.len() + store.filled)
     }
 
     /// Appends text of a frame of which `announced` more bytes will come.
@@ -171,10 +188,16 @@ impl Inbox {
         Bytes::from(core::mem::take(&mut store.bytes))
     }
 
-    pub(crate) fn begin_control(&mut self) {
+    /// Gets ready for a control frame; the one who has a message with `tag` under way here keeps it.
+    pub(crate) fn begin_control(&mut self, tag: Tag) -> Tag {
         let store = self.store();
         store.control.clear();
         store.control_under_way = true;
+        if !store.message_under_way || store.tag != tag {
+            store.message_under_way = false;
+            store.tag = store.tag.wrapping_add(1);
+        }
+        store.tag
     }
 
     pub(crate) fn end_control(&mut self) {
@@ -190,12 +213,10 @@ impl Inbox {
         self.store().control.extend_from_slice(bytes);
     }
 
-    /// How many bytes of the control frame under way are here; 0 without one.
-    pub(crate) fn control_len(&self) -> usize {
-        match &self.0 {
-            Some(store) if store.control_under_way => store.control.len(),
-            _ => 0,
-        }
+    /// How many bytes of the control frame with this tag are here; `None` if it isn't.
+    pub(crate) fn control_len(&self, tag: Tag) -> Option<usize> {
+        let store = self.0.as_ref().filter(|store| store.control_under_way && store.tag == tag)?;
+        Some(store.control.len())
     }
 
     pub(crate) fn control(&self) -> &[u8] {
@@ -203,7 +224,13 @@ impl Inbox {
     }
 
     fn store(&mut self) -> &mut Store {
-        self.0.get_or_insert_default()
+        self.0.get_or_insert_with(|| {
+            let mut store = Box::new(Store::default());
+            // Two inboxes start from different tags, since they lie at different places.
+            let place = core::ptr::from_ref(&*store).addr() >> 4;
+            store.tag = Tag::try_from(place & usize::from(Tag::MAX)).unwrap_or_default();
+            store
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::{Delivery, Settings};
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN};
-use crate::inbox::{Inbox, OutOfMemory};
+use crate::inbox::{Inbox, OutOfMemory, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::{Carry, Completed, Rest, split, validate};
@@ -35,6 +35,8 @@ pub(super) struct Incoming {
     started: bool,
     /// The beginning of a character at the end of what has arrived of a text.
     carry: Carry,
+    /// By which the inbox knows that it holds our data.
+    tag: Tag,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +94,13 @@ impl Incoming {
             message: None,
             started: false,
             carry: Carry::NONE,
+            tag: 0,
         }
+    }
+
+    /// Nothing more will come: the inbox needn't keep what is under way.
+    pub(super) fn abandon(&self, inbox: &mut Inbox) {
+        inbox.abandon(self.tag);
     }
 
     /// Whether nothing is under way: the next byte begins a frame and a message.
@@ -126,7 +134,7 @@ impl Incoming {
                 Phase::Payload => {}
             }
             let progress = if self.opcode.is_control() {
-                self.take_control(input, inbox)?
+                self.take_control(input, inbox, settings.delivery == Delivery::Parts)?
             } else {
                 match (settings.delivery, self.message) {
                     (Delivery::Whole, Some(kind)) => self.take_data(kind, input, inbox)?,
@@ -243,6 +251,7 @@ impl Incoming {
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        parts: bool,
     ) -> Result<Progress<'b>, ProtocolError> {
         let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
         let begun = self.control_len > 0;
@@ -256,11 +265,16 @@ impl Incoming {
             return Ok(Progress::NeedInput);
         }
         if !begun {
-            inbox.begin_control();
+            let message_in_inbox = self.message.is_some() && self.started && !parts;
+            if message_in_inbox && inbox.message_len(self.tag).is_none() {
+                return Err(MisuseError::WrongInbox.into());
+            }
+            self.tag = inbox.begin_control(self.tag);
             self.control_len = u8::try_from(self.remaining).unwrap_or_default();
         }
         let kept = u64::from(self.control_len).saturating_sub(self.remaining);
-        if u64::try_from(inbox.control_len()) != Ok(kept) {
+        let in_inbox = inbox.control_len(self.tag).map(u64::try_from);
+        if in_inbox != Some(Ok(kept)) {
             return Err(MisuseError::WrongInbox.into());
         }
         let (payload, key) = self.take_piece(input);
@@ -295,7 +309,7 @@ impl Incoming {
             return Ok(Progress::NeedInput);
         }
         if !self.started {
-            inbox.begin_message();
+            self.tag = inbox.begin_message();
             self.started = true;
         }
         if !self.is_in(inbox) {
@@ -325,7 +339,10 @@ impl Incoming {
     /// Whether the inbox holds what has arrived of the message.
     fn is_in(&self, inbox: &Inbox) -> bool {
         let arrived = self.message_len - self.remaining;
-        u64::try_from(inbox.message_len() + self.carry.len()) == Ok(arrived)
+        inbox.message_len(self.tag).is_some_and(|len| {
+            // A character that has begun is kept here.
+            u64::try_from(len + self.carry.len()) == Ok(arrived)
+        })
     }
 
     /// Appends a piece of a text to the inbox, judged at once.

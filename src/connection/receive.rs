@@ -218,8 +218,7 @@ impl Connection {
         if self.closing.is_closed() {
             // RFC 6455 7.1.7: it MUST NOT continue to process data.
             input.clear();
-            inbox.end_message();
-            inbox.end_control();
+            self.incoming.abandon(inbox);
             return self.closing.failed().map_or(Ok(None), Err);
         }
         self.send_waiting_pong(out);
@@ -229,8 +228,7 @@ impl Connection {
         let step = self.incoming.step(input, inbox, self.role, self.config.settings());
         if let Err(error) = step {
             input.clear();
-            inbox.end_message();
-            inbox.end_control();
+            self.incoming.abandon(inbox);
             self.fail(error, out);
         } else {
             self.choose_ways();
