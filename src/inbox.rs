@@ -155,16 +155,18 @@ impl Inbox {
         store.bytes.get_mut(filled..filled + add)
     }
 
-    /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in.
-    /// Returns how many there were.
-    pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> usize {
-        let Some(store) = &mut self.0 else { return 0 };
-        let n = n.min(store.bytes.len() - store.filled);
-        if let Some(new) = store.bytes.get_mut(store.filled..store.filled + n) {
-            mask(new, key);
-        }
+    /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in; false
+    /// if that much wasn't lent.
+    #[must_use]
+    pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> bool {
+        let Some(store) = &mut self.0 else { return false };
+        let Some(new) = store.bytes.get_mut(store.filled..).and_then(|room| room.get_mut(..n))
+        else {
+            return false;
+        };
+        mask(new, key);
         store.filled += n;
-        n
+        true
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -45,6 +45,8 @@ enum Phase {
     Payload,
     /// What comes after the text that was handed out last isn't UTF-8: the next call says so.
     InvalidText,
+    /// Bytes were read that have got lost: the next call says so.
+    Misused(MisuseError),
 }
 
 /// What has become whole.
@@ -125,6 +127,7 @@ impl Incoming {
         loop {
             match self.phase {
                 Phase::InvalidText => return Err(PeerError::InvalidUtf8.into()),
+                Phase::Misused(error) => return Err(error.into()),
                 Phase::Header => {
                     let Some(header) = self.take_header(input, role, settings)? else {
                         return Ok(None);
@@ -476,11 +479,17 @@ impl Incoming {
         direct.then_some(self.remaining)
     }
 
-    /// Bytes were read into the room that the inbox has lent.
-    pub(super) fn received_direct(&mut self, n: usize, inbox: &mut Inbox) {
-        let n = n.min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        let taken = inbox.take_direct(n, self.key);
-        self.advance(taken);
+    /// `n` bytes were read into the room that the inbox has lent. If it has not lent as much, bytes
+    /// are missing from now on.
+    pub(super) fn received_direct(&mut self, n: usize, inbox: &mut Inbox, delivery: Delivery) {
+        if let Some(rest) = self.direct_rest(inbox, delivery)
+            && u64::try_from(n).is_ok_and(|n| n <= rest)
+            && inbox.take_direct(n, self.key)
+        {
+            self.advance(n);
+        } else {
+            self.phase = Phase::Misused(MisuseError::DirectRoom);
+        }
     }
 
     /// Whether [`Self::step`] on these bytes would give a step or an error; see
@@ -490,7 +499,7 @@ impl Incoming {
         let mut seen = *self;
         loop {
             match seen.phase {
-                Phase::InvalidText => return true,
+                Phase::InvalidText | Phase::Misused(_) => return true,
                 Phase::Header => {
                     let expected = seen.expected(role, settings);
                     let kept = usize::from(seen.header_len);

@@ -120,11 +120,15 @@ impl Connection {
     /// Takes in the first `n` bytes of the room that [`direct_room`](Self::direct_room) has lent,
     /// read at `now`. Follow it with [`receive`](Self::receive), which has the event if the message
     /// is whole.
+    ///
+    /// If less than `n` bytes were lent, in this inbox and with no other input since, some are lost:
+    /// the next `receive` fails with
+    /// [`MisuseError::DirectRoom`](crate::MisuseError::DirectRoom).
     pub fn received_direct(&mut self, n: usize, now: Instant, inbox: &mut Inbox) {
-        let delivery = self.config.settings().delivery;
-        if n > 0 && self.incoming.direct_rest(inbox, delivery).is_some() {
+        if n > 0 && !self.closing.is_closed() {
             self.keep_alive.heard(now);
-            self.incoming.received_direct(n, inbox);
+            self.incoming.received_direct(n, inbox, self.config.settings().delivery);
+            self.choose_ways();
         }
     }
 
