@@ -6,10 +6,13 @@ use bytes::Bytes;
 
 use crate::kernel::copy::append_text;
 use crate::kernel::mask::{mask, rotate};
-use crate::message::Utf8Bytes;
+use crate::message::{MessageKind, Utf8Bytes};
 
 /// For each byte that has arrived, at most this many are reserved for those a header announces.
 const MAX_AHEAD: usize = 31;
+
+/// What a message of the other kind may leave behind when one begins, in bytes.
+const MAX_LEFT: usize = 4096;
 
 /// Pieces that are unmasked and copied while they are in the first-level cache; see
 /// [`crate::kernel::copy`] for why not more.
@@ -70,11 +73,16 @@ impl Inbox {
     }
 
     /// Drops what is left of the last message and gets ready for the next.
-    pub(crate) fn begin_message(&mut self) -> Tag {
+    pub(crate) fn begin_message(&mut self, kind: MessageKind) -> Tag {
         let store = self.store();
         store.text.clear();
         store.bytes.clear();
         store.filled = 0;
+        // Not two long buffers at once, of which one lies fallow.
+        match kind {
+            MessageKind::Text => store.bytes.shrink_to(MAX_LEFT),
+            MessageKind::Binary => store.text.shrink_to(MAX_LEFT),
+        }
         store.message_under_way = true;
         store.control_under_way = false;
         store.tag = store.tag.wrapping_add(1);
@@ -104,36 +112,36 @@ impl Inbox {
         Some(store.text.len() + store.filled)
     }
 
-    /// Appends text of a frame of which `announced` more bytes will come.
-    pub(crate) fn append_text(&mut self, text: &str, announced: u64) -> Result<(), OutOfMemory> {
+    /// Appends text of a frame, and of a message, that may go on as `ahead` says.
+    pub(crate) fn append_text(&mut self, text: &str, ahead: Ahead) -> Result<(), OutOfMemory> {
         let store = self.store();
         let (len, capacity) = (store.text.len(), store.text.capacity());
         if capacity - len < text.len() {
-            let additional = room(len, text.len(), announced);
-            store.text.try_reserve(additional).map_err(|_| OutOfMemory)?;
+            let additional = ahead.room(len, text.len(), capacity);
+            store.text.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
         }
         append_text(&mut store.text, text);
         Ok(())
     }
 
     /// Appends a character that arrived in two pieces.
-    pub(crate) fn append_char(&mut self, char: char) -> Result<(), OutOfMemory> {
-        self.append_text(char.encode_utf8(&mut [0; 4]), 0)
+    pub(crate) fn append_char(&mut self, char: char, ahead: Ahead) -> Result<(), OutOfMemory> {
+        self.append_text(char.encode_utf8(&mut [0; 4]), ahead)
     }
 
-    /// Unmasks `bytes` and appends them; `announced` more of the frame will come.
+    /// Unmasks `bytes` and appends them; the frame and the message may go on as `ahead` says.
     pub(crate) fn append_masked(
         &mut self,
         bytes: &mut [u8],
         key: [u8; 4],
-        announced: u64,
+        ahead: Ahead,
     ) -> Result<(), OutOfMemory> {
         let store = self.store();
         store.bytes.truncate(store.filled);
         let (len, capacity) = (store.bytes.len(), store.bytes.capacity());
         if capacity - len < bytes.len() {
-            let additional = room(len, bytes.len(), announced);
-            store.bytes.try_reserve(additional).map_err(|_| OutOfMemory)?;
+            let additional = ahead.room(len, bytes.len(), capacity);
+            store.bytes.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
         }
         for (i, piece) in bytes.chunks_mut(PIECE).enumerate() {
             mask(piece, rotate(key, i * PIECE));
@@ -147,12 +155,15 @@ impl Inbox {
     pub(crate) fn direct_room(&mut self, announced: u64) -> Option<&mut [u8]> {
         let store = self.0.as_mut()?;
         let filled = store.filled;
-        let add = room(filled, 0, announced);
-        if store.bytes.len() < filled + add {
-            store.bytes.try_reserve(filled + add - store.bytes.len()).ok()?;
-            store.bytes.resize(filled + add, 0);
+        let want = at_most(announced, filled.saturating_mul(MAX_AHEAD));
+        let have = store.bytes.capacity() - filled;
+        // Growing each time would copy what has arrived each time.
+        let lend = if have < filled { want } else { want.min(have) };
+        if store.bytes.len() < filled + lend {
+            store.bytes.try_reserve_exact(filled + lend - store.bytes.len()).ok()?;
+            store.bytes.resize(filled + lend, 0);
         }
-        store.bytes.get_mut(filled..filled + add)
+        store.bytes.get_mut(filled..filled + lend)
     }
 
     /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in; false
@@ -236,8 +247,27 @@ impl Inbox {
     }
 }
 
-/// How much to reserve behind `len` bytes for `add` that have arrived and `announced` more.
-fn room(len: usize, add: usize, announced: u64) -> usize {
-    let ahead = (len + add).saturating_mul(MAX_AHEAD);
-    add + usize::try_from(announced).unwrap_or(usize::MAX).min(ahead)
+/// What may come behind the bytes at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// How much more the header of the frame has announced, in bytes.
+    pub(crate) announced: u64,
+    /// How long the message may get, in bytes.
+    pub(crate) max_len: u64,
+}
+
+impl Ahead {
+    /// How much to reserve behind `len` bytes for `add` that have arrived and those to come.
+    fn room(self, len: usize, add: usize, capacity: usize) -> usize {
+        let need = len + add;
+        let announced = at_most(self.announced, need.saturating_mul(MAX_AHEAD));
+        // At least the double, so that many small pieces are not copied each time; but what the
+        // message can't become is never reserved.
+        let doubled = at_most(self.max_len, capacity.saturating_mul(2));
+        (add + announced).max(doubled.saturating_sub(len))
+    }
+}
+
+fn at_most(bytes: u64, most: usize) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX).min(most)
 }

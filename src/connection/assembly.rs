@@ -3,7 +3,7 @@
 use crate::config::{Delivery, Settings};
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN};
-use crate::inbox::{Inbox, OutOfMemory, Tag};
+use crate::inbox::{Ahead, Inbox, OutOfMemory, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::{Carry, Completed, Rest, split, validate};
@@ -140,7 +140,9 @@ impl Incoming {
                 self.take_control(input, inbox, settings.delivery == Delivery::Parts)?
             } else {
                 match (settings.delivery, self.message) {
-                    (Delivery::Whole, Some(kind)) => self.take_data(kind, input, inbox)?,
+                    (Delivery::Whole, Some(kind)) => {
+                        self.take_data(kind, input, inbox, settings.max_message_len)?
+                    }
                     (Delivery::Parts, Some(MessageKind::Binary)) => self.take_binary_part(input),
                     (Delivery::Parts, Some(MessageKind::Text)) => {
                         self.take_text_part(input, inbox)?
@@ -296,6 +298,7 @@ impl Incoming {
         kind: MessageKind,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        max_len: u64,
     ) -> Result<Progress<'b>, ProtocolError> {
         let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
         if whole && self.fin && !self.started {
@@ -312,16 +315,17 @@ impl Incoming {
             return Ok(Progress::NeedInput);
         }
         if !self.started {
-            self.tag = inbox.begin_message();
+            self.tag = inbox.begin_message(kind);
             self.started = true;
         }
         if !self.is_in(inbox) {
             return Err(MisuseError::WrongInbox.into());
         }
         let (piece, key) = self.take_piece(input);
+        let ahead = Ahead { announced: self.remaining, max_len };
         match kind {
-            MessageKind::Binary => inbox.append_masked(piece, key, self.remaining)?,
-            MessageKind::Text => self.take_text(piece, key, inbox)?,
+            MessageKind::Binary => inbox.append_masked(piece, key, ahead)?,
+            MessageKind::Text => self.take_text(piece, key, inbox, ahead)?,
         }
         if self.remaining > 0 {
             return Ok(Progress::NeedInput);
@@ -354,12 +358,13 @@ impl Incoming {
         mut piece: &mut [u8],
         key: [u8; 4],
         inbox: &mut Inbox,
+        ahead: Ahead,
     ) -> Result<(), ProtocolError> {
         unmask(piece, key);
         if !self.carry.is_empty() {
             match self.carry.complete(piece.iter().copied()) {
                 Completed::Char { char, taken } => {
-                    inbox.append_char(char)?;
+                    inbox.append_char(char, ahead)?;
                     piece = piece.get_mut(taken..).unwrap_or_default();
                 }
                 Completed::Incomplete => return Ok(()),
@@ -367,7 +372,7 @@ impl Incoming {
             }
         }
         let split = split(piece);
-        inbox.append_text(split.text, self.remaining)?;
+        inbox.append_text(split.text, ahead)?;
         match split.rest {
             Rest::Nothing => {}
             Rest::Incomplete(beginning) => self.carry.keep(beginning),
@@ -432,8 +437,8 @@ impl Incoming {
             Completed::Char { char, taken } => {
                 input.take(taken);
                 self.advance(taken);
-                inbox.begin_message();
-                inbox.append_char(char)?;
+                inbox.begin_message(MessageKind::Text);
+                inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
                 inbox.end_message();
                 let (start, end) = self.part_done();
                 Ok(Progress::Step(Step::PartInInbox { start, end }))
