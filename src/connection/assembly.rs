@@ -58,8 +58,8 @@ pub(super) enum Step<'b> {
     Assembled { kind: MessageKind, len: u64 },
     /// A part that lies in the input.
     Part { data: Data<'b>, start: bool, end: bool },
-    /// A part that is one character, in the inbox.
-    PartInInbox { start: bool, end: bool },
+    /// A part that is one character, in the inbox, with its length.
+    PartInInbox { len: usize, start: bool, end: bool },
     /// A control frame in the input.
     Control(OpCode, &'b [u8]),
     /// A control frame in the inbox.
@@ -441,7 +441,7 @@ impl Incoming {
                 inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
                 inbox.end_message();
                 let (start, end) = self.part_done();
-                Ok(Progress::Step(Step::PartInInbox { start, end }))
+                Ok(Progress::Step(Step::PartInInbox { len: char.len_utf8(), start, end }))
             }
             Completed::Incomplete => {
                 input.take(have);

@@ -80,7 +80,7 @@ impl Connection {
                 OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
             }
             Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
-            Step::PartInInbox { start, end } => {
+            Step::PartInInbox { start, end, .. } => {
                 OwnedEvent::Part { data: Message::Text(inbox.take_text()), start, end }
             }
             Step::Control(opcode, payload) => self.control(opcode, payload, now, out)?.into(),
@@ -204,7 +204,7 @@ impl Connection {
             Step::Assembled { kind: MessageKind::Text, .. } => Event::Text(inbox.text()),
             Step::Assembled { kind: MessageKind::Binary, .. } => Event::Binary(inbox.bytes()),
             Step::Part { data, start, end } => Event::Part { data, start, end },
-            Step::PartInInbox { start, end } => {
+            Step::PartInInbox { start, end, .. } => {
                 Event::Part { data: Data::Text(inbox.text()), start, end }
             }
             Step::Control(opcode, payload) => self.control(opcode, payload, now, out)?,
@@ -299,7 +299,7 @@ impl Connection {
             Step::Message(data) => (data.as_bytes().len(), true),
             Step::Assembled { len, .. } => (usize::try_from(*len).unwrap_or(usize::MAX), true),
             Step::Part { data, end, .. } => (data.as_bytes().len(), *end),
-            Step::PartInInbox { end, .. } => (0, *end),
+            Step::PartInInbox { len, end, .. } => (*len, *end),
             Step::Control(..) | Step::ControlInInbox(_) => return,
         };
         stats.bytes_received += u64::try_from(bytes).unwrap_or(u64::MAX);
