@@ -259,7 +259,7 @@ impl Connection {
                 // One at a time is under way, so it may go over the mark. Without a key there is
                 // none this time.
                 if self.write_frame(OpCode::Ping, true, &payload, out).is_ok() {
-                    self.keep_alive.ping_appended(now, out.len());
+                    self.keep_alive.ping_appended(out.len());
                 }
             }
             Ok(Due::UnsolicitedPong) => {
