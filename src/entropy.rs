@@ -42,9 +42,9 @@ impl Entropy {
     }
 
     /// True if keys of this source may be taken from the thread's common block.
-    pub(crate) fn shares_keys(&self) -> bool {
+    #[cfg(feature = "std")]
+    pub(crate) const fn shares_keys(&self) -> bool {
         match self.0 {
-            #[cfg(feature = "std")]
             Source::Os => true,
             Source::Caller(_) => false,
         }

@@ -31,6 +31,19 @@ pub enum Event<'a> {
     Close(Option<CloseFrame<'a>>),
 }
 
+impl<'a> Event<'a> {
+    /// Returns the data of a message or of a part, and whether the message ends with it.
+    #[must_use]
+    pub const fn data(&self) -> Option<(Data<'a>, bool)> {
+        match *self {
+            Event::Text(text) => Some((Data::Text(text), true)),
+            Event::Binary(bytes) => Some((Data::Binary(bytes), true)),
+            Event::Part { data, end, .. } => Some((data, end)),
+            Event::Ping(_) | Event::Pong(_) | Event::Close(_) => None,
+        }
+    }
+}
+
 /// The owned twin of [`Event`], for queues, streams and other threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -6,10 +6,14 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod adapter;
 mod authority;
 mod close_code;
 mod config;
 mod connection;
+#[cfg(feature = "std")]
+mod driver;
 mod entropy;
 mod error;
 mod event;
@@ -26,8 +30,12 @@ mod opcode;
 mod prepared;
 mod role;
 mod stats;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod url;
 
+#[cfg(feature = "std")]
+pub use crate::adapter::{AcceptError, ConnectError, Received, Unfinished, WebSocketError};
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;

@@ -136,6 +136,13 @@ impl Connection {
         self.rare.as_ref()?.stats
     }
 
+    /// Whether a keep-alive ping waits in `out` to be written, which
+    /// [`handle_timeout`](Self::handle_timeout) should be told.
+    #[cfg(feature = "std")]
+    pub(crate) const fn has_ping_in_output(&self) -> bool {
+        self.keep_alive.counts()
+    }
+
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }

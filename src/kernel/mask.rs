@@ -66,23 +66,29 @@ fn mask_avx2(data: &mut [u8], key: [u8; 4]) {
     mask_aligned::<32>(data, key);
 }
 
+/// Only behind the question whether the processor has AVX2.
+#[cfg(all(feature = "std", feature = "simd", target_arch = "x86_64"))]
+#[expect(unsafe_code, reason = "a safe function with a target feature, found at run time")]
+#[inline]
+fn mask_found_avx2(data: &mut [u8], key: [u8; 4]) {
+    // SAFETY: `mask_long` asks for AVX2 in the line above its call; the function has no other
+    // precondition, and `masking_agrees_with_the_naive_loop` compares it at every length.
+    unsafe { mask_avx2(data, key) }
+}
+
 #[inline(never)]
 fn mask_long(data: &mut [u8], key: [u8; 4]) {
     #[cfg(all(feature = "std", feature = "simd", target_arch = "x86_64"))]
     if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, asked for in the line above; the function has no other
-        // precondition, and `masking_agrees_with_the_naive_loop` compares it at every length.
-        #[expect(
-            unsafe_code,
-            reason = "a safe function with a target feature, found at run time"
-        )]
-        return unsafe { mask_avx2(data, key) };
+        return mask_found_avx2(data, key);
     }
     mask_aligned::<16>(data, key);
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_possible_truncation, reason = "samples")]
+
     use alloc::vec::Vec;
 
     use super::*;

@@ -1,0 +1,247 @@
+//! What is said and expected, as data: both adapters play the same cases.
+
+use std::collections::VecDeque;
+
+/// A whole message, or a piece of one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Payload {
+    Binary(Vec<u8>),
+    Text(String),
+}
+
+/// What the client does, or waits for, next.
+pub(crate) enum Step {
+    Send(Payload),
+    SendPart {
+        piece: Payload,
+        end: bool,
+    },
+    SendPing(Vec<u8>),
+    SendPong(Vec<u8>),
+    /// Begins the closing handshake; `None`: with an empty Close frame.
+    Close(Option<u16>),
+    Expect(Expected),
+}
+
+/// What must come from the server, each kind in its own order: a pong may overtake an echo.
+pub(crate) enum Expected {
+    Message(Payload),
+    Pong(Vec<u8>),
+    /// The code of the server's Close frame; 1005: it has none.
+    Close(u16),
+}
+
+/// One connection.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Case {
+    /// All cases; the server's side is described in `tests/interop/python_peer.py`.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut cases = vec![
+            Self::echo("text", vec![text("Grüße, 世界 🌍")]),
+            Self::echo("binary", vec![Payload::Binary((0..=u8::MAX).collect())]),
+            Self::echo("empty text", vec![text("")]),
+            Self::echo("empty binary", vec![Payload::Binary(Vec::new())]),
+        ];
+        for len in LENGTHS {
+            cases.push(Self::echo(&format!("text of {len}"), vec![Payload::Text(long_text(len))]));
+            cases.push(Self::echo(
+                &format!("binary of {len}"),
+                vec![Payload::Binary(long_binary(len))],
+            ));
+        }
+        cases.push(Self::echo(&format!("{PIPELINED} pipelined"), pipelined()));
+        cases.push(Self::fragments("text fragments", text_pieces(), text("Grüße")));
+        cases.push(Self::fragments("binary fragments", binary_pieces(), binary_whole()));
+        cases.push(Self::pings());
+        cases.push(Self::fragments_from_server());
+        for code in CODES {
+            cases.push(Self::close(code));
+            cases.push(Self::close_from_server(code));
+        }
+        cases
+    }
+
+    /// Everything is sent before anything is read, and comes back in order.
+    fn echo(name: &str, messages: Vec<Payload>) -> Self {
+        let sends = messages.iter().cloned().map(Step::Send);
+        let expects = messages.iter().cloned().map(|m| Step::Expect(Expected::Message(m)));
+        Self::new(name, "/echo", sends.chain(expects).chain(normal_close()))
+    }
+
+    /// A ping whose pong must come and a pong that nobody asked for lie between the fragments.
+    fn fragments(name: &str, [first, second, third]: [Payload; 3], whole: Payload) -> Self {
+        let steps = [
+            Step::SendPart { piece: first, end: false },
+            Step::SendPing(b"between fragments".to_vec()),
+            Step::SendPart { piece: second, end: false },
+            Step::SendPong(b"nobody asked".to_vec()),
+            Step::SendPart { piece: third, end: true },
+            Step::Expect(Expected::Message(whole)),
+            Step::Expect(Expected::Pong(b"between fragments".to_vec())),
+        ];
+        Self::new(name, "/echo", steps.into_iter().chain(normal_close()))
+    }
+
+    fn pings() -> Self {
+        let payloads = [Vec::new(), b"p".to_vec(), long_binary(125)];
+        let steps = payloads
+            .into_iter()
+            .flat_map(|p| [Step::SendPing(p.clone()), Step::Expect(Expected::Pong(p))])
+            .chain([Step::SendPong(b"nobody asked".to_vec()), Step::Send(text("after a pong"))])
+            .chain([Step::Expect(Expected::Message(text("after a pong")))]);
+        Self::new("pings and pongs", "/echo", steps.chain(normal_close()))
+    }
+
+    /// The server sends the fragments, and says whether our pong was the right one.
+    fn fragments_from_server() -> Self {
+        let steps = [text("Grüße"), binary_whole(), text("pong ok")]
+            .map(|whole| Step::Expect(Expected::Message(whole)));
+        Self::new(
+            "fragments from the server",
+            "/fragments",
+            steps.into_iter().chain(normal_close()),
+        )
+    }
+
+    fn close(code: Option<u16>) -> Self {
+        let steps = [
+            Step::Send(text("before the close")),
+            Step::Expect(Expected::Message(text("before the close"))),
+            Step::Close(code),
+            Step::Expect(Expected::Close(code.unwrap_or(NO_CODE))),
+        ];
+        Self::new(&format!("close {}", spelled(code)), "/echo", steps)
+    }
+
+    fn close_from_server(code: Option<u16>) -> Self {
+        let path = code.map_or_else(|| "/close/none".into(), |code| format!("/close/{code}"));
+        let steps = [
+            Step::Send(text("please close")),
+            Step::Expect(Expected::Close(code.unwrap_or(NO_CODE))),
+        ];
+        Self::new(&format!("close {} by the server", spelled(code)), &path, steps)
+    }
+
+    fn new(name: &str, path: &str, steps: impl IntoIterator<Item = Step>) -> Self {
+        Self { name: name.into(), path: path.into(), steps: steps.into_iter().collect() }
+    }
+}
+
+/// What has come and was not asked for yet.
+#[derive(Default)]
+pub(crate) struct Seen {
+    messages: VecDeque<Payload>,
+    pongs: VecDeque<Vec<u8>>,
+    close: Option<u16>,
+    ended: bool,
+}
+
+impl Seen {
+    pub(crate) fn message(&mut self, message: Payload) {
+        self.messages.push_back(message);
+    }
+
+    pub(crate) fn pong(&mut self, payload: &[u8]) {
+        self.pongs.push_back(payload.into());
+    }
+
+    /// The server's Close frame, `None` if it has no code.
+    pub(crate) fn close(&mut self, code: Option<u16>) {
+        self.close = Some(code.unwrap_or(NO_CODE));
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Takes what is expected; `None`: it may still come.
+    pub(crate) fn take(&mut self, expected: &Expected) -> Option<Result<(), String>> {
+        let found = match expected {
+            Expected::Message(wanted) => self.messages.pop_front().map(|got| {
+                (got == *wanted, format!("expected {}, got {}", wanted.brief(), got.brief()))
+            }),
+            Expected::Pong(wanted) => self.pongs.pop_front().map(|got| {
+                (got == *wanted, format!("expected the pong {wanted:02x?}, got {got:02x?}"))
+            }),
+            Expected::Close(wanted) => self
+                .close
+                .map(|got| (got == *wanted, format!("expected close {wanted}, got {got}"))),
+        };
+        match found {
+            Some((true, _)) => Some(Ok(())),
+            Some((false, why)) => Some(Err(why)),
+            None if self.ended || self.close.is_some() => {
+                Some(Err(format!("the connection has ended (close: {:?})", self.close)))
+            }
+            None => None,
+        }
+    }
+}
+
+impl Payload {
+    fn brief(&self) -> String {
+        match self {
+            Self::Binary(bytes) => format!("binary of {}", bytes.len()),
+            Self::Text(text) => {
+                format!("text of {}: {:?}", text.len(), text.chars().take(40).collect::<String>())
+            }
+        }
+    }
+}
+
+fn normal_close() -> [Step; 2] {
+    [Step::Close(Some(1000)), Step::Expect(Expected::Close(1000))]
+}
+
+fn spelled(code: Option<u16>) -> String {
+    code.map_or_else(|| "without a code (1005)".into(), |code| code.to_string())
+}
+
+fn text(text: &str) -> Payload {
+    Payload::Text(text.into())
+}
+
+fn long_text(len: usize) -> String {
+    "0123456789abcdef".chars().cycle().take(len).collect()
+}
+
+fn long_binary(len: usize) -> Vec<u8> {
+    (0..=u8::MAX).map(|i| i.wrapping_mul(7)).cycle().take(len).collect()
+}
+
+/// Short texts and binaries in turn, each a little longer than the one before.
+fn pipelined() -> Vec<Payload> {
+    (0..PIPELINED)
+        .map(|i| {
+            if i % 2 == 0 { Payload::Binary(long_binary(i)) } else { text(&format!("message {i}")) }
+        })
+        .collect()
+}
+
+/// The empty piece in the middle and the cut between words are on purpose.
+fn text_pieces() -> [Payload; 3] {
+    [text("Grü"), text(""), text("ße")]
+}
+
+fn binary_pieces() -> [Payload; 3] {
+    [Payload::Binary(vec![0; 70_000]), Payload::Binary(vec![1]), Payload::Binary(Vec::new())]
+}
+
+fn binary_whole() -> Payload {
+    let mut whole = vec![0; 70_000];
+    whole.push(1);
+    Payload::Binary(whole)
+}
+
+/// Either side of each form of the length field, and one that takes many reads.
+const LENGTHS: [usize; 6] = [1, 125, 126, 65_535, 65_536, 1 << 20];
+const PIPELINED: usize = 300;
+const CODES: [Option<u16>; 4] = [Some(1000), Some(1001), Some(3000), None];
+/// RFC 6455 7.1.5: the code of a Close frame without one.
+const NO_CODE: u16 = 1005;

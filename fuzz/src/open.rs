@@ -1,0 +1,141 @@
+//! An open connection that gets any bytes: no panic, no growth past a limit, and the same events,
+//! output and error however the input is cut. Shared by the fuzz targets and the replay of their
+//! seeds.
+//!
+//! The first byte of the data chooses the settings, the second how the input is cut, the rest is
+//! what the peer sends.
+
+use bytes::BytesMut;
+use sansocket::{
+    Config, Connection, Data, Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant,
+    Negotiated, ProtocolError, Role,
+};
+
+const MAX_UNSENT: usize = 4096;
+
+/// Checks what a connection makes of `data`.
+pub(crate) fn check(role: Role, data: &[u8]) {
+    let [choice, seed, stream @ ..] = data else { return };
+    let delivery = if choice & 1 == 0 { Delivery::Whole } else { Delivery::Parts };
+    let max_message_len = match choice >> 1 & 3 {
+        0 => 125,
+        1 => 1000,
+        2 => 70_000,
+        _ => 16 << 20,
+    };
+    let config = match role {
+        Role::Server => Config::server(),
+        Role::Client => Config::client(Entropy::from_fn(not_random)),
+    };
+    let config = config
+        .delivery(delivery)
+        .max_message_len(max_message_len)
+        .max_unsent(MAX_UNSENT)
+        .build()
+        .expect("the settings are good");
+    let whole = run(role, &config, stream, |_| usize::MAX);
+    let bytewise = run(role, &config, stream, |_| 1);
+    assert_eq!(whole, bytewise, "cut into single bytes");
+    let mut state = u32::from(*seed) | 1;
+    let random = run(role, &config, stream, |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as usize % 23 + 1
+    });
+    assert_eq!(whole, random, "cut at random");
+}
+
+/// A key that everybody knows: the output must be the same each time.
+fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
+    bytes.fill(0x5a);
+    Ok(())
+}
+
+/// What came of it. Parts of one message that follow each other are put together.
+#[derive(Debug, PartialEq)]
+struct Trace {
+    events: Vec<Seen>,
+    out: Vec<u8>,
+    error: Option<ProtocolError>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Message(bool, Vec<u8>),
+    Part { text: bool, data: Vec<u8>, start: bool, end: bool },
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<(u16, String)>),
+}
+
+fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) -> usize) -> Trace {
+    let now = Instant::from_micros(0);
+    let mut connection = Connection::new(role, config, &Negotiated::new(), now);
+    let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+    let mut trace = Trace { events: Vec::new(), out: Vec::new(), error: None };
+    let (mut rest, mut given) = (stream, 0);
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(cut(rest.len()).min(rest.len()));
+        rest = behind;
+        given += piece.len();
+        let mut piece = piece.to_vec();
+        let mut input = Input::new(now, &mut piece);
+        loop {
+            let told = connection.has_event(input.as_bytes());
+            match connection.receive(&mut input, &mut inbox, &mut out) {
+                Ok(Some(event)) => {
+                    assert!(told, "an event that was not told of: {event:?}");
+                    trace.see(&event);
+                }
+                Ok(None) => {
+                    assert!(!told, "an event was told of that didn't come");
+                    assert!(input.is_empty(), "input was left");
+                    break;
+                }
+                Err(error) => {
+                    assert!(input.is_empty(), "input was left");
+                    let again = connection.receive(&mut input, &mut inbox, &mut out);
+                    assert_eq!(again, Err(error), "the first error stays");
+                    trace.error = Some(error);
+                    break;
+                }
+            }
+        }
+        assert!(inbox.capacity() <= 33 * given + 256, "{} for {given}", inbox.capacity());
+        assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
+        // Only at places that don't depend on the cutting may the output be taken away: never.
+    }
+    trace.out = out.to_vec();
+    trace
+}
+
+impl Trace {
+    fn see(&mut self, event: &Event<'_>) {
+        let seen = match *event {
+            Event::Text(text) => Seen::Message(true, text.as_bytes().to_vec()),
+            Event::Binary(bytes) => Seen::Message(false, bytes.to_vec()),
+            Event::Part { data, start, end } => {
+                let (text, data) = match data {
+                    Data::Text(text) => (true, text.as_bytes()),
+                    Data::Binary(bytes) => (false, bytes),
+                };
+                if !start
+                    && let Some(Seen::Part { text: same, data: before, end: ended, .. }) =
+                        self.events.last_mut()
+                {
+                    assert_eq!((*same, *ended), (text, false));
+                    before.extend_from_slice(data);
+                    *ended = end;
+                    return;
+                }
+                Seen::Part { text, data: data.to_vec(), start, end }
+            }
+            Event::Ping(payload) => Seen::Ping(payload.to_vec()),
+            Event::Pong(payload) => Seen::Pong(payload.to_vec()),
+            Event::Close(frame) => {
+                Seen::Close(frame.map(|f| (f.code.value(), f.reason.to_owned())))
+            }
+            _ => panic!("an unknown event: {event:?}"),
+        };
+        self.events.push(seen);
+    }
+}

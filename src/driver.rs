@@ -1,0 +1,421 @@
+//! What the adapters share: buffers, flushing, back-pressure, deadlines, the end of the transport.
+//!
+//! It does no I/O either: [`step`] says what to do next, the adapter does it and tells.
+//!
+//! ```text
+//!          ┌────────────── Lend: an event is at hand, and `out` is below its mark
+//!   step ──┼────────────── Write: before waiting, and above the mark before lending
+//!          ├────────────── Read: nothing at hand, nothing to write
+//!          │   after the connection has closed or failed:
+//!          └─ Write ─► EndWriting ─► Drain (until the peer's end, or the linger deadline) ─► Done
+//! ```
+//!
+//! A transport that is closed while input is unread ends in a reset, which can destroy the Close
+//! frame on its way to the peer: that is what `EndWriting` and `Drain` are for. A client whose
+//! closing handshake is done doesn't end its writing: it waits for the server to do so first
+//! ([RFC 6455 section 7.1.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1)).
+
+use alloc::boxed::Box;
+use alloc::vec;
+use std::io;
+
+use bytes::{Buf, BytesMut};
+
+use crate::config::Settings;
+use crate::connection::Connection;
+use crate::error::{ProtocolError, TimeoutError};
+use crate::event::{Event, OwnedEvent};
+use crate::inbox::Inbox;
+use crate::input::Input;
+use crate::instant::Instant;
+use crate::role::Role;
+
+/// How much is read at once, in bytes: system calls cost more than the first-level cache saves.
+pub(crate) const READ_LEN: usize = 64 * 1024;
+
+/// From this much room on a read goes straight into the inbox.
+const DIRECT_LEN: usize = READ_LEN;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// [`receive`] has an event or an error.
+    Lend,
+    /// Read, but not beyond [`Flow::deadline`].
+    Read,
+    /// Write some of `out`; and read, if `or_read` and it can't be written at once.
+    Write { or_read: bool },
+    /// End the writing half of the transport.
+    EndWriting,
+    /// Read and drop what comes, until the peer's end or [`Flow::deadline`].
+    Drain,
+    /// The transport may be dropped.
+    Done,
+}
+
+/// A connection with its buffers.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) flow: Flow,
+    pub(crate) intake: Intake,
+}
+
+/// Everything but what events are lent from, so that it can be used while an event is held.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) connection: Connection,
+    pub(crate) out: BytesMut,
+    /// When an output above its mark last got shorter, or got above it.
+    stalled_since: Option<Instant>,
+    /// Until when to linger; set when the connection is first seen to be closed.
+    linger_until: Option<Instant>,
+    /// Whether something was written that a buffering transport may still hold.
+    pub(crate) unflushed: bool,
+    writing_ended: bool,
+    reading_ended: bool,
+    done: bool,
+}
+
+/// What events are lent from: bytes that were read, and the inbox.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    inbox: Inbox,
+    /// Absent while there is nothing in it and nobody reads.
+    buffer: Option<Box<[u8]>>,
+    start: usize,
+    end: usize,
+    now: Instant,
+}
+
+impl Driver {
+    /// `unread` is what the handshake left of its input.
+    pub(crate) fn new(connection: Connection, out: BytesMut, unread: &[u8], now: Instant) -> Self {
+        let mut intake = Intake { inbox: Inbox::new(), buffer: None, start: 0, end: 0, now };
+        intake.put(unread);
+        Self { flow: Flow::new(connection, out), intake }
+    }
+}
+
+/// Tells what to do next. `clock` is asked only where time counts.
+pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Instant) -> Step {
+    if !flow.connection.is_closed() {
+        if intake.has_event(flow) {
+            if !flow.is_above_mark() {
+                return Step::Lend;
+            }
+            flow.begin_stall(clock);
+            return Step::Write { or_read: false };
+        }
+        if !intake.is_empty() {
+            // It makes no event: kept in the connection and the inbox. An error shows below.
+            let _ = receive(flow, intake);
+        }
+    }
+    if flow.connection.is_closed() {
+        return flow.end_step(clock);
+    }
+    if flow.out.is_empty() {
+        flow.out = BytesMut::new();
+        return Step::Read;
+    }
+    Step::Write { or_read: !flow.is_above_mark() }
+}
+
+/// Receives from what is at hand.
+pub(crate) fn receive<'a>(
+    flow: &mut Flow,
+    intake: &'a mut Intake,
+) -> Result<Option<Event<'a>>, ProtocolError> {
+    let Intake { inbox, buffer, start, end, now } = intake;
+    let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
+    let mut input = Input::new(*now, bytes);
+    let event = flow.connection.receive(&mut input, inbox, &mut flow.out);
+    *start = *end - input.len();
+    event
+}
+
+/// Receives from what is at hand, owned.
+pub(crate) fn receive_owned(
+    flow: &mut Flow,
+    intake: &mut Intake,
+) -> Result<Option<OwnedEvent>, ProtocolError> {
+    let Intake { inbox, buffer, start, end, now } = intake;
+    let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
+    let mut input = Input::new(*now, bytes);
+    let event = flow.connection.receive_owned(&mut input, inbox, &mut flow.out);
+    *start = *end - input.len();
+    event
+}
+
+impl Flow {
+    fn new(connection: Connection, out: BytesMut) -> Self {
+        Self {
+            connection,
+            out,
+            stalled_since: None,
+            linger_until: None,
+            unflushed: false,
+            writing_ended: false,
+            reading_ended: false,
+            done: false,
+        }
+    }
+
+    fn settings(&self) -> &Settings {
+        self.connection.config().settings()
+    }
+
+    pub(crate) fn is_above_mark(&self) -> bool {
+        self.out.len() >= self.settings().high_water_mark
+    }
+
+    /// The end of the transport, once the connection is closed or has failed.
+    pub(crate) fn end_step(&mut self, clock: impl Fn() -> Instant) -> Step {
+        if self.done {
+            return Step::Done;
+        }
+        if self.linger_until.is_none() {
+            // Without an end to it where time ends: the peer's end is one too.
+            self.linger_until = clock().checked_add(self.settings().linger_timeout);
+        }
+        if !self.writing_ended {
+            if !self.out.is_empty() {
+                return Step::Write { or_read: false };
+            }
+            // RFC 6455 7.1.1: the server ends first. Whoever fails the connection ends too.
+            let ends_first =
+                self.connection.role() == Role::Server || self.connection.error().is_some();
+            if ends_first || self.reading_ended {
+                return Step::EndWriting;
+            }
+        }
+        if self.reading_ended {
+            self.done = true;
+            return Step::Done;
+        }
+        Step::Drain
+    }
+
+    /// Until when the step asked for may take.
+    pub(crate) fn deadline(&self, intake: &Intake) -> Option<Instant> {
+        if self.connection.is_closed() {
+            return self.linger_until;
+        }
+        if intake.is_empty() {
+            return self.connection.poll_timeout();
+        }
+        // A pong may be among the bytes at hand, so nobody can be told dead for its lack.
+        self.stall_deadline()
+    }
+
+    /// Until when a write may take that nothing is read beside: output that doesn't move at all
+    /// for as long as a pong may take tells that nobody is there.
+    pub(crate) fn stall_deadline(&self) -> Option<Instant> {
+        if self.connection.is_closed() {
+            return self.linger_until;
+        }
+        let timeout = self.settings().keep_alive_timeout?;
+        self.stalled_since?.checked_add(timeout)
+    }
+
+    /// A write begins that nothing is read beside.
+    pub(crate) fn begin_stall(&mut self, clock: impl Fn() -> Instant) {
+        self.stalled_since.get_or_insert_with(clock);
+    }
+
+    /// The stall's deadline has passed.
+    pub(crate) fn stalled(&mut self, now: Instant) {
+        if self.stall_deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        if self.connection.is_closed() {
+            self.done = true;
+        } else {
+            self.connection.fail(TimeoutError::KeepAlive.into(), &mut self.out);
+        }
+    }
+
+    /// The deadline has passed, and a read just before found nothing.
+    pub(crate) fn timed_out(&mut self, intake: &Intake, now: Instant) {
+        if self.connection.is_closed() || !intake.is_empty() {
+            self.stalled(now);
+        } else {
+            // An error shows in the connection's state.
+            let _ = self.connection.handle_timeout(now, &mut self.out);
+        }
+    }
+
+    /// `n` bytes of `out` have been written.
+    pub(crate) fn written(&mut self, n: usize, clock: impl Fn() -> Instant) {
+        self.out.advance(n.min(self.out.len()));
+        self.stalled_since = None;
+        self.unflushed = true;
+        if self.connection.has_ping_in_output() {
+            // Early is no error: the connection notices that its ping has left.
+            let _ = self.connection.handle_timeout(clock(), &mut self.out);
+        }
+    }
+
+    /// The writing half of the transport has been ended.
+    pub(crate) fn ended_writing(&mut self) {
+        self.writing_ended = true;
+    }
+
+    /// The peer has ended its writing half.
+    pub(crate) fn received_eof(&mut self) {
+        self.reading_ended = true;
+        // An error shows in the connection's state.
+        let _ = self.connection.receive_eof();
+    }
+
+    /// A read or a write failed: there is no transport any more.
+    fn transport_failed(&mut self) {
+        self.received_eof();
+        self.out = BytesMut::new();
+        self.done = true;
+    }
+
+    /// Ends a transport that failed; an error only if the connection was not over anyway.
+    pub(crate) fn end_failed_transport(&mut self, error: io::Error) -> Result<(), io::Error> {
+        let was_over = self.connection.is_closed();
+        self.transport_failed();
+        if was_over { Ok(()) } else { Err(error) }
+    }
+
+    /// How the connection has ended, for [`Step::Done`].
+    pub(crate) fn result(&self) -> Result<(), ProtocolError> {
+        self.connection.error().map_or(Ok(()), Err)
+    }
+}
+
+impl Intake {
+    /// Whether all that was read has been received.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// What was read and has not been received.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.as_ref().and_then(|b| b.get(self.start..self.end)).unwrap_or_default()
+    }
+
+    /// Whether an event or an error is at hand.
+    pub(crate) fn has_event(&self, flow: &Flow) -> bool {
+        flow.connection.has_event(self.bytes())
+    }
+
+    /// Lends room for a read: the inbox's, for the rest of a large frame, or the buffer. Only while
+    /// nothing is at hand.
+    pub(crate) fn room(&mut self, flow: &Flow) -> Room<'_> {
+        let direct =
+            flow.connection.direct_room(&mut self.inbox).is_some_and(|r| r.len() >= DIRECT_LEN);
+        if direct && let Some(room) = flow.connection.direct_room(&mut self.inbox) {
+            return Room { bytes: room, direct: true };
+        }
+        let buffer = self.buffer.get_or_insert_with(pool::take);
+        Room { bytes: buffer, direct: false }
+    }
+
+    /// `n` bytes were read into the room lent last.
+    pub(crate) fn filled(&mut self, n: usize, direct: bool, flow: &mut Flow, now: Instant) {
+        self.now = now;
+        if direct {
+            flow.connection.received_direct(n, now, &mut self.inbox);
+        } else {
+            self.start = 0;
+            self.end = n.min(self.buffer.as_ref().map_or(0, |buffer| buffer.len()));
+        }
+    }
+
+    /// Nothing was there to read: an idle connection keeps no memory.
+    pub(crate) fn release(&mut self) {
+        if self.is_empty() {
+            self.inbox.shrink();
+            if let Some(buffer) = self.buffer.take() {
+                pool::put(buffer);
+            }
+        }
+    }
+
+    /// Room for input that is dropped.
+    pub(crate) fn scratch() -> Box<[u8]> {
+        pool::take()
+    }
+
+    /// Gives room for dropped input back.
+    pub(crate) fn put_back(scratch: Box<[u8]>) {
+        pool::put(scratch);
+    }
+
+    fn put(&mut self, unread: &[u8]) {
+        if unread.is_empty() {
+            return;
+        }
+        let mut buffer = pool::take();
+        if buffer.len() < unread.len() {
+            buffer = vec![0; unread.len()].into_boxed_slice();
+        }
+        if let Some(place) = buffer.get_mut(..unread.len()) {
+            place.copy_from_slice(unread);
+        }
+        self.buffer = Some(buffer);
+        (self.start, self.end) = (0, unread.len());
+    }
+
+    pub(crate) fn into_inbox(mut self) -> Inbox {
+        core::mem::take(&mut self.inbox)
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            pool::put(buffer);
+        }
+    }
+}
+
+/// Where a read goes.
+pub(crate) struct Room<'a> {
+    pub(crate) bytes: &'a mut [u8],
+    pub(crate) direct: bool,
+}
+
+/// Read buffers of this thread: as many as are in use at once, few in practice.
+mod pool {
+    use alloc::boxed::Box;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::cell::RefCell;
+
+    use super::READ_LEN;
+
+    /// More than this many are given back to the allocator.
+    const KEEP: usize = 16;
+
+    std::thread_local! {
+        static BUFFERS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn take() -> Box<[u8]> {
+        BUFFERS
+            .try_with(|buffers| buffers.try_borrow_mut().ok()?.pop())
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| vec![0; READ_LEN].into_boxed_slice())
+    }
+
+    pub(super) fn put(buffer: Box<[u8]>) {
+        if buffer.len() != READ_LEN {
+            return;
+        }
+        // A thread that is being torn down keeps none.
+        let _ = BUFFERS.try_with(|buffers| {
+            if let Ok(mut buffers) = buffers.try_borrow_mut()
+                && buffers.len() < KEEP
+            {
+                buffers.push(buffer);
+            }
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! Owned messages as `Stream` and `Sink`.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use futures_core::{FusedStream, Stream};
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::adapter::WebSocketError;
+use crate::close_code::CloseCode;
+use crate::connection::Connection;
+use crate::connection::send::SendOptions;
+use crate::driver;
+use crate::error::SendError;
+use crate::event::OwnedEvent;
+use crate::message::Message;
+use crate::tokio::WebSocket;
+use crate::tokio::drive::{Ready, poll_event, poll_flush};
+
+/// Owned messages as [`Stream`] and [`Sink`], for combinators and queues.
+///
+/// The stream ends when the connection is closed in order, or after an error. Pings, pongs and the
+/// Close frame don't show. With [`Delivery::Parts`](crate::Delivery::Parts) each piece comes as a
+/// message of its own. Closing the sink closes the connection in order, and drops what still comes.
+#[derive(Debug)]
+pub struct Messages<S> {
+    socket: WebSocket<S>,
+    finished: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
+    pub(super) const fn new(socket: WebSocket<S>) -> Self {
+        Self { socket, finished: false }
+    }
+
+    /// Returns the connection: whether it is open, how it has closed.
+    pub const fn connection(&self) -> &Connection {
+        self.socket.connection()
+    }
+
+    /// Gives the WebSocket back.
+    pub fn into_inner(self) -> WebSocket<S> {
+        self.socket
+    }
+
+    /// Drives the transport to the next event, or to the end of the connection.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ready, WebSocketError>> {
+        let WebSocket { io, driver, timer, .. } = &mut self.socket;
+        let (flow, intake) = (&mut driver.flow, &mut driver.intake);
+        Poll::Ready(match ready!(poll_event(io, flow, intake, timer, cx)) {
+            Ok(ready) => Ok(ready),
+            Err(error) => Ok(flow.end_failed_transport(error).map(|()| Ready::Done)?),
+        })
+    }
+
+    /// Takes the event that is at hand. An error shows when the transport has ended: the Close
+    /// frame goes first.
+    fn take_event(&mut self) -> Option<OwnedEvent> {
+        let driver = &mut self.socket.driver;
+        driver::receive_owned(&mut driver.flow, &mut driver.intake).ok().flatten()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
+        let WebSocket { io, driver, timer, .. } = &mut self.socket;
+        let flow = &mut driver.flow;
+        Poll::Ready(match ready!(poll_flush(io, flow, timer, cx)) {
+            Ok(()) => Ok(()),
+            Err(error) => Ok(flow.end_failed_transport(error)?),
+        })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
+    type Item = Result<Message, WebSocketError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        while !self.finished {
+            match ready!(self.poll_event(cx)) {
+                Ok(Ready::Event) => match self.take_event() {
+                    Some(OwnedEvent::Message(data) | OwnedEvent::Part { data, .. }) => {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                    Some(OwnedEvent::Ping(_) | OwnedEvent::Pong(_) | OwnedEvent::Close(_))
+                    | None => {}
+                },
+                Ok(Ready::Done) => {
+                    self.finished = true;
+                    let result = self.socket.driver.flow.result();
+                    return Poll::Ready(result.err().map(|error| Err(error.into())));
+                }
+                Err(error) => {
+                    self.finished = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for Messages<S> {
+    fn is_terminated(&self) -> bool {
+        self.finished
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
+    type Error = WebSocketError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if self.socket.driver.flow.is_above_mark() {
+            return Self::poll_flush(&mut self, cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
+        Ok(self.socket.send(message.as_data(), SendOptions::new())?)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Self::poll_flush(&mut self, cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self.socket.close_output(CloseCode::NORMAL, "") {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(error) => return Poll::Ready(Err(error.into())),
+        }
+        while !self.finished {
+            match ready!(self.poll_event(cx)) {
+                Ok(Ready::Event) => drop(self.take_event()),
+                Ok(Ready::Done) => self.finished = true,
+                Err(error) => {
+                    self.finished = true;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(Ok(self.socket.driver.flow.result()?))
+    }
+}

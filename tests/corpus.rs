@@ -1,0 +1,31 @@
+//! Replays the seeds of the fuzz targets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use sansocket::Role;
+
+#[path = "../fuzz/src/open.rs"]
+mod open;
+
+fn replay(target: &str, check: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut count = 0;
+    for seed in fs::read_dir(&folder).unwrap() {
+        let path = seed.unwrap().path();
+        check(&fs::read(&path).unwrap());
+        count += 1;
+    }
+    assert!(count > 0, "no seeds in {}", folder.display());
+}
+
+#[test]
+fn seeds_of_open_server() {
+    replay("open_server", |data| open::check(Role::Server, data));
+}
+
+#[test]
+fn seeds_of_open_client() {
+    replay("open_client", |data| open::check(Role::Client, data));
+}

@@ -1,0 +1,29 @@
+//! The core without std: a panic handler and an allocator are all that it needs around it.
+#![no_std]
+#![no_main]
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::panic::PanicInfo;
+
+// Linked in for good, even though nothing here calls it.
+extern crate sansocket as _;
+
+/// Has no memory to give: this program is checked, not run.
+struct NoMemory;
+
+// SAFETY: a null pointer is the documented way to say that an allocation failed, so nothing is ever handed out.
+unsafe impl GlobalAlloc for NoMemory {
+    unsafe fn alloc(&self, _layout: Layout) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+
+    unsafe fn dealloc(&self, _pointer: *mut u8, _layout: Layout) {}
+}
+
+#[global_allocator]
+static ALLOCATOR: NoMemory = NoMemory;
+
+#[panic_handler]
+fn panic(_info: &PanicInfo<'_>) -> ! {
+    loop {}
+}
