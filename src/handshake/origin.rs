@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::http1::writer::FieldError;
-use crate::kernel::class::token_len;
+use crate::kernel::class::{TOKEN, split_run};
 
 /// Which origins a server takes: the web pages whose scripts may connect, with the visitor's
 /// cookies, from the visitor's browser.
@@ -75,7 +75,7 @@ struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     fn parse(text: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = text.split_at_checked(token_len(text))?;
+        let (scheme, rest) = split_run(text, TOKEN);
         let authority = Authority::parse(rest.strip_prefix(b"://")?).ok()?;
         (!scheme.is_empty()).then_some(Self { scheme, authority })
     }

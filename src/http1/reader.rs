@@ -15,7 +15,7 @@ use crate::http1::head::{Part, RawHead, Span};
 use crate::http1::lists::members;
 use crate::http1::window::Window;
 use crate::kernel::class::{
-    TARGET, TOKEN, VALUE, is_of, is_token, skip_blanks, token_len, trim_end, value_len,
+    TARGET, TOKEN, VALUE, is_of, is_token, skip_blanks, split_run, trim_end,
 };
 
 /// Which kind of head is read.
@@ -274,6 +274,7 @@ impl HeadReader {
     ///
     /// Whole and right lines are taken straight on. Where one isn't, what was found of it is handed
     /// over to [`Self::rest_of_field`], which knows all cases; nothing is looked at again.
+    #[inline(never)]
     fn fields(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
         let end = input.end();
         loop {
@@ -293,7 +294,7 @@ impl HeadReader {
                 return Err(LimitError::TooManyFields.into());
             }
             let start = end - line.len();
-            let (name, behind) = split_at(line, token_len(line));
+            let (name, behind) = split_run(line, TOKEN);
             let [b':', value @ ..] = behind else {
                 self.start = start;
                 input.go_on(behind, name.len());
@@ -302,7 +303,7 @@ impl HeadReader {
             let name = Part::new(start, start + name.len());
             let value = skip_blanks(value);
             let start = end - value.len();
-            let (run, behind) = split_at(value, value_len(value));
+            let (run, behind) = split_run(value, VALUE);
             let kept = trim_end(run).len();
             let span = Span { name, value: Part::new(start, start + kept) };
             // The blanks at the end of the value have been looked at twice.
@@ -323,6 +324,7 @@ impl HeadReader {
     }
 
     /// The rest of a field of which the beginning is known.
+    #[cold]
     fn rest_of_field(
         &mut self,
         mut state: State,
@@ -400,11 +402,6 @@ impl HeadReader {
         let (name, value) = (span.name.of(bytes, base), span.value.of(bytes, base));
         self.framing.field(name, value)
     }
-}
-
-#[inline]
-fn split_at(bytes: &[u8], len: usize) -> (&[u8], &[u8]) {
-    bytes.split_at_checked(len).unwrap_or((bytes, &[]))
 }
 
 impl Framing {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::kernel::class::{TOKEN, VALUE, run_len, token_len, value_len};
+use crate::kernel::class::split_run;
 
 /// A cursor over the bytes of one input that belong to a head.
 #[derive(Debug)]
@@ -78,14 +78,9 @@ impl<'w> Window<'w> {
     /// Passes all bytes of a class.
     #[inline]
     pub(crate) fn skip(&mut self, class: u8) -> &'w [u8] {
-        let len = match class {
-            TOKEN => token_len(self.rest),
-            VALUE => value_len(self.rest),
-            _ => run_len(self.rest, class),
-        };
-        let (run, after) = self.rest.split_at_checked(len).unwrap_or((self.rest, &[]));
+        let (run, after) = split_run(self.rest, class);
         // The byte that ends the run has been looked at too.
-        self.looked_at(len + if after.is_empty() { 0 } else { 1 });
+        self.looked_at(run.len() + if after.is_empty() { 0 } else { 1 });
         self.rest = after;
         run
     }

@@ -105,74 +105,41 @@ pub(crate) fn run_len(bytes: &[u8], class: u8) -> usize {
     bytes.iter().position(|&byte| !is_of(byte, class)).unwrap_or(bytes.len())
 }
 
-/// The same for [`TOKEN`]: eight bytes at a time while they are letters and dashes, of which names
-/// of fields are made.
-#[inline]
-pub(crate) fn token_len(bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*eight);
-        let lower = (word & !HIGH) | (ONES * 0x20);
-        // The high bit of each byte tells; no sum is larger than a byte.
-        let from_a = lower + ONES * (0x80 - 0x61);
-        let past_z = lower + ONES * (0x7f - 0x7a);
-        let letter = from_a & !past_z;
-        let dash = !differs(word, b'-');
-        let plain = (letter | dash) & !word;
-        let len = first_unset(plain);
-        if len == 8 {
-            rest = behind;
-            continue;
-        }
-        match rest.get(len..) {
-            Some([byte, behind @ ..]) if is_of(*byte, TOKEN) => rest = behind,
-            _ => return bytes.len() - rest.len() + len,
-        }
-    }
-    bytes.len() - rest.len() + run_len(rest, TOKEN)
-}
-
-/// The same for [`VALUE`]: 16 and 8 bytes at a time.
+/// The same for [`VALUE`], whose runs are long: 16 bytes at a time while there are no tabs.
 #[inline]
 pub(crate) fn value_len(bytes: &[u8]) -> usize {
-    // Blocks that the compiler turns into a few vector instructions; a tab ends them too.
-    let (blocks, _) = bytes.as_chunks::<16>();
-    let is_plain = |block: &&[u8; 16]| {
-        !block.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == 0x7f))
-    };
-    let plain = blocks.iter().take_while(is_plain).count() * 16;
-    let mut rest = bytes.get(plain..).unwrap_or_default();
-    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*eight);
-        let visible = ((word & !HIGH) + ONES * (0x80 - 0x20)) & differs(word, 0x7f);
-        let tab = !differs(word, b'\t');
-        let len = first_unset(visible | tab | word);
-        if len < 8 {
-            return bytes.len() - rest.len() + len;
+    let mut rest = bytes;
+    // The compiler turns each block into a few vector instructions.
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        if block.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == 0x7f)) {
+            break;
         }
         rest = behind;
     }
     bytes.len() - rest.len() + run_len(rest, VALUE)
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
-
-/// Sets the high bit of each byte that is not `byte`, which is ASCII; of others than ASCII too.
+/// Parts the bytes of the class that come first from those behind.
 #[inline]
-const fn differs(word: u64, byte: u8) -> u64 {
-    (((word & !HIGH) ^ (ONES * byte as u64)) + !HIGH) | word
+pub(crate) fn split_run(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
+    let len = if class == VALUE { value_len(bytes) } else { run_len(bytes, class) };
+    match bytes.split_at_checked(len) {
+        Some(parts) => parts,
+        None => never(bytes),
+    }
 }
 
-/// The number of the first byte, in memory, whose high bit isn't set; 8 if all are.
-#[inline]
-const fn first_unset(word: u64) -> usize {
-    (!word & HIGH).trailing_zeros() as usize / 8
+/// A run is never longer than what it is a run of. A call, so that the compiler makes it a jump: a
+/// conditional move would keep the next field waiting until the end of this one is known.
+#[cold]
+#[inline(never)]
+const fn never(bytes: &[u8]) -> (&[u8], &[u8]) {
+    (bytes, &[])
 }
 
 /// A name: one token character at least.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && token_len(text) == text.len()
+    !text.is_empty() && run_len(text, TOKEN) == text.len()
 }
 
 /// A value that can be sent in a field.
@@ -231,7 +198,6 @@ mod tests {
                         text[len - 1] = other;
                         let text = &text[..len];
                         assert_eq!(value_len(text), run_len(text, VALUE), "{text:?}");
-                        assert_eq!(token_len(text), run_len(text, TOKEN), "{text:?}");
                     }
                 }
             }
