@@ -1,5 +1,7 @@
 //! Our client against a server of somebody else's: plays all cases over one of the adapters.
 
+extern crate alloc;
+
 mod cases;
 mod on_tokio;
 
