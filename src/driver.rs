@@ -174,10 +174,7 @@ impl Flow {
         if self.done {
             return Step::Done;
         }
-        if self.linger_until.is_none() {
-            // Without an end to it where time ends: the peer's end is one too.
-            self.linger_until = clock().checked_add(self.settings().linger_timeout);
-        }
+        self.begin_linger(clock);
         if !self.writing_ended {
             if !self.out.is_empty() {
                 return Step::Write { or_read: false };
@@ -209,10 +206,14 @@ impl Flow {
     }
 
     /// Until when a write may take that nothing is read beside: output that doesn't move at all
-    /// for as long as a pong may take tells that nobody is there.
+    /// for as long as a pong may take tells that nobody is there. Once our Close frame is sent the
+    /// close deadline holds, whatever lies at hand.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         if self.connection.is_closed() {
             return self.linger_until;
+        }
+        if !self.connection.is_open() {
+            return self.connection.poll_timeout();
         }
         let timeout = self.settings().keep_alive_timeout?;
         self.stalled_since?.checked_add(timeout)
@@ -220,7 +221,18 @@ impl Flow {
 
     /// A write begins that nothing is read beside.
     pub(crate) fn begin_stall(&mut self, clock: impl Fn() -> Instant) {
-        self.stalled_since.get_or_insert_with(clock);
+        if self.connection.is_closed() {
+            self.begin_linger(clock);
+        } else {
+            self.stalled_since.get_or_insert_with(clock);
+        }
+    }
+
+    fn begin_linger(&mut self, clock: impl Fn() -> Instant) {
+        if self.linger_until.is_none() {
+            // Without an end to it where time ends: the peer's end is one too.
+            self.linger_until = clock().checked_add(self.settings().linger_timeout);
+        }
     }
 
     /// The stall's deadline has passed.
@@ -230,8 +242,11 @@ impl Flow {
         }
         if self.connection.is_closed() {
             self.done = true;
-        } else {
+        } else if self.connection.is_open() {
             self.connection.fail(TimeoutError::KeepAlive.into(), &mut self.out);
+        } else {
+            // An error shows in the connection's state.
+            let _ = self.connection.handle_timeout(now, &mut self.out);
         }
     }
 
