@@ -100,7 +100,7 @@ impl Driver {
 pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Instant) -> Step {
     if !flow.connection.is_closed() {
         if intake.has_event(flow) {
-            if !flow.is_above_mark() {
+            if flow.may_receive() {
                 return Step::Lend;
             }
             flow.begin_stall(clock);
@@ -110,6 +110,8 @@ pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Ins
             // It makes no event: kept in the connection and the inbox. An error shows below.
             let _ = receive(flow, intake);
         }
+        // A peer that always has something to say must not keep us from ending.
+        flow.give_up_closing(intake.now);
     }
     if flow.connection.is_closed() {
         return flow.end_step(clock);
@@ -118,7 +120,7 @@ pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Ins
         flow.out = BytesMut::new();
         return Step::Read;
     }
-    Step::Write { or_read: !flow.is_above_mark() }
+    Step::Write { or_read: flow.may_receive() }
 }
 
 /// Receives from what is at hand.
@@ -169,27 +171,40 @@ impl Flow {
         self.out.len() >= self.settings().high_water_mark
     }
 
+    /// Whether output may grow by what comes of receiving. Once our Close frame is sent that is
+    /// pongs only, which have a limit of their own; and the peer's Close frame is awaited.
+    fn may_receive(&self) -> bool {
+        !self.is_above_mark() || !self.connection.is_open()
+    }
+
+    /// Fails the closing handshake if its deadline has passed at `now`.
+    fn give_up_closing(&mut self, now: Instant) {
+        if !self.connection.is_open() {
+            // An error shows in the connection's state.
+            let _ = self.connection.handle_timeout(now, &mut self.out);
+        }
+    }
+
     /// The end of the transport, once the connection is closed or has failed.
     pub(crate) fn end_step(&mut self, clock: impl Fn() -> Instant) -> Step {
         if self.done {
             return Step::Done;
         }
-        if self.linger_until.is_none() {
-            // Without an end to it where time ends: the peer's end is one too.
-            self.linger_until = clock().checked_add(self.settings().linger_timeout);
-        }
+        self.begin_linger(&clock);
+        // Whatever the peer does in the meantime.
+        let overdue = self.linger_until.is_some_and(|until| clock() >= until);
         if !self.writing_ended {
-            if !self.out.is_empty() {
+            if !self.out.is_empty() && !overdue {
                 return Step::Write { or_read: false };
             }
             // RFC 6455 7.1.1: the server ends first. Whoever fails the connection ends too.
             let ends_first =
                 self.connection.role() == Role::Server || self.connection.error().is_some();
-            if ends_first || self.reading_ended {
+            if self.out.is_empty() && (ends_first || self.reading_ended) {
                 return Step::EndWriting;
             }
         }
-        if self.reading_ended {
+        if self.reading_ended || overdue {
             self.done = true;
             return Step::Done;
         }
@@ -209,10 +224,14 @@ impl Flow {
     }
 
     /// Until when a write may take that nothing is read beside: output that doesn't move at all
-    /// for as long as a pong may take tells that nobody is there.
+    /// for as long as a pong may take tells that nobody is there. Once our Close frame is sent the
+    /// close deadline holds, whatever lies at hand.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         if self.connection.is_closed() {
             return self.linger_until;
+        }
+        if !self.connection.is_open() {
+            return self.connection.poll_timeout();
         }
         let timeout = self.settings().keep_alive_timeout?;
         self.stalled_since?.checked_add(timeout)
@@ -220,7 +239,18 @@ impl Flow {
 
     /// A write begins that nothing is read beside.
     pub(crate) fn begin_stall(&mut self, clock: impl Fn() -> Instant) {
-        self.stalled_since.get_or_insert_with(clock);
+        if self.connection.is_closed() {
+            self.begin_linger(clock);
+        } else {
+            self.stalled_since.get_or_insert_with(clock);
+        }
+    }
+
+    fn begin_linger(&mut self, clock: impl Fn() -> Instant) {
+        if self.linger_until.is_none() {
+            // Without an end to it where time ends: the peer's end is one too.
+            self.linger_until = clock().checked_add(self.settings().linger_timeout);
+        }
     }
 
     /// The stall's deadline has passed.
@@ -230,8 +260,10 @@ impl Flow {
         }
         if self.connection.is_closed() {
             self.done = true;
-        } else {
+        } else if self.connection.is_open() {
             self.connection.fail(TimeoutError::KeepAlive.into(), &mut self.out);
+        } else {
+            self.give_up_closing(now);
         }
     }
 
