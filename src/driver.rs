@@ -288,6 +288,12 @@ impl Flow {
         }
     }
 
+    /// Output that was taken away, to be written without the lock that guards this, gets shorter.
+    /// When it is gone, [`Self::written`] is told.
+    pub(crate) fn moved(&mut self) {
+        self.stalled_since = None;
+    }
+
     /// The writing half of the transport has been ended.
     pub(crate) fn ended_writing(&mut self) {
         self.writing_ended = true;
@@ -357,6 +363,12 @@ impl Intake {
             self.start = 0;
             self.end = n.min(self.buffer.as_ref().map_or(0, |buffer| buffer.len()));
         }
+    }
+
+    /// Whether it holds more than one read's worth of messages that were handed out, or of one
+    /// that is under way.
+    pub(crate) fn keeps_memory(&self) -> bool {
+        self.inbox.capacity() > READ_LEN
     }
 
     /// Nothing was there to read: an idle connection keeps no memory.

@@ -83,9 +83,13 @@ extern crate std;
 #[cfg(feature = "std")]
 mod adapter;
 mod authority;
+#[cfg(feature = "std")]
+pub mod blocking;
 mod close_code;
 mod config;
 mod connection;
+#[cfg(feature = "std")]
+mod dial;
 #[cfg(feature = "std")]
 mod driver;
 mod entropy;

@@ -660,6 +660,12 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         is_misuse(&mut end, "another inbox");
 
         let mut end = begun();
+        end.conn.direct_room(&mut end.inbox).unwrap();
+        end.feed(&[1, 2, 3]).unwrap();
+        end.conn.received_direct(10, at_ms(0), &mut end.inbox);
+        is_misuse(&mut end, "other input since");
+
+        let mut end = begun();
         end.conn.received_direct(usize::MAX, at_ms(0), &mut end.inbox);
         is_misuse(&mut end, "usize::MAX");
 
