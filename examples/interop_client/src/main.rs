@@ -3,6 +3,7 @@
 extern crate alloc;
 
 mod cases;
+mod on_threads;
 mod on_tokio;
 
 use core::error::Error;
@@ -19,24 +20,24 @@ const USAGE: &str = "usage: interop_client ws://HOST:PORT tokio|blocking";
 const CASE_TIME: Duration = Duration::from_secs(10);
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+/// Plays one case on a connection of its own, within the time.
+type Play = fn(Case, ConnectRequest, Config) -> Outcome;
 
 /// Plays every case, and says how each of them went. True: all passed.
-fn run(
-    base: &str,
-    play: fn(&Case, &ConnectRequest, &Config) -> Outcome,
-) -> Result<bool, Box<dyn Error>> {
+fn run(base: &str, play: Play) -> Result<bool, Box<dyn Error>> {
     let config = Config::client(Entropy::os()).build()?;
     let (mut passed, mut failed) = (0, 0);
     for case in Case::all() {
         let request = ConnectRequest::new(&format!("{base}{}", case.path))?;
-        match play(&case, &request, &config) {
+        let name = case.name.clone();
+        match play(case, request, config.clone()) {
             Ok(()) => {
                 passed += 1;
-                println!("ok {}", case.name);
+                println!("ok {name}");
             }
             Err(error) => {
                 failed += 1;
-                println!("FAILED {}: {error}", case.name);
+                println!("FAILED {name}: {error}");
             }
         }
     }
@@ -46,17 +47,15 @@ fn run(
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (base, play) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [base, "tokio"] => (base, on_tokio::play),
-        [_, "blocking"] => {
-            eprintln!("interop_client: the blocking adapter does not exist yet: use tokio");
-            return ExitCode::from(2);
-        }
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let (base, play): (&str, Play) =
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [base, "tokio"] => (base, on_tokio::play),
+            [base, "blocking"] => (base, on_threads::play),
+            _ => {
+                eprintln!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        };
     match run(base.trim_end_matches('/'), play) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

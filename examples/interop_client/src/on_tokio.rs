@@ -8,9 +8,9 @@ use crate::cases::{Case, Seen, Step};
 use crate::{CASE_TIME, Outcome};
 
 /// Plays one case on a connection of its own, within the time.
-pub(crate) fn play(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
+pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { timeout(CASE_TIME, steps(case, request, config)).await? })
+    runtime.block_on(async { timeout(CASE_TIME, steps(&case, &request, &config)).await? })
 }
 
 async fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
