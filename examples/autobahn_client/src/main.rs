@@ -39,6 +39,7 @@ async fn count_cases(base: &str, config: &Config) -> Result<u32, Box<dyn Error>>
 async fn run_case(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let mut ws = connect(url, config).await?;
     while let Some((event, mut reply)) = ws.read().await? {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
         match event {
             Event::Text(text) => reply.send_text(text)?,
             Event::Binary(bytes) => reply.send_binary(bytes)?,

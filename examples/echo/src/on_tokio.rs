@@ -94,6 +94,7 @@ async fn echo(
             _ = ending.wait_for(|ending| *ending) => break,
         };
         let Some((event, mut reply)) = read else { return Ok(()) };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
         match event {
             Event::Text(text) => reply.send_text(text)?,
             Event::Binary(bytes) => reply.send_binary(bytes)?,
