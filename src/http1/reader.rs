@@ -580,3 +580,70 @@ impl From<LimitError> for HeadError {
         Self::Limit(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    const MAX_LEN: usize = 1 << 17;
+
+    /// Reads in pieces, and tells how many bytes were looked at.
+    fn read(pieces: &[&[u8]]) -> (Result<bool, HeadError>, usize) {
+        let mut reader = HeadReader::new(Kind::Request, MAX_LEN, 100);
+        for piece in pieces {
+            let (taken, result) = reader.read(piece);
+            if result != Ok(false) {
+                return (result, reader.scanned);
+            }
+            assert_eq!(taken, piece.len());
+        }
+        (Ok(false), reader.scanned)
+    }
+
+    #[test]
+    fn v1_no_byte_is_looked_at_again_and_again() {
+        let start = "GET / HTTP/1.1\r\nHost: a\r\n";
+        let heads: [String; 6] = [
+            format!("{start}X: {}\r\n\r\n", "x".repeat(65_000)),
+            format!("{start}{}: x\r\n\r\n", "x".repeat(65_000)),
+            format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(65_000)),
+            format!("{start}X:{}\r\n\r\n", " ".repeat(65_000)),
+            format!("{start}X: x{}\r\n\r\n", " ".repeat(65_000)),
+            format!("{start}{}\r\n", "Some-Name: some value \r\n".repeat(99)),
+        ];
+        for head in &heads {
+            let bytes = head.as_bytes();
+            for len in [1, 2, 3, 7, 64, 1000, bytes.len()] {
+                let pieces: Vec<&[u8]> = bytes.chunks(len).collect();
+                let (result, scanned) = read(&pieces);
+                assert_eq!(result, Ok(true));
+                assert!(scanned >= bytes.len() && scanned <= 2 * bytes.len(), "{scanned}");
+            }
+        }
+    }
+
+    #[test]
+    fn v1_an_endless_head_costs_its_limit() {
+        let bytes = format!("GET /{}", "x".repeat(2 * MAX_LEN));
+        let pieces: Vec<&[u8]> = bytes.as_bytes().chunks(1).collect();
+        let (result, scanned) = read(&pieces);
+        assert_eq!(result, Err(LimitError::HeadTooLong.into()));
+        assert!(scanned <= 2 * MAX_LEN);
+    }
+
+    #[test]
+    fn memory_follows_what_has_come() {
+        // A header announces nothing here, but an input may be far longer than the head may be.
+        let mut bytes = Vec::from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        bytes.resize(1 << 20, b'x');
+        let mut reader = HeadReader::new(Kind::Request, 1000, 100);
+        assert_eq!(reader.read(&bytes), (27, Ok(true)));
+        let head = reader.take();
+        assert!(head.bytes.capacity() <= 1000);
+        assert_eq!(head.bytes, bytes[..27]);
+    }
+}

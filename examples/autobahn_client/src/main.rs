@@ -1,5 +1,10 @@
 //! The client's side of the Autobahn test suite: asks how many cases there are, echoes through each
 //! of them, and has the report written.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "written as a user of the crate would"
+)]
 
 use core::error::Error;
 use core::time::Duration;

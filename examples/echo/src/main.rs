@@ -1,4 +1,9 @@
 //! The sample app: a page to try a WebSocket with, and an echo behind `/ws`.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "written as a user of the crate would"
+)]
 
 mod on_threads;
 mod on_tokio;
