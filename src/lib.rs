@@ -70,7 +70,7 @@
 //!
 //! # Features
 //!
-//! `std` (default): [`Entropy::os`], [`Instant::now`], the blocking adapter. `simd` (default): fast
+//! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
 //! UTF-8 validation, AVX2 masking found at run time. `tokio`: the adapter.
 
 #![no_std]
