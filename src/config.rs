@@ -64,7 +64,7 @@ impl Config {
 
     /// Starts from the client's preset: keep-alive every 30 seconds.
     ///
-    /// Under `std` give [`Entropy::os`].
+    /// Under `std` give `Entropy::os()`.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Duration::from_secs(30), Some(entropy))
     }

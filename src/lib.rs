@@ -2,8 +2,7 @@
 //!
 //! A WebSocket engine ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)) that does no I/O, reads
 //! no clock, draws no randomness and spawns nothing. Time and entropy are arguments; the core is
-//! `no_std + alloc`. Adapters for [tokio](crate::tokio) and for [blocking](crate::blocking) sockets
-//! sit on it.
+//! `no_std + alloc`. Adapters for tokio and for blocking sockets sit on it.
 //!
 //! ```text
 //!           bytes of one read                                           bytes to write
@@ -17,7 +16,8 @@
 //!
 //! # Where to begin
 //!
-//! * On tokio: [`tokio::WebSocket`]. On threads: [`blocking::WebSocket`].
+//! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
+//!   `std`).
 //! * In a loop of your own: a handshake ([`ServerHandshake`], [`ClientHandshake`]), or one that
 //!   somebody else did, then [`Connection`].
 //! * Frames only: [`frame`].
@@ -70,7 +70,7 @@
 //!
 //! # Features
 //!
-//! `std` (default): [`Entropy::os`], [`Instant::now`], the blocking adapter. `simd` (default): fast
+//! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
 //! UTF-8 validation, AVX2 masking found at run time. `tokio`: the adapter.
 
 #![no_std]

@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
     reason = "tests"
 )]
 
@@ -16,8 +17,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(u8, &[&str])] = &[
     // The vocabulary, and the byte loops.
     (0, &["role.rs", "opcode.rs", "close_code.rs", "instant.rs", "entropy.rs", "kernel/"]),
-    // Errors and their tables; data and messages.
-    (1, &["error.rs", "message.rs"]),
+    // Errors and their tables; data and messages; `host:port`.
+    (1, &["error.rs", "message.rs", "authority.rs"]),
     // Settings, frame headers, URLs, HTTP/1.1.
     (2, &["config.rs", "frame.rs", "url.rs", "http1/"]),
     // permessage-deflate.
@@ -27,9 +28,9 @@ const FLOORS: &[(u8, &[&str])] = &[
     (5, &["connection/"]),
     (6, &["handshake/"]),
     // Shared by the adapters.
-    (7, &["driver.rs", "http_types.rs"]),
+    (7, &["driver.rs", "adapter.rs", "dial.rs", "http_types.rs"]),
     // The adapters.
-    (8, &["blocking/", "tokio/", "dial.rs", "tls.rs"]),
+    (8, &["blocking/", "tokio/"]),
     (9, &["h2/"]),
     // Docs and re-exports.
     (10, &["lib.rs"]),
@@ -229,7 +230,9 @@ fn lib_rs_holds_nothing_else() {
         let line = code(line);
         for item in ["fn ", "struct ", "enum ", "impl ", "trait ", "static ", "macro_rules!"] {
             let trimmed = line.trim_start().trim_start_matches("pub ");
-            assert!(!trimmed.starts_with(item), "src/lib.rs:{}: {line}", i + 1);
+            // The README's doctests hang on something.
+            let readme = trimmed == "struct Readme;";
+            assert!(readme || !trimmed.starts_with(item), "src/lib.rs:{}: {line}", i + 1);
         }
     }
 }

@@ -19,12 +19,13 @@ use std::collections::HashSet;
 use bytes::BytesMut;
 use common::frame::{bytes, parse, sent};
 use common::{BOTH, Frame, at_ms, connection, entropy, preset};
-use sansocket::{
-    CloseCode, Config, Connection, Data, Entropy, Negotiated, Prepared, Role, SendOptions,
-};
+use sansocket::{CloseCode, Data, Prepared, Role, SendOptions};
+#[cfg(feature = "std")]
+use sansocket::{Config, Connection, Entropy, Negotiated};
 
 /// V17: 20,000 frames of connections of one thread: no key twice beyond chance, every bit of the
 /// keys as often 0 as 1, and no step from one to the next that repeats.
+#[cfg(feature = "std")]
 #[test]
 fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
     let config = Config::client(Entropy::os()).build().unwrap();
@@ -62,6 +63,7 @@ fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
 }
 
 /// Two threads never share keys.
+#[cfg(feature = "std")]
 #[test]
 fn v17_threads_have_keys_of_their_own() {
     let keys = || {

@@ -19,10 +19,9 @@ use alloc::{Counting, count};
 use bytes::BytesMut;
 use common::frame::{BINARY, TEXT};
 use common::{BOTH, Frame, at_ms, connection, preset};
-use sansocket::{
-    Config, Connection, Delivery, Entropy, Event, Inbox, Input, Negotiated, ProtocolError, Role,
-    SendError,
-};
+#[cfg(feature = "std")]
+use sansocket::{Config, Entropy, Event, Negotiated, Role};
+use sansocket::{Connection, Delivery, Inbox, Input, ProtocolError, SendError};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -38,6 +37,7 @@ fn sizes() {
 }
 
 /// 10,000 idle connections, each after one whole message in and one out: no heap.
+#[cfg(feature = "std")]
 #[test]
 fn idle_connections_own_no_heap() {
     for role in BOTH {

@@ -429,7 +429,7 @@ fn every_error_says_something_about_whom_and_what() {
         SendError::NotAServer,
         SendError::Entropy,
     ];
-    let texts: std::collections::BTreeSet<_> = send.iter().map(ToString::to_string).collect();
+    let texts: std::collections::HashSet<_> = send.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), send.len());
     assert!(SendError::UnsendableCode(1006).to_string().contains("1006"));
 }

@@ -415,7 +415,7 @@ enum Send {
 
 fn letters() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        8 => prop::collection::vec(b'a'..b'z', 0..300),
+        8 => prop::collection::vec(b'a'..=b'z', 0..300),
         1 => (65_530..65_540_usize).prop_map(|n| vec![b'l'; n]),
     ]
 }
@@ -579,7 +579,7 @@ proptest! {
 #[test]
 fn large_messages_are_the_same_read_directly_and_not() {
     for role in BOTH {
-        let payload: Vec<u8> = (0..3_000_000_u32).map(|i| (i * 7 >> 3) as u8).collect();
+        let payload: Vec<u8> = (0..3_000_000_u32).map(|i| ((i * 7) >> 3) as u8).collect();
         let half = payload.len() / 2;
         let frames: Vec<u8> = [
             Frame::binary(&payload[..half]).not_fin(),

@@ -10,8 +10,9 @@
     reason = "an allocator can't be written without `unsafe`; test helper"
 )]
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 
 /// Counts what it passes on to the system's allocator.
 #[derive(Debug)]
