@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!          ┌────────────── Lend: an event is at hand, and `out` is below its mark
-//!   step ──┼────────────── Write: before waiting, and above the mark before lending
+//!   step ──┼────────────── Write: before waiting (or read), and above the mark before lending
 //!          ├────────────── Read: nothing at hand, nothing to write
 //!          │   after the connection has closed or failed:
 //!          └─ Write ─► EndWriting ─► Drain (until the peer's end, or the linger deadline) ─► Done
@@ -120,7 +120,9 @@ pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Ins
         flow.out = BytesMut::new();
         return Step::Read;
     }
-    Step::Write { or_read: flow.may_receive() }
+    // Above the mark too: until an event is at hand nothing can be answered, and a peer that writes
+    // while it reads may wait for us to read.
+    Step::Write { or_read: true }
 }
 
 /// Receives from what is at hand.
@@ -171,8 +173,8 @@ impl Flow {
         self.out.len() >= self.settings().high_water_mark
     }
 
-    /// Whether output may grow by what comes of receiving. Once our Close frame is sent that is
-    /// pongs only, which have a limit of their own; and the peer's Close frame is awaited.
+    /// Whether output may grow by what comes of an event. Once our Close frame is sent that is pongs
+    /// only, which have a limit of their own; and the peer's Close frame is awaited.
     fn may_receive(&self) -> bool {
         !self.is_above_mark() || !self.connection.is_open()
     }
