@@ -28,9 +28,9 @@ const FLOORS: &[(u8, &[&str])] = &[
     (5, &["connection/"]),
     (6, &["handshake/"]),
     // Shared by the adapters.
-    (7, &["driver.rs", "adapter.rs", "http_types.rs"]),
+    (7, &["driver.rs", "adapter.rs", "dial.rs", "tls.rs", "http_types.rs"]),
     // The adapters.
-    (8, &["blocking/", "tokio/", "dial.rs", "tls.rs"]),
+    (8, &["blocking/", "tokio/"]),
     (9, &["h2/"]),
     // Docs and re-exports.
     (10, &["lib.rs"]),
