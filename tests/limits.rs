@@ -287,3 +287,32 @@ fn max_unsent_is_a_mark_not_a_limit_of_messages() {
         assert_eq!(sent(role, &out).len(), 100);
     }
 }
+
+/// Q6 through an adapter: a pong that waited for room goes out when there is room, although the
+/// peer is silent from then on.
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn q6_an_adapter_sends_the_waiting_pong_when_it_has_written() {
+    use core::time::Duration;
+    use sansocket::tokio::WebSocket;
+    use sansocket::{Config, Connection, Negotiated, Role};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let (mut peer, io) = tokio::io::duplex(64);
+    let config = Config::server().max_unsent(50).keep_alive(None, None).build().unwrap();
+    let now = sansocket::Instant::now();
+    let conn = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+    // Both pings are at hand while the output is over the mark.
+    let pings = [Frame::ping("a"), Frame::ping("b")].map(|p| p.to(Role::Server).bytes()).concat();
+    let mut ws = WebSocket::from_connection(io, conn, &pings);
+    ws.send_binary(&[1; 100]).unwrap();
+    let served = tokio::spawn(async move { while let Ok(Some(_)) = ws.read().await {} });
+    let (mut read, mut buffer) = (Vec::new(), [0; 64]);
+    while let Ok(Ok(n)) = tokio::time::timeout(Duration::from_secs(1), peer.read(&mut buffer)).await
+    {
+        read.extend_from_slice(&buffer[..n]);
+    }
+    assert_eq!(sent(Role::Server, &read), [Frame::binary([1; 100]), Frame::pong("b")]);
+    peer.shutdown().await.unwrap();
+    served.await.unwrap();
+}
