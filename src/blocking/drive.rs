@@ -261,7 +261,6 @@ fn write_or_read<S: Transport>(
 ) -> io::Result<()> {
     let turn = Instant::now().checked_add(wire.write_turn);
     if let Some(n) = wire.write(&flow.out, earlier(deadline, turn))? {
-        wire.write_turn = WRITE_TURN;
         flow.written(n, Instant::now);
         return Ok(());
     }

@@ -107,8 +107,8 @@ fn echo_parts(room: usize) -> (Pipe, JoinHandle<Result<(), WebSocketError>>) {
 fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
     bounded(|| {
         // Far more than the pipe and both marks together.
-        let message = vec![7; 4 << 20];
-        for room in [1 << 10, 1 << 16] {
+        let message = vec![7; 2 << 20];
+        for room in [1 << 12, 1 << 16] {
             let (b, served) = echo_parts(room);
             let mut ws = client(b);
             ws.send_binary(&message).unwrap();
@@ -117,7 +117,7 @@ fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
             served.join().unwrap().unwrap();
         }
         // Both at once.
-        let (a, b) = pipe(1 << 10);
+        let (a, b) = pipe(1 << 12);
         let (mut server, mut client) = (server(a), client(b));
         let same = message.clone();
         let other = thread::spawn(move || {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use sansocket::{CloseCode, PeerError, Role, SendError, TimeoutError, WebSocketError};
+use sansocket::{CloseCode, Event, PeerError, Role, SendError, TimeoutError, WebSocketError};
 
 use crate::support::*;
 
@@ -42,21 +42,28 @@ fn s25_either_side_may_close() {
     bounded(|| {
         for closer in [Role::Client, Role::Server] {
             let (a, b) = tcp();
-            let (mut server, mut client) = (server(a), client(b));
-            let closing = thread::spawn(move || {
-                let ws = match closer {
-                    Role::Client => &mut client,
-                    Role::Server => &mut server,
-                };
-                // What the other end sent before its Close frame is dropped (D12).
-                let status = ws.close(CloseCode::GOING_AWAY, "later").unwrap().unwrap();
-                assert_eq!(
-                    (status.code, status.by, status.clean),
-                    (CloseCode::GOING_AWAY, closer, true)
-                );
-                (server, client)
+            let (mut closing, reading) = match closer {
+                Role::Client => (client(b), server(a)),
+                Role::Server => (server(a), client(b)),
+            };
+            let reading = thread::spawn(move || {
+                let mut ws = reading;
+                // Dropped by the other end, which waits for the Close frame only (D12).
+                ws.send_text("too late").unwrap();
+                let mut seen = None;
+                while let Some((event, _)) = ws.read().unwrap() {
+                    let Event::Close(Some(frame)) = event else { panic!("{event:?}") };
+                    seen = Some((frame.code, String::from(frame.reason)));
+                }
+                assert_eq!(seen, Some((CloseCode::GOING_AWAY, "later".into())));
+                ws.connection().close_status().unwrap()
             });
-            drop(closing.join());
+            let status = closing.close(CloseCode::GOING_AWAY, "later").unwrap().unwrap();
+            assert_eq!(status, reading.join().unwrap());
+            assert_eq!(
+                (status.code, status.by, status.clean),
+                (CloseCode::GOING_AWAY, closer, true)
+            );
         }
     });
 }
