@@ -284,8 +284,9 @@ impl Flow {
         self.out.advance(n.min(self.out.len()));
         self.stalled_since = None;
         self.unflushed = true;
-        if self.connection.has_ping_in_output() {
-            // Early is no error: the connection notices that its ping has left.
+        if self.connection.waits_for_writes() {
+            // Early is no error: the connection notices that its ping has left, or that there is
+            // room for its pong.
             let _ = self.connection.handle_timeout(clock(), &mut self.out);
         }
     }

@@ -195,6 +195,9 @@ pub enum MisuseError {
     /// The inbox given isn't the one that holds the beginning of the message under way: one
     /// connection, one inbox.
     WrongInbox,
+    /// [`received_direct`](crate::Connection::received_direct) was told of more bytes than
+    /// [`direct_room`](crate::Connection::direct_room) has lent in this inbox: they are lost.
+    DirectRoom,
 }
 
 impl fmt::Display for MisuseError {
@@ -202,6 +205,9 @@ impl fmt::Display for MisuseError {
         f.write_str(match self {
             Self::WrongInbox => {
                 "the inbox doesn't hold the message under way: give each connection one inbox"
+            }
+            Self::DirectRoom => {
+                "more bytes were read directly than direct_room has lent in this inbox"
             }
         })
     }

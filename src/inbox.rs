@@ -6,10 +6,13 @@ use bytes::Bytes;
 
 use crate::kernel::copy::append_text;
 use crate::kernel::mask::{mask, rotate};
-use crate::message::Utf8Bytes;
+use crate::message::{MessageKind, Utf8Bytes};
 
 /// For each byte that has arrived, at most this many are reserved for those a header announces.
 const MAX_AHEAD: usize = 31;
+
+/// What a message of the other kind may leave behind when one begins, in bytes.
+const MAX_LEFT: usize = 4096;
 
 /// Pieces that are unmasked and copied while they are in the first-level cache; see
 /// [`crate::kernel::copy`] for why not more.
@@ -25,14 +28,22 @@ pub struct Inbox(Option<Box<Store>>);
 #[derive(Debug, Default)]
 struct Store {
     text: String,
-    /// `filled` bytes of the message; behind them room that [`Inbox::direct_room`] has lent.
+    /// `filled` bytes of the message; behind them initialised room, of which the first `lent` bytes
+    /// are lent by [`Inbox::direct_room`].
     bytes: Vec<u8>,
     filled: usize,
+    lent: usize,
     /// The payload of a control frame that is not whole yet.
     control: Vec<u8>,
     message_under_way: bool,
     control_under_way: bool,
+    /// Whose message or control frame it is; see [`Tag`].
+    tag: Tag,
 }
+
+/// Names a use of an inbox: the connection keeps it, so that neither another inbox nor the same one
+/// in another connection's use passes for the one that holds its data.
+pub(crate) type Tag = u16;
 
 /// The memory there is doesn't suffice.
 #[derive(Debug)]
@@ -64,65 +75,90 @@ impl Inbox {
     }
 
     /// Drops what is left of the last message and gets ready for the next.
-    pub(crate) fn begin_message(&mut self) {
+    pub(crate) fn begin_message(&mut self, kind: MessageKind) -> Tag {
         let store = self.store();
         store.text.clear();
         store.bytes.clear();
         store.filled = 0;
+        store.lent = 0;
+        // Not two long buffers at once, of which one lies fallow.
+        match kind {
+            MessageKind::Text => store.bytes.shrink_to(MAX_LEFT),
+            MessageKind::Binary => store.text.shrink_to(MAX_LEFT),
+        }
         store.message_under_way = true;
+        store.control_under_way = false;
+        store.tag = store.tag.wrapping_add(1);
+        store.tag
     }
 
-    /// The message is whole, or will never be; its data stays until the next begins.
+    /// The message is whole; its data stays until the next begins.
     pub(crate) fn end_message(&mut self) {
         if let Some(store) = &mut self.0 {
             store.message_under_way = false;
         }
     }
 
-    /// How many bytes of the message under way are here; 0 without one.
-    pub(crate) fn message_len(&self) -> usize {
-        match &self.0 {
-            Some(store) if store.message_under_way => store.text.len() + store.filled,
-            _ => 0,
+    /// What is under way with this tag will never be whole.
+    pub(crate) fn abandon(&mut self, tag: Tag) {
+        if let Some(store) = &mut self.0
+            && store.tag == tag
+        {
+            store.message_under_way = false;
+            store.control_under_way = false;
         }
     }
 
-    /// Appends text of a frame of which `announced` more bytes will come.
-    pub(crate) fn append_text(&mut self, text: &str, announced: u64) -> Result<(), OutOfMemory> {
+    /// How many bytes of the message with this tag are here; `None` if it isn't.
+    pub(crate) fn message_len(&self, tag: Tag) -> Option<usize> {
+        let store = self.0.as_ref().filter(|store| store.message_under_way && store.tag == tag)?;
+        Some(store.text.len() + store.filled)
+    }
+
+    /// Appends text of a frame, and of a message, that may go on as `ahead` says.
+    pub(crate) fn append_text(&mut self, text: &str, ahead: Ahead) -> Result<(), OutOfMemory> {
         let store = self.store();
         let (len, capacity) = (store.text.len(), store.text.capacity());
         if capacity - len < text.len() {
-            let additional = room(len, text.len(), announced);
-            store.text.try_reserve(additional).map_err(|_| OutOfMemory)?;
+            let additional = ahead.room(len, text.len(), capacity);
+            store.text.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
         }
         append_text(&mut store.text, text);
         Ok(())
     }
 
     /// Appends a character that arrived in two pieces.
-    pub(crate) fn append_char(&mut self, char: char) -> Result<(), OutOfMemory> {
-        self.append_text(char.encode_utf8(&mut [0; 4]), 0)
+    pub(crate) fn append_char(&mut self, char: char, ahead: Ahead) -> Result<(), OutOfMemory> {
+        self.append_text(char.encode_utf8(&mut [0; 4]), ahead)
     }
 
-    /// Unmasks `bytes` and appends them; `announced` more of the frame will come.
+    /// Unmasks `bytes` and appends them; the frame and the message may go on as `ahead` says.
     pub(crate) fn append_masked(
         &mut self,
         bytes: &mut [u8],
         key: [u8; 4],
-        announced: u64,
+        ahead: Ahead,
     ) -> Result<(), OutOfMemory> {
         let store = self.store();
-        store.bytes.truncate(store.filled);
-        let (len, capacity) = (store.bytes.len(), store.bytes.capacity());
-        if capacity - len < bytes.len() {
-            let additional = room(len, bytes.len(), announced);
-            store.bytes.try_reserve(additional).map_err(|_| OutOfMemory)?;
+        store.lent = 0;
+        let (filled, capacity) = (store.filled, store.bytes.capacity());
+        if capacity - filled < bytes.len() {
+            store.bytes.truncate(filled);
+            let additional = ahead.room(filled, bytes.len(), capacity);
+            store.bytes.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
         }
         for (i, piece) in bytes.chunks_mut(PIECE).enumerate() {
             mask(piece, rotate(key, i * PIECE));
-            store.bytes.extend_from_slice(piece);
+            // Room that was once lent stays initialised: nothing is zeroed twice.
+            let place = store.bytes.get_mut(store.filled..).and_then(|r| r.get_mut(..piece.len()));
+            if let Some(place) = place {
+                place.copy_from_slice(piece);
+            } else {
+                store.bytes.truncate(store.filled);
+                store.bytes.extend_from_slice(piece);
+            }
+            store.filled += piece.len();
         }
-        store.filled = store.bytes.len();
         Ok(())
     }
 
@@ -130,24 +166,29 @@ impl Inbox {
     pub(crate) fn direct_room(&mut self, announced: u64) -> Option<&mut [u8]> {
         let store = self.0.as_mut()?;
         let filled = store.filled;
-        let add = room(filled, 0, announced);
-        if store.bytes.len() < filled + add {
-            store.bytes.try_reserve(filled + add - store.bytes.len()).ok()?;
-            store.bytes.resize(filled + add, 0);
+        let want = at_most(announced, filled.saturating_mul(MAX_AHEAD));
+        let have = store.bytes.capacity() - filled;
+        // Growing each time would copy what has arrived each time.
+        let lend = if have < filled { want } else { want.min(have) };
+        if store.bytes.len() < filled + lend {
+            store.bytes.try_reserve_exact(filled + lend - store.bytes.len()).ok()?;
+            store.bytes.resize(filled + lend, 0);
         }
-        store.bytes.get_mut(filled..filled + add)
+        store.lent = lend;
+        store.bytes.get_mut(filled..filled + lend)
     }
 
-    /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in.
-    /// Returns how many there were.
-    pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> usize {
-        let Some(store) = &mut self.0 else { return 0 };
-        let n = n.min(store.bytes.len() - store.filled);
-        if let Some(new) = store.bytes.get_mut(store.filled..store.filled + n) {
-            mask(new, key);
-        }
+    /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in; false
+    /// if that much wasn't lent.
+    #[must_use]
+    pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> bool {
+        let Some(store) = &mut self.0 else { return false };
+        let room = store.bytes.get_mut(store.filled..).filter(|_| n <= store.lent);
+        let Some(new) = room.and_then(|room| room.get_mut(..n)) else { return false };
+        mask(new, key);
         store.filled += n;
-        n
+        store.lent -= n;
+        true
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -171,10 +212,16 @@ impl Inbox {
         Bytes::from(core::mem::take(&mut store.bytes))
     }
 
-    pub(crate) fn begin_control(&mut self) {
+    /// Gets ready for a control frame; the one who has a message with `tag` under way here keeps it.
+    pub(crate) fn begin_control(&mut self, tag: Tag) -> Tag {
         let store = self.store();
         store.control.clear();
         store.control_under_way = true;
+        if !store.message_under_way || store.tag != tag {
+            store.message_under_way = false;
+            store.tag = store.tag.wrapping_add(1);
+        }
+        store.tag
     }
 
     pub(crate) fn end_control(&mut self) {
@@ -190,12 +237,10 @@ impl Inbox {
         self.store().control.extend_from_slice(bytes);
     }
 
-    /// How many bytes of the control frame under way are here; 0 without one.
-    pub(crate) fn control_len(&self) -> usize {
-        match &self.0 {
-            Some(store) if store.control_under_way => store.control.len(),
-            _ => 0,
-        }
+    /// How many bytes of the control frame with this tag are here; `None` if it isn't.
+    pub(crate) fn control_len(&self, tag: Tag) -> Option<usize> {
+        let store = self.0.as_ref().filter(|store| store.control_under_way && store.tag == tag)?;
+        Some(store.control.len())
     }
 
     pub(crate) fn control(&self) -> &[u8] {
@@ -203,12 +248,37 @@ impl Inbox {
     }
 
     fn store(&mut self) -> &mut Store {
-        self.0.get_or_insert_default()
+        self.0.get_or_insert_with(|| {
+            let mut store = Box::new(Store::default());
+            // Two inboxes start from different tags, since they lie at different places.
+            let place = core::ptr::from_ref(&*store).addr() >> 4;
+            store.tag = Tag::try_from(place & usize::from(Tag::MAX)).unwrap_or_default();
+            store
+        })
     }
 }
 
-/// How much to reserve behind `len` bytes for `add` that have arrived and `announced` more.
-fn room(len: usize, add: usize, announced: u64) -> usize {
-    let ahead = (len + add).saturating_mul(MAX_AHEAD);
-    add + usize::try_from(announced).unwrap_or(usize::MAX).min(ahead)
+/// What may come behind the bytes at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// How much more the header of the frame has announced, in bytes.
+    pub(crate) announced: u64,
+    /// How long the message may get, in bytes.
+    pub(crate) max_len: u64,
+}
+
+impl Ahead {
+    /// How much to reserve behind `len` bytes for `add` that have arrived and those to come.
+    fn room(self, len: usize, add: usize, capacity: usize) -> usize {
+        let need = len + add;
+        let announced = at_most(self.announced, need.saturating_mul(MAX_AHEAD));
+        // At least the double, so that many small pieces are not copied each time; but what the
+        // message can't become is never reserved.
+        let doubled = at_most(self.max_len, capacity.saturating_mul(2));
+        (add + announced).max(doubled.saturating_sub(len))
+    }
+}
+
+fn at_most(bytes: u64, most: usize) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX).min(most)
 }

@@ -3,7 +3,7 @@
 use crate::config::{Delivery, Settings};
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN};
-use crate::inbox::{Inbox, OutOfMemory};
+use crate::inbox::{Ahead, Inbox, OutOfMemory, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::{Carry, Completed, Rest, split, validate};
@@ -35,6 +35,8 @@ pub(super) struct Incoming {
     started: bool,
     /// The beginning of a character at the end of what has arrived of a text.
     carry: Carry,
+    /// By which the inbox knows that it holds our data.
+    tag: Tag,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ enum Phase {
     Payload,
     /// What comes after the text that was handed out last isn't UTF-8: the next call says so.
     InvalidText,
+    /// Bytes were read that have got lost: the next call says so.
+    Misused(MisuseError),
 }
 
 /// What has become whole.
@@ -54,8 +58,8 @@ pub(super) enum Step<'b> {
     Assembled { kind: MessageKind, len: u64 },
     /// A part that lies in the input.
     Part { data: Data<'b>, start: bool, end: bool },
-    /// A part that is one character, in the inbox.
-    PartInInbox { start: bool, end: bool },
+    /// A part that is one character, in the inbox, with its length.
+    PartInInbox { len: usize, start: bool, end: bool },
     /// A control frame in the input.
     Control(OpCode, &'b [u8]),
     /// A control frame in the inbox.
@@ -92,7 +96,13 @@ impl Incoming {
             message: None,
             started: false,
             carry: Carry::NONE,
+            tag: 0,
         }
+    }
+
+    /// Nothing more will come: the inbox needn't keep what is under way.
+    pub(super) fn abandon(&self, inbox: &mut Inbox) {
+        inbox.abandon(self.tag);
     }
 
     /// Whether nothing is under way: the next byte begins a frame and a message.
@@ -117,6 +127,7 @@ impl Incoming {
         loop {
             match self.phase {
                 Phase::InvalidText => return Err(PeerError::InvalidUtf8.into()),
+                Phase::Misused(error) => return Err(error.into()),
                 Phase::Header => {
                     let Some(header) = self.take_header(input, role, settings)? else {
                         return Ok(None);
@@ -126,10 +137,12 @@ impl Incoming {
                 Phase::Payload => {}
             }
             let progress = if self.opcode.is_control() {
-                self.take_control(input, inbox)?
+                self.take_control(input, inbox, settings.delivery == Delivery::Parts)?
             } else {
                 match (settings.delivery, self.message) {
-                    (Delivery::Whole, Some(kind)) => self.take_data(kind, input, inbox)?,
+                    (Delivery::Whole, Some(kind)) => {
+                        self.take_data(kind, input, inbox, settings.max_message_len)?
+                    }
                     (Delivery::Parts, Some(MessageKind::Binary)) => self.take_binary_part(input),
                     (Delivery::Parts, Some(MessageKind::Text)) => {
                         self.take_text_part(input, inbox)?
@@ -243,6 +256,7 @@ impl Incoming {
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        parts: bool,
     ) -> Result<Progress<'b>, ProtocolError> {
         let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
         let begun = self.control_len > 0;
@@ -256,11 +270,16 @@ impl Incoming {
             return Ok(Progress::NeedInput);
         }
         if !begun {
-            inbox.begin_control();
+            let message_in_inbox = self.message.is_some() && self.started && !parts;
+            if message_in_inbox && inbox.message_len(self.tag).is_none() {
+                return Err(MisuseError::WrongInbox.into());
+            }
+            self.tag = inbox.begin_control(self.tag);
             self.control_len = u8::try_from(self.remaining).unwrap_or_default();
         }
         let kept = u64::from(self.control_len).saturating_sub(self.remaining);
-        if u64::try_from(inbox.control_len()) != Ok(kept) {
+        let in_inbox = inbox.control_len(self.tag).map(u64::try_from);
+        if in_inbox != Some(Ok(kept)) {
             return Err(MisuseError::WrongInbox.into());
         }
         let (payload, key) = self.take_piece(input);
@@ -279,6 +298,7 @@ impl Incoming {
         kind: MessageKind,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        max_len: u64,
     ) -> Result<Progress<'b>, ProtocolError> {
         let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
         if whole && self.fin && !self.started {
@@ -295,16 +315,19 @@ impl Incoming {
             return Ok(Progress::NeedInput);
         }
         if !self.started {
-            inbox.begin_message();
+            self.tag = inbox.begin_message(kind);
             self.started = true;
         }
         if !self.is_in(inbox) {
             return Err(MisuseError::WrongInbox.into());
         }
         let (piece, key) = self.take_piece(input);
+        // The last fragment's header has told how long the message is.
+        let max_len = if self.fin { self.message_len } else { max_len };
+        let ahead = Ahead { announced: self.remaining, max_len };
         match kind {
-            MessageKind::Binary => inbox.append_masked(piece, key, self.remaining)?,
-            MessageKind::Text => self.take_text(piece, key, inbox)?,
+            MessageKind::Binary => inbox.append_masked(piece, key, ahead)?,
+            MessageKind::Text => self.take_text(piece, key, inbox, ahead)?,
         }
         if self.remaining > 0 {
             return Ok(Progress::NeedInput);
@@ -325,7 +348,10 @@ impl Incoming {
     /// Whether the inbox holds what has arrived of the message.
     fn is_in(&self, inbox: &Inbox) -> bool {
         let arrived = self.message_len - self.remaining;
-        u64::try_from(inbox.message_len() + self.carry.len()) == Ok(arrived)
+        inbox.message_len(self.tag).is_some_and(|len| {
+            // A character that has begun is kept here.
+            u64::try_from(len + self.carry.len()) == Ok(arrived)
+        })
     }
 
     /// Appends a piece of a text to the inbox, judged at once.
@@ -334,12 +360,13 @@ impl Incoming {
         mut piece: &mut [u8],
         key: [u8; 4],
         inbox: &mut Inbox,
+        ahead: Ahead,
     ) -> Result<(), ProtocolError> {
         unmask(piece, key);
         if !self.carry.is_empty() {
             match self.carry.complete(piece.iter().copied()) {
                 Completed::Char { char, taken } => {
-                    inbox.append_char(char)?;
+                    inbox.append_char(char, ahead)?;
                     piece = piece.get_mut(taken..).unwrap_or_default();
                 }
                 Completed::Incomplete => return Ok(()),
@@ -347,7 +374,7 @@ impl Incoming {
             }
         }
         let split = split(piece);
-        inbox.append_text(split.text, self.remaining)?;
+        inbox.append_text(split.text, ahead)?;
         match split.rest {
             Rest::Nothing => {}
             Rest::Incomplete(beginning) => self.carry.keep(beginning),
@@ -412,11 +439,11 @@ impl Incoming {
             Completed::Char { char, taken } => {
                 input.take(taken);
                 self.advance(taken);
-                inbox.begin_message();
-                inbox.append_char(char)?;
+                inbox.begin_message(MessageKind::Text);
+                inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
                 inbox.end_message();
                 let (start, end) = self.part_done();
-                Ok(Progress::Step(Step::PartInInbox { start, end }))
+                Ok(Progress::Step(Step::PartInInbox { len: char.len_utf8(), start, end }))
             }
             Completed::Incomplete => {
                 input.take(have);
@@ -459,11 +486,17 @@ impl Incoming {
         direct.then_some(self.remaining)
     }
 
-    /// Bytes were read into the room that the inbox has lent.
-    pub(super) fn received_direct(&mut self, n: usize, inbox: &mut Inbox) {
-        let n = n.min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        let taken = inbox.take_direct(n, self.key);
-        self.advance(taken);
+    /// `n` bytes were read into the room that the inbox has lent. If it has not lent as much, bytes
+    /// are missing from now on.
+    pub(super) fn received_direct(&mut self, n: usize, inbox: &mut Inbox, delivery: Delivery) {
+        if let Some(rest) = self.direct_rest(inbox, delivery)
+            && u64::try_from(n).is_ok_and(|n| n <= rest)
+            && inbox.take_direct(n, self.key)
+        {
+            self.advance(n);
+        } else {
+            self.phase = Phase::Misused(MisuseError::DirectRoom);
+        }
     }
 
     /// Whether [`Self::step`] on these bytes would give a step or an error; see
@@ -473,7 +506,7 @@ impl Incoming {
         let mut seen = *self;
         loop {
             match seen.phase {
-                Phase::InvalidText => return true,
+                Phase::InvalidText | Phase::Misused(_) => return true,
                 Phase::Header => {
                     let expected = seen.expected(role, settings);
                     let kept = usize::from(seen.header_len);

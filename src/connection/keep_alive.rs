@@ -98,20 +98,20 @@ impl KeepAlive {
         if self.deadline(settings).is_none_or(|deadline| now < deadline) {
             return Ok(Due::Nothing);
         }
-        if settings.keep_alive_timeout.is_none() {
-            self.sent = now;
-            return Ok(Due::UnsolicitedPong);
-        }
-        if self.ping != Ping::None {
+        if settings.keep_alive_timeout.is_some() && self.ping != Ping::None {
             return Err(TimeoutError::KeepAlive);
+        }
+        // If it can't be sent now, then an interval later: not again at once.
+        self.sent = now;
+        if settings.keep_alive_timeout.is_none() {
+            return Ok(Due::UnsolicitedPong);
         }
         self.counter = self.counter.wrapping_add(1);
         Ok(Due::Ping(self.payload()))
     }
 
     /// The ping that [`Self::handle`] asked for was appended; `out` is now `len` bytes long.
-    pub(super) fn ping_appended(&mut self, now: Instant, len: usize) {
-        self.sent = now;
+    pub(super) fn ping_appended(&mut self, len: usize) {
         let ahead = u32::try_from(len).unwrap_or(u32::MAX);
         self.ping = Ping::Unsent { ahead, behind: 0 };
     }

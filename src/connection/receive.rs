@@ -79,7 +79,7 @@ impl Connection {
                 OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
             }
             Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
-            Step::PartInInbox { start, end } => {
+            Step::PartInInbox { start, end, .. } => {
                 OwnedEvent::Part { data: Message::Text(inbox.take_text()), start, end }
             }
             Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?.into(),
@@ -121,11 +121,15 @@ impl Connection {
     /// Takes in the first `n` bytes of the room that [`direct_room`](Self::direct_room) has lent,
     /// read at `now`. Follow it with [`receive`](Self::receive), which has the event if the message
     /// is whole.
+    ///
+    /// If less than `n` bytes were lent, in this inbox and with no other input since, some are lost:
+    /// the next `receive` fails with
+    /// [`MisuseError::DirectRoom`](crate::MisuseError::DirectRoom).
     pub fn received_direct(&mut self, n: usize, now: Instant, inbox: &mut Inbox) {
-        let delivery = self.config.settings().delivery;
-        if n > 0 && self.incoming.direct_rest(inbox, delivery).is_some() {
+        if n > 0 && !self.closing.is_closed() {
             self.keep_alive.heard(now);
-            self.incoming.received_direct(n, inbox);
+            self.incoming.received_direct(n, inbox, self.config.settings().delivery);
+            self.choose_ways();
         }
     }
 
@@ -200,7 +204,7 @@ impl Connection {
             Step::Assembled { kind: MessageKind::Text, .. } => Event::Text(inbox.text()),
             Step::Assembled { kind: MessageKind::Binary, .. } => Event::Binary(inbox.bytes()),
             Step::Part { data, start, end } => Event::Part { data, start, end },
-            Step::PartInInbox { start, end } => {
+            Step::PartInInbox { start, end, .. } => {
                 Event::Part { data: Data::Text(inbox.text()), start, end }
             }
             Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?,
@@ -218,8 +222,7 @@ impl Connection {
         if self.closing.is_closed() {
             // RFC 6455 7.1.7: it MUST NOT continue to process data.
             input.clear();
-            inbox.end_message();
-            inbox.end_control();
+            self.incoming.abandon(inbox);
             return self.closing.failed().map_or(Ok(None), Err);
         }
         self.send_waiting_pong(out);
@@ -229,8 +232,7 @@ impl Connection {
         let step = self.incoming.step(input, inbox, self.role, self.config.settings());
         if let Err(error) = step {
             input.clear();
-            inbox.end_message();
-            inbox.end_control();
+            self.incoming.abandon(inbox);
             self.fail(error, out);
         } else {
             self.choose_ways();
@@ -298,7 +300,7 @@ impl Connection {
             Step::Message(data) => (data.as_bytes().len(), true),
             Step::Assembled { len, .. } => (usize::try_from(*len).unwrap_or(usize::MAX), true),
             Step::Part { data, end, .. } => (data.as_bytes().len(), *end),
-            Step::PartInInbox { end, .. } => (0, *end),
+            Step::PartInInbox { len, end, .. } => (*len, *end),
             Step::Control(..) | Step::ControlInInbox(_) => return,
         };
         stats.bytes_received += u64::try_from(bytes).unwrap_or(u64::MAX);

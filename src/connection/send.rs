@@ -9,7 +9,9 @@ use crate::connection::Connection;
 use crate::connection::keep_alive::Due;
 use crate::entropy::KeyBlock;
 use crate::error::{ProtocolError, SendError, TimeoutError};
-use crate::frame::{FIN, FrameHead, FrameHeader, LEN_16, LEN_64, MASK, MAX_CONTROL_LEN};
+use crate::frame::{
+    FIN, FrameHead, FrameHeader, LEN_16, LEN_64, MASK, MAX_CONTROL_LEN, MAX_HEADER_LEN,
+};
 use crate::instant::Instant;
 use crate::kernel::copy::{append, append_masked};
 use crate::message::{Data, MessageKind};
@@ -230,8 +232,9 @@ impl Connection {
     /// Appends a keep-alive ping or pong that is due, or fails the connection.
     ///
     /// Too early or too late is no error. Feed the bytes at hand first, so that a pong among them
-    /// is seen. A ping's wait starts when it has left `out`, which this notices: call it after a
-    /// write too if the wait should start at once and not at the next deadline.
+    /// is seen. A ping's wait starts when it has left `out`, and a pong that waited for room in `out`
+    /// goes out, when this notices: call it after a write too if that should be at once and not at
+    /// the next deadline or read.
     ///
     /// # Errors
     /// [`TimeoutError::KeepAlive`], with a Close frame in `out`, or [`TimeoutError::Close`]; or the
@@ -259,7 +262,7 @@ impl Connection {
                 // One at a time is under way, so it may go over the mark. Without a key there is
                 // none this time.
                 if self.write_frame(OpCode::Ping, true, &payload, out).is_ok() {
-                    self.keep_alive.ping_appended(now, out.len());
+                    self.keep_alive.ping_appended(out.len());
                 }
             }
             Ok(Due::UnsolicitedPong) => {
@@ -450,48 +453,55 @@ const fn opcode(kind: MessageKind) -> OpCode {
     }
 }
 
-/// Appends an unmasked frame: short headers as constants, one reservation.
+/// Appends an unmasked frame.
 #[inline]
 fn write_unmasked(first: u8, payload: &[u8], out: &mut BytesMut) {
-    let len = payload.len();
-    out.reserve(len + 10);
-    match u16::try_from(len) {
-        Ok(short @ 0..=125) => {
-            let [_, short] = short.to_be_bytes();
-            out.extend_from_slice(&[first, short]);
-        }
-        Ok(medium) => {
-            let [high, low] = medium.to_be_bytes();
-            out.extend_from_slice(&[first, LEN_16, high, low]);
-        }
-        Err(_) => {
-            out.extend_from_slice(&[first, LEN_64]);
-            out.extend_from_slice(&u64::try_from(len).unwrap_or(u64::MAX).to_be_bytes());
-        }
+    if let Some(short) = short_len(payload) {
+        out.reserve(2 + payload.len());
+        out.extend_from_slice(&[first, short]);
+        out.extend_from_slice(payload);
+    } else {
+        write_long(first, None, payload, out);
     }
-    append(out, payload);
 }
 
 /// Appends a masked frame.
 #[inline]
 fn write_masked(first: u8, key: [u8; 4], payload: &[u8], out: &mut BytesMut) {
-    let len = payload.len();
-    out.reserve(len + 14);
-    let [k0, k1, k2, k3] = key;
-    match u16::try_from(len) {
-        Ok(short @ 0..=125) => {
-            let [_, short] = short.to_be_bytes();
-            out.extend_from_slice(&[first, MASK | short, k0, k1, k2, k3]);
-        }
-        Ok(medium) => {
-            let [high, low] = medium.to_be_bytes();
-            out.extend_from_slice(&[first, MASK | LEN_16, high, low, k0, k1, k2, k3]);
-        }
-        Err(_) => {
-            out.extend_from_slice(&[first, MASK | LEN_64]);
-            out.extend_from_slice(&u64::try_from(len).unwrap_or(u64::MAX).to_be_bytes());
+    if let Some(short) = short_len(payload) {
+        let [k0, k1, k2, k3] = key;
+        out.reserve(6 + payload.len());
+        out.extend_from_slice(&[first, MASK | short, k0, k1, k2, k3]);
+        append_masked(out, payload, key);
+    } else {
+        write_long(first, Some(key), payload, out);
+    }
+}
+
+/// The 7-bit length, if the payload has one.
+#[inline]
+fn short_len(payload: &[u8]) -> Option<u8> {
+    u8::try_from(payload.len()).ok().filter(|&len| len < LEN_16)
+}
+
+/// Appends a frame with a length of 16 or 64 bits.
+#[inline(never)]
+fn write_long(first: u8, key: Option<[u8; 4]>, payload: &[u8], out: &mut BytesMut) {
+    out.reserve(MAX_HEADER_LEN + payload.len());
+    let mask = if key.is_some() { MASK } else { 0 };
+    if let Ok(len) = u16::try_from(payload.len()) {
+        let [high, low] = len.to_be_bytes();
+        out.extend_from_slice(&[first, mask | LEN_16, high, low]);
+    } else {
+        let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+        out.extend_from_slice(&[first, mask | LEN_64]);
+        out.extend_from_slice(&len.to_be_bytes());
+    }
+    match key {
+        None => append(out, payload),
+        Some(key) => {
             out.extend_from_slice(&key);
+            append_masked(out, payload, key);
         }
     }
-    append_masked(out, payload, key);
 }

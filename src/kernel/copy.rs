@@ -10,8 +10,8 @@ use crate::kernel::mask::mask;
 /// of 4 KiB and more whose ends lie a few bytes apart modulo the page is up to 15 times slower.
 const PIECE: usize = 2048;
 
-/// Masked data goes through a block on the stack: one pass over memory instead of two.
-const BLOCK: usize = 256;
+/// As much is masked while it is in the first-level cache, just behind its copying.
+const MASK_PIECE: usize = 16 * 1024;
 
 /// Appends `data`; room for it should have been reserved.
 #[inline]
@@ -26,19 +26,18 @@ pub(crate) fn append(out: &mut BytesMut, data: &[u8]) {
 }
 
 /// Appends `data` masked with `key`; room for it should have been reserved.
+///
+/// Copied, then masked in place: through a block on the stack it takes 1.5 to 2 times as long at
+/// 1 KiB and more, since its wide loads wait for narrower stores.
 #[inline]
 pub(crate) fn append_masked(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
-    let (blocks, rest) = data.as_chunks::<BLOCK>();
-    for block in blocks {
-        let mut copy = *block;
-        mask(&mut copy, key);
-        out.extend_from_slice(&copy);
-    }
-    let mut copy = [0; BLOCK];
-    if let Some(copy) = copy.get_mut(..rest.len()) {
-        copy.copy_from_slice(rest);
-        mask(copy, key);
-        out.extend_from_slice(copy);
+    // MASK_PIECE is a multiple of the key's length: each piece begins with the key's first byte.
+    for piece in data.chunks(MASK_PIECE) {
+        let at = out.len();
+        append(out, piece);
+        if let Some(copy) = out.get_mut(at..) {
+            mask(copy, key);
+        }
     }
 }
 

@@ -1,0 +1,83 @@
+//! The client's side of the Autobahn test suite: asks how many cases there are, echoes through each
+//! of them, and has the report written.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "written as a user of the crate would"
+)]
+
+use core::error::Error;
+use core::time::Duration;
+use std::process::ExitCode;
+
+use sansocket::tokio::WebSocket;
+use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// The longest case sends its messages for less than that.
+const CASE_TIME: Duration = Duration::from_secs(120);
+
+async fn connect(url: &str, config: &Config) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+    let (ws, _) = WebSocket::connect(&ConnectRequest::new(url)?, config).await?;
+    Ok(ws)
+}
+
+async fn count_cases(base: &str, config: &Config) -> Result<u32, Box<dyn Error>> {
+    let mut ws = connect(&format!("{base}/getCaseCount"), config).await?;
+    let mut count = None;
+    while let Some((event, _)) = ws.read().await? {
+        if let Event::Text(text) = event {
+            count = Some(text.parse()?);
+        }
+    }
+    Ok(count.ok_or("the suite didn't tell how many cases it has")?)
+}
+
+/// Echoes until the suite closes. What the suite does wrong on purpose is no failure of ours: its
+/// report tells.
+async fn run_case(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
+    let mut ws = connect(url, config).await?;
+    while let Some((event, mut reply)) = ws.read().await? {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
+        match event {
+            Event::Text(text) => reply.send_text(text)?,
+            Event::Binary(bytes) => reply.send_binary(bytes)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn run(base: &str, agent: &str) -> Result<(), Box<dyn Error>> {
+    let config = Config::client(Entropy::os()).max_message_len(64 << 20).build()?;
+    let count = count_cases(base, &config).await?;
+    for case in 1..=count {
+        let url = format!("{base}/runCase?case={case}&agent={agent}");
+        match timeout(CASE_TIME, run_case(&url, &config)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => println!("case {case}: {error}"),
+            Err(_) => println!("case {case}: not done in time"),
+        }
+    }
+    let mut ws = connect(&format!("{base}/updateReports?agent={agent}"), &config).await?;
+    // The suite hangs up on this one without a closing handshake.
+    let _ = ws.close(CloseCode::NORMAL, "").await;
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [base, agent] = arguments.as_slice() else {
+        eprintln!("usage: autobahn_client BASE_URL AGENT");
+        return ExitCode::from(2);
+    };
+    match run(base.trim_end_matches('/'), agent).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("autobahn_client: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

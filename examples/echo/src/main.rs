@@ -1,0 +1,126 @@
+//! The sample app: a page to try a WebSocket with, and an echo behind `/ws`.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "written as a user of the crate would"
+)]
+
+mod on_threads;
+mod on_tokio;
+mod options;
+
+use core::error::Error;
+use core::future::Future;
+use core::time::Duration;
+use std::io;
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use sansocket::handshake::HttpResponse;
+use sansocket::{AcceptOptions, Config, Delivery, Head, OriginPolicy};
+
+use crate::options::{Options, USAGE};
+
+/// How long everybody has to close after a signal, within the 2 s in which the app ends.
+pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(1500);
+
+/// After a failure to accept, such as too many open files, others get time to end.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) accept: AcceptOptions,
+}
+
+impl App {
+    fn new(options: &Options) -> Result<Self, Box<dyn Error>> {
+        let (interval, timeout) = options.keep_alive;
+        let delivery = if options.parts { Delivery::Parts } else { Delivery::Whole };
+        let config = Config::server()
+            .max_message_len(options.max_message_len)
+            .keep_alive(Some(interval), timeout)
+            .delivery(delivery)
+            .build()?;
+        let policy = if options.any_origin { OriginPolicy::Any } else { OriginPolicy::SameHost };
+        Ok(Self { config, accept: AcceptOptions::new().origins(policy) })
+    }
+}
+
+/// Answers what isn't for the WebSocket; `None`: it is.
+pub(crate) fn page(head: &Head) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
+    let plain = "text/plain; charset=utf-8";
+    Ok(match (head.as_request().path(), head.method()) {
+        ("/ws", _) => None,
+        ("/", "GET" | "HEAD") => Some(
+            HttpResponse::new(200)?
+                .with_field("Cache-Control", "no-cache")?
+                .with_body("text/html; charset=utf-8", include_str!("page.html"))?,
+        ),
+        ("/", _) => Some(
+            HttpResponse::new(405)?
+                .with_field("Allow", "GET, HEAD")?
+                .with_body(plain, "the page can only be read\n")?,
+        ),
+        _ => Some(
+            HttpResponse::new(404)?
+                .with_body(plain, "there is nothing here: the page is /, the WebSocket /ws\n")?,
+        ),
+    })
+}
+
+/// Waits for SIGINT or SIGTERM.
+#[cfg(unix)]
+pub(crate) fn signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+pub(crate) fn signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let app = App::new(options)?;
+    let listener = TcpListener::bind(&options.address)
+        .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
+    println!("listening on http://{0}, WebSocket ws://{0}/ws", listener.local_addr()?);
+    if options.blocking {
+        on_threads::serve(listener, app)
+    } else {
+        on_tokio::serve(listener, app, options.threads)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let options = match Options::parse(arguments) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("echo: {message}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

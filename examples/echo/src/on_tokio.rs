@@ -1,0 +1,107 @@
+//! The app on tokio: a task for each connection.
+
+use core::error::Error;
+use std::io;
+use std::net::TcpListener as StdListener;
+
+use sansocket::tokio::{Incoming, WebSocket};
+use sansocket::{AcceptError, CloseCode, Event, SendOptions};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::{App, CLOSING_TIME, PAUSE, page, signal};
+
+pub(crate) fn serve(
+    listener: StdListener,
+    app: App,
+    threads: Option<usize>,
+) -> Result<(), Box<dyn Error>> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        runtime.worker_threads(threads);
+    }
+    runtime.enable_all().build()?.block_on(accept_all(listener, app))?;
+    Ok(())
+}
+
+async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let (end, ending) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let mut stopped = core::pin::pin!(signal()?);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stopped => break,
+            accepted = listener.accept() => accepted,
+            Some(_) = tasks.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (app, ending) = (app.clone(), ending.clone());
+                tasks.spawn(async move {
+                    if let Err(error) = handle(stream, &app, ending).await {
+                        eprintln!("{error}");
+                    }
+                });
+            }
+            Err(error) => {
+                eprintln!("cannot accept: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    // Nobody may be left to be told.
+    let _ = end.send(true);
+    let all = async { while tasks.join_next().await.is_some() {} };
+    let _ = timeout(CLOSING_TIME, all).await;
+    Ok(())
+}
+
+async fn handle(
+    stream: TcpStream,
+    app: &App,
+    ending: watch::Receiver<bool>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let request = match Incoming::read(stream, &app.config).await {
+        Ok(request) => request,
+        // Whoever connects and goes, or is no HTTP client, has had his answer.
+        Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(page) = page(request.head())? {
+        return Ok(request.respond(&page).await?);
+    }
+    match request.accept(&app.accept).await {
+        Ok(ws) => echo(ws, ending).await,
+        Err(AcceptError::Refused(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Echoes until the peer closes, or the app ends.
+async fn echo(
+    mut ws: WebSocket<TcpStream>,
+    mut ending: watch::Receiver<bool>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    loop {
+        let read = tokio::select! {
+            read = ws.read() => read?,
+            _ = ending.wait_for(|ending| *ending) => break,
+        };
+        let Some((event, mut reply)) = read else { return Ok(()) };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
+        match event {
+            Event::Text(text) => reply.send_text(text)?,
+            Event::Binary(bytes) => reply.send_binary(bytes)?,
+            Event::Part { data, end, .. } => reply.send_part(data, end, SendOptions::new())?,
+            _ => {}
+        }
+    }
+    ws.close(CloseCode::GOING_AWAY, "the server ends").await?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Keys that everybody can guess: good for tests, since runs repeat, and for nothing else.
+
+use core::cell::Cell;
+
+use sansocket::{Entropy, EntropyError};
+
+thread_local! {
+    static STATE: Cell<u64> = const { Cell::new(1) };
+    /// How many fills are left before the source fails; `u64::MAX`: it never does.
+    static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+    static FILLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A seeded generator per thread. Predictable, so never for a real connection.
+pub const fn weak_entropy_for_tests_only() -> Entropy {
+    Entropy::from_fn(fill)
+}
+
+/// Starts this thread's generator again.
+pub fn reseed(seed: u64) {
+    STATE.set(seed.wrapping_mul(2) | 1);
+    LEFT.set(u64::MAX);
+    FILLS.set(0);
+}
+
+/// From now on the source gives `fills` blocks and then fails, until [`reseed`].
+pub fn fail_after(fills: u64) {
+    LEFT.set(fills);
+}
+
+/// How often the source was asked since [`reseed`].
+pub fn fills() -> u64 {
+    FILLS.get()
+}
+
+/// A number of this thread's generator.
+pub fn next() -> u64 {
+    // splitmix64
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mut z = state;
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), EntropyError> {
+    FILLS.set(FILLS.get() + 1);
+    let left = LEFT.get();
+    if left == 0 {
+        // What a failing source leaves behind must not be used.
+        bytes.fill(0xee);
+        return Err(EntropyError);
+    }
+    if left != u64::MAX {
+        LEFT.set(left - 1);
+    }
+    for piece in bytes.chunks_mut(8) {
+        piece.copy_from_slice(&next().to_le_bytes()[..piece.len()]);
+    }
+    Ok(())
+}

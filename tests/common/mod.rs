@@ -1,0 +1,59 @@
+//! What the tests share: frames of any kind, legal or not, a pair of connections in memory with a
+//! virtual clock, a generator of keys that is not for real use, and a reference model.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    clippy::wildcard_enum_match_arm,
+    reason = "test helpers: every file uses a part of them, and a panic is a failed test"
+)]
+
+pub mod entropy;
+pub mod frame;
+pub mod head;
+pub mod model;
+pub mod pair;
+
+use core::time::Duration;
+
+use sansocket::{Config, ConfigBuilder, Connection, Instant, Negotiated, Role};
+
+pub use entropy::{reseed, weak_entropy_for_tests_only};
+pub use frame::Frame;
+pub use pair::{End, Pair};
+
+pub const BOTH: [Role; 2] = [Role::Client, Role::Server];
+
+pub const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// The virtual clock's reading `ms` milliseconds after its start.
+pub const fn at_ms(ms: u64) -> Instant {
+    Instant::from_micros(ms * 1000)
+}
+
+/// The preset of a role, with keys that are not for real use.
+pub fn preset(role: Role) -> ConfigBuilder {
+    match role {
+        Role::Client => Config::client(weak_entropy_for_tests_only()),
+        Role::Server => Config::server(),
+    }
+}
+
+/// A connection with the given settings, made at time zero.
+pub fn connection(role: Role, config: ConfigBuilder) -> Connection {
+    Connection::new(role, &config.build().unwrap(), &Negotiated::new(), at_ms(0))
+}

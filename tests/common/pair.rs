@@ -1,0 +1,222 @@
+//! Connections in memory, with a virtual clock.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+use sansocket::{
+    Config, Connection, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, PeerError,
+    ProtocolError, Role,
+};
+
+use super::{at_ms, preset};
+
+/// One end: a connection with its buffers and what has come out of it.
+#[derive(Debug)]
+pub struct End {
+    pub conn: Connection,
+    pub inbox: Inbox,
+    pub out: BytesMut,
+    pub events: Vec<OwnedEvent>,
+    pub error: Option<ProtocolError>,
+    pub now: Instant,
+}
+
+impl End {
+    pub fn new(role: Role, config: &Config) -> Self {
+        Self {
+            conn: Connection::new(role, config, &Negotiated::new(), at_ms(0)),
+            inbox: Inbox::new(),
+            out: BytesMut::new(),
+            events: Vec::new(),
+            error: None,
+            now: at_ms(0),
+        }
+    }
+
+    /// With the role's preset.
+    pub fn preset(role: Role) -> Self {
+        Self::new(role, &preset(role).build().unwrap())
+    }
+
+    /// Feeds the bytes of one read. Each call of `receive` is checked against what `has_event` has
+    /// promised, and that all of the input is used up.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let mut bytes = bytes.to_vec();
+        let mut input = Input::new(self.now, &mut bytes);
+        loop {
+            let promised = self.conn.has_event(input.as_bytes());
+            let result = self.conn.receive(&mut input, &mut self.inbox, &mut self.out);
+            match &result {
+                Ok(Some(_)) => assert!(promised, "has_event denied {result:?}"),
+                Ok(None) => assert!(!promised, "has_event promised an event"),
+                // Only what lies inside a frame may surprise: the text, and whose inbox it is.
+                Err(error) if !promised => assert!(
+                    matches!(
+                        error,
+                        ProtocolError::Peer(PeerError::InvalidUtf8) | ProtocolError::Misuse(_)
+                    ),
+                    "has_event denied {error:?}"
+                ),
+                Err(_) => {}
+            }
+            match result {
+                Ok(Some(event)) => self.events.push(event.into()),
+                Ok(None) => break,
+                Err(error) => {
+                    assert!(self.conn.is_closed());
+                    assert_eq!(self.error.unwrap_or(error), error, "the first error stays");
+                    self.error = Some(error);
+                    return Err(error);
+                }
+            }
+        }
+        assert!(input.is_empty(), "all of an input is used up");
+        Ok(())
+    }
+
+    /// The same without a look at `has_event`, by `receive_owned`.
+    pub fn feed_owned(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let mut bytes = bytes.to_vec();
+        let mut input = Input::new(self.now, &mut bytes);
+        loop {
+            match self.conn.receive_owned(&mut input, &mut self.inbox, &mut self.out) {
+                Ok(Some(event)) => self.events.push(event),
+                Ok(None) => break,
+                Err(error) => {
+                    self.error = Some(error);
+                    return Err(error);
+                }
+            }
+        }
+        assert!(input.is_empty(), "all of an input is used up");
+        Ok(())
+    }
+
+    /// Feeds the bytes in pieces that end at `cuts`.
+    pub fn feed_cut(&mut self, bytes: &[u8], cuts: &[usize]) -> Result<(), ProtocolError> {
+        let mut from = 0;
+        for &cut in cuts.iter().chain([&bytes.len()]) {
+            self.feed(&bytes[from..cut])?;
+            from = cut;
+        }
+        Ok(())
+    }
+
+    /// Feeds the bytes in pieces of `piece` bytes.
+    pub fn feed_by(&mut self, bytes: &[u8], piece: usize) -> Result<(), ProtocolError> {
+        bytes.chunks(piece).try_for_each(|bytes| self.feed(bytes))
+    }
+
+    /// Byte by byte; on an error also the index of the byte that has shown it.
+    pub fn feed_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, ProtocolError)> {
+        for (i, byte) in bytes.iter().enumerate() {
+            self.feed(&[*byte]).map_err(|error| (i, error))?;
+        }
+        Ok(())
+    }
+
+    /// What a reader sees that calls back for each event.
+    pub fn feed_with(
+        &mut self,
+        bytes: &[u8],
+        mut on: impl FnMut(&mut Connection, Event<'_>, &mut BytesMut),
+    ) -> Result<(), ProtocolError> {
+        let mut bytes = bytes.to_vec();
+        let mut input = Input::new(self.now, &mut bytes);
+        while let Some(event) = self.conn.receive(&mut input, &mut self.inbox, &mut self.out)? {
+            on(&mut self.conn, event, &mut self.out);
+        }
+        Ok(())
+    }
+
+    pub fn timeout(&mut self) -> Result<(), ProtocolError> {
+        self.conn.handle_timeout(self.now, &mut self.out)
+    }
+
+    /// Takes what is to be written.
+    pub fn take_out(&mut self) -> Vec<u8> {
+        self.out.split().to_vec()
+    }
+
+    pub fn take_events(&mut self) -> Vec<OwnedEvent> {
+        core::mem::take(&mut self.events)
+    }
+}
+
+/// A client and a server, joined without a socket.
+#[derive(Debug)]
+pub struct Pair {
+    pub client: End,
+    pub server: End,
+    /// Reads are at most this long.
+    pub piece: usize,
+}
+
+impl Pair {
+    pub fn new(client: &Config, server: &Config) -> Self {
+        Self {
+            client: End::new(Role::Client, client),
+            server: End::new(Role::Server, server),
+            piece: usize::MAX,
+        }
+    }
+
+    pub fn preset() -> Self {
+        Self {
+            client: End::preset(Role::Client),
+            server: End::preset(Role::Server),
+            piece: usize::MAX,
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.client.now
+    }
+
+    /// Carries what is to be written across, once in each direction; tells whether anything was.
+    pub fn step(&mut self) -> bool {
+        let (up, down) = (self.client.take_out(), self.server.take_out());
+        let piece = self.piece.max(1);
+        let _ = self.server.feed_by(&up, piece);
+        let _ = self.client.feed_by(&down, piece);
+        !up.is_empty() || !down.is_empty()
+    }
+
+    /// Steps until both are silent.
+    pub fn drive(&mut self) {
+        for _ in 0..1000 {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("the two never fall silent");
+    }
+
+    /// Sets the clock of both, without a look at timers.
+    pub fn set_now(&mut self, now: Instant) {
+        self.client.now = now;
+        self.server.now = now;
+    }
+
+    /// Lets `time` pass: the clock jumps from one deadline to the next, each is handled, and what
+    /// it causes is carried across.
+    pub fn advance(&mut self, time: Duration) {
+        let end = self.now().checked_add(time).unwrap();
+        for _ in 0..100_000 {
+            self.drive();
+            let timeouts = [self.client.conn.poll_timeout(), self.server.conn.poll_timeout()];
+            let Some(next) = timeouts.into_iter().flatten().min().filter(|next| *next <= end)
+            else {
+                self.set_now(end);
+                return;
+            };
+            self.set_now(next.max(self.now()));
+            for end in [&mut self.client, &mut self.server] {
+                if let Err(error) = end.timeout() {
+                    end.error = Some(error);
+                }
+            }
+        }
+        panic!("the timers never fall silent");
+    }
+}
