@@ -143,7 +143,7 @@ fn s14_pages_and_other_routes_can_be_served() {
         for (request, status, body) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Hi"),
             ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", 200, ""),
-            ("GET /secret HTTP/1.1\r\nHost: a\r\n\r\n", 401, ""),
+            ("GET /secret HTTP/1.1\r\nHost: a\r\n\r\n", 401, "Who are you?"),
         ] {
             let (a, mut raw) = tcp();
             let page = page.clone();
@@ -154,7 +154,11 @@ fn s14_pages_and_other_routes_can_be_served() {
                 assert!(request.get_ref().peer_addr().is_ok());
                 match request.head().target() {
                     "/" => request.respond(&page).unwrap(),
-                    _ => request.refuse(&Refusal::new(401).unwrap()).unwrap(),
+                    _ => {
+                        let refusal = Refusal::new(401).unwrap();
+                        let refusal = refusal.with_body("text/plain", "Who are you?").unwrap();
+                        request.refuse(&refusal).unwrap();
+                    }
                 }
             });
             raw.write_all(request.as_bytes()).unwrap();
