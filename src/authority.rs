@@ -3,6 +3,8 @@
 
 use core::net::Ipv6Addr;
 
+use crate::kernel::class::{HOST, find_unencoded};
+
 /// A host, with the port if one is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
@@ -31,10 +33,11 @@ impl<'a> Authority<'a> {
             }
             end + 1
         } else {
-            text.find(':').unwrap_or(text.len())
+            // `reg-name`; IPv4 addresses are among them.
+            find_unencoded(text.as_bytes(), HOST).unwrap_or(text.len())
         };
         let (host, rest) = text.split_at_checked(host_len).ok_or(AuthorityError::Host)?;
-        if !host.starts_with('[') && !is_reg_name(host) {
+        if host.is_empty() {
             return Err(AuthorityError::Host);
         }
         let port = match rest.strip_prefix(':') {
@@ -50,26 +53,6 @@ impl<'a> Authority<'a> {
     pub(crate) fn bare_host(self) -> &'a str {
         self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(self.host)
     }
-}
-
-/// `reg-name`, not empty; IPv4 addresses are among them.
-fn is_reg_name(host: &str) -> bool {
-    let mut bytes = host.bytes();
-    while let Some(byte) = bytes.next() {
-        let fits = match byte {
-            b'%' => {
-                bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
-                    && bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
-            }
-            b'-' | b'.' | b'_' | b'~' => true,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
-            other => other.is_ascii_alphanumeric(),
-        };
-        if !fits {
-            return false;
-        }
-    }
-    !host.is_empty()
 }
 
 /// Digits only: `str::parse` would take a sign too.

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::format;
 
 use crate::authority::{Authority, AuthorityError};
+use crate::kernel::class::{PATH, find_unencoded};
 
 /// A URL that keeps the rules, in the pieces that a client needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,11 @@ impl Url {
         if port == 0 {
             return Err(UrlError::Port);
         }
-        find_bad_character(target)?;
+        if let Some(at) = find_unencoded(target.as_bytes(), PATH) {
+            // All before it is ASCII: a character begins there.
+            let c = target.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            return Err(UrlError::Character(c));
+        }
         Ok(Self {
             secure,
             host: authority.bare_host().into(),
@@ -93,26 +98,6 @@ impl Url {
 fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     let (first, rest) = text.split_at_checked(scheme.len())?;
     first.eq_ignore_ascii_case(scheme).then_some(rest)
-}
-
-/// The characters of a path and a query (RFC 3986 3.3, 3.4).
-fn find_bad_character(target: &str) -> Result<(), UrlError> {
-    let mut chars = target.chars();
-    while let Some(c) = chars.next() {
-        let fits = match c {
-            '%' => {
-                chars.next().is_some_and(|c| c.is_ascii_hexdigit())
-                    && chars.next().is_some_and(|c| c.is_ascii_hexdigit())
-            }
-            '-' | '.' | '_' | '~' | ':' | '@' | '/' | '?' => true,
-            '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | ';' | '=' => true,
-            other => other.is_ascii_alphanumeric(),
-        };
-        if !fits {
-            return Err(UrlError::Character(c));
-        }
-    }
-    Ok(())
 }
 
 /// A URL that can't be connected to, with what to change.

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use sansocket::Role;
 
+#[path = "../fuzz/src/heads.rs"]
+mod heads;
 #[path = "../fuzz/src/open.rs"]
 mod open;
 
@@ -28,4 +30,14 @@ fn seeds_of_open_server() {
 #[test]
 fn seeds_of_open_client() {
     replay("open_client", |data| open::check(Role::Client, data));
+}
+
+#[test]
+fn seeds_of_server_head() {
+    replay("server_head", heads::check_server);
+}
+
+#[test]
+fn seeds_of_client_head() {
+    replay("client_head", heads::check_client);
 }

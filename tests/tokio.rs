@@ -251,6 +251,21 @@ async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
 }
 
 #[tokio::test]
+async fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
+    // Far more than the buffers between and both marks together.
+    let (a, b) = duplex(1 << 12);
+    let config = config(Role::Server).delivery(Delivery::Parts).build().unwrap();
+    let served = tokio::spawn(echo(socket(Role::Server, a, &config)));
+    let mut ws = client(b);
+    let message = vec![7; 4 << 20];
+    ws.send_binary(&message).unwrap();
+    let (event, _) = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap().unwrap();
+    assert_eq!(event, Event::Binary(&message));
+    ws.close(CloseCode::NORMAL, "").await.unwrap();
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
     let (a, b) = duplex(1 << 16);
     let mut ws = client(b);

@@ -322,6 +322,8 @@ impl Incoming {
             return Err(MisuseError::WrongInbox.into());
         }
         let (piece, key) = self.take_piece(input);
+        // The last fragment's header has told how long the message is.
+        let max_len = if self.fin { self.message_len } else { max_len };
         let ahead = Ahead { announced: self.remaining, max_len };
         match kind {
             MessageKind::Binary => inbox.append_masked(piece, key, ahead)?,

@@ -136,11 +136,12 @@ impl Connection {
         self.rare.as_ref()?.stats
     }
 
-    /// Whether a keep-alive ping waits in `out` to be written, which
-    /// [`handle_timeout`](Self::handle_timeout) should be told.
+    /// Whether [`handle_timeout`](Self::handle_timeout) should be told of a write: a keep-alive
+    /// ping waits in `out` to be written, or a pong for room in `out`.
     #[cfg(feature = "std")]
-    pub(crate) const fn has_ping_in_output(&self) -> bool {
+    pub(crate) fn waits_for_writes(&self) -> bool {
         self.keep_alive.counts()
+            || self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
     }
 
     fn rare(&mut self) -> &mut Rare {

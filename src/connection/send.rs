@@ -232,8 +232,9 @@ impl Connection {
     /// Appends a keep-alive ping or pong that is due, or fails the connection.
     ///
     /// Too early or too late is no error. Feed the bytes at hand first, so that a pong among them
-    /// is seen. A ping's wait starts when it has left `out`, which this notices: call it after a
-    /// write too if the wait should start at once and not at the next deadline.
+    /// is seen. A ping's wait starts when it has left `out`, and a pong that waited for room in `out`
+    /// goes out, when this notices: call it after a write too if that should be at once and not at
+    /// the next deadline or read.
     ///
     /// # Errors
     /// [`TimeoutError::KeepAlive`], with a Close frame in `out`, or [`TimeoutError::Close`]; or the

@@ -13,9 +13,9 @@ use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::origin::OriginPolicy;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::upgrade::UpgradeRequest;
-use crate::http1::lists::is_token;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::instant::Instant;
+use crate::kernel::class::is_token;
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 
@@ -137,7 +137,7 @@ impl UpgradeRequest<'_> {
         // RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
         let welcome = match self.origin() {
             None => options.allow_missing_origin,
-            Some(origin) => options.origins.allows(origin, self.host()),
+            Some(origin) => options.origins.allows(origin, self.authority()),
         };
         if !welcome {
             return Err(Refusal::forbidden("this origin is not allowed to connect"));

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
 
+use crate::kernel::class::{BASE64, run_len};
+
 /// RFC 6455 1.3.
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -51,8 +53,8 @@ pub(crate) fn encode_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
 ///
 /// The last character may have bits that mean nothing, as in the example of RFC 6455 4.1(7).
 pub(crate) fn is_key(key: &[u8]) -> bool {
-    matches!(key, [digits @ .., b'=', b'='] if digits.len() == KEY_LEN - 2
-        && digits.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')))
+    matches!(key, [digits @ .., b'=', b'=']
+        if digits.len() == KEY_LEN - 2 && run_len(digits, BASE64) == digits.len())
 }
 
 /// Returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key, for handshakes that another

@@ -13,6 +13,8 @@ const FIRST: u64 = 5_000_000;
 /// that doubles, from 10 s up to a limit.
 ///
 /// ```
+/// # #[cfg(feature = "std")]
+/// # fn main() -> Result<(), sansocket::EntropyError> {
 /// use core::time::Duration;
 /// use sansocket::Entropy;
 /// use sansocket::handshake::Backoff;
@@ -22,7 +24,10 @@ const FIRST: u64 = 5_000_000;
 /// assert!(backoff.next_delay(&entropy)? <= Duration::from_secs(5));
 /// assert!(backoff.next_delay(&entropy)? >= Duration::from_secs(5));
 /// backoff.reset(); // after a connection that has lasted
-/// # Ok::<(), sansocket::EntropyError>(())
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "std"))]
+/// # fn main() {}
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {

@@ -260,6 +260,13 @@ impl Response {
         self.head.fields()
     }
 
+    /// Returns the subprotocol that was agreed on: one of those offered, if the answer opened a
+    /// connection.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        core::str::from_utf8(self.fields().get("Sec-WebSocket-Protocol")?).ok()
+    }
+
     /// Returns the beginning of a refusal's body: what came in the same input as the end of its
     /// head, at most 1 KiB. They are still in the input too.
     #[must_use]
@@ -307,8 +314,11 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Status(response) => {
-                let reason = response.reason().escape_ascii();
-                return write!(f, "the server answered {} {reason}", response.status());
+                write!(f, "the server answered {}", response.status())?;
+                return match response.reason() {
+                    [] => Ok(()),
+                    reason => write!(f, " {}", reason.escape_ascii()),
+                };
             }
             Self::BadAccept => "the server's Sec-WebSocket-Accept doesn't answer our key",
             Self::BadUpgrade => "the server's Upgrade is not websocket",

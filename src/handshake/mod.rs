@@ -48,6 +48,8 @@
 //! knows all its connections. [`Backoff`] tells how long to wait before a reconnect.
 //!
 //! ```
+//! # #[cfg(feature = "std")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use bytes::BytesMut;
 //! use sansocket::{ClientHandshake, Config, ConnectRequest, Entropy, Instant};
 //!
@@ -59,7 +61,10 @@
 //! // Write `out`; give what is read to handshake.receive(&mut input) until it returns a connection.
 //! assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
 //! # drop(handshake);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "std"))]
+//! # fn main() {}
 //! ```
 
 pub(crate) mod accept;

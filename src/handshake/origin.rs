@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::authority::Authority;
-use crate::http1::lists::is_token;
 use crate::http1::writer::FieldError;
+use crate::kernel::class::token_len;
 
 /// Which origins a server takes: the web pages whose scripts may connect, with the visitor's
 /// cookies, from the visitor's browser.
@@ -51,7 +51,7 @@ impl OriginPolicy {
     }
 
     /// Whether a page may connect to a host.
-    pub(crate) fn allows(&self, origin: &str, host: &str) -> bool {
+    pub(crate) fn allows(&self, origin: &str, host: Authority<'_>) -> bool {
         match self {
             Self::Any => true,
             Self::SameHost => is_same_host(origin, host),
@@ -73,9 +73,9 @@ struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, authority) = text.split_once("://")?;
-        let authority = Authority::parse(authority).ok()?;
-        is_token(scheme.as_bytes()).then_some(Self { scheme, authority })
+        let (scheme, rest) = text.split_at_checked(token_len(text.as_bytes()))?;
+        let authority = Authority::parse(rest.strip_prefix("://")?).ok()?;
+        (!scheme.is_empty()).then_some(Self { scheme, authority })
     }
 
     /// The port, named or not; `None` if the scheme has no default.
@@ -110,10 +110,8 @@ fn is_same_origin(a: &str, b: &str) -> bool {
         && a.port() == b.port()
 }
 
-fn is_same_host(origin: &str, host: &str) -> bool {
-    let (Some(origin), Ok(host)) = (Origin::parse(origin), Authority::parse(host)) else {
-        return false;
-    };
+fn is_same_host(origin: &str, host: Authority<'_>) -> bool {
+    let Some(origin) = Origin::parse(origin) else { return false };
     // Other schemes than http and https have no default, and no pages that a host has served.
     let Some(default_port) = origin.default_port() else { return false };
     origin.authority.host.eq_ignore_ascii_case(host.host)

@@ -21,18 +21,28 @@ use crate::http1::writer::FieldError;
 /// | 431 | the head passes `max_head_len` or `max_head_fields` | |
 /// | 505 | another major version of HTTP | |
 ///
-/// Your own come from [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse) or from an
-/// [`HttpResponse`]. The body of a ready one says what is wrong, in one line.
+/// Your own come from [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse), [`Refusal::new`]
+/// or an [`HttpResponse`]. The body of a ready one says what is wrong, in one line.
+///
+/// ```
+/// use sansocket::Refusal;
+///
+/// let refusal = Refusal::new(401)?.with_field("WWW-Authenticate", "Bearer")?;
+/// assert_eq!(refusal.to_string(), "the handshake was refused: 401 Unauthorized");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal(Box<HttpResponse>);
 
 impl Refusal {
-    /// Makes a refusal with your own status.
+    /// Makes a refusal with your own status: 401, 404, a redirect. Its body is the name of the
+    /// status until you set another.
     ///
     /// # Errors
     /// [`StatusError`] unless the status is from 200 to 599.
     pub fn new(status: u16) -> Result<Self, StatusError> {
-        Ok(Self::from(HttpResponse::new(status)?))
+        HttpResponse::new(status)?;
+        Ok(Self::from(HttpResponse::own(status, reason(status))))
     }
 
     /// Adds a field, as [`HttpResponse::with_field`] does.
@@ -139,8 +149,12 @@ impl fmt::Debug for Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the handshake was refused: {} {}", self.status(), reason(self.status()))?;
-        if self.body().is_empty() { Ok(()) } else { write!(f, ": {}", self.body().escape_ascii()) }
+        let reason = reason(self.status());
+        write!(f, "the handshake was refused: {} {reason}", self.status())?;
+        match self.body() {
+            body if body.is_empty() || body == reason.as_bytes() => Ok(()),
+            body => write!(f, ": {}", body.escape_ascii()),
+        }
     }
 }
 

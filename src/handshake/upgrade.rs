@@ -6,7 +6,8 @@ use crate::handshake::accept_key::is_key;
 use crate::handshake::head::{RequestHead, Target};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::StatusError;
-use crate::http1::lists::{List, is_token, members};
+use crate::http1::lists::{List, ListError, members};
+use crate::kernel::class::is_token;
 
 /// The only version there is.
 const VERSION: &[u8] = b"13";
@@ -16,6 +17,7 @@ const VERSION: &[u8] = b"13";
 pub struct UpgradeRequest<'h> {
     head: RequestHead<'h>,
     host: &'h str,
+    authority: Authority<'h>,
     key: &'h [u8],
     origin: Option<&'h str>,
 }
@@ -61,7 +63,7 @@ struct Tokens {
 }
 
 impl Tokens {
-    fn add(&mut self, found: Result<bool, crate::http1::lists::ListError>) {
+    fn add(&mut self, found: Result<bool, ListError>) {
         self.present = true;
         match found {
             Ok(found) => self.found |= found,
@@ -81,29 +83,29 @@ impl<'h> Collected<'h> {
         for (name, value) in head.fields.raw() {
             // The length first: most fields are none of ours.
             match name.len() {
-                4 if is(name, "Host") => all.host.add(value),
-                6 if is(name, "Origin") => all.origin.add(value),
-                7 if is(name, "Upgrade") => {
+                4 if is(name, b"Host") => all.host.add(value),
+                6 if is(name, b"Origin") => all.origin.add(value),
+                7 if is(name, b"Upgrade") => {
                     let found = all.upgrade.list.find_protocol(value, "websocket");
                     all.upgrade.add(found);
                 }
-                10 if is(name, "Connection") => {
+                10 if is(name, b"Connection") => {
                     let found = all.connection.list.find_token(value, "Upgrade");
                     all.connection.add(found);
                 }
                 // RFC 9112 6: either of them announces a body. The frames that follow the head
                 // must not be taken for it, nor it for frames.
-                14 if is(name, "Content-Length") => {
+                14 if is(name, b"Content-Length") => {
                     all.has_body |= value.iter().any(|&digit| digit != b'0');
                 }
-                17 if is(name, "Sec-WebSocket-Key") => all.key.add(value),
-                17 if is(name, "Transfer-Encoding") => all.has_body = true,
-                21 if is(name, "Sec-WebSocket-Version") => all.version.add(value),
-                22 if is(name, "Sec-WebSocket-Protocol") => {
+                17 if is(name, b"Sec-WebSocket-Key") => all.key.add(value),
+                17 if is(name, b"Transfer-Encoding") => all.has_body = true,
+                21 if is(name, b"Sec-WebSocket-Version") => all.version.add(value),
+                22 if is(name, b"Sec-WebSocket-Protocol") => {
                     let found = all.subprotocols.list.find_token(value, "");
                     all.subprotocols.add(found);
                 }
-                24 if is(name, "Sec-WebSocket-Extensions") => {
+                24 if is(name, b"Sec-WebSocket-Extensions") => {
                     let checked = all.extensions.list.check_extensions(value);
                     all.extensions.add(checked.map(|()| true));
                 }
@@ -114,8 +116,10 @@ impl<'h> Collected<'h> {
     }
 }
 
-fn is(name: &[u8], wanted: &str) -> bool {
-    name.eq_ignore_ascii_case(wanted.as_bytes())
+/// Compares without regard to case; the length is known, which makes it a few instructions.
+#[inline]
+fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
+    name.first_chunk::<N>().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
 }
 
 impl<'h> RequestHead<'h> {
@@ -178,9 +182,9 @@ impl<'h> RequestHead<'h> {
         let Some(host) = host.map(|host| target.authority.unwrap_or(host)) else {
             return bad("there must be exactly one valid Host field");
         };
-        if Authority::parse(host).is_err() {
+        let Ok(authority) = Authority::parse(host) else {
             return bad("the host is missing or no host");
-        }
+        };
         // RFC 6455 4.2.1: whatever doesn't fit the grammar MUST be refused.
         if all.subprotocols.is_broken() {
             return bad("Sec-WebSocket-Protocol is not a list of tokens");
@@ -190,17 +194,16 @@ impl<'h> RequestHead<'h> {
         if all.extensions.is_broken() {
             return bad("Sec-WebSocket-Extensions breaks its grammar");
         }
-        let origin = match all.origin {
-            Once { value: None, .. } => None,
-            Once { value: Some(origin), again: false } if ascii(origin).is_some() => ascii(origin),
-            _ => return bad("there may be one Origin field only, in ASCII"),
-        };
-        Ok(UpgradeRequest { head: *self, host, key, origin })
+        let origin = all.origin.value.map(ascii);
+        if all.origin.again || origin == Some(None) {
+            return bad("there may be one Origin field only, in ASCII");
+        }
+        Ok(UpgradeRequest { head: *self, host, authority, key, origin: origin.flatten() })
     }
 }
 
 fn ascii(value: &[u8]) -> Option<&str> {
-    if value.is_ascii() { core::str::from_utf8(value).ok() } else { None }
+    core::str::from_utf8(value).ok().filter(|value| value.is_ascii())
 }
 
 impl<'h> UpgradeRequest<'h> {
@@ -262,6 +265,11 @@ impl<'h> UpgradeRequest<'h> {
     /// [`StatusError`] unless the status is from 200 to 599.
     pub fn refuse(&self, status: u16) -> Result<Refusal, StatusError> {
         Refusal::new(status)
+    }
+
+    /// The host, taken apart.
+    pub(crate) const fn authority(&self) -> Authority<'h> {
+        self.authority
     }
 
     pub(crate) const fn key(&self) -> &'h [u8] {

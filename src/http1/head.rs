@@ -5,6 +5,8 @@ use core::iter::FusedIterator;
 
 use alloc::vec::Vec;
 
+use crate::kernel::class::trim;
+
 /// Where a field lies among the bytes of its head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
@@ -56,7 +58,7 @@ impl RawHead {
     }
 }
 
-fn part(bytes: &[u8], start: u32, end: u32) -> &[u8] {
+pub(crate) fn part(bytes: &[u8], start: u32, end: u32) -> &[u8] {
     let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else { return &[] };
     bytes.get(start..end).unwrap_or_default()
 }
@@ -189,7 +191,7 @@ impl<'h> Iterator for RawFields<'h> {
         let field = match self.source {
             Source::Pairs(pairs) => {
                 let (name, value) = pairs.get(self.next)?;
-                (name.as_bytes(), *value)
+                (name.as_bytes(), trim(value))
             }
             Source::Head { bytes, spans } => {
                 let span = spans.get(self.next)?;

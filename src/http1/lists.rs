@@ -1,88 +1,12 @@
-//! The characters of HTTP, and comma lists: one list may lie in several field lines
+//! Comma lists: one list may lie in several field lines
 //! ([RFC 9110 sections 5.3, 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
 //!
-//! Every function looks at each byte once.
+//! Every function looks at each byte a fixed number of times.
 
-/// Letters, digits and marks of names (RFC 9110 5.6.2).
-pub(crate) const TOKEN: u8 = 0b001;
-/// What a request target may hold: visible ASCII, as browsers write it, but for `"`, `#`, `<`, `>`.
-pub(crate) const TARGET: u8 = 0b010;
-/// What a field value may hold: visible characters, blanks and bytes of other encodings
-/// (RFC 9110 5.5).
-pub(crate) const VALUE: u8 = 0b100;
+use crate::kernel::class::{TOKEN, is_of, is_token, skip_blanks, token_len, trim};
 
 /// How many empty members one list may have: RFC 9110 5.6.1.2 wants "a reasonable number" ignored.
 const MAX_EMPTY: u8 = 16;
-
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte: u8 = 0;
-    loop {
-        let mut class = 0;
-        if byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            )
-        {
-            class |= TOKEN;
-        }
-        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>') {
-            class |= TARGET;
-        }
-        if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
-            class |= VALUE;
-        }
-        #[expect(clippy::indexing_slicing, reason = "256 places for every u8")]
-        {
-            classes[byte as usize] = class;
-        }
-        if byte == u8::MAX {
-            break classes;
-        }
-        byte += 1;
-    }
-};
-
-/// Whether a byte is of one of the classes.
-#[inline]
-pub(crate) fn is_of(byte: u8, class: u8) -> bool {
-    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
-}
-
-/// A name: one token character at least.
-pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&byte| is_of(byte, TOKEN))
-}
-
-/// A value that can be sent in a field.
-pub(crate) fn is_value(text: &[u8]) -> bool {
-    text.iter().all(|&byte| is_of(byte, VALUE))
-}
-
-/// Without the blanks at both ends.
-pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = text {
-        text = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
-    }
-    text
-}
 
 /// A list breaks its grammar, or has too many empty members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +27,9 @@ impl List {
 
     /// Reads a line of tokens and tells whether `wanted` is among them, without regard to case.
     pub(crate) fn find_token(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
+        if self.is_just(line, wanted) {
+            return Ok(true);
+        }
         let mut found = false;
         for member in line.split(|&byte| byte == b',') {
             let Some(member) = self.member(member)? else { continue };
@@ -116,6 +43,9 @@ impl List {
 
     /// The same for a line of protocols: names, each with a version if it has a `/`.
     pub(crate) fn find_protocol(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
+        if self.is_just(line, wanted) {
+            return Ok(true);
+        }
         let mut found = false;
         for member in line.split(|&byte| byte == b',') {
             let Some(member) = self.member(member)? else { continue };
@@ -147,6 +77,13 @@ impl List {
                 _ => return Err(ListError),
             }
         }
+    }
+
+    /// The short way: a line that is the one member that is looked for.
+    fn is_just(&mut self, line: &[u8], wanted: &str) -> bool {
+        let just = !wanted.is_empty() && line.eq_ignore_ascii_case(wanted.as_bytes());
+        self.members += usize::from(just);
+        just
     }
 
     /// Counts a member; `None` if it is empty.
@@ -182,17 +119,9 @@ fn skip_extension(text: &[u8]) -> Result<&[u8], ListError> {
     Ok(rest)
 }
 
-fn skip_blanks(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = text {
-        text = rest;
-    }
-    text
-}
-
 /// One token, with the blanks behind it.
 fn skip_token(text: &[u8]) -> Result<&[u8], ListError> {
-    let len = text.iter().take_while(|&&byte| is_of(byte, TOKEN)).count();
-    match text.split_at_checked(len) {
+    match text.split_at_checked(token_len(text)) {
         Some((token, rest)) if !token.is_empty() => Ok(skip_blanks(rest)),
         _ => Err(ListError),
     }

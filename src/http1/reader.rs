@@ -9,8 +9,9 @@ use core::mem;
 
 use crate::authority::Authority;
 use crate::error::LimitError;
-use crate::http1::head::{Line, RawHead, Span};
-use crate::http1::lists::{TARGET, TOKEN, VALUE, is_of, is_token, members};
+use crate::http1::head::{Line, RawHead, Span, part};
+use crate::http1::lists::members;
+use crate::kernel::class::{TARGET, TOKEN, VALUE, is_of, is_token, run_len, token_len, value_len};
 
 /// Which kind of head is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,13 +161,10 @@ impl HeadReader {
                 State::Reason => self.reason(input)?,
                 // RFC 9112 2.2 lets a recipient take a bare LF as a line's end: attackers have
                 // used that recipients differ there, so it is refused, as is a bare CR.
-                State::LineLf | State::FieldLf | State::EndLf if byte != b'\n' => {
-                    return Err(HeadError::LineEnd);
-                }
+                State::LineLf | State::EndLf if byte != b'\n' => return Err(HeadError::LineEnd),
                 State::LineLf => input.pass(State::FieldStart),
-                State::FieldLf => {
-                    self.end_field(input)?;
-                    input.pass(State::FieldStart)
+                State::FieldStart | State::Name | State::Blanks | State::Value | State::FieldLf => {
+                    self.fields(self.state, input)?
                 }
                 State::EndLf => {
                     if self.kind == Kind::Request && !self.framing.host {
@@ -174,10 +172,6 @@ impl HeadReader {
                     }
                     input.pass(State::Done)
                 }
-                State::FieldStart => self.field_start(byte, input)?,
-                State::Name => self.name(input)?,
-                State::Blanks => self.blanks(input)?,
-                State::Value => self.value(input)?,
                 State::Done => return Ok(true),
             };
             if self.state == State::Done {
@@ -271,79 +265,116 @@ impl HeadReader {
         Ok(input.pass(State::LineLf))
     }
 
-    fn field_start(&mut self, byte: u8, input: &mut Window<'_>) -> Result<State, HeadError> {
-        if byte == b'\r' {
-            return Ok(input.pass(State::EndLf));
+    /// The lines of the fields, and the empty line behind them.
+    ///
+    /// All of it in one function, so that the places live in registers.
+    fn fields(&mut self, mut state: State, input: &mut Window<'_>) -> Result<State, HeadError> {
+        let Span { mut name, mut name_end, mut value, mut value_end } = self.span;
+        loop {
+            state = match state {
+                State::FieldStart => match input.peek() {
+                    None => break,
+                    Some(b'\r') => input.pass(State::EndLf),
+                    Some(byte) if is_of(byte, TOKEN) => {
+                        if self.head.spans.len() >= self.max_fields {
+                            return Err(LimitError::TooManyFields.into());
+                        }
+                        name = place(input.at());
+                        State::Name
+                    }
+                    // RFC 9112 5.2: a server MUST reject obs-fold, or replace it.
+                    Some(b' ' | b'\t') => return Err(HeadError::Folding),
+                    Some(b'\n') => return Err(HeadError::LineEnd),
+                    Some(_) => return Err(HeadError::FieldName),
+                },
+                State::Name => {
+                    input.skip(TOKEN);
+                    match input.peek() {
+                        None => break,
+                        Some(b':') => {
+                            name_end = place(input.at());
+                            input.pass(State::Blanks)
+                        }
+                        // RFC 9112 5.1: a server MUST reject whitespace between name and colon.
+                        Some(_) => return Err(HeadError::FieldName),
+                    }
+                }
+                State::Blanks => match input.peek() {
+                    None => break,
+                    Some(b' ' | b'\t') => input.pass(State::Blanks),
+                    Some(_) => {
+                        value = place(input.at());
+                        value_end = value;
+                        State::Value
+                    }
+                },
+                State::Value => {
+                    let start = input.at();
+                    let run = input.skip(VALUE);
+                    let kept = input.trim_end(run);
+                    if kept > 0 {
+                        value_end = place(start + kept);
+                    }
+                    match input.peek() {
+                        None => break,
+                        Some(b'\r') => input.pass(State::FieldLf),
+                        Some(byte) => return Err(HeadError::control(byte)),
+                    }
+                }
+                State::FieldLf => match input.peek() {
+                    None => break,
+                    Some(b'\n') => {
+                        self.end_field(Span { name, name_end, value, value_end }, input)?;
+                        input.pass(State::FieldStart)
+                    }
+                    Some(_) => return Err(HeadError::LineEnd),
+                },
+                // The empty line's line feed; and what never comes here.
+                State::EndLf
+                | State::Start
+                | State::StartLf
+                | State::Method
+                | State::Target
+                | State::RequestVersion(_)
+                | State::ResponseVersion(_)
+                | State::Status(_)
+                | State::Reason
+                | State::LineLf
+                | State::Done => break,
+            };
         }
-        if !is_of(byte, TOKEN) {
-            return Err(match byte {
-                // RFC 9112 5.2: a server MUST reject obs-fold, or replace it.
-                b' ' | b'\t' => HeadError::Folding,
-                b'\n' => HeadError::LineEnd,
-                _ => HeadError::FieldName,
-            });
-        }
-        if self.head.spans.len() >= self.max_fields {
-            return Err(LimitError::TooManyFields.into());
-        }
-        self.span.name = place(input.at());
-        self.name(input)
-    }
-
-    fn name(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
-        input.skip(TOKEN);
-        let Some(byte) = input.peek() else { return Ok(State::Name) };
-        // RFC 9112 5.1: a server MUST reject whitespace between name and colon.
-        if byte != b':' {
-            return Err(HeadError::FieldName);
-        }
-        self.span.name_end = place(input.at());
-        Ok(input.pass(State::Blanks))
-    }
-
-    fn blanks(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
-        while let Some(b' ' | b'\t') = input.peek() {
-            input.pass(());
-        }
-        if input.peek().is_none() {
-            return Ok(State::Blanks);
-        }
-        self.span.value = place(input.at());
-        self.span.value_end = self.span.value;
-        self.value(input)
-    }
-
-    fn value(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
-        let start = input.at();
-        let run = input.skip(VALUE);
-        let kept = input.trim_end(run);
-        if kept > 0 {
-            self.span.value_end = place(start + kept);
-        }
-        match input.peek() {
-            None => Ok(State::Value),
-            Some(b'\r') => Ok(input.pass(State::FieldLf)),
-            Some(byte) => Err(HeadError::control(byte)),
-        }
+        self.span = Span { name, name_end, value, value_end };
+        Ok(state)
     }
 
     /// The line of a field has ended.
-    fn end_field(&mut self, input: &mut Window<'_>) -> Result<(), HeadError> {
+    #[inline]
+    fn end_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
         if self.head.spans.capacity() == 0 {
             self.head.spans.reserve(16.min(self.max_fields));
         }
-        self.head.spans.push(self.span);
+        self.head.spans.push(span);
         // Only the names of these lengths are asked for.
         if self.kind == Kind::Request
-            && let 4 | 14 | 17 = self.span.name_end - self.span.name
+            && let 4 | 14 | 17 = span.name_end - span.name
         {
-            input.keep(&mut self.head.bytes);
-            let last = self.head.spans.len() - 1;
-            if let Some((name, value)) = self.head.fields().raw().nth(last) {
-                self.framing.field(name, value)?;
-            }
+            self.judge_field(span, input)?;
         }
         Ok(())
+    }
+
+    fn judge_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
+        // Most fields lie in one input as a whole.
+        let (bytes, base) = match input.base_of(span.name) {
+            Some(base) => (input.all, base),
+            None => {
+                input.keep(&mut self.head.bytes);
+                (&*self.head.bytes, 0)
+            }
+        };
+        let name = part(bytes, span.name - base, span.name_end - base);
+        let value = part(bytes, span.value - base, span.value_end - base);
+        self.framing.field(name, value)
     }
 }
 
@@ -423,7 +454,11 @@ impl<'w> Window<'w> {
     /// Passes all bytes of a class.
     #[inline]
     fn skip(&mut self, class: u8) -> &'w [u8] {
-        let len = if class == VALUE { value_len(self.rest) } else { run_len(self.rest, class) };
+        let len = match class {
+            TOKEN => token_len(self.rest),
+            VALUE => value_len(self.rest),
+            _ => run_len(self.rest, class),
+        };
         let (run, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, &[]));
         self.rest = rest;
         // The byte that ends the run has been looked at too.
@@ -452,37 +487,18 @@ impl<'w> Window<'w> {
         let _ = n;
     }
 
+    /// Where the window begins in the head, if `place` lies in it.
+    fn base_of(&self, at: u32) -> Option<u32> {
+        let base = place(self.base);
+        (at >= base).then_some(base)
+    }
+
     /// Copies to the head what has been passed.
     fn keep(&mut self, bytes: &mut alloc::vec::Vec<u8>) {
         let passed = self.all.len() - self.rest.len();
         bytes.extend_from_slice(self.all.get(self.kept..passed).unwrap_or_default());
         self.kept = passed;
     }
-}
-
-#[inline]
-fn run_len(bytes: &[u8], class: u8) -> usize {
-    bytes.iter().position(|&byte| !is_of(byte, class)).unwrap_or(bytes.len())
-}
-
-/// The same for values, which are long: eight bytes at a time.
-#[inline]
-fn value_len(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    let (eights, _) = bytes.as_chunks::<8>();
-    let plain = eights
-        .iter()
-        .position(|eight| {
-            let word = u64::from_ne_bytes(*eight);
-            let low = word.wrapping_sub(ONES * 0x20) & !word;
-            let delete = word ^ (ONES * 0x7f);
-            let delete = delete.wrapping_sub(ONES) & !delete;
-            (low | delete) & HIGH != 0
-        })
-        .unwrap_or(eights.len());
-    let plain = plain * 8;
-    plain + run_len(bytes.get(plain..).unwrap_or_default(), VALUE)
 }
 
 /// A head that breaks a rule of HTTP/1.1, or passes a limit.
@@ -562,5 +578,72 @@ impl core::error::Error for HeadError {}
 impl From<LimitError> for HeadError {
     fn from(error: LimitError) -> Self {
         Self::Limit(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    const MAX_LEN: usize = 1 << 17;
+
+    /// Reads in pieces, and tells how many bytes were looked at.
+    fn read(pieces: &[&[u8]]) -> (Result<bool, HeadError>, usize) {
+        let mut reader = HeadReader::new(Kind::Request, MAX_LEN, 100);
+        for piece in pieces {
+            let (taken, result) = reader.read(piece);
+            if result != Ok(false) {
+                return (result, reader.scanned);
+            }
+            assert_eq!(taken, piece.len());
+        }
+        (Ok(false), reader.scanned)
+    }
+
+    #[test]
+    fn v1_no_byte_is_looked_at_again_and_again() {
+        let start = "GET / HTTP/1.1\r\nHost: a\r\n";
+        let heads: [String; 6] = [
+            format!("{start}X: {}\r\n\r\n", "x".repeat(65_000)),
+            format!("{start}{}: x\r\n\r\n", "x".repeat(65_000)),
+            format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(65_000)),
+            format!("{start}X:{}\r\n\r\n", " ".repeat(65_000)),
+            format!("{start}X: x{}\r\n\r\n", " ".repeat(65_000)),
+            format!("{start}{}\r\n", "Some-Name: some value \r\n".repeat(99)),
+        ];
+        for head in &heads {
+            let bytes = head.as_bytes();
+            for len in [1, 2, 3, 7, 64, 1000, bytes.len()] {
+                let pieces: Vec<&[u8]> = bytes.chunks(len).collect();
+                let (result, scanned) = read(&pieces);
+                assert_eq!(result, Ok(true));
+                assert!(scanned >= bytes.len() && scanned <= 2 * bytes.len(), "{scanned}");
+            }
+        }
+    }
+
+    #[test]
+    fn v1_an_endless_head_costs_its_limit() {
+        let bytes = format!("GET /{}", "x".repeat(2 * MAX_LEN));
+        let pieces: Vec<&[u8]> = bytes.as_bytes().chunks(1).collect();
+        let (result, scanned) = read(&pieces);
+        assert_eq!(result, Err(LimitError::HeadTooLong.into()));
+        assert!(scanned <= 2 * MAX_LEN);
+    }
+
+    #[test]
+    fn memory_follows_what_has_come() {
+        // A header announces nothing here, but an input may be far longer than the head may be.
+        let mut bytes = Vec::from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        bytes.resize(1 << 20, b'x');
+        let mut reader = HeadReader::new(Kind::Request, 1000, 100);
+        assert_eq!(reader.read(&bytes), (27, Ok(true)));
+        let head = reader.take();
+        assert!(head.bytes.capacity() <= 1000);
+        assert_eq!(head.bytes, bytes[..27]);
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
-use crate::http1::lists::{is_token, is_value};
+use crate::kernel::class::{is_token, is_value};
 
 /// Fields to be written: each one can be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
-//! The byte loops: masking, UTF-8 validation, copying. No state, no protocol.
+//! The byte loops: masking, UTF-8 validation, copying, classes of bytes. No state, no protocol.
 
+pub(crate) mod class;
 pub(crate) mod copy;
 pub(crate) mod mask;
 pub(crate) mod utf8;

@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::adapter::{AcceptError, ConnectError};
 use crate::config::Config;
+use crate::dial::Dial;
 use crate::driver::Intake;
 use crate::handshake::accept::AcceptOptions;
 use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
@@ -195,7 +196,7 @@ impl WebSocket<TcpStream> {
         }
         let deadline = Instant::now().checked_add(config.settings().handshake_timeout);
         let connected = within(deadline, async {
-            let stream = dial(request.host(), request.port()).await?;
+            let stream = dial(request.host(), request.port(), deadline).await?;
             stream.set_nodelay(true)?;
             Self::client(stream, request, config).await
         });
@@ -204,17 +205,16 @@ impl WebSocket<TcpStream> {
 }
 
 /// Connects to the first address that answers.
-async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = None;
-    for address in lookup_host((host, port)).await? {
-        match TcpStream::connect(address).await {
+async fn dial(host: &str, port: u16, deadline: Option<Instant>) -> Result<TcpStream, ConnectError> {
+    let mut dial = Dial::new(lookup_host((host, port)).await?, deadline);
+    while let Some((address, timeout)) = dial.next(Instant::now()) {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        match within(until, TcpStream::connect(address)).await.and_then(|connected| connected) {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
+            Err(error) => dial.failed(error),
         }
     }
-    Err(last.unwrap_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, "the host's name has no address")
-    }))
+    Err(dial.into_error().map_or_else(|| HandshakeError::Timeout.into(), ConnectError::Io))
 }
 
 enum ReadError {

@@ -22,6 +22,7 @@
 
 pub mod entropy;
 pub mod frame;
+pub mod head;
 pub mod model;
 pub mod pair;
 
@@ -29,7 +30,7 @@ use core::time::Duration;
 
 use sansocket::{Config, ConfigBuilder, Connection, Instant, Negotiated, Role};
 
-pub use entropy::weak_entropy_for_tests_only;
+pub use entropy::{reseed, weak_entropy_for_tests_only};
 pub use frame::Frame;
 pub use pair::{End, Pair};
 

@@ -1,0 +1,256 @@
+//! Heads of handshakes, right or wrong, and what comes of them however they are cut.
+
+use bytes::BytesMut;
+use sansocket::{
+    AcceptOptions, ClientHandshake, Config, ConnectRequest, HandshakeError, Head, Input, Refusal,
+    ServerHandshake,
+};
+
+use super::{at_ms, reseed, weak_entropy_for_tests_only};
+
+/// A head: its first line, and its fields.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    pub first: String,
+    pub fields: Vec<(String, String)>,
+}
+
+impl Lines {
+    /// The request of RFC 6455 1.2, without subprotocol and origin.
+    pub fn request() -> Self {
+        Self::new(
+            "GET /chat HTTP/1.1",
+            &[
+                ("Host", "server.example.com"),
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("Sec-WebSocket-Version", "13"),
+            ],
+        )
+    }
+
+    /// The right answer to a request with this accept key.
+    pub fn response(accept: &str) -> Self {
+        Self::new(
+            "HTTP/1.1 101 Switching Protocols",
+            &[
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Accept", accept),
+            ],
+        )
+    }
+
+    pub fn new(first: &str, fields: &[(&str, &str)]) -> Self {
+        let fields = fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Self { first: first.to_owned(), fields }
+    }
+
+    pub fn first(mut self, line: &str) -> Self {
+        self.first = line.to_owned();
+        self
+    }
+
+    /// Drops the fields of this name.
+    pub fn without(mut self, name: &str) -> Self {
+        self.fields.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// Adds a field at the end.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives the field this one value, at its place.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        for (n, v) in &mut self.fields {
+            if n.eq_ignore_ascii_case(name) {
+                value.clone_into(v);
+                return self;
+            }
+        }
+        self.with(name, value)
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{}\r\n", self.first);
+        for (name, value) in &self.fields {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text.into_bytes()
+    }
+}
+
+/// What comes of a request's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// More bytes are needed.
+    Waiting,
+    /// A 101 with these bytes, and the subprotocol.
+    Open(Vec<u8>, Option<String>),
+    /// Refused with this status and body, written as these bytes; by the reader, or by a rule of
+    /// the handshake.
+    Refused(u16, String, Vec<u8>),
+}
+
+impl Served {
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Waiting => 0,
+            Self::Open(..) => 101,
+            Self::Refused(status, ..) => *status,
+        }
+    }
+
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Waiting => "",
+            Self::Open(answer, _) | Self::Refused(_, _, answer) => {
+                core::str::from_utf8(answer).unwrap()
+            }
+        }
+    }
+
+    /// The line that says what is wrong.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Refused(_, hint, _) => hint,
+            Self::Waiting | Self::Open(..) => "",
+        }
+    }
+}
+
+impl From<Refusal> for Served {
+    fn from(refusal: Refusal) -> Self {
+        let mut out = BytesMut::new();
+        refusal.write(&mut out);
+        let body = String::from_utf8(refusal.body().to_vec()).unwrap();
+        Self::Refused(refusal.status(), body, out.to_vec())
+    }
+}
+
+/// Cuts bytes at the given places; places behind the end don't count.
+pub fn cut<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
+    let mut places: Vec<usize> = cuts.iter().copied().filter(|&at| at < bytes.len()).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.push(bytes.len());
+    let mut start = 0;
+    places.iter().map(|&end| &bytes[core::mem::replace(&mut start, end)..end]).collect()
+}
+
+/// Reads a head out of pieces, and tells how many bytes were left over.
+pub fn read_head(pieces: &[&[u8]], config: &Config) -> (Result<Option<Head>, Refusal>, usize) {
+    let mut handshake = ServerHandshake::new(config, at_ms(0));
+    let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
+    for piece in pieces {
+        let mut piece = piece.to_vec();
+        let mut input = Input::new(at_ms(0), &mut piece);
+        let before = input.len();
+        let result = handshake.receive(&mut input);
+        rest -= before - input.len();
+        match result {
+            Ok(None) => assert!(input.is_empty(), "all bytes of an unfinished head are taken"),
+            done => return (done, rest),
+        }
+    }
+    (Ok(None), rest)
+}
+
+/// Serves a request that comes in pieces; also how many bytes were left over.
+pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) -> (Served, usize) {
+    let (result, rest) = read_head(pieces, config);
+    let served = match result {
+        Ok(None) => Served::Waiting,
+        Err(refusal) => refusal.into(),
+        Ok(Some(head)) => {
+            match head.as_request().upgrade().and_then(|request| request.accept(options)) {
+                Err(refusal) => refusal.into(),
+                Ok(accepted) => {
+                    let mut out = BytesMut::new();
+                    accepted.write(&mut out);
+                    let subprotocol = accepted.negotiated().subprotocol().map(str::to_owned);
+                    Served::Open(out.to_vec(), subprotocol)
+                }
+            }
+        }
+    };
+    (served, rest)
+}
+
+/// Serves a request by the presets.
+pub fn serve(bytes: &[u8]) -> Served {
+    serve_with(bytes, &AcceptOptions::new())
+}
+
+pub fn serve_with(bytes: &[u8], options: &AcceptOptions) -> Served {
+    serve_pieces(&[bytes], &Config::server().build().unwrap(), options).0
+}
+
+/// A client that has asked for `ws://example.com/` with the subprotocols `a` and `b`; also the
+/// accept key that is its answer.
+pub fn client(config: &Config) -> (ClientHandshake, String) {
+    let request =
+        ConnectRequest::new("ws://example.com/").unwrap().subprotocols(["a", "b"]).unwrap();
+    client_for(&request, config)
+}
+
+pub fn client_for(request: &ConnectRequest, config: &Config) -> (ClientHandshake, String) {
+    reseed(7);
+    let mut out = BytesMut::new();
+    let handshake = ClientHandshake::new(request, config, at_ms(0), &mut out).unwrap();
+    (handshake, sansocket::handshake::accept_key(&key_of(&out)))
+}
+
+/// The key of a request.
+pub fn key_of(request: &[u8]) -> String {
+    let text = core::str::from_utf8(request).unwrap();
+    let (_, rest) = text.split_once("Sec-WebSocket-Key: ").unwrap();
+    rest.split_once("\r\n").unwrap().0.to_owned()
+}
+
+pub fn client_config() -> Config {
+    Config::client(weak_entropy_for_tests_only()).build().unwrap()
+}
+
+/// What comes of an answer's bytes: a text for errors, so that they can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    Waiting,
+    Open(Option<String>),
+    Failed(String),
+}
+
+/// Lets a client read pieces, and tells how many bytes were left over.
+pub fn answer_pieces(
+    mut handshake: ClientHandshake,
+    pieces: &[&[u8]],
+) -> (Result<Option<sansocket::Response>, HandshakeError>, usize) {
+    let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
+    for piece in pieces {
+        let mut piece = piece.to_vec();
+        let mut input = Input::new(at_ms(0), &mut piece);
+        let before = input.len();
+        let result = handshake.receive(&mut input);
+        rest -= before - input.len();
+        match result {
+            Ok(None) => assert!(input.is_empty(), "all bytes of an unfinished head are taken"),
+            Ok(Some((_, response))) => return (Ok(Some(response)), rest),
+            Err(error) => return (Err(error), rest),
+        }
+    }
+    (Ok(None), rest)
+}
+
+/// The same in comparable form.
+pub fn answered(result: &Result<Option<sansocket::Response>, HandshakeError>) -> Answered {
+    match result {
+        Ok(None) => Answered::Waiting,
+        Ok(Some(response)) => Answered::Open(response.subprotocol().map(str::to_owned)),
+        Err(error) => Answered::Failed(error.to_string()),
+    }
+}
