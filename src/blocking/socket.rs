@@ -187,7 +187,7 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    send_methods!();
+    send_methods!(Instant::now);
 
     /// Writes all output. Nothing is read meanwhile.
     ///
@@ -265,7 +265,7 @@ pub struct Reply<'a, S> {
 }
 
 impl<S: Transport> Reply<'_, S> {
-    send_methods!();
+    send_methods!(Instant::now);
 
     /// Writes all output.
     ///
