@@ -230,9 +230,10 @@ fn copy(buffer: &mut [u8], bytes: &[u8]) {
 }
 
 /// The sends of every type that has a `fn flow(&mut self) -> &mut Flow`: they append to the output,
-/// which is written before the adapter waits, at its high-water mark, or by `flush`.
+/// which is written before the adapter waits, at its high-water mark, or by `flush`. `$now` is the
+/// adapter's clock.
 macro_rules! send_methods {
-    () => {
+    ($now:path) => {
         /// Sends a text message.
         ///
         /// # Errors
@@ -318,7 +319,7 @@ macro_rules! send_methods {
             reason: &str,
         ) -> Result<(), crate::error::SendError> {
             let flow = self.flow();
-            flow.connection.close(code, reason, crate::instant::Instant::now(), &mut flow.out)
+            flow.connection.close(code, reason, $now(), &mut flow.out)
         }
     };
 }

@@ -64,7 +64,7 @@ impl Config {
 
     /// Starts from the client's preset: keep-alive every 30 seconds.
     ///
-    /// Under `std` give [`Entropy::os`].
+    /// Under `std` give `Entropy::os()`.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Duration::from_secs(30), Some(entropy))
     }
@@ -169,7 +169,7 @@ impl ConfigBuilder {
     }
 
     /// Sets the mark, in bytes of unsent output, from which on an adapter writes before it hands
-    /// out the next event, and doesn't read.
+    /// out the next event, and reads no further than to that event.
     pub const fn high_water_mark(mut self, bytes: usize) -> Self {
         self.0.high_water_mark = bytes;
         self

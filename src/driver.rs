@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!          ┌────────────── Lend: an event is at hand, and `out` is below its mark
-//!   step ──┼────────────── Write: before waiting, and above the mark before lending
+//!   step ──┼────────────── Write: before waiting (or read), and above the mark before lending
 //!          ├────────────── Read: nothing at hand, nothing to write
 //!          │   after the connection has closed or failed:
 //!          └─ Write ─► EndWriting ─► Drain (until the peer's end, or the linger deadline) ─► Done
@@ -100,7 +100,7 @@ impl Driver {
 pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Instant) -> Step {
     if !flow.connection.is_closed() {
         if intake.has_event(flow) {
-            if !flow.is_above_mark() {
+            if flow.may_receive() {
                 return Step::Lend;
             }
             flow.begin_stall(clock);
@@ -110,6 +110,8 @@ pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Ins
             // It makes no event: kept in the connection and the inbox. An error shows below.
             let _ = receive(flow, intake);
         }
+        // A peer that always has something to say must not keep us from ending.
+        flow.give_up_closing(intake.now);
     }
     if flow.connection.is_closed() {
         return flow.end_step(clock);
@@ -118,7 +120,9 @@ pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Ins
         flow.out = BytesMut::new();
         return Step::Read;
     }
-    Step::Write { or_read: !flow.is_above_mark() }
+    // Above the mark too: until an event is at hand nothing can be answered, and a peer that writes
+    // while it reads may wait for us to read.
+    Step::Write { or_read: true }
 }
 
 /// Receives from what is at hand.
@@ -169,27 +173,40 @@ impl Flow {
         self.out.len() >= self.settings().high_water_mark
     }
 
+    /// Whether output may grow by what comes of an event. Once our Close frame is sent that is pongs
+    /// only, which have a limit of their own; and the peer's Close frame is awaited.
+    fn may_receive(&self) -> bool {
+        !self.is_above_mark() || !self.connection.is_open()
+    }
+
+    /// Fails the closing handshake if its deadline has passed at `now`.
+    fn give_up_closing(&mut self, now: Instant) {
+        if !self.connection.is_open() {
+            // An error shows in the connection's state.
+            let _ = self.connection.handle_timeout(now, &mut self.out);
+        }
+    }
+
     /// The end of the transport, once the connection is closed or has failed.
     pub(crate) fn end_step(&mut self, clock: impl Fn() -> Instant) -> Step {
         if self.done {
             return Step::Done;
         }
-        if self.linger_until.is_none() {
-            // Without an end to it where time ends: the peer's end is one too.
-            self.linger_until = clock().checked_add(self.settings().linger_timeout);
-        }
+        self.begin_linger(&clock);
+        // Whatever the peer does in the meantime.
+        let overdue = self.linger_until.is_some_and(|until| clock() >= until);
         if !self.writing_ended {
-            if !self.out.is_empty() {
+            if !self.out.is_empty() && !overdue {
                 return Step::Write { or_read: false };
             }
             // RFC 6455 7.1.1: the server ends first. Whoever fails the connection ends too.
             let ends_first =
                 self.connection.role() == Role::Server || self.connection.error().is_some();
-            if ends_first || self.reading_ended {
+            if self.out.is_empty() && (ends_first || self.reading_ended) {
                 return Step::EndWriting;
             }
         }
-        if self.reading_ended {
+        if self.reading_ended || overdue {
             self.done = true;
             return Step::Done;
         }
@@ -209,10 +226,14 @@ impl Flow {
     }
 
     /// Until when a write may take that nothing is read beside: output that doesn't move at all
-    /// for as long as a pong may take tells that nobody is there.
+    /// for as long as a pong may take tells that nobody is there. Once our Close frame is sent the
+    /// close deadline holds, whatever lies at hand.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         if self.connection.is_closed() {
             return self.linger_until;
+        }
+        if !self.connection.is_open() {
+            return self.connection.poll_timeout();
         }
         let timeout = self.settings().keep_alive_timeout?;
         self.stalled_since?.checked_add(timeout)
@@ -220,7 +241,18 @@ impl Flow {
 
     /// A write begins that nothing is read beside.
     pub(crate) fn begin_stall(&mut self, clock: impl Fn() -> Instant) {
-        self.stalled_since.get_or_insert_with(clock);
+        if self.connection.is_closed() {
+            self.begin_linger(clock);
+        } else {
+            self.stalled_since.get_or_insert_with(clock);
+        }
+    }
+
+    fn begin_linger(&mut self, clock: impl Fn() -> Instant) {
+        if self.linger_until.is_none() {
+            // Without an end to it where time ends: the peer's end is one too.
+            self.linger_until = clock().checked_add(self.settings().linger_timeout);
+        }
     }
 
     /// The stall's deadline has passed.
@@ -230,8 +262,10 @@ impl Flow {
         }
         if self.connection.is_closed() {
             self.done = true;
-        } else {
+        } else if self.connection.is_open() {
             self.connection.fail(TimeoutError::KeepAlive.into(), &mut self.out);
+        } else {
+            self.give_up_closing(now);
         }
     }
 
@@ -250,10 +284,17 @@ impl Flow {
         self.out.advance(n.min(self.out.len()));
         self.stalled_since = None;
         self.unflushed = true;
-        if self.connection.has_ping_in_output() {
-            // Early is no error: the connection notices that its ping has left.
+        if self.connection.waits_for_writes() {
+            // Early is no error: the connection notices that its ping has left, or that there is
+            // room for its pong.
             let _ = self.connection.handle_timeout(clock(), &mut self.out);
         }
+    }
+
+    /// Output that was taken away, to be written without the lock that guards this, gets shorter.
+    /// When it is gone, [`Self::written`] is told.
+    pub(crate) fn moved(&mut self) {
+        self.stalled_since = None;
     }
 
     /// The writing half of the transport has been ended.
@@ -325,6 +366,12 @@ impl Intake {
             self.start = 0;
             self.end = n.min(self.buffer.as_ref().map_or(0, |buffer| buffer.len()));
         }
+    }
+
+    /// Whether it holds more than one read's worth of messages that were handed out, or of one
+    /// that is under way.
+    pub(crate) fn keeps_memory(&self) -> bool {
+        self.inbox.capacity() > READ_LEN
     }
 
     /// Nothing was there to read: an idle connection keeps no memory.

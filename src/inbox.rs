@@ -28,9 +28,11 @@ pub struct Inbox(Option<Box<Store>>);
 #[derive(Debug, Default)]
 struct Store {
     text: String,
-    /// `filled` bytes of the message; behind them room that [`Inbox::direct_room`] has lent.
+    /// `filled` bytes of the message; behind them initialised room, of which the first `lent` bytes
+    /// are lent by [`Inbox::direct_room`].
     bytes: Vec<u8>,
     filled: usize,
+    lent: usize,
     /// The payload of a control frame that is not whole yet.
     control: Vec<u8>,
     message_under_way: bool,
@@ -78,6 +80,7 @@ impl Inbox {
         store.text.clear();
         store.bytes.clear();
         store.filled = 0;
+        store.lent = 0;
         // Not two long buffers at once, of which one lies fallow.
         match kind {
             MessageKind::Text => store.bytes.shrink_to(MAX_LEFT),
@@ -137,17 +140,25 @@ impl Inbox {
         ahead: Ahead,
     ) -> Result<(), OutOfMemory> {
         let store = self.store();
-        store.bytes.truncate(store.filled);
-        let (len, capacity) = (store.bytes.len(), store.bytes.capacity());
-        if capacity - len < bytes.len() {
-            let additional = ahead.room(len, bytes.len(), capacity);
+        store.lent = 0;
+        let (filled, capacity) = (store.filled, store.bytes.capacity());
+        if capacity - filled < bytes.len() {
+            store.bytes.truncate(filled);
+            let additional = ahead.room(filled, bytes.len(), capacity);
             store.bytes.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
         }
         for (i, piece) in bytes.chunks_mut(PIECE).enumerate() {
             mask(piece, rotate(key, i * PIECE));
-            store.bytes.extend_from_slice(piece);
+            // Room that was once lent stays initialised: nothing is zeroed twice.
+            let place = store.bytes.get_mut(store.filled..).and_then(|r| r.get_mut(..piece.len()));
+            if let Some(place) = place {
+                place.copy_from_slice(piece);
+            } else {
+                store.bytes.truncate(store.filled);
+                store.bytes.extend_from_slice(piece);
+            }
+            store.filled += piece.len();
         }
-        store.filled = store.bytes.len();
         Ok(())
     }
 
@@ -163,6 +174,7 @@ impl Inbox {
             store.bytes.try_reserve_exact(filled + lend - store.bytes.len()).ok()?;
             store.bytes.resize(filled + lend, 0);
         }
+        store.lent = lend;
         store.bytes.get_mut(filled..filled + lend)
     }
 
@@ -171,12 +183,11 @@ impl Inbox {
     #[must_use]
     pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> bool {
         let Some(store) = &mut self.0 else { return false };
-        let Some(new) = store.bytes.get_mut(store.filled..).and_then(|room| room.get_mut(..n))
-        else {
-            return false;
-        };
+        let room = store.bytes.get_mut(store.filled..).filter(|_| n <= store.lent);
+        let Some(new) = room.and_then(|room| room.get_mut(..n)) else { return false };
         mask(new, key);
         store.filled += n;
+        store.lent -= n;
         true
     }
 

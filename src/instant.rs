@@ -2,7 +2,7 @@ use core::time::Duration;
 
 /// A point in time: microseconds since a start that the caller chooses.
 ///
-/// The core reads no clock. Under `std`, [`Instant::now`] and `From<std::time::Instant>` count from
+/// The core reads no clock. Under `std`, `Instant::now()` and `From<std::time::Instant>` count from
 /// the process's first use of either; an embedded caller counts from boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);

@@ -1,4 +1,78 @@
 //! The WebSocket without the socket: bytes in, events out; messages in, bytes out.
+//!
+//! A WebSocket engine ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)) that does no I/O, reads
+//! no clock, draws no randomness and spawns nothing. Time and entropy are arguments; the core is
+//! `no_std + alloc`. Adapters for tokio and for blocking sockets sit on it.
+//!
+//! ```text
+//!           bytes of one read                                           bytes to write
+//! transport ──────────────► Input ─┐                              ┌─► out: BytesMut ──────────► transport
+//!                                  ▼                              │
+//!                    Connection::receive(input, inbox, out) ──────┤  pongs, close answers, the Close
+//!                                  │                              │  frame of an error
+//!                                  ▼                              │
+//!                Event: lent from the input or the inbox ─► your code ─► Connection::send_*(.., out)
+//! ```
+//!
+//! # Where to begin
+//!
+//! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
+//!   `std`).
+//! * In a loop of your own: a handshake ([`ServerHandshake`], [`ClientHandshake`]), or one that
+//!   somebody else did, then [`Connection`].
+//! * Frames only: [`frame`].
+//!
+//! # The bare core
+//!
+//! Every byte of an input is used up by calling [`Connection::receive`] until it gives `None`; what
+//! has to be written lies in `out` then, in the right order. Here both ends, without any transport:
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use sansocket::{Config, Connection, Entropy, EntropyError, Event, Inbox, Input, Instant};
+//! use sansocket::{Negotiated, Role};
+//! # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+//!
+//! let now = Instant::from_micros(0);
+//! let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+//! let mut client = Connection::new(Role::Client, &config, &Negotiated::new(), now);
+//! let config = Config::server().build()?;
+//! let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+//!
+//! let mut from_client = BytesMut::new();
+//! client.send_text("Hello", &mut from_client)?;
+//!
+//! let (mut inbox, mut from_server) = (Inbox::new(), BytesMut::new());
+//! let mut input = Input::new(now, &mut from_client);
+//! while let Some(event) = server.receive(&mut input, &mut inbox, &mut from_server)? {
+//!     // The event borrows the input, not the connection: answer while you hold it.
+//!     if let Event::Text(text) = event {
+//!         server.send_text(text, &mut from_server)?;
+//!     }
+//! }
+//! assert_eq!(from_server, &b"\x81\x05Hello"[..]);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # What holds
+//!
+//! * Any input, from the peer or the caller, gives a result or a typed error: no panic, no growth
+//!   past a limit, no silent loss. Limits and timers: [`Config`].
+//! * The first fatal error fails the connection: its Close frame is in `out`, and every later call
+//!   returns the same error ([`ProtocolError`]). A refused send ([`SendError`]) changes nothing.
+//! * Messages before a Close frame are handed out, and can be answered, before it is answered.
+//!
+//! # Security
+//!
+//! Browsers let any page open a WebSocket to any host, and send cookies with it; CORS does not
+//! apply. The `Origin` field is the defence: [`AcceptOptions`] accepts the same host only unless
+//! told otherwise. Programs can forge it, so it is no login.
+//!
+//! # Features
+//!
+//! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
+//! UTF-8 validation, AVX2 masking found at run time. `tokio`: the adapter.
+
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -9,9 +83,13 @@ extern crate std;
 #[cfg(feature = "std")]
 mod adapter;
 mod authority;
+#[cfg(feature = "std")]
+pub mod blocking;
 mod close_code;
 mod config;
 mod connection;
+#[cfg(feature = "std")]
+mod dial;
 #[cfg(feature = "std")]
 mod driver;
 mod entropy;
@@ -64,3 +142,8 @@ pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
 pub use crate::url::UrlError;
+
+/// The README's programs compile.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,11 +1,21 @@
 //! Replays the seeds of the fuzz targets.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::Path;
 
 use sansocket::Role;
 
+#[path = "../fuzz/src/heads.rs"]
+mod heads;
 #[path = "../fuzz/src/open.rs"]
 mod open;
 
@@ -28,4 +38,14 @@ fn seeds_of_open_server() {
 #[test]
 fn seeds_of_open_client() {
     replay("open_client", |data| open::check(Role::Client, data));
+}
+
+#[test]
+fn seeds_of_server_head() {
+    replay("server_head", heads::check_server);
+}
+
+#[test]
+fn seeds_of_client_head() {
+    replay("client_head", heads::check_client);
 }

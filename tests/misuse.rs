@@ -429,7 +429,7 @@ fn every_error_says_something_about_whom_and_what() {
         SendError::NotAServer,
         SendError::Entropy,
     ];
-    let texts: std::collections::BTreeSet<_> = send.iter().map(ToString::to_string).collect();
+    let texts: std::collections::HashSet<_> = send.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), send.len());
     assert!(SendError::UnsendableCode(1006).to_string().contains("1006"));
 }
@@ -658,6 +658,12 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         let mut other = sansocket::Inbox::new();
         end.conn.received_direct(1, at_ms(0), &mut other);
         is_misuse(&mut end, "another inbox");
+
+        let mut end = begun();
+        end.conn.direct_room(&mut end.inbox).unwrap();
+        end.feed(&[1, 2, 3]).unwrap();
+        end.conn.received_direct(10, at_ms(0), &mut end.inbox);
+        is_misuse(&mut end, "other input since");
 
         let mut end = begun();
         end.conn.received_direct(usize::MAX, at_ms(0), &mut end.inbox);

@@ -1,11 +1,19 @@
 //! The tokio adapter: lending reads, violations, back-pressure, cancellation, halves.
 #![cfg(feature = "tokio")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::tokio::WebSocket;
@@ -247,6 +255,21 @@ async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
     from.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest, [0x88, 0]);
     drop((from, to));
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
+    // Far more than the buffers between and both marks together.
+    let (a, b) = duplex(1 << 12);
+    let config = config(Role::Server).delivery(Delivery::Parts).build().unwrap();
+    let served = tokio::spawn(echo(socket(Role::Server, a, &config)));
+    let mut ws = client(b);
+    let message = vec![7; 4 << 20];
+    ws.send_binary(&message).unwrap();
+    let (event, _) = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap().unwrap();
+    assert_eq!(event, Event::Binary(&message));
+    ws.close(CloseCode::NORMAL, "").await.unwrap();
     served.await.unwrap().unwrap();
 }
 

@@ -95,7 +95,7 @@ fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) ->
                     assert!(input.is_empty(), "input was left");
                     let again = connection.receive(&mut input, &mut inbox, &mut out);
                     assert_eq!(again, Err(error), "the first error stays");
-                    trace.error = Some(error);
+                    trace.fail(error);
                     break;
                 }
             }
@@ -109,6 +109,16 @@ fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) ->
 }
 
 impl Trace {
+    /// Where the first character of a message is bad, its first bytes may have made an empty part
+    /// before the byte that shows it.
+    fn fail(&mut self, error: ProtocolError) {
+        self.error = Some(error);
+        if matches!(self.events.last(), Some(Seen::Part { data, end: false, .. }) if data.is_empty())
+        {
+            self.events.pop();
+        }
+    }
+
     fn see(&mut self, event: &Event<'_>) {
         let seen = match *event {
             Event::Text(text) => Seen::Message(true, text.as_bytes().to_vec()),

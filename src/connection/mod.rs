@@ -1,7 +1,8 @@
 //! The protocol after the handshake.
 //!
 //! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
-//! what doesn't lie whole in one input, `closing` and `keep_alive` keep their own states.
+//! what doesn't lie whole in one input, `timers` does what is due; `closing` and `keep_alive` keep their
+//! own states.
 
 pub(crate) mod closing;
 
@@ -9,6 +10,7 @@ mod assembly;
 mod keep_alive;
 mod receive;
 pub(crate) mod send;
+mod timers;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -136,11 +138,12 @@ impl Connection {
         self.rare.as_ref()?.stats
     }
 
-    /// Whether a keep-alive ping waits in `out` to be written, which
-    /// [`handle_timeout`](Self::handle_timeout) should be told.
+    /// Whether [`handle_timeout`](Self::handle_timeout) should be told of a write: a keep-alive
+    /// ping waits in `out` to be written, or a pong for room in `out`.
     #[cfg(feature = "std")]
-    pub(crate) const fn has_ping_in_output(&self) -> bool {
+    pub(crate) fn waits_for_writes(&self) -> bool {
         self.keep_alive.counts()
+            || self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
     }
 
     fn rare(&mut self) -> &mut Rare {

@@ -17,6 +17,11 @@ use crate::instant::Instant;
 /// don't see to it themselves.
 const MAX_TURNS: usize = 64;
 
+/// Reads the runtime's clock, which tests may pause.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std().into()
+}
+
 /// What [`poll_event`] has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
@@ -51,7 +56,7 @@ impl Timer {
             };
             ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
-            let now = Instant::now();
+            let now = now();
             if now >= deadline {
                 return Poll::Ready(now);
             }
@@ -68,7 +73,7 @@ pub(super) fn poll_event<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Ready>> {
     for _ in 0..MAX_TURNS {
-        let turn = match driver::step(flow, intake, Instant::now) {
+        let turn = match driver::step(flow, intake, now) {
             Step::Lend => return Poll::Ready(Ok(Ready::Event)),
             Step::Done => return Poll::Ready(Ok(Ready::Done)),
             Step::Read => poll_flush_and_read(io, flow, intake, cx),
@@ -107,7 +112,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     for _ in 0..MAX_TURNS {
-        let turn = match flow.end_step(Instant::now) {
+        let turn = match flow.end_step(now) {
             Step::Write { .. } => poll_write(io, flow, cx),
             Step::EndWriting => poll_end_writing(io, flow, cx),
             Step::Drain => poll_drain(io, flow, cx),
@@ -135,7 +140,7 @@ pub(super) fn poll_flush<S: AsyncWrite + Unpin>(
         let turn = if flow.out.is_empty() {
             poll_flush_transport(io, flow, cx)
         } else {
-            flow.begin_stall(Instant::now);
+            flow.begin_stall(now);
             poll_write(io, flow, cx)
         };
         match turn {
@@ -174,7 +179,7 @@ pub(super) fn poll_write<S: AsyncWrite + Unpin>(
     match ready!(Pin::new(io).poll_write(cx, &flow.out)) {
         Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         Ok(n) => {
-            flow.written(n, Instant::now);
+            flow.written(n, now);
             Poll::Ready(Ok(()))
         }
         Err(error) => Poll::Ready(Err(error)),
@@ -225,7 +230,7 @@ pub(super) fn poll_read<S: AsyncRead + Unpin>(
     if n == 0 {
         flow.received_eof();
     } else {
-        intake.filled(n, direct, flow, Instant::now());
+        intake.filled(n, direct, flow, now());
     }
     Poll::Ready(Ok(()))
 }

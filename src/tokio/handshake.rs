@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::adapter::{AcceptError, ConnectError};
 use crate::config::Config;
+use crate::dial::Dial;
 use crate::driver::Intake;
 use crate::handshake::accept::AcceptOptions;
 use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
@@ -22,6 +23,7 @@ use crate::handshake::server::ServerHandshake;
 use crate::input::Input;
 use crate::instant::Instant;
 use crate::tokio::WebSocket;
+use crate::tokio::drive::now;
 
 /// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
 ///
@@ -62,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     /// [`AcceptError::Refused`] for what is no request, after its answer was written;
     /// [`AcceptError::Io`] if the transport failed or ended.
     pub async fn read(mut stream: S, config: &Config) -> Result<Self, AcceptError> {
-        let mut handshake = ServerHandshake::new(config, Instant::now());
+        let mut handshake = ServerHandshake::new(config, now());
         let deadline = handshake.poll_timeout();
         let io = &mut stream;
         let read = read_until(io, deadline, |input| handshake.receive(input).transpose()).await;
@@ -105,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
         let mut out = BytesMut::new();
         accepted.write(&mut out);
         within(deadline, write_all(&mut io, &mut out)).await??;
-        let connection = accepted.into_connection(&config, Instant::now());
+        let connection = accepted.into_connection(&config, now());
         Ok(WebSocket::from_connection(io, connection, &unread))
     }
 
@@ -159,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         config: &Config,
     ) -> Result<(Self, Response), ConnectError> {
         let mut out = BytesMut::new();
-        let mut handshake = ClientHandshake::new(request, config, Instant::now(), &mut out)?;
+        let mut handshake = ClientHandshake::new(request, config, now(), &mut out)?;
         let deadline = handshake.poll_timeout();
         let io = &mut stream;
         within(deadline, write_all(io, &mut out)).await.map_err(|_| HandshakeError::Timeout)??;
@@ -193,9 +195,9 @@ impl WebSocket<TcpStream> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }
-        let deadline = Instant::now().checked_add(config.settings().handshake_timeout);
+        let deadline = now().checked_add(config.settings().handshake_timeout);
         let connected = within(deadline, async {
-            let stream = dial(request.host(), request.port()).await?;
+            let stream = dial(request.host(), request.port(), deadline).await?;
             stream.set_nodelay(true)?;
             Self::client(stream, request, config).await
         });
@@ -204,17 +206,16 @@ impl WebSocket<TcpStream> {
 }
 
 /// Connects to the first address that answers.
-async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = None;
-    for address in lookup_host((host, port)).await? {
-        match TcpStream::connect(address).await {
+async fn dial(host: &str, port: u16, deadline: Option<Instant>) -> Result<TcpStream, ConnectError> {
+    let mut dial = Dial::new(lookup_host((host, port)).await?, deadline);
+    while let Some((address, timeout)) = dial.next(now()) {
+        let until = timeout.and_then(|timeout| now().checked_add(timeout));
+        match within(until, TcpStream::connect(address)).await.and_then(|connected| connected) {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
+            Err(error) => dial.failed(error),
         }
     }
-    Err(last.unwrap_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, "the host's name has no address")
-    }))
+    Err(dial.into_error().map_or_else(|| HandshakeError::Timeout.into(), ConnectError::Io))
 }
 
 enum ReadError {
@@ -235,9 +236,9 @@ async fn read_until<S: AsyncRead + Unpin, T>(
             Ok(Ok(0)) => break Ok(None),
             Ok(Ok(n)) => n,
             Ok(Err(error)) => break Err(ReadError::Io(error)),
-            Err(_) => break Err(ReadError::TimedOut(Instant::now())),
+            Err(_) => break Err(ReadError::TimedOut(now())),
         };
-        let mut input = Input::new(Instant::now(), buffer.get_mut(..n).unwrap_or_default());
+        let mut input = Input::new(now(), buffer.get_mut(..n).unwrap_or_default());
         if let Some(received) = receive(&mut input) {
             break Ok(Some((received, BytesMut::from(input.as_bytes()))));
         }
@@ -286,7 +287,7 @@ async fn answer_and_end<S: AsyncRead + AsyncWrite + Unpin>(
     config: &Config,
     mut out: BytesMut,
 ) -> io::Result<()> {
-    let deadline = Instant::now().checked_add(config.settings().linger_timeout);
+    let deadline = now().checked_add(config.settings().linger_timeout);
     within(deadline, async {
         write_all(io, &mut out).await?;
         io.shutdown().await

@@ -28,8 +28,7 @@ use crate::connection::closing::CloseStatus;
 use crate::driver::{self, Driver, Flow};
 use crate::error::SendError;
 use crate::event::Event;
-use crate::instant::Instant;
-use crate::tokio::drive::{Ready, Timer, poll_end, poll_event, poll_flush, write_some};
+use crate::tokio::drive::{Ready, Timer, now, poll_end, poll_event, poll_flush, write_some};
 
 /// A WebSocket over an asynchronous transport.
 ///
@@ -52,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// The same, with output still to be written: the handshake's answer.
     pub(super) fn new(io: S, connection: Connection, out: BytesMut, unread: &[u8]) -> Self {
-        let driver = Driver::new(connection, out, unread, Instant::now());
+        let driver = Driver::new(connection, out, unread, now());
         Self { io, driver, timer: Timer::default(), left_over: None }
     }
 
@@ -134,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    send_methods!();
+    send_methods!(now);
 
     /// Writes all output.
     ///
@@ -221,7 +220,7 @@ pub struct Reply<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
-    send_methods!();
+    send_methods!(now);
 
     /// Writes all output.
     ///

@@ -22,11 +22,10 @@ use crate::connection::send::SendOptions;
 use crate::driver::{self, Driver, Flow, Intake};
 use crate::error::SendError;
 use crate::event::Event;
-use crate::instant::Instant;
 use crate::message::Data;
 use crate::prepared::Prepared;
 use crate::tokio::WebSocket;
-use crate::tokio::drive::{Ready, Timer, poll_end, poll_event, poll_write};
+use crate::tokio::drive::{Ready, Timer, now, poll_end, poll_event, poll_write};
 
 /// What both halves share.
 #[derive(Debug)]
@@ -336,7 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         {
             let flow = &mut self.shared.half().flow;
-            flow.connection.close(code, reason, Instant::now(), &mut flow.out)?;
+            flow.connection.close(code, reason, now(), &mut flow.out)?;
         }
         self.shared.write_some();
         // The reader has another deadline to wait for now; waiting senders have nothing.

@@ -159,7 +159,7 @@ impl Frame {
         match self.key {
             None => bytes.extend_from_slice(&self.payload),
             Some(key) => {
-                bytes.extend(self.payload.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k))
+                bytes.extend(self.payload.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k));
             }
         }
         bytes

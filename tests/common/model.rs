@@ -185,7 +185,7 @@ impl Model {
 
     /// Section 8.1, at once: no text begins like this.
     fn data_byte(&mut self, byte: u8) -> Result<(), ProtocolError> {
-        let Some((opcode, message)) = &mut self.message else { unreachable!() };
+        let (opcode, message) = self.message.as_mut().unwrap();
         message.push(byte);
         if *opcode == TEXT {
             match text_beginning(&message[self.text_seen..]) {

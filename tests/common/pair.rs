@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use sansocket::{
-    Config, Connection, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, ProtocolError, Role,
+    Config, Connection, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, PeerError,
+    ProtocolError, Role,
 };
 
 use super::{at_ms, preset};
@@ -48,6 +49,14 @@ impl End {
             match &result {
                 Ok(Some(_)) => assert!(promised, "has_event denied {result:?}"),
                 Ok(None) => assert!(!promised, "has_event promised an event"),
+                // Only what lies inside a frame may surprise: the text, and whose inbox it is.
+                Err(error) if !promised => assert!(
+                    matches!(
+                        error,
+                        ProtocolError::Peer(PeerError::InvalidUtf8) | ProtocolError::Misuse(_)
+                    ),
+                    "has_event denied {error:?}"
+                ),
                 Err(_) => {}
             }
             match result {

@@ -80,9 +80,17 @@ try {
 
   await connect.click()
   await becomes('Open')
+  for (let i = 0; i < 20; i += 1) {
+    await message.fill(`message ${i}`)
+    await message.press('Enter')
+  }
+  await count(47)
+  const inSight = async part => part.evaluate(e => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom <= innerHeight)
+  for (const [name, part] of Object.entries({ state, message, 'last row': rows.last() }))
+    same(`the ${name} is in sight below a long log`, await inSight(part), true)
   await close.click()
   await becomes('Closed')
-  await count(8)
+  await count(48)
   same('nothing else was asked for', outside, [])
   same('no error in the console', problems, [])
 

@@ -2,6 +2,7 @@
 """Python `websockets` as the other end.
 
   python_peer.py client ws://HOST:PORT/ws    drives every case against an echo server
+  python_peer.py parts ws://HOST:PORT/ws     the same, and fragments must come back as fragments
   python_peer.py goodbye ws://HOST:PORT/ws   connects, prints READY, and expects close 1001 from a server that ends
   python_peer.py plain HOST:PORT             what the sample app answers to requests that ask for no WebSocket
   python_peer.py server                      a server for our client; prints the address it listens on
@@ -73,6 +74,12 @@ async def fragments_echoed(ws, pieces, whole):
     same(await ws.recv(), whole)
 
 
+async def fragments_kept(ws, pieces):
+    await fragments(ws, pieces)
+    # The library ends a message that it was given in pieces with an empty fragment.
+    same([piece async for piece in ws.recv_streaming()], [*pieces, pieces[0][:0]])
+
+
 async def ping_payloads(ws):
     for payload in [b"", b"p", bytes(range(125))]:
         await (await ws.ping(payload))
@@ -137,9 +144,15 @@ def client_cases(url):
         yield f"close {code or 'without a code (1005)'}", lambda c=code: closes(url, c)
 
 
-async def client(url):
+def parts_cases(url):
+    yield from client_cases(url)
+    for name, pieces in [("text", ["Grü", "", "ße"]), ("binary", [b"\x00\x01", b"", b"\x02"])]:
+        yield f"{name} fragments stay fragments", lambda p=pieces: one_connection(url, lambda ws: fragments_kept(ws, p))
+
+
+async def client(url, cases=client_cases):
     passed, failed = 0, []
-    for name, run in client_cases(url):
+    for name, run in cases(url):
         try:
             await asyncio.wait_for(run(), CASE_SECONDS)
             passed += 1
@@ -221,7 +234,7 @@ async def server():
 
 
 if __name__ == "__main__":
-    runs = {"client": client, "goodbye": goodbye, "plain": plain, "server": server}
+    runs = {"client": client, "parts": lambda url: client(url, parts_cases), "goodbye": goodbye, "plain": plain, "server": server}
     if len(sys.argv) < 2 or sys.argv[1] not in runs:
         sys.exit(__doc__)
     try:

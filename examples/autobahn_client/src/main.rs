@@ -1,5 +1,10 @@
 //! The client's side of the Autobahn test suite: asks how many cases there are, echoes through each
 //! of them, and has the report written.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "written as a user of the crate would"
+)]
 
 use core::error::Error;
 use core::time::Duration;
@@ -34,6 +39,7 @@ async fn count_cases(base: &str, config: &Config) -> Result<u32, Box<dyn Error>>
 async fn run_case(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let mut ws = connect(url, config).await?;
     while let Some((event, mut reply)) = ws.read().await? {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
         match event {
             Event::Text(text) => reply.send_text(text)?,
             Event::Binary(bytes) => reply.send_binary(bytes)?,

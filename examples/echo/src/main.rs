@@ -1,10 +1,18 @@
 //! The sample app: a page to try a WebSocket with, and an echo behind `/ws`.
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::wildcard_enum_match_arm,
+    reason = "written as a user of the crate would"
+)]
 
+mod on_threads;
 mod on_tokio;
 mod options;
 
 use core::error::Error;
+use core::future::Future;
 use core::time::Duration;
+use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -15,6 +23,9 @@ use crate::options::{Options, USAGE};
 
 /// How long everybody has to close after a signal, within the 2 s in which the app ends.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(1500);
+
+/// After a failure to accept, such as too many open files, others get time to end.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What all connections share.
 #[derive(Clone)]
@@ -59,12 +70,37 @@ pub(crate) fn page(head: &Head) -> Result<Option<HttpResponse>, Box<dyn Error + 
     })
 }
 
+/// Waits for SIGINT or SIGTERM.
+#[cfg(unix)]
+pub(crate) fn signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
+    })
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+pub(crate) fn signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let app = App::new(options)?;
     let listener = TcpListener::bind(&options.address)
         .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
     println!("listening on http://{0}, WebSocket ws://{0}/ws", listener.local_addr()?);
-    if options.blocking { todo!() } else { on_tokio::serve(listener, app, options.threads) }
+    if options.blocking {
+        on_threads::serve(listener, app)
+    } else {
+        on_tokio::serve(listener, app, options.threads)
+    }
 }
 
 fn main() -> ExitCode {

@@ -1,8 +1,6 @@
 //! The app on tokio: a task for each connection.
 
 use core::error::Error;
-use core::future::Future;
-use core::time::Duration;
 use std::io;
 use std::net::TcpListener as StdListener;
 
@@ -13,10 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::{App, CLOSING_TIME, page};
-
-/// After a failure to accept, such as too many open files, others get time to end.
-const PAUSE: Duration = Duration::from_millis(50);
+use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 
 pub(crate) fn serve(
     listener: StdListener,
@@ -66,27 +61,6 @@ async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM.
-#[cfg(unix)]
-fn signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-    })
-}
-
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
-fn signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
-}
-
 async fn handle(
     stream: TcpStream,
     app: &App,
@@ -120,6 +94,7 @@ async fn echo(
             _ = ending.wait_for(|ending| *ending) => break,
         };
         let Some((event, mut reply)) = read else { return Ok(()) };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
         match event {
             Event::Text(text) => reply.send_text(text)?,
             Event::Binary(bytes) => reply.send_binary(bytes)?,

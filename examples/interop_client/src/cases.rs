@@ -1,34 +1,29 @@
 //! What is said and expected, as data: both adapters play the same cases.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
-/// A whole message, or a piece of one.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Payload {
-    Binary(Vec<u8>),
-    Text(String),
-}
+use sansocket::{CloseCode, Event, Message};
 
 /// What the client does, or waits for, next.
 pub(crate) enum Step {
-    Send(Payload),
+    Send(Message),
     SendPart {
-        piece: Payload,
+        piece: Message,
         end: bool,
     },
     SendPing(Vec<u8>),
     SendPong(Vec<u8>),
-    /// Begins the closing handshake; `None`: with an empty Close frame.
-    Close(Option<u16>),
+    /// The closing handshake; 1005: with an empty Close frame.
+    Close(CloseCode),
     Expect(Expected),
 }
 
 /// What must come from the server, each kind in its own order: a pong may overtake an echo.
 pub(crate) enum Expected {
-    Message(Payload),
+    Message(Message),
     Pong(Vec<u8>),
     /// The code of the server's Close frame; 1005: it has none.
-    Close(u16),
+    Close(CloseCode),
 }
 
 /// One connection.
@@ -43,16 +38,13 @@ impl Case {
     pub(crate) fn all() -> Vec<Self> {
         let mut cases = vec![
             Self::echo("text", vec![text("Grüße, 世界 🌍")]),
-            Self::echo("binary", vec![Payload::Binary((0..=u8::MAX).collect())]),
+            Self::echo("binary", vec![binary((0..=u8::MAX).collect())]),
             Self::echo("empty text", vec![text("")]),
-            Self::echo("empty binary", vec![Payload::Binary(Vec::new())]),
+            Self::echo("empty binary", vec![binary(Vec::new())]),
         ];
         for len in LENGTHS {
-            cases.push(Self::echo(&format!("text of {len}"), vec![Payload::Text(long_text(len))]));
-            cases.push(Self::echo(
-                &format!("binary of {len}"),
-                vec![Payload::Binary(long_binary(len))],
-            ));
+            cases.push(Self::echo(&format!("text of {len}"), vec![text(&long_text(len))]));
+            cases.push(Self::echo(&format!("binary of {len}"), vec![binary(long_binary(len))]));
         }
         cases.push(Self::echo(&format!("{PIPELINED} pipelined"), pipelined()));
         cases.push(Self::fragments("text fragments", text_pieces(), text("Grüße")));
@@ -67,14 +59,14 @@ impl Case {
     }
 
     /// Everything is sent before anything is read, and comes back in order.
-    fn echo(name: &str, messages: Vec<Payload>) -> Self {
+    fn echo(name: &str, messages: Vec<Message>) -> Self {
         let sends = messages.iter().cloned().map(Step::Send);
         let expects = messages.iter().cloned().map(|m| Step::Expect(Expected::Message(m)));
         Self::new(name, "/echo", sends.chain(expects).chain(normal_close()))
     }
 
     /// A ping whose pong must come and a pong that nobody asked for lie between the fragments.
-    fn fragments(name: &str, [first, second, third]: [Payload; 3], whole: Payload) -> Self {
+    fn fragments(name: &str, [first, second, third]: [Message; 3], whole: Message) -> Self {
         let steps = [
             Step::SendPart { piece: first, end: false },
             Step::SendPing(b"between fragments".to_vec()),
@@ -108,22 +100,22 @@ impl Case {
         )
     }
 
-    fn close(code: Option<u16>) -> Self {
+    fn close(code: CloseCode) -> Self {
         let steps = [
             Step::Send(text("before the close")),
             Step::Expect(Expected::Message(text("before the close"))),
             Step::Close(code),
-            Step::Expect(Expected::Close(code.unwrap_or(NO_CODE))),
+            Step::Expect(Expected::Close(code)),
         ];
         Self::new(&format!("close {}", spelled(code)), "/echo", steps)
     }
 
-    fn close_from_server(code: Option<u16>) -> Self {
-        let path = code.map_or_else(|| "/close/none".into(), |code| format!("/close/{code}"));
-        let steps = [
-            Step::Send(text("please close")),
-            Step::Expect(Expected::Close(code.unwrap_or(NO_CODE))),
-        ];
+    fn close_from_server(code: CloseCode) -> Self {
+        let path = match code {
+            CloseCode::NO_STATUS => "/close/none".into(),
+            code => format!("/close/{code}"),
+        };
+        let steps = [Step::Send(text("please close")), Step::Expect(Expected::Close(code))];
         Self::new(&format!("close {} by the server", spelled(code)), &path, steps)
     }
 
@@ -135,24 +127,27 @@ impl Case {
 /// What has come and was not asked for yet.
 #[derive(Default)]
 pub(crate) struct Seen {
-    messages: VecDeque<Payload>,
+    messages: VecDeque<Message>,
     pongs: VecDeque<Vec<u8>>,
-    close: Option<u16>,
+    close: Option<CloseCode>,
     ended: bool,
 }
 
 impl Seen {
-    pub(crate) fn message(&mut self, message: Payload) {
-        self.messages.push_back(message);
+    pub(crate) fn event(&mut self, event: Event<'_>) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "not asked for by any case")]
+        match event {
+            Event::Text(message) => self.messages.push_back(text(message)),
+            Event::Binary(message) => self.messages.push_back(binary(message.into())),
+            Event::Pong(payload) => self.pongs.push_back(payload.into()),
+            Event::Close(frame) => self.close(frame.map_or(CloseCode::NO_STATUS, |f| f.code)),
+            _ => {}
+        }
     }
 
-    pub(crate) fn pong(&mut self, payload: &[u8]) {
-        self.pongs.push_back(payload.into());
-    }
-
-    /// The server's Close frame, `None` if it has no code.
-    pub(crate) fn close(&mut self, code: Option<u16>) {
-        self.close = Some(code.unwrap_or(NO_CODE));
+    /// The code of the server's Close frame.
+    pub(crate) fn close(&mut self, code: CloseCode) {
+        self.close = Some(code);
     }
 
     /// Nothing more will come.
@@ -164,7 +159,7 @@ impl Seen {
     pub(crate) fn take(&mut self, expected: &Expected) -> Option<Result<(), String>> {
         let found = match expected {
             Expected::Message(wanted) => self.messages.pop_front().map(|got| {
-                (got == *wanted, format!("expected {}, got {}", wanted.brief(), got.brief()))
+                (got == *wanted, format!("expected {}, got {}", brief(wanted), brief(&got)))
             }),
             Expected::Pong(wanted) => self.pongs.pop_front().map(|got| {
                 (got == *wanted, format!("expected the pong {wanted:02x?}, got {got:02x?}"))
@@ -184,27 +179,32 @@ impl Seen {
     }
 }
 
-impl Payload {
-    fn brief(&self) -> String {
-        match self {
-            Self::Binary(bytes) => format!("binary of {}", bytes.len()),
-            Self::Text(text) => {
-                format!("text of {}: {:?}", text.len(), text.chars().take(40).collect::<String>())
-            }
+fn brief(message: &Message) -> String {
+    match message {
+        Message::Binary(bytes) => format!("binary of {}", bytes.len()),
+        Message::Text(text) => {
+            format!("text of {}: {:?}", text.len(), text.chars().take(40).collect::<String>())
         }
     }
 }
 
 fn normal_close() -> [Step; 2] {
-    [Step::Close(Some(1000)), Step::Expect(Expected::Close(1000))]
+    [Step::Close(CloseCode::NORMAL), Step::Expect(Expected::Close(CloseCode::NORMAL))]
 }
 
-fn spelled(code: Option<u16>) -> String {
-    code.map_or_else(|| "without a code (1005)".into(), |code| code.to_string())
+fn spelled(code: CloseCode) -> String {
+    match code {
+        CloseCode::NO_STATUS => "without a code (1005)".into(),
+        code => code.to_string(),
+    }
 }
 
-fn text(text: &str) -> Payload {
-    Payload::Text(text.into())
+fn text(text: &str) -> Message {
+    Message::text(text.to_owned())
+}
+
+fn binary(bytes: Vec<u8>) -> Message {
+    Message::binary(bytes)
 }
 
 fn long_text(len: usize) -> String {
@@ -216,32 +216,29 @@ fn long_binary(len: usize) -> Vec<u8> {
 }
 
 /// Short texts and binaries in turn, each a little longer than the one before.
-fn pipelined() -> Vec<Payload> {
+fn pipelined() -> Vec<Message> {
     (0..PIPELINED)
-        .map(|i| {
-            if i % 2 == 0 { Payload::Binary(long_binary(i)) } else { text(&format!("message {i}")) }
-        })
+        .map(|i| if i % 2 == 0 { binary(long_binary(i)) } else { text(&format!("message {i}")) })
         .collect()
 }
 
 /// The empty piece in the middle and the cut between words are on purpose.
-fn text_pieces() -> [Payload; 3] {
+fn text_pieces() -> [Message; 3] {
     [text("Grü"), text(""), text("ße")]
 }
 
-fn binary_pieces() -> [Payload; 3] {
-    [Payload::Binary(vec![0; 70_000]), Payload::Binary(vec![1]), Payload::Binary(Vec::new())]
+fn binary_pieces() -> [Message; 3] {
+    [binary(vec![0; 70_000]), binary(vec![1]), binary(Vec::new())]
 }
 
-fn binary_whole() -> Payload {
+fn binary_whole() -> Message {
     let mut whole = vec![0; 70_000];
     whole.push(1);
-    Payload::Binary(whole)
+    binary(whole)
 }
 
 /// Either side of each form of the length field, and one that takes many reads.
 const LENGTHS: [usize; 6] = [1, 125, 126, 65_535, 65_536, 1 << 20];
 const PIPELINED: usize = 300;
-const CODES: [Option<u16>; 4] = [Some(1000), Some(1001), Some(3000), None];
-/// RFC 6455 7.1.5: the code of a Close frame without one.
-const NO_CODE: u16 = 1005;
+const CODES: [CloseCode; 4] =
+    [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::new(3000), CloseCode::NO_STATUS];

@@ -1,0 +1,50 @@
+//! The cases over the blocking adapter.
+
+use std::sync::mpsc;
+use std::thread;
+
+use sansocket::blocking::WebSocket;
+use sansocket::{Config, ConnectRequest, SendOptions};
+
+use crate::cases::{Case, Seen, Step};
+use crate::{CASE_TIME, Outcome};
+
+/// Plays one case on a connection and in a thread of its own, within the time: a thread that hangs
+/// is left behind.
+pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outcome {
+    let (done, outcome) = mpsc::channel();
+    thread::spawn(move || done.send(steps(&case, &request, &config)));
+    outcome.recv_timeout(CASE_TIME)?
+}
+
+fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
+    let (mut ws, _) = WebSocket::connect(request, config)?;
+    let mut seen = Seen::default();
+    for step in &case.steps {
+        match step {
+            Step::Send(message) => ws.send(message.as_data(), SendOptions::new())?,
+            Step::SendPart { piece, end } => {
+                ws.send_part(piece.as_data(), *end, SendOptions::new())?;
+            }
+            Step::SendPing(payload) => ws.send_ping(payload)?,
+            Step::SendPong(payload) => ws.send_pong(payload)?,
+            Step::Close(code) => {
+                let status = ws.close(*code, "")?.ok_or("closed without a status")?;
+                seen.close(status.code);
+            }
+            Step::Expect(expected) => loop {
+                if let Some(outcome) = seen.take(expected) {
+                    outcome?;
+                    break;
+                }
+                match ws.read()? {
+                    Some((event, _)) => seen.event(event),
+                    None => seen.end(),
+                }
+            },
+        }
+    }
+    // Whoever closed: the stream ends, and in order.
+    while ws.read()?.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The cases over the tokio adapter.
+
+use sansocket::tokio::WebSocket;
+use sansocket::{Config, ConnectRequest, SendOptions};
+use tokio::time::timeout;
+
+use crate::cases::{Case, Seen, Step};
+use crate::{CASE_TIME, Outcome};
+
+/// Plays one case on a connection of its own, within the time.
+pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { timeout(CASE_TIME, steps(&case, &request, &config)).await? })
+}
+
+async fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
+    let (mut ws, _) = WebSocket::connect(request, config).await?;
+    let mut seen = Seen::default();
+    for step in &case.steps {
+        match step {
+            Step::Send(message) => ws.send(message.as_data(), SendOptions::new())?,
+            Step::SendPart { piece, end } => {
+                ws.send_part(piece.as_data(), *end, SendOptions::new())?;
+            }
+            Step::SendPing(payload) => ws.send_ping(payload)?,
+            Step::SendPong(payload) => ws.send_pong(payload)?,
+            Step::Close(code) => {
+                let status = ws.close(*code, "").await?.ok_or("closed without a status")?;
+                seen.close(status.code);
+            }
+            Step::Expect(expected) => loop {
+                if let Some(outcome) = seen.take(expected) {
+                    outcome?;
+                    break;
+                }
+                match ws.read().await? {
+                    Some((event, _)) => seen.event(event),
+                    None => seen.end(),
+                }
+            },
+        }
+    }
+    // Whoever closed: the stream ends, and in order.
+    while ws.read().await?.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! A handshake that gets any bytes: no panic, no growth past a limit, and the same outcome, answer
+//! and rest however the input is cut. Shared by the fuzz targets and the replay of their seeds.
+//!
+//! The first byte of the data chooses the settings, the second how the input is cut, the rest is
+//! what the peer sends.
+
+use bytes::BytesMut;
+use sansocket::{
+    AcceptOptions, ClientHandshake, Config, ConnectRequest, Entropy, EntropyError, Input, Instant,
+    OriginPolicy, ServerHandshake,
+};
+
+const NOW: Instant = Instant::from_micros(0);
+
+/// Checks what a server makes of `data`.
+#[allow(dead_code, reason = "each target uses one of the two")]
+pub(crate) fn check_server(data: &[u8]) {
+    check(data, |choice, stream, cut| {
+        let (max_len, max_fields) = limits(choice);
+        let config = Config::server().max_head_len(max_len).max_head_fields(max_fields);
+        let config = config.build().expect("the settings are good");
+        let options = AcceptOptions::new()
+            .origins(if choice & 4 == 0 { OriginPolicy::SameHost } else { OriginPolicy::Any })
+            .allow_missing_origin(choice & 8 == 0)
+            .subprotocols(["chat", "superchat"])
+            .expect("good names");
+        let mut handshake = ServerHandshake::new(&config, NOW);
+        feed(stream, cut, |input| {
+            let before = input.len();
+            let received = handshake.receive(input);
+            assert!(before - input.len() <= max_len + 2, "more was taken than a head may be long");
+            let head = match received {
+                Ok(None) => return None,
+                Err(refusal) => {
+                    let mut out = BytesMut::new();
+                    refusal.write(&mut out);
+                    assert!(out.starts_with(b"HTTP/1.1 "));
+                    return Some(format!("refused {out:?}"));
+                }
+                Ok(Some(head)) => head,
+            };
+            let request = head.as_request();
+            let fields: Vec<_> = head.fields().iter().collect();
+            assert!(fields.len() <= max_fields, "more fields than allowed");
+            let accepted = request.upgrade().and_then(|upgrade| upgrade.accept(&options));
+            let mut out = BytesMut::new();
+            match &accepted {
+                Ok(accepted) => {
+                    assert!(request.is_upgrade(), "accepted what asks for no upgrade");
+                    accepted.write(&mut out);
+                    assert!(out.starts_with(b"HTTP/1.1 101 "));
+                }
+                Err(refusal) => refusal.write(&mut out),
+            }
+            Some(format!("{} {} {fields:?} {out:?}", head.method(), head.target()))
+        })
+    });
+}
+
+/// Checks what a client makes of `data`.
+#[allow(dead_code, reason = "each target uses one of the two")]
+pub(crate) fn check_client(data: &[u8]) {
+    check(data, |choice, stream, cut| {
+        let (max_len, max_fields) = limits(choice);
+        let config = Config::client(Entropy::from_fn(not_random));
+        let config = config.max_head_len(max_len).max_head_fields(max_fields);
+        let config = config.build().expect("the settings are good");
+        let request = ConnectRequest::new("ws://localhost/chat").expect("a good URL");
+        let request = request.subprotocols(["chat", "superchat"]).expect("good names");
+        let mut out = BytesMut::new();
+        let mut handshake =
+            ClientHandshake::new(&request, &config, NOW, &mut out).expect("entropy is there");
+        feed(stream, cut, |input| match handshake.receive(input) {
+            Ok(None) => None,
+            Ok(Some((connection, response))) => {
+                assert_eq!(response.status(), 101);
+                assert!(connection.is_open());
+                Some(format!("open {:?}", response.fields().iter().collect::<Vec<_>>()))
+            }
+            // How much of a refusal's body came along depends on the cutting.
+            Err(error) => Some(format!("failed {error}")),
+        })
+    });
+}
+
+/// Runs it whole, in single bytes, and cut at random: all must come to the same.
+fn check(data: &[u8], run: impl Fn(u8, &[u8], &mut dyn FnMut() -> usize) -> (String, usize)) {
+    let [choice, seed, stream @ ..] = data else { return };
+    let whole = run(*choice, stream, &mut || usize::MAX);
+    assert_eq!(whole, run(*choice, stream, &mut || 1), "cut into single bytes");
+    let mut state = u32::from(*seed) | 1;
+    let random = run(*choice, stream, &mut || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as usize % 40 + 1
+    });
+    assert_eq!(whole, random, "cut at random");
+}
+
+/// Feeds the stream in pieces until there is an outcome; tells it, and how many bytes it took.
+fn feed(
+    stream: &[u8],
+    cut: &mut dyn FnMut() -> usize,
+    mut receive: impl FnMut(&mut Input<'_>) -> Option<String>,
+) -> (String, usize) {
+    let mut at = 0;
+    while at < stream.len() {
+        let len = cut().min(stream.len() - at);
+        let mut piece = stream[at..at + len].to_vec();
+        let mut input = Input::new(NOW, &mut piece);
+        let outcome = receive(&mut input);
+        at += len - input.len();
+        match outcome {
+            Some(outcome) => return (outcome, at),
+            None => assert!(input.is_empty(), "it waits, and leaves input"),
+        }
+    }
+    ("waits".to_owned(), at)
+}
+
+fn limits(choice: u8) -> (usize, usize) {
+    match choice & 3 {
+        0 => (16 * 1024, 100),
+        1 => (200, 100),
+        2 => (16 * 1024, 5),
+        _ => (1000, 10),
+    }
+}
+
+/// A nonce that everybody knows, so that a seed can hold its answer.
+#[allow(dead_code, reason = "each target uses one of the two")]
+fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
+    bytes.fill(0x5a);
+    Ok(())
+}

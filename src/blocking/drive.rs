@@ -1,0 +1,375 @@
+//! Reads and writes a transport as the driver's steps ask for.
+
+use core::time::Duration;
+
+use std::io;
+
+use crate::blocking::transport::Transport;
+use crate::driver::{self, Flow, Intake, Step};
+use crate::instant::Instant;
+
+/// How much too late a timeout may be before another one is set.
+const TOLERANCE: Duration = Duration::from_millis(10);
+
+/// A timeout of zero is an error, and less than this is none that a system keeps.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// For how long memory of a message that has been handed out is kept while nothing comes.
+const KEEP_MEMORY: Duration = Duration::from_secs(1);
+
+/// How long a write that blocks may keep a read from its turn: at first, and at most.
+const WRITE_TURN: Duration = Duration::from_millis(20);
+const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
+
+/// What [`wait`] has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// An event or an error is at hand.
+    Event,
+    /// The connection has ended, and the transport with it.
+    Done,
+}
+
+/// A transport, and what its timeouts are set to.
+#[derive(Debug)]
+pub(super) struct Wire<S> {
+    pub(super) stream: S,
+    reading: Patience,
+    writing: Patience,
+    /// How long the next write may keep a read from its turn.
+    write_turn: Duration,
+}
+
+/// The timeout of one direction.
+///
+/// Setting one is a system call, and a deadline moves with each read. So one that is set stays as
+/// long as it doesn't run out too late: if it runs out early, the caller asks again. While there is
+/// traffic a long one is set to half of what is needed, and serves until half of that is over; the
+/// rest is set only for a transport that is idle.
+#[derive(Debug, Default)]
+struct Patience {
+    /// `None`: not known.
+    set: Option<Option<Duration>>,
+    /// Whether it was what ended the last call.
+    ran_out: bool,
+}
+
+impl Patience {
+    /// Tells what to set for a call that may take as long as `needed`; `None`: what is set will do.
+    fn adjust(&mut self, needed: Option<Duration>) -> Option<Option<Duration>> {
+        let needed = needed.map(|needed| needed.max(MIN_TIMEOUT));
+        let ran_out = core::mem::take(&mut self.ran_out);
+        let will_do = match (self.set, needed) {
+            (None, _) | (Some(None), Some(_)) => false,
+            (Some(None), None) => true,
+            (Some(Some(_)), None) => !ran_out,
+            (Some(Some(set)), Some(needed)) => {
+                set <= needed.saturating_add(TOLERANCE) && !(ran_out && set < needed)
+            }
+        };
+        if will_do {
+            return None;
+        }
+        let busy = !ran_out;
+        let timeout = needed
+            .map(|needed| if busy && needed >= 2 * KEEP_MEMORY { needed / 2 } else { needed });
+        self.set = Some(timeout);
+        Some(timeout)
+    }
+}
+
+impl<S> Wire<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self {
+            stream,
+            reading: Patience { set: None, ran_out: false },
+            writing: Patience { set: None, ran_out: false },
+            write_turn: WRITE_TURN,
+        }
+    }
+}
+
+impl<S: Transport> Wire<S> {
+    /// Reads once. `None`: nothing came, until the deadline or an earlier timeout.
+    ///
+    /// The buffer is one that stays initialised: no byte of it is touched but by the read (V31).
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
+        loop {
+            if let Some(timeout) = self.reading.adjust(time_left(deadline)) {
+                self.stream.set_read_timeout(timeout)?;
+            }
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => {
+                    self.reading.ran_out = true;
+                    return Ok(None);
+                }
+                read => return read.map(Some),
+            }
+        }
+    }
+
+    /// Writes once. `None`: nothing was taken, until the deadline or an earlier timeout.
+    pub(super) fn write(
+        &mut self,
+        bytes: &[u8],
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
+        loop {
+            if let Some(timeout) = self.writing.adjust(time_left(deadline)) {
+                self.stream.set_write_timeout(timeout)?;
+            }
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => {
+                    self.writing.ran_out = true;
+                    return Ok(None);
+                }
+                written => return written.map(Some),
+            }
+        }
+    }
+
+    /// Flushes a transport that buffers. `false`: not all of it, until the deadline or an earlier
+    /// timeout.
+    pub(super) fn flush(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+        loop {
+            if let Some(timeout) = self.writing.adjust(time_left(deadline)) {
+                self.stream.set_write_timeout(timeout)?;
+            }
+            match self.stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => {
+                    self.writing.ran_out = true;
+                    return Ok(false);
+                }
+                flushed => return flushed.map(|()| true),
+            }
+        }
+    }
+
+    /// Reads once and drops what comes; `None`: nothing came. A reset is an end as any other.
+    pub(super) fn drain(&mut self, deadline: Option<Instant>) -> Option<usize> {
+        let mut scratch = Intake::scratch();
+        let read = self.read(&mut scratch, deadline);
+        Intake::put_back(scratch);
+        read.unwrap_or(Some(0))
+    }
+
+    /// Gives the transport back as it came: without timeouts.
+    pub(super) fn into_stream(mut self) -> S {
+        // One that has ended has none any more.
+        let _ = self.stream.set_read_timeout(None);
+        let _ = self.stream.set_write_timeout(None);
+        self.stream
+    }
+}
+
+/// How long a call may take; the clock is read only where there is an end to it.
+fn time_left(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+/// Unix says the one, Windows the other.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// Reads and writes until an event is at hand or the connection has ended.
+pub(super) fn wait<S: Transport>(
+    wire: &mut Wire<S>,
+    flow: &mut Flow,
+    intake: &mut Intake,
+) -> io::Result<Ready> {
+    loop {
+        match driver::step(flow, intake, Instant::now) {
+            Step::Lend => return Ok(Ready::Event),
+            Step::Done => return Ok(Ready::Done),
+            Step::Read => {
+                let deadline = flow.deadline(intake);
+                // What a buffering transport holds must not keep the read from its turn for long.
+                let turn = flow.unflushed.then(Instant::now).map(|now| now.checked_add(WRITE_TURN));
+                let until = match turn {
+                    Some(turn) if !flush_transport(wire, flow, earlier(deadline, turn))? => turn,
+                    _ => None,
+                };
+                read(wire, flow, intake, until, deadline)?;
+            }
+            Step::Write { or_read } if !flow.connection.is_closed() => {
+                let deadline = flow.deadline(intake);
+                if or_read {
+                    write_or_read(wire, flow, intake, deadline)?;
+                } else if let Some(n) = wire.write(&flow.out, deadline)? {
+                    flow.written(n, Instant::now);
+                } else {
+                    let now = Instant::now();
+                    if deadline.is_some_and(|deadline| now >= deadline) {
+                        flow.timed_out(intake, now);
+                    }
+                }
+            }
+            step @ (Step::Write { .. } | Step::EndWriting | Step::Drain) => {
+                end_turn(wire, flow, step)?;
+            }
+        }
+    }
+}
+
+/// One read, for no longer than until `until`, if that is before the deadline. Tells whether
+/// something came.
+fn read<S: Transport>(
+    wire: &mut Wire<S>,
+    flow: &mut Flow,
+    intake: &mut Intake,
+    until: Option<Instant>,
+    deadline: Option<Instant>,
+) -> io::Result<bool> {
+    let mut until = earlier(until, deadline);
+    if intake.keeps_memory() {
+        until = earlier(until, Instant::now().checked_add(KEEP_MEMORY));
+    }
+    let room = intake.room(flow);
+    let direct = room.direct;
+    match wire.read(room.bytes, until)? {
+        Some(0) => flow.received_eof(),
+        Some(n) => intake.filled(n, direct, flow, Instant::now()),
+        None => {
+            intake.release();
+            let now = Instant::now();
+            // Nobody is told dead before a read that found nothing: here it is.
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                flow.timed_out(intake, now);
+            }
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// One write, and one read if nothing can be written: a peer that writes itself may wait for us to
+/// read. What blocks can't do both, so they take turns, longer and longer ones while nothing moves.
+fn write_or_read<S: Transport>(
+    wire: &mut Wire<S>,
+    flow: &mut Flow,
+    intake: &mut Intake,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
+    let turn = Instant::now().checked_add(wire.write_turn);
+    if let Some(n) = wire.write(&flow.out, earlier(deadline, turn))? {
+        flow.written(n, Instant::now);
+        return Ok(());
+    }
+    let found = read(wire, flow, intake, Some(Instant::now()), deadline)?;
+    wire.write_turn = match found {
+        // The peer may have room now.
+        true => MIN_TIMEOUT,
+        false => (2 * wire.write_turn).min(MAX_WRITE_TURN),
+    };
+    Ok(())
+}
+
+fn flush_transport<S: Transport>(
+    wire: &mut Wire<S>,
+    flow: &mut Flow,
+    deadline: Option<Instant>,
+) -> io::Result<bool> {
+    flow.unflushed = !wire.flush(deadline)?;
+    Ok(!flow.unflushed)
+}
+
+/// One turn of the end of a transport.
+fn end_turn<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, step: Step) -> io::Result<()> {
+    let deadline = flow.stall_deadline();
+    match step {
+        Step::Write { .. } => match wire.write(&flow.out, deadline)? {
+            Some(n) => flow.written(n, Instant::now),
+            None => flow.stalled(Instant::now()),
+        },
+        Step::EndWriting => {
+            if flow.unflushed && !flush_transport(wire, flow, deadline)? {
+                flow.stalled(Instant::now());
+                return Ok(());
+            }
+            // The peer may be gone already: then its writing half has ended too.
+            let _ = wire.stream.shutdown_write();
+            flow.ended_writing();
+        }
+        Step::Drain => match wire.drain(deadline) {
+            Some(0) => flow.received_eof(),
+            Some(_) => {}
+            None => flow.stalled(Instant::now()),
+        },
+        Step::Done | Step::Lend | Step::Read => {}
+    }
+    Ok(())
+}
+
+/// Ends the transport of a closed or failed connection, while what was lent is still held. What
+/// goes wrong now doesn't matter any more.
+pub(super) fn end<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) {
+    loop {
+        let step = flow.end_step(Instant::now);
+        if step == Step::Done {
+            return;
+        }
+        if let Err(error) = end_turn(wire, flow, step) {
+            let _ = flow.end_failed_transport(error);
+        }
+    }
+}
+
+/// Writes what a connection that has just closed still has to say, for at most the linger timeout.
+pub(super) fn write_last<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) {
+    loop {
+        let step = flow.end_step(Instant::now);
+        if !matches!(step, Step::Write { .. }) {
+            if flow.unflushed {
+                let _ = flush_transport(wire, flow, flow.stall_deadline());
+            }
+            return;
+        }
+        if let Err(error) = end_turn(wire, flow, step) {
+            let _ = flow.end_failed_transport(error);
+        }
+    }
+}
+
+/// Writes all output.
+pub(super) fn flush<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) -> io::Result<()> {
+    while !flow.out.is_empty() || flow.unflushed {
+        flow.begin_stall(Instant::now);
+        let deadline = flow.stall_deadline();
+        let moved = if flow.out.is_empty() {
+            flush_transport(wire, flow, deadline)?
+        } else if let Some(n) = wire.write(&flow.out, deadline)? {
+            flow.written(n, Instant::now);
+            true
+        } else {
+            false
+        };
+        if moved {
+            continue;
+        }
+        let now = Instant::now();
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            flow.stalled(now);
+            if flow.connection.is_closed() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The earlier of two deadlines, of which either may be absent.
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,133 @@
+//! Dialling, as both adapters do it: in which order the addresses of a name are tried, and how long
+//! each of them may take.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use alloc::vec::Vec;
+use std::io;
+
+use crate::instant::Instant;
+
+/// An address that is silent must leave time for the next one; but less than this is too little
+/// for a far one.
+const MIN_SHARE: Duration = Duration::from_secs(2);
+
+/// The addresses of a name on their way to be tried, under one deadline.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    /// The next one is the last.
+    addresses: Vec<SocketAddr>,
+    deadline: Option<Instant>,
+    error: Option<io::Error>,
+    out_of_time: bool,
+}
+
+impl Dial {
+    /// Puts the addresses into the order of RFC 8305 section 4: the families take turns, the one
+    /// that the resolver has put first begins.
+    pub(crate) fn new(
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for address in addresses {
+            match first.first() {
+                Some(head) if SocketAddr::is_ipv4(head) != address.is_ipv4() => {
+                    second.push(address);
+                }
+                _ => first.push(address),
+            }
+        }
+        let mut addresses = Vec::with_capacity(first.len() + second.len());
+        let mut second = second.into_iter();
+        for address in first {
+            addresses.push(address);
+            addresses.extend(second.next());
+        }
+        addresses.extend(second);
+        addresses.reverse();
+        Self { addresses, deadline, error: None, out_of_time: false }
+    }
+
+    /// Returns the next address, and how long the attempt may take; `None` for the time: without
+    /// an end. No address: there is none left, or no time.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<(SocketAddr, Option<Duration>)> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        if left.is_some_and(|left| left.is_zero()) {
+            self.out_of_time = true;
+            return None;
+        }
+        let count = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        let address = self.addresses.pop()?;
+        Some((address, left.map(|left| (left / count.max(1)).max(MIN_SHARE).min(left))))
+    }
+
+    /// An attempt has failed.
+    pub(crate) fn failed(&mut self, error: io::Error) {
+        self.error = Some(error);
+    }
+
+    /// Why there is no transport: the last failure; `None`: it was out of time.
+    pub(crate) fn into_error(self) -> Option<io::Error> {
+        if self.out_of_time {
+            return None;
+        }
+        Some(self.error.unwrap_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "the host's name has no address")
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn v4(last: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], 80))
+    }
+
+    fn v6(last: u16) -> SocketAddr {
+        SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 80))
+    }
+
+    fn order(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        let mut dial = Dial::new(addresses, None);
+        core::iter::from_fn(|| dial.next(Instant::from_micros(0)).map(|(address, _)| address))
+            .collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let given = vec![v6(1), v6(2), v6(3), v4(1)];
+        assert_eq!(order(given), [v6(1), v4(1), v6(2), v6(3)]);
+        assert_eq!(order(vec![v4(1), v6(1), v6(2)]), [v4(1), v6(1), v6(2)]);
+        assert_eq!(order(vec![]), []);
+    }
+
+    #[test]
+    fn a_silent_address_leaves_time_for_the_next() {
+        let at = |s| Instant::from_micros(s * SECOND);
+        let mut dial = Dial::new([v4(1), v4(2), v4(3)], Some(at(9)));
+        assert_eq!(dial.next(at(0)), Some((v4(1), Some(Duration::from_secs(3)))));
+        assert_eq!(dial.next(at(7)), Some((v4(2), Some(MIN_SHARE))));
+        assert_eq!(dial.next(at(8)), Some((v4(3), Some(Duration::from_secs(1)))));
+        assert_eq!(dial.next(at(9)), None);
+        assert!(dial.into_error().is_none());
+    }
+
+    #[test]
+    fn the_last_failure_is_told() {
+        let dial = Dial::new([], None);
+        assert_eq!(dial.into_error().unwrap().kind(), io::ErrorKind::NotFound);
+        let mut dial = Dial::new([v4(1)], None);
+        assert_eq!(dial.next(Instant::from_micros(0)), Some((v4(1), None)));
+        dial.failed(io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(dial.next(Instant::from_micros(0)), None);
+        assert_eq!(dial.into_error().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+    }
+}

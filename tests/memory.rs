@@ -1,0 +1,288 @@
+//! What is allocated, counted: idle connections own nothing, announcements reserve nothing, and
+//! what is kept follows what has arrived.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
+#[path = "common/alloc.rs"]
+mod alloc;
+mod common;
+
+use alloc::{Counting, count};
+use bytes::BytesMut;
+use common::frame::{BINARY, TEXT};
+use common::{BOTH, Frame, at_ms, connection, preset};
+#[cfg(feature = "std")]
+use sansocket::{Config, Entropy, Event, Negotiated, Role};
+use sansocket::{Connection, Delivery, Inbox, Input, ProtocolError, SendError};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn sizes() {
+    assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
+    assert_eq!(size_of::<Inbox>(), 8);
+    assert!(size_of::<ProtocolError>() <= 8);
+    assert!(size_of::<Result<(), ProtocolError>>() <= 8);
+    assert!(size_of::<SendError>() <= 8);
+    assert!(size_of::<Result<(), SendError>>() <= 8);
+}
+
+/// 10,000 idle connections, each after one whole message in and one out: no heap.
+#[cfg(feature = "std")]
+#[test]
+fn idle_connections_own_no_heap() {
+    for role in BOTH {
+        let config = match role {
+            Role::Server => Config::server().build().unwrap(),
+            // Keys come from the thread's common block, as outside of tests.
+            Role::Client => Config::client(Entropy::os()).build().unwrap(),
+        };
+        let mut connections: Vec<(Connection, Inbox)> = Vec::with_capacity(10_000);
+        let mut out = BytesMut::with_capacity(1 << 16);
+        let frames = [Frame::text("hello"), Frame::ping("p"), Frame::binary([1; 200])];
+        let input: Vec<u8> = frames.into_iter().flat_map(|f| f.to(role).bytes()).collect();
+        let mut buffer = input.clone();
+        let ((), counted) = count(|| {
+            for _ in 0..10_000 {
+                let mut conn = Connection::new(role, &config, &Negotiated::new(), at_ms(0));
+                let mut inbox = Inbox::new();
+                buffer.copy_from_slice(&input);
+                let mut cursor = Input::new(at_ms(1), &mut buffer);
+                while let Some(event) = conn.receive(&mut cursor, &mut inbox, &mut out).unwrap() {
+                    match event {
+                        Event::Text(text) => conn.send_text(text, &mut out).unwrap(),
+                        Event::Binary(bytes) => conn.send_binary(bytes, &mut out).unwrap(),
+                        _ => {}
+                    }
+                }
+                inbox.shrink();
+                out.clear();
+                connections.push((conn, inbox));
+            }
+        });
+        assert_eq!(counted.live, 0, "{role:?}: bytes of heap for 10,000 connections");
+        assert_eq!(counted.calls, 0, "{role:?}: nothing was asked for in between either");
+        assert_eq!(connections.len(), 10_000);
+    }
+}
+
+/// The same after messages that didn't lie whole in one input: nothing after `shrink`.
+#[test]
+fn idle_connections_own_no_heap_after_straddling_messages() {
+    for role in BOTH {
+        for delivery in [Delivery::Whole, Delivery::Parts] {
+            let mut conn = connection(role, preset(role).delivery(delivery));
+            let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+            let frames = [
+                Frame::text("ab\u{20ac}").not_fin(),
+                Frame::ping("ping"),
+                Frame::cont(vec![b'x'; 100_000]),
+                Frame::binary(vec![1; 100_000]),
+            ];
+            let mut input: Vec<u8> = frames.into_iter().flat_map(|f| f.to(role).bytes()).collect();
+            // A client's keys, the first time, are in a box.
+            conn.send_ping(b"", &mut out).unwrap();
+            out = BytesMut::new();
+            let ((), counted) = count(|| {
+                for piece in input.chunks_mut(7) {
+                    let mut cursor = Input::new(at_ms(1), piece);
+                    while conn.receive(&mut cursor, &mut inbox, &mut out).unwrap().is_some() {}
+                    out = BytesMut::new();
+                }
+                inbox.shrink();
+            });
+            assert_eq!(counted.live, 0, "{role:?} {delivery:?}");
+            let parts = delivery == Delivery::Parts;
+            assert!(!parts || counted.peak < 1000, "parts keep nothing: {}", counted.peak);
+        }
+    }
+}
+
+/// V8: a header that announces 1 GiB, with or without a byte of payload behind it.
+#[test]
+fn v8_an_announcement_of_a_gigabyte_reserves_nothing() {
+    for role in BOTH {
+        for opcode in [TEXT, BINARY] {
+            for payload in [0, 1, 100, 1000] {
+                let mut conn = connection(role, preset(role).max_message_len(1 << 40));
+                let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+                let mut input =
+                    Frame::new(opcode, vec![b'x'; payload]).announce(1 << 30).to(role).bytes();
+                let ((), counted) = count(|| {
+                    for piece in input.chunks_mut(100) {
+                        let mut cursor = Input::new(at_ms(0), piece);
+                        assert_eq!(conn.receive(&mut cursor, &mut inbox, &mut out), Ok(None));
+                    }
+                    let _ = conn.direct_room(&mut inbox);
+                });
+                assert!(counted.peak < 64 << 10, "{payload}: {counted:?}");
+                assert!(counted.largest <= 32 * payload.max(4), "{payload}: {counted:?}");
+            }
+        }
+    }
+}
+
+/// The inbox holds at most 32 times what has arrived, however it arrives: by `receive`, directly,
+/// or by turns; and near the end no more than the message.
+#[test]
+fn the_inbox_grows_with_what_has_arrived() {
+    for role in BOTH {
+        for opcode in [TEXT, BINARY] {
+            for direct in [false, true] {
+                for piece in [1, 7, 100, 1500, 5000] {
+                    let len = 300_000;
+                    let mut conn = connection(role, preset(role));
+                    let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+                    let frame = Frame::new(opcode, vec![b'x'; len]).to(role).bytes();
+                    let header = frame.len() - len;
+                    let mut fed = 0;
+                    let mut lent = 0;
+                    while fed < frame.len() - 1 {
+                        let n = piece.min(frame.len() - 1 - fed);
+                        let bytes = &frame[fed..fed + n];
+                        match conn.direct_room(&mut inbox) {
+                            Some(room) if direct && fed % 2 == 0 => {
+                                lent += 1;
+                                let n = n.min(room.len());
+                                room[..n].copy_from_slice(&bytes[..n]);
+                                conn.received_direct(n, at_ms(0), &mut inbox);
+                                fed += n;
+                            }
+                            _ => {
+                                let mut bytes = bytes.to_vec();
+                                let mut cursor = Input::new(at_ms(0), &mut bytes);
+                                let result = conn.receive(&mut cursor, &mut inbox, &mut out);
+                                assert_eq!(result, Ok(None));
+                                fed += n;
+                            }
+                        }
+                        let arrived = fed.saturating_sub(header);
+                        let most = (32 * arrived).min(len + len / 10);
+                        assert!(inbox.capacity() <= most, "{arrived}: {}", inbox.capacity());
+                    }
+                    assert_eq!(lent > 0, direct && opcode == BINARY);
+                    let mut last = frame[fed..].to_vec();
+                    let mut cursor = Input::new(at_ms(0), &mut last);
+                    assert!(conn.receive(&mut cursor, &mut inbox, &mut out).unwrap().is_some());
+                }
+            }
+        }
+    }
+}
+
+/// A large message costs few allocations and moves out of the inbox without a copy.
+#[test]
+fn a_large_message_is_moved_out_without_a_copy() {
+    for role in BOTH {
+        for (opcode, direct) in [(TEXT, false), (BINARY, false), (BINARY, true)] {
+            let len = 4 << 20;
+            let mut conn = connection(role, preset(role));
+            let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+            let frame = Frame::new(opcode, vec![b'x'; len]).to(role).bytes();
+            let mut pieces: Vec<Vec<u8>> = frame.chunks(1460).map(<[u8]>::to_vec).collect();
+            let (events, counted) = count(|| {
+                let mut events = Vec::with_capacity(1);
+                for piece in &mut pieces {
+                    let mut rest = &mut piece[..];
+                    while direct
+                        && !rest.is_empty()
+                        && let Some(room) = conn.direct_room(&mut inbox)
+                    {
+                        let n = rest.len().min(room.len());
+                        room[..n].copy_from_slice(&rest[..n]);
+                        conn.received_direct(n, at_ms(0), &mut inbox);
+                        rest = &mut rest[n..];
+                    }
+                    let mut cursor = Input::new(at_ms(0), rest);
+                    events.extend(conn.receive_owned(&mut cursor, &mut inbox, &mut out).unwrap());
+                }
+                events
+            });
+            assert_eq!(events.len(), 1);
+            assert!(counted.calls < 20, "{counted:?}");
+            // Old and new place while it grows for the last time; no copy of the whole.
+            assert!(counted.peak < (2 * len + len / 4) as isize, "{counted:?}");
+            assert!(counted.live <= (len + len / 10) as isize, "{counted:?}");
+        }
+    }
+}
+
+/// V38: 40 connections, each sent far more than its limit in its own way: at most 1.1 times the
+/// limit each.
+#[test]
+fn v38_forty_connections_over_their_limit() {
+    let limit = 200_000;
+    for role in BOTH {
+        let mut connections = Vec::new();
+        let ((), counted) = count(|| {
+            for i in 0..40 {
+                let mut conn = connection(role, preset(role).max_message_len(limit as u64));
+                let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+                let opcode = if i % 2 == 0 { TEXT } else { BINARY };
+                let other = if i % 2 == 0 { BINARY } else { TEXT };
+                // A long message of the other kind first, and then one that is too long.
+                let size = 1000 * (i + 1);
+                let first = [
+                    Frame::new(other, vec![b'x'; limit / 2]).not_fin(),
+                    Frame::cont(vec![b'x'; limit / 2]),
+                ];
+                let fragments = (0..).map(|j| {
+                    Frame::new(if j == 0 { opcode } else { 0 }, vec![b'x'; size]).not_fin()
+                });
+                let mut failed = None;
+                for frame in first.into_iter().chain(fragments) {
+                    let mut input = frame.to(role).bytes();
+                    for piece in input.chunks_mut(1460) {
+                        let mut cursor = Input::new(at_ms(0), piece);
+                        if let Err(error) = conn.receive(&mut cursor, &mut inbox, &mut out) {
+                            failed = Some(error);
+                            break;
+                        }
+                    }
+                    if failed.is_some() {
+                        break;
+                    }
+                }
+                assert_eq!(failed.unwrap().close_code().value(), 1009);
+                assert!(inbox.capacity() <= limit + limit / 10, "{}", inbox.capacity());
+                connections.push((conn, inbox));
+            }
+        });
+        assert!(counted.live <= 44 * limit as isize, "{counted:?}");
+        // After the failure `shrink` frees it all.
+        for (_, inbox) in &mut connections {
+            inbox.shrink();
+            assert_eq!(inbox.capacity(), 0);
+        }
+    }
+}
+
+/// Statistics and a waiting pong are boxed; a flood of pings never holds more than one.
+#[test]
+fn what_few_connections_need_is_small() {
+    for role in BOTH {
+        let mut conn = connection(role, preset(role).max_unsent(10));
+        let (mut inbox, mut out) = (Inbox::new(), BytesMut::with_capacity(100));
+        conn.send_binary(&[0; 20], &mut out).unwrap();
+        let mut ping = Frame::ping([1; 125]).to(role).bytes();
+        let pristine = ping.clone();
+        let ((), counted) = count(|| {
+            conn.enable_stats();
+            for _ in 0..1000 {
+                ping.copy_from_slice(&pristine);
+                let mut cursor = Input::new(at_ms(0), &mut ping);
+                while conn.receive(&mut cursor, &mut inbox, &mut out).unwrap().is_some() {}
+            }
+        });
+        assert!(counted.peak < 1000, "{counted:?}");
+    }
+}
