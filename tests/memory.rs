@@ -139,7 +139,7 @@ fn the_inbox_grows_with_what_has_arrived() {
         for opcode in [TEXT, BINARY] {
             for direct in [false, true] {
                 for piece in [1, 7, 100, 1500, 5000] {
-                    let len = 300_000;
+                    let len = 60_000;
                     let mut conn = connection(role, preset(role));
                     let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
                     let frame = Frame::new(opcode, vec![b'x'; len]).to(role).bytes();
