@@ -23,7 +23,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::config::Settings;
 use crate::connection::Connection;
-use crate::error::{ProtocolError, TimeoutError};
+use crate::error::{ProtocolError, SendError, TimeoutError};
 use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::input::Input;
@@ -66,6 +66,8 @@ pub(crate) struct Driver {
 pub(crate) struct Flow {
     pub(crate) connection: Connection,
     pub(crate) out: BytesMut,
+    /// How much of `out` comes of no event, at most: its senders wait for room by themselves.
+    unasked: usize,
     /// When an output above its mark last got shorter, or got above it.
     stalled_since: Option<Instant>,
     /// Until when to linger; set when the connection is first seen to be closed.
@@ -161,6 +163,7 @@ impl Flow {
         Self {
             connection,
             out,
+            unasked: 0,
             stalled_since: None,
             linger_until: None,
             unflushed: false,
@@ -176,14 +179,28 @@ impl Flow {
         self.connection.config().settings()
     }
 
+    /// Whether one who sends unasked should wait.
     pub(crate) fn is_above_mark(&self) -> bool {
         self.out.len() >= self.settings().high_water_mark
+    }
+
+    /// Sends what comes of no event, for one who waits for room by himself. It doesn't keep events
+    /// from being lent: the peer may wait for us to read before it reads.
+    pub(crate) fn send_unasked(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let before = self.out.len();
+        send(&mut self.connection, &mut self.out)?;
+        self.unasked += self.out.len().saturating_sub(before);
+        Ok(())
     }
 
     /// Whether output may grow by what comes of an event. Once our Close frame is sent that is pongs
     /// only, which have a limit of their own; and the peer's Close frame is awaited.
     fn may_receive(&self) -> bool {
-        !self.is_above_mark() || !self.connection.is_open()
+        let answers = self.out.len().saturating_sub(self.unasked);
+        answers < self.settings().high_water_mark || !self.connection.is_open()
     }
 
     /// Fails the closing handshake if its deadline has passed at `now`.
@@ -291,6 +308,7 @@ impl Flow {
     /// `n` bytes of `out` have been written.
     pub(crate) fn written(&mut self, n: usize, clock: impl Fn() -> Instant) {
         self.out.advance(n.min(self.out.len()));
+        self.unasked = self.unasked.min(self.out.len());
         self.stalled_since = None;
         self.unflushed = true;
         if self.connection.waits_for_writes() {

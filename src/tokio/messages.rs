@@ -149,7 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
-        Ok(self.socket.send(message.as_data(), SendOptions::new())?)
+        let (data, options) = (message.as_data(), SendOptions::new());
+        let flow = &mut self.socket.driver.flow;
+        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

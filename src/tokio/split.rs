@@ -331,9 +331,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
                         let error = io::Error::from(io::ErrorKind::BrokenPipe);
                         break Poll::Ready(Err(error.into()));
                     }
-                    match send(&mut flow.connection, &mut flow.out) {
-                        Err(SendError::Full) => {}
-                        result => break Poll::Ready(result.map_err(WebSocketError::from)),
+                    // The reader's own answers have what is between the mark and `max_unsent`.
+                    if !flow.connection.is_open() || !flow.is_above_mark() {
+                        match flow.send_unasked(&mut send) {
+                            Err(SendError::Full) => {}
+                            result => break Poll::Ready(result.map_err(WebSocketError::from)),
+                        }
                     }
                 }
                 ready!(self.shared.poll(&mut waiting, cx, |io, flow, cx| {
