@@ -259,6 +259,16 @@ const MANY: usize = if cfg!(debug_assertions) { 400_000 } else { 10_000_000 };
 /// programs run beside; a quadratic receiver misses it by a factor of a hundred.
 const FLAT: u32 = 8;
 
+/// Floods with `MANY` frames; the quickest of the first runs and of the last ones are compared, so
+/// that being interrupted doesn't count. Tells how many events came.
+#[track_caller]
+fn flat_flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8]) -> usize {
+    let runs: Vec<_> = (0..20).map(|_| flood(conn, inbox, frame, MANY / 20)).collect();
+    let quickest = |runs: &[(Duration, usize)]| runs.iter().map(|(time, _)| *time).min().unwrap();
+    assert_flat(quickest(&runs[..5]), quickest(&runs[15..]));
+    runs.iter().map(|(_, events)| events).sum()
+}
+
 #[track_caller]
 fn assert_flat(early: Duration, late: Duration) {
     assert!(late <= early * FLAT + Duration::from_millis(20), "{early:?} early, {late:?} late");
@@ -275,14 +285,10 @@ fn v6_v33_millions_of_empty_continuations_cost_no_memory_and_flat_time() {
             let first = Frame::text("a").not_fin().to(role).bytes();
             flood(&mut conn, &mut inbox, &first, 1);
             let empty = Frame::cont("").not_fin().to(role).bytes();
-            let tenth = MANY / 10;
-            let (early, _) = flood(&mut conn, &mut inbox, &empty, tenth);
-            flood(&mut conn, &mut inbox, &empty, MANY - 2 * tenth);
-            let (late, events) = flood(&mut conn, &mut inbox, &empty, tenth);
-            assert_flat(early, late);
+            let events = flat_flood(&mut conn, &mut inbox, &empty);
             assert!(inbox.capacity() <= 64, "{} bytes", inbox.capacity());
             let per_frame = usize::from(delivery == Delivery::Parts);
-            assert_eq!(events, tenth * per_frame, "every arriving piece gives a part");
+            assert_eq!(events, MANY * per_frame, "every arriving piece gives a part");
             let last = Frame::cont("b").to(role).bytes();
             assert_eq!(flood(&mut conn, &mut inbox, &last, 1).1, 1);
         }
@@ -300,24 +306,19 @@ fn v6_v33_millions_of_one_byte_frames_cost_what_they_carry_and_flat_time() {
             let first = Frame::new(opcode, "a").not_fin().to(role).bytes();
             flood(&mut conn, &mut inbox, &first, 1);
             let one = Frame::cont("b").not_fin().to(role).bytes();
-            let tenth = MANY / 10;
-            let (early, _) = flood(&mut conn, &mut inbox, &one, tenth);
-            flood(&mut conn, &mut inbox, &one, MANY - 2 * tenth);
-            let (late, _) = flood(&mut conn, &mut inbox, &one, tenth);
-            assert_flat(early, late);
+            flat_flood(&mut conn, &mut inbox, &one);
             assert!(inbox.capacity() <= 2 * MANY + 64, "{} bytes", inbox.capacity());
         }
     }
 }
 
 /// V33: small whole messages, and pings, in one input: the time per frame doesn't grow with their
-/// number.
+/// number. Small, so that the caches hold the one as well as the other.
 #[test]
 fn v33_many_frames_in_one_input_take_flat_time_each() {
     let (few, many) = if cfg!(debug_assertions) { (10_000, 200_000) } else { (10_000, 1_000_000) };
     for role in BOTH {
-        for frame in
-            [Frame::text("x"), Frame::binary(""), Frame::ping("x"), Frame::binary([1; 200])]
+        for frame in [Frame::text("x"), Frame::binary(""), Frame::ping("x"), Frame::binary([1; 20])]
         {
             let frame = frame.to(role).bytes();
             let run = |n: usize| {
@@ -336,8 +337,8 @@ fn v33_many_frames_in_one_input_take_flat_time_each() {
                 assert_eq!(events, n);
                 start.elapsed()
             };
-            let early = run(few) * (many / few) as u32;
-            let late = run(many);
+            let quickest = |n: usize| (0..3).map(|_| run(n)).min().unwrap();
+            let (early, late) = (quickest(few) * (many / few) as u32, quickest(many));
             assert_flat(early, late);
         }
     }

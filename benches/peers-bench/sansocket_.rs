@@ -1,9 +1,15 @@
 //! sansocket as a contestant of the peers' lab: see BENCHMARKS.md for how it is put in.
 use crate::{Contestant, Got, Side, io::*};
 use bytes::{Bytes, BytesMut};
-use sansocket::{Config, Connection, Data, Entropy, Event, Inbox, Input, Instant, Negotiated, Role};
+use sansocket::tokio::WebSocket;
+use sansocket::{
+    AcceptOptions, Config, Connection, Data, Entropy, Event, Inbox, Input, Instant, Negotiated, Role, ServerHandshake,
+};
+use std::sync::LazyLock;
 
 pub struct Sansocket;
+
+static CONFIG: LazyLock<Config> = LazyLock::new(|| config(Role::Server));
 
 fn config(role: Role) -> Config {
     match role {
@@ -74,10 +80,38 @@ impl Contestant for Sansocket {
         }
         true
     }
-    fn handshake(&self, _request: &'static [u8], _sink: &mut Sink) -> bool {
-        false
+    fn handshake(&self, request: &'static [u8], sink: &mut Sink) -> bool {
+        let mut io = MemIo::both(request, sink);
+        let now = Instant::from_micros(0);
+        // As the others: the whole request with one read, the answer with one write.
+        let mut buf = [0; 1024];
+        let k = io.pull(&mut buf);
+        let mut handshake = ServerHandshake::new(&CONFIG, now);
+        let Ok(Some(head)) = handshake.receive(&mut Input::new(now, &mut buf[..k])) else { return false };
+        let request = head.as_request();
+        let Ok(accepted) = request.upgrade().and_then(|request| request.accept(&AcceptOptions::new())) else { return false };
+        let mut out = BytesMut::new();
+        accepted.write(&mut out);
+        std::hint::black_box(accepted.into_connection(&CONFIG, now));
+        std::io::Write::write_all(&mut io, &out).is_ok()
     }
-    fn serve(&self, _listener: std::net::TcpListener, _deflate: bool) -> bool {
-        false
+    /// The loop that everybody writes: no flush, the adapter writes before it waits.
+    fn serve(&self, listener: std::net::TcpListener, deflate: bool) -> bool {
+        if deflate {
+            return false;
+        }
+        super::tokio_serve(listener, |stream| async move {
+            let Ok(mut ws) = WebSocket::accept(stream, &CONFIG, &AcceptOptions::new()).await else { return };
+            while let Ok(Some((event, mut reply))) = ws.read().await {
+                let sent = match event {
+                    Event::Text(text) => reply.send_text(text),
+                    Event::Binary(bytes) => reply.send_binary(bytes),
+                    _ => Ok(()),
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
+        })
     }
 }

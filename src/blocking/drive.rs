@@ -17,6 +17,10 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// For how long memory of a message that has been handed out is kept while nothing comes.
 const KEEP_MEMORY: Duration = Duration::from_secs(1);
 
+/// How long a write that blocks may keep a read from its turn: at first, and at most.
+const WRITE_TURN: Duration = Duration::from_millis(20);
+const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
+
 /// What [`wait`] has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
@@ -32,6 +36,8 @@ pub(super) struct Wire<S> {
     pub(super) stream: S,
     reading: Patience,
     writing: Patience,
+    /// How long the next write may keep a read from its turn.
+    write_turn: Duration,
 }
 
 /// The timeout of one direction.
@@ -78,6 +84,7 @@ impl<S> Wire<S> {
             stream,
             reading: Patience { set: None, ran_out: false },
             writing: Patience { set: None, ran_out: false },
+            write_turn: WRITE_TURN,
         }
     }
 }
@@ -185,18 +192,25 @@ pub(super) fn wait<S: Transport>(
             Step::Done => return Ok(Ready::Done),
             Step::Read => {
                 let deadline = flow.deadline(intake);
-                if flow.unflushed && !flush_transport(wire, flow, deadline)? {
-                    give_up_writing(wire, flow, intake, deadline)?;
-                } else {
-                    read(wire, flow, intake, deadline)?;
-                }
+                // What a buffering transport holds must not keep the read from its turn for long.
+                let turn = flow.unflushed.then(Instant::now).map(|now| now.checked_add(WRITE_TURN));
+                let until = match turn {
+                    Some(turn) if !flush_transport(wire, flow, earlier(deadline, turn))? => turn,
+                    _ => None,
+                };
+                read(wire, flow, intake, until, deadline)?;
             }
-            // Nothing is read beside: one that blocks can't do both.
-            Step::Write { .. } if !flow.connection.is_closed() => {
+            Step::Write { or_read } if !flow.connection.is_closed() => {
                 let deadline = flow.deadline(intake);
-                match wire.write(&flow.out, deadline)? {
-                    Some(n) => flow.written(n, Instant::now),
-                    None => give_up_writing(wire, flow, intake, deadline)?,
+                if or_read {
+                    write_or_read(wire, flow, intake, deadline)?;
+                } else if let Some(n) = wire.write(&flow.out, deadline)? {
+                    flow.written(n, Instant::now);
+                } else {
+                    let now = Instant::now();
+                    if deadline.is_some_and(|deadline| now >= deadline) {
+                        flow.timed_out(intake, now);
+                    }
                 }
             }
             step @ (Step::Write { .. } | Step::EndWriting | Step::Drain) => {
@@ -206,19 +220,19 @@ pub(super) fn wait<S: Transport>(
     }
 }
 
-/// One read.
+/// One read, for no longer than until `until`, if that is before the deadline. Tells whether
+/// something came.
 fn read<S: Transport>(
     wire: &mut Wire<S>,
     flow: &mut Flow,
     intake: &mut Intake,
+    until: Option<Instant>,
     deadline: Option<Instant>,
-) -> io::Result<()> {
-    let until = if intake.keeps_memory() {
-        let soon = Instant::now().checked_add(KEEP_MEMORY);
-        earlier(deadline, soon)
-    } else {
-        deadline
-    };
+) -> io::Result<bool> {
+    let mut until = earlier(until, deadline);
+    if intake.keeps_memory() {
+        until = earlier(until, Instant::now().checked_add(KEEP_MEMORY));
+    }
     let room = intake.room(flow);
     let direct = room.direct;
     match wire.read(room.bytes, until)? {
@@ -227,30 +241,35 @@ fn read<S: Transport>(
         None => {
             intake.release();
             let now = Instant::now();
+            // Nobody is told dead before a read that found nothing: here it is.
             if deadline.is_some_and(|deadline| now >= deadline) {
                 flow.timed_out(intake, now);
             }
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// A write has moved nothing for as long as it may take, or for less.
-fn give_up_writing<S: Transport>(
+/// One write, and one read if nothing can be written: a peer that writes itself may wait for us to
+/// read. What blocks can't do both, so they take turns, longer and longer ones while nothing moves.
+fn write_or_read<S: Transport>(
     wire: &mut Wire<S>,
     flow: &mut Flow,
     intake: &mut Intake,
     deadline: Option<Instant>,
 ) -> io::Result<()> {
-    let now = Instant::now();
-    if deadline.is_none_or(|deadline| now < deadline) {
+    let turn = Instant::now().checked_add(wire.write_turn);
+    if let Some(n) = wire.write(&flow.out, earlier(deadline, turn))? {
+        flow.written(n, Instant::now);
         return Ok(());
     }
-    if intake.is_empty() {
-        // Nobody is told dead before a read that found nothing.
-        return read(wire, flow, intake, deadline);
-    }
-    flow.timed_out(intake, now);
+    let found = read(wire, flow, intake, Some(Instant::now()), deadline)?;
+    wire.write_turn = match found {
+        // The peer may have room now.
+        true => MIN_TIMEOUT,
+        false => (2 * wire.write_turn).min(MAX_WRITE_TURN),
+    };
     Ok(())
 }
 

@@ -60,8 +60,8 @@
 //! event. A program that has something to say and doesn't read calls [`flush`](WebSocket::flush), or
 //! [`split`](WebSocket::split)s.
 //!
-//! While it writes it doesn't read: a peer that sends and never reads is not read from any more
-//! once the buffers of the transport are full.
+//! A peer that sends and never reads is not read from any more once the buffers of the transport
+//! and that mark are full. To send and to receive long messages at the same time, `split`.
 
 mod drive;
 mod handshake;

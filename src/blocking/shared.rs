@@ -113,19 +113,14 @@ impl Half {
     /// What the driver asks for, with regard to what others are doing.
     fn turn(&self, step: Step, deadline: Option<Instant>) -> Turn {
         let busy = self.writer != Writer::Nobody;
+        let closed = self.flow.connection.is_closed();
         match step {
-            Step::Lend => {
-                let mark = self.flow.connection.config().settings().high_water_mark;
-                if busy && self.unsent() >= mark && self.flow.connection.is_open() {
-                    return Turn::Wait(None);
-                }
-                Turn::Lend
-            }
+            Step::Lend => Turn::Lend,
+            // While another thread writes its own the reader goes on: the peer may wait for that.
+            // The output has a limit for each who appends to it.
+            Step::Write { or_read: false } if busy && !closed => Turn::Lend,
             Step::Write { or_read: true } if busy => Turn::Read(self.read_deadline(deadline)),
-            Step::Write { .. } | Step::EndWriting if busy => {
-                let closed = self.flow.connection.is_closed();
-                Turn::Wait(deadline.filter(|_| closed))
-            }
+            Step::Write { .. } | Step::EndWriting if busy => Turn::Wait(deadline),
             Step::Write { .. } => Turn::Write,
             Step::Read => Turn::Read(self.read_deadline(deadline)),
             Step::EndWriting => Turn::EndWriting,
@@ -239,7 +234,7 @@ impl<S: Transport> Shared<S> {
                 half = self.wait_for_change(half, None);
             }
         }
-        self.write(half)
+        self.write_all(half)
     }
 
     /// Writes all output that there is now, or waits until it is written.
@@ -258,7 +253,7 @@ impl<S: Transport> Shared<S> {
         half: MutexGuard<'a, Half>,
     ) -> Result<MutexGuard<'a, Half>, WebSocketError> {
         if half.writer == Writer::Nobody {
-            self.write(half)?;
+            self.write_all(half)?;
             Ok(self.half())
         } else {
             Ok(self.wait_for_change(half, None))
@@ -321,7 +316,8 @@ impl<S: Transport> Shared<S> {
     ) -> Result<MutexGuard<'a, Half>, WebSocketError> {
         match turn {
             Turn::Write => {
-                self.write(half)?;
+                // The reader has better things to do than to write for others.
+                self.write(half, Writer::Tired)?;
                 half = self.half();
             }
             Turn::Wait(deadline) => {
@@ -391,11 +387,15 @@ impl<S: Transport> Shared<S> {
     }
 
     /// Writes until there is no output left, unless somebody else does.
-    pub(super) fn write(&self, mut half: MutexGuard<'_, Half>) -> Result<(), WebSocketError> {
+    pub(super) fn write_all(&self, half: MutexGuard<'_, Half>) -> Result<(), WebSocketError> {
+        self.write(half, Writer::Somebody)
+    }
+
+    fn write(&self, mut half: MutexGuard<'_, Half>, writer: Writer) -> Result<(), WebSocketError> {
         if half.writer != Writer::Nobody || half.flow.out.is_empty() {
             return Ok(());
         }
-        half.writer = Writer::Somebody;
+        half.writer = writer;
         drop(half);
         let mut role = Role { shared: self, kept: true };
         let mut wire = lock(&self.wire);

@@ -118,7 +118,7 @@ impl<S: Transport> Reader<S> {
                 if closed {
                     // The answer to a Close frame must not wait for a call that may not come. What
                     // goes wrong now shows in the next call.
-                    let _ = shared.write(half);
+                    let _ = shared.write_all(half);
                 }
                 Ok(event.map(|event| (event, &*sender)))
             }
@@ -249,7 +249,7 @@ impl<S: Transport> Sender<S> {
         half.append(|connection, out| connection.send(data, options, out))?;
         if half.reader_waits {
             // The message was sent; what goes wrong with the transport shows in the next call.
-            let _ = self.shared.write(half);
+            let _ = self.shared.write_all(half);
         }
         Ok(())
     }
@@ -265,7 +265,7 @@ impl<S: Transport> Sender<S> {
         // Senders that wait for room never get it.
         self.shared.wake(&half);
         // The Close frame was sent; what goes wrong with the transport shows in the next call.
-        let _ = self.shared.write(half);
+        let _ = self.shared.write_all(half);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! From bytes to frames to messages: what has arrived of the frame and of the message under way.
 
+mod parts;
+
 use crate::config::{Delivery, Settings};
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN};
@@ -381,93 +383,6 @@ impl Incoming {
             Rest::Invalid => return Err(PeerError::InvalidUtf8.into()),
         }
         Ok(())
-    }
-
-    fn take_binary_part<'b>(&mut self, input: &mut Input<'b>) -> Progress<'b> {
-        if input.is_empty() && self.remaining > 0 {
-            return Progress::NeedInput;
-        }
-        let (piece, key) = self.take_piece(input);
-        unmask(piece, key);
-        let (start, end) = self.part_done();
-        Progress::Step(Step::Part { data: Data::Binary(piece), start, end })
-    }
-
-    fn take_text_part<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        inbox: &mut Inbox,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        if input.is_empty() && self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
-        if !self.carry.is_empty() {
-            return self.complete_char_part(input, inbox);
-        }
-        let (piece, key) = self.take_piece(input);
-        unmask(piece, key);
-        let split = split(piece);
-        let ends = self.fin && self.remaining == 0;
-        match split.rest {
-            Rest::Nothing => {}
-            Rest::Incomplete(beginning) if !ends => self.carry.keep(beginning),
-            Rest::Incomplete(_) | Rest::Invalid if split.text.is_empty() => {
-                return Err(PeerError::InvalidUtf8.into());
-            }
-            // The text before the bad byte is handed out first, however the input is cut.
-            Rest::Incomplete(_) | Rest::Invalid => {
-                let start = !self.started;
-                self.phase = Phase::InvalidText;
-                let data = Data::Text(split.text);
-                return Ok(Progress::Step(Step::Part { data, start, end: false }));
-            }
-        }
-        let (start, end) = self.part_done();
-        Ok(Progress::Step(Step::Part { data: Data::Text(split.text), start, end }))
-    }
-
-    /// Goes on with a character that was cut: it becomes a part of its own, in the inbox.
-    fn complete_char_part<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        inbox: &mut Inbox,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        let have = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
-        let keys = self.key.iter().cycle();
-        let bytes = input.as_bytes().iter().take(have).zip(keys).map(|(byte, key)| byte ^ key);
-        match self.carry.complete(bytes) {
-            Completed::Char { char, taken } => {
-                input.take(taken);
-                self.advance(taken);
-                inbox.begin_message(MessageKind::Text);
-                inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
-                inbox.end_message();
-                let (start, end) = self.part_done();
-                Ok(Progress::Step(Step::PartInInbox { len: char.len_utf8(), start, end }))
-            }
-            Completed::Incomplete => {
-                input.take(have);
-                self.advance(have);
-                if self.fin && self.remaining == 0 {
-                    return Err(PeerError::InvalidUtf8.into());
-                }
-                let (start, end) = self.part_done();
-                Ok(Progress::Step(Step::Part { data: Data::Text(""), start, end }))
-            }
-            Completed::Invalid => Err(PeerError::InvalidUtf8.into()),
-        }
-    }
-
-    /// A part is handed out: tells whether it is the first and the last of its message.
-    fn part_done(&mut self) -> (bool, bool) {
-        let (start, end) = (!self.started, self.fin && self.remaining == 0);
-        self.started = true;
-        if end {
-            self.end_message();
-        } else if self.remaining == 0 {
-            self.phase = Phase::Header;
-        }
-        (start, end)
     }
 
     fn end_message(&mut self) {

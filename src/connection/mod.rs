@@ -1,7 +1,8 @@
 //! The protocol after the handshake.
 //!
 //! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
-//! what doesn't lie whole in one input, `closing` and `keep_alive` keep their own states.
+//! what doesn't lie whole in one input, `timers` does what is due; `closing` and `keep_alive` keep their
+//! own states.
 
 pub(crate) mod closing;
 
@@ -9,6 +10,7 @@ mod assembly;
 mod keep_alive;
 mod receive;
 pub(crate) mod send;
+mod timers;
 
 use alloc::boxed::Box;
 use core::fmt;

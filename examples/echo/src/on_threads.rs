@@ -1,6 +1,7 @@
 //! The app on threads: one for each connection, over blocking sockets.
 
 use core::error::Error;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::HashMap;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,11 +17,20 @@ use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 struct Open {
     senders: Mutex<HashMap<usize, Sender<TcpStream>>>,
     one_less: Condvar,
+    /// Whoever comes now is closed at once.
+    ending: AtomicBool,
 }
 
 impl Open {
     fn senders(&self) -> MutexGuard<'_, HashMap<usize, Sender<TcpStream>>> {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, id: usize, sender: Sender<TcpStream>) {
+        self.senders().insert(id, sender.clone());
+        if self.ending.load(Ordering::SeqCst) {
+            close(&sender);
+        }
     }
 
     fn remove(&self, id: usize) {
@@ -38,19 +48,22 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
     thread::spawn(move || accept_all(&listener, &app, &shared));
     runtime.block_on(stopped);
 
+    open.ending.store(true, Ordering::SeqCst);
     let senders: Vec<_> = open.senders().values().cloned().collect();
     for sender in senders {
         // A peer that doesn't read must not keep the others waiting.
-        thread::spawn(move || {
-            // It may be closing by itself.
-            let _ = sender.close_output(CloseCode::GOING_AWAY, "the server ends");
-        });
+        thread::spawn(move || close(&sender));
     }
     let all_gone = open
         .one_less
         .wait_timeout_while(open.senders(), CLOSING_TIME, |senders| !senders.is_empty());
     drop(all_gone);
     Ok(())
+}
+
+fn close(sender: &Sender<TcpStream>) {
+    // It may be closing by itself.
+    let _ = sender.close_output(CloseCode::GOING_AWAY, "the server ends");
 }
 
 fn accept_all(listener: &TcpListener, app: &App, open: &Arc<Open>) {
@@ -100,7 +113,7 @@ fn handle(
     };
     // In halves, so that the main thread can close it.
     let (mut reader, sender) = ws.split()?;
-    open.senders().insert(id, sender);
+    open.add(id, sender);
     while let Some((event, sender)) = reader.read()? {
         let sent = match event {
             Event::Part { data, end, .. } => sender.send_part(data, end, SendOptions::new()),

@@ -1,0 +1,168 @@
+//! A peer that sends and never reads; two ends that write at once.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use sansocket::blocking::WebSocket;
+use sansocket::{CloseCode, Data, Delivery, Event, PeerError, Role, SendOptions, WebSocketError};
+
+use crate::support::*;
+use crate::transports::*;
+
+/// A peer that sends much and never reads: reading stops, and little is held. Then it reads.
+fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + Send + 'static) {
+    const TOTAL: usize = 64 << 20;
+    let (a, raw) = tcp();
+    let (a, meter) = Metered::new(a, false);
+    let served = thread::spawn(move || echo(server(a)));
+    let mut reading = raw.try_clone().unwrap();
+    let count = TOTAL / message_len;
+    let message = frame(0x82, &vec![7; message_len]);
+    let echoed_len = any_frame(0x82, &vec![7; message_len], false).len();
+    let flooding = thread::spawn(move || {
+        let mut raw = raw;
+        for _ in 0..count {
+            raw.write_all(&message).unwrap();
+        }
+        raw
+    });
+    // Until nothing moves any more: all buffers between are full.
+    let mut before = (u64::MAX, u64::MAX);
+    loop {
+        thread::sleep(300 * MS);
+        let now = (meter.read.load(Ordering::Relaxed), meter.written.load(Ordering::Relaxed));
+        if now == before && now.0 > 0 {
+            break;
+        }
+        before = now;
+    }
+    assert!(!flooding.is_finished());
+    assert!(before.0 < TOTAL as u64, "{before:?}");
+    let mut echoed = vec![0; echoed_len];
+    for _ in 0..count {
+        reading.read_exact(&mut echoed).unwrap();
+        assert!(echoed.ends_with(&[7; 100]) && echoed[0] == 0x82);
+    }
+    let held = meter.held.load(Ordering::Relaxed);
+    assert!(held < 4 << 20, "{held} bytes were read and not written");
+    let mut raw = flooding.join().unwrap();
+    raw.write_all(&frame(0x88, b"")).unwrap();
+    let mut rest = Vec::new();
+    raw.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, [0x88, 0]);
+    drop((raw, reading));
+    served.join().unwrap();
+}
+
+#[test]
+fn v36_a_flood_of_small_messages_is_not_taken() {
+    bounded(|| flood(1000, |mut ws| echo(&mut ws).unwrap()));
+}
+
+#[test]
+fn v36_a_flood_of_large_messages_is_not_taken() {
+    bounded(|| flood(1 << 20, |mut ws| echo(&mut ws).unwrap()));
+}
+
+#[test]
+fn v36_a_flood_of_pings_is_not_taken() {
+    bounded(|| {
+        // 64 MiB of pings, answered by a WebSocket whose owner only reads.
+        let (a, raw) = tcp();
+        let (a, meter) = Metered::new(a, false);
+        let served = serve(server(a));
+        let mut reading = raw.try_clone().unwrap();
+        let pings = frame(0x89, &[7; 100]).repeat(1000);
+        let count = (64 << 20) / pings.len();
+        let flooding = thread::spawn(move || {
+            let mut raw = raw;
+            for _ in 0..count {
+                raw.write_all(&pings).unwrap();
+            }
+            raw
+        });
+        thread::sleep(500 * MS);
+        assert!(!flooding.is_finished());
+        let mut pongs = vec![0; 102 * 1000];
+        for _ in 0..count {
+            reading.read_exact(&mut pongs).unwrap();
+            assert!(pongs.chunks(102).all(|pong| pong[..3] == [0x8a, 100, 7]));
+        }
+        assert!(meter.held.load(Ordering::Relaxed) < 4 << 20);
+        drop((flooding.join().unwrap(), reading));
+        assert_protocol(served.join().unwrap(), PeerError::ClosedWithoutHandshake);
+    });
+}
+
+/// Echoes pieces as they arrive, as ASP.NET's sample does.
+fn echo_parts(room: usize) -> (Pipe, JoinHandle<Result<(), WebSocketError>>) {
+    let (a, b) = pipe(room);
+    let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
+    (b, serve(socket(Role::Server, a, &config)))
+}
+
+#[test]
+fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
+    bounded(|| {
+        // Far more than the pipe and both marks together.
+        let message = vec![7; 2 << 20];
+        for room in [1 << 12, 1 << 16] {
+            let (b, served) = echo_parts(room);
+            let mut ws = client(b);
+            ws.send_binary(&message).unwrap();
+            assert_eq!(ws.read().unwrap().unwrap().0, Event::Binary(&message));
+            ws.close(CloseCode::NORMAL, "").unwrap();
+            served.join().unwrap().unwrap();
+        }
+        // Both at once.
+        let (a, b) = pipe(1 << 12);
+        let (mut server, mut client) = (server(a), client(b));
+        let same = message.clone();
+        let other = thread::spawn(move || {
+            server.send_binary(&same).unwrap();
+            assert_eq!(server.read().unwrap().unwrap().0, Event::Binary(&same));
+            while server.read().unwrap().is_some() {}
+        });
+        client.send_binary(&message).unwrap();
+        assert_eq!(client.read().unwrap().unwrap().0, Event::Binary(&message));
+        client.close(CloseCode::NORMAL, "").unwrap();
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn halves_send_and_receive_at_the_same_time_without_end() {
+    bounded(|| {
+        const COUNT: usize = 8;
+        for delivery in [Delivery::Whole, Delivery::Parts] {
+            let (b, served) = echo_parts(1 << 12);
+            let config = preset(Role::Client).delivery(delivery).build().unwrap();
+            let (mut reader, sender) = socket(Role::Client, b, &config).split().unwrap();
+            let message = vec![7; 2 << 20];
+            let len = message.len();
+            let sending = thread::spawn(move || {
+                for _ in 0..COUNT {
+                    sender.send_binary(&message).unwrap();
+                    // Pongs to send make the reader a writer, now and then.
+                    sender.try_send(Data::Text("x"), SendOptions::new()).unwrap_or_default();
+                    sender.send_ping(b"").unwrap();
+                }
+                sender.flush().unwrap();
+                sender
+            });
+            let mut received = 0;
+            while received < COUNT * len {
+                let (event, _) = reader.read().unwrap().unwrap();
+                if let Some((Data::Binary(bytes), _)) = event.data() {
+                    received += bytes.len();
+                }
+            }
+            sending.join().unwrap().close_output(CloseCode::NORMAL, "").unwrap();
+            while reader.read().unwrap().is_some() {}
+            drop(reader);
+            served.join().unwrap().unwrap();
+        }
+    });
+}

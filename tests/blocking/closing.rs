@@ -1,0 +1,254 @@
+//! The closing handshake and its deadlines, the end of the transport.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use sansocket::{CloseCode, Event, PeerError, Role, SendError, TimeoutError, WebSocketError};
+
+use crate::support::*;
+
+#[test]
+fn d14_an_end_without_a_close_frame_is_an_error() {
+    bounded(|| {
+        for way in WAYS {
+            for beginning in [&b""[..], b"\x81", b"\x81\x85\0\0\0\0Hel"] {
+                let (a, mut raw) = tcp();
+                raw.write_all(beginning).unwrap();
+                drop(raw);
+                let result = read_to_end(server(a), way);
+                assert_protocol(result, PeerError::ClosedWithoutHandshake);
+            }
+        }
+        // It stays so, and the status says 1006.
+        let (a, raw) = tcp();
+        drop(raw);
+        let mut ws = server(a);
+        for _ in 0..3 {
+            assert_protocol(
+                ws.read().map(|event| event.is_some()),
+                PeerError::ClosedWithoutHandshake,
+            );
+        }
+        assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
+        assert_eq!(ws.send_text("x"), Err(SendError::Closed));
+    });
+}
+
+#[test]
+fn s25_either_side_may_close() {
+    bounded(|| {
+        for closer in [Role::Client, Role::Server] {
+            let (a, b) = tcp();
+            let (mut closing, reading) = match closer {
+                Role::Client => (client(b), server(a)),
+                Role::Server => (server(a), client(b)),
+            };
+            let reading = thread::spawn(move || {
+                let mut ws = reading;
+                // Dropped by the other end, which waits for the Close frame only (D12).
+                ws.send_text("too late").unwrap();
+                let mut seen = None;
+                while let Some((event, _)) = ws.read().unwrap() {
+                    let Event::Close(Some(frame)) = event else { panic!("{event:?}") };
+                    seen = Some((frame.code, String::from(frame.reason)));
+                }
+                assert_eq!(seen, Some((CloseCode::GOING_AWAY, "later".into())));
+                ws.connection().close_status().unwrap()
+            });
+            let status = closing.close(CloseCode::GOING_AWAY, "later").unwrap().unwrap();
+            assert_eq!(status, reading.join().unwrap());
+            assert_eq!(
+                (status.code, status.by, status.clean),
+                (CloseCode::GOING_AWAY, closer, true)
+            );
+        }
+    });
+}
+
+#[test]
+fn the_server_ends_first() {
+    bounded(|| {
+        // RFC 6455 7.1.1: as a client it waits for the server's end.
+        let (mut raw, b) = tcp();
+        raw.set_read_timeout(Some(200 * MS)).unwrap();
+        let closing = thread::spawn(move || client(b).close(CloseCode::NORMAL, "").unwrap());
+        let mut close = [0; 8];
+        raw.read_exact(&mut close).unwrap();
+        raw.write_all(b"\x88\x02\x03\xe8").unwrap();
+        let error = raw.read(&mut close).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(!closing.is_finished());
+        drop(raw);
+        assert!(closing.join().unwrap().unwrap().clean);
+        // But not for ever.
+        let (mut raw, b) = tcp();
+        raw.write_all(b"\x88\x02\x03\xe8").unwrap();
+        let config = preset(Role::Client).linger_timeout(100 * MS).build().unwrap();
+        let (status, took) = timed(|| {
+            let mut ws = socket(Role::Client, b, &config);
+            while ws.read().unwrap().is_some() {}
+            ws.connection().close_status().unwrap()
+        });
+        assert!(status.clean && took < 2000 * MS, "{took:?}");
+        // As a server it ends when the Close frames are through, and waits for the client's end.
+        let (a, mut raw) = tcp();
+        let closing = thread::spawn(move || server(a).close(CloseCode::NORMAL, "").unwrap());
+        let mut close = [0; 4];
+        raw.read_exact(&mut close).unwrap();
+        raw.write_all(&frame(0x88, &close[2..])).unwrap();
+        assert_eq!(raw.read(&mut close).unwrap(), 0);
+        thread::sleep(50 * MS);
+        assert!(!closing.is_finished());
+        drop(raw);
+        assert!(closing.join().unwrap().unwrap().clean);
+    });
+}
+
+#[test]
+fn d12_close_drops_what_still_comes() {
+    bounded(|| {
+        let (a, mut raw) = tcp();
+        let closing = thread::spawn(move || {
+            let mut ws = server(a);
+            let status = ws.close(CloseCode::NORMAL, "").unwrap();
+            // Once more does no harm.
+            assert_eq!(ws.close(CloseCode::NORMAL, "").unwrap(), status);
+            status
+        });
+        let mut close = [0; 4];
+        raw.read_exact(&mut close).unwrap();
+        for _ in 0..1000 {
+            raw.write_all(&frame(0x82, &[0; 1000])).unwrap();
+        }
+        raw.write_all(&frame(0x88, b"\x0f\xa0")).unwrap();
+        assert_eq!(raw.read(&mut close).unwrap(), 0);
+        drop(raw);
+        let status = closing.join().unwrap().unwrap();
+        assert_eq!((status.code.value(), status.by, status.clean), (4000, Role::Server, true));
+    });
+}
+
+#[test]
+fn a_close_that_cannot_be_sent_does_nothing() {
+    bounded(|| {
+        let (a, mut raw) = tcp();
+        let mut ws = server(a);
+        let refused = ws.close(CloseCode::NO_STATUS, "why");
+        assert!(matches!(refused, Err(WebSocketError::Send(SendError::UnsendableCode(1005)))));
+        ws.send_text("still open").unwrap();
+        ws.flush().unwrap();
+        let mut text = [0; 12];
+        raw.read_exact(&mut text).unwrap();
+        assert_eq!(&text[2..], b"still open");
+    });
+}
+
+/// The peers that a close must come to an end with.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    /// Says nothing and takes everything.
+    Silent,
+    /// Says nothing and takes nothing, while output waits.
+    Deaf,
+    /// Sends messages all the time.
+    Talking,
+    /// Sends messages all the time, and takes nothing.
+    TalkingDeaf,
+}
+
+#[test]
+fn s27_the_close_deadline_holds_whatever_the_peer_does() {
+    bounded(|| {
+        for peer in [Peer::Silent, Peer::Deaf, Peer::Talking, Peer::TalkingDeaf] {
+            for way in ["close", "flush", "split"] {
+                let (a, raw) = tcp();
+                let config = preset(Role::Server)
+                    .close_timeout(200 * MS)
+                    .linger_timeout(200 * MS)
+                    .max_unsent(64 << 20)
+                    .build()
+                    .unwrap();
+                let mut ws = socket(Role::Server, a, &config);
+                if matches!(peer, Peer::Deaf | Peer::TalkingDeaf) {
+                    // More than all buffers between take.
+                    ws.send_binary(&vec![0; 32 << 20]).unwrap();
+                }
+                let stop = Arc::new(AtomicBool::new(false));
+                let stopped = stop.clone();
+                let mut reading = raw.try_clone().unwrap();
+                let draining = thread::spawn(move || {
+                    if matches!(peer, Peer::Silent | Peer::Talking) {
+                        let _ = reading.read_to_end(&mut Vec::new());
+                    }
+                });
+                let talking = thread::spawn(move || {
+                    let (mut raw, message) = (raw, frame(0x82, &[0; 1000]));
+                    while matches!(peer, Peer::Talking | Peer::TalkingDeaf)
+                        && !stopped.load(Ordering::Relaxed)
+                    {
+                        if raw.write_all(&message).is_err() {
+                            break;
+                        }
+                    }
+                    raw
+                });
+                let (result, took) = timed(|| match way {
+                    "close" => ws.close(CloseCode::NORMAL, "").map(drop),
+                    "flush" => {
+                        ws.close_output(CloseCode::NORMAL, "").unwrap();
+                        ws.flush()?;
+                        while ws.read()?.is_some() {}
+                        Ok(())
+                    }
+                    _ => {
+                        let (mut reader, sender) = ws.split()?;
+                        let closing = thread::spawn(move || {
+                            thread::sleep(50 * MS);
+                            sender.close_output(CloseCode::NORMAL, "").unwrap();
+                        });
+                        let result = loop {
+                            match reader.read() {
+                                Ok(Some(_)) => {}
+                                Ok(None) => break Ok(()),
+                                Err(error) => break Err(error),
+                            }
+                        };
+                        closing.join().unwrap();
+                        result
+                    }
+                });
+                assert_protocol(result, TimeoutError::Close);
+                assert!(took < 3000 * MS, "{peer:?} {way}: {took:?}");
+                stop.store(true, Ordering::Relaxed);
+                drop(talking.join().unwrap().shutdown(Shutdown::Both));
+                draining.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_drop_never_waits() {
+    bounded(|| {
+        for split in [false, true] {
+            let (a, mut raw) = tcp();
+            let config = preset(Role::Server).max_unsent(64 << 20).build().unwrap();
+            let mut ws = socket(Role::Server, a, &config);
+            raw.write_all(&frame(0x81, b"unread")).unwrap();
+            ws.send_binary(&vec![0; 32 << 20]).unwrap();
+            let ((), took) = timed(|| {
+                if split {
+                    let (reader, sender) = ws.split().unwrap();
+                    drop(sender);
+                    drop(reader);
+                } else {
+                    drop(ws);
+                }
+            });
+            assert!(took < 500 * MS, "{took:?}");
+        }
+    });
+}

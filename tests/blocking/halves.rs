@@ -1,0 +1,380 @@
+//! A reader and senders in other threads.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use sansocket::blocking::{Incoming, Transport, WebSocket};
+use sansocket::{CloseCode, Data, Event, PeerError, Role, SendError, SendOptions, WebSocketError};
+
+use crate::support::*;
+use crate::transports::*;
+
+#[test]
+fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
+    bounded(|| {
+        let (a, b) = tcp();
+        let mut ws = client(b);
+        drop(server(a));
+        let result = ws.read().map(|event| event.is_some());
+        assert_protocol(result, PeerError::ClosedWithoutHandshake);
+        assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
+
+        // The same when the reader of a split one goes, with senders left.
+        let (a, b) = tcp();
+        let mut ws = client(b);
+        let (reader, sender) = server(a).split().unwrap();
+        sender.send_text("last words").unwrap();
+        drop(reader);
+        assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("last words"));
+        assert_protocol(ws.read().map(|e| e.is_some()), PeerError::ClosedWithoutHandshake);
+        assert_closed(sender.send_text("more"));
+        assert!(!sender.is_open());
+        assert_eq!(sender.close_status().unwrap().code, CloseCode::ABNORMAL);
+
+        // And when all go, the senders first.
+        let (a, b) = tcp();
+        let mut ws = client(b);
+        let (reader, sender) = server(a).split().unwrap();
+        drop((sender.clone(), sender));
+        drop(reader);
+        assert_protocol(ws.read().map(|e| e.is_some()), PeerError::ClosedWithoutHandshake);
+    });
+}
+
+#[test]
+fn s17_a_reader_dropped_frees_a_sender_that_is_blocked_in_a_write() {
+    bounded(|| {
+        let (a, _raw) = tcp();
+        let (reader, sender) = server(a).split().unwrap();
+        let sending = thread::spawn(move || {
+            loop {
+                if let Err(error) = sender.send_binary(&[0; 1 << 20]) {
+                    return error;
+                }
+            }
+        });
+        thread::sleep(200 * MS);
+        assert!(!sending.is_finished());
+        let ((), took) = timed(|| drop(reader));
+        assert!(took < 100 * MS);
+        let error = sending.join().unwrap();
+        assert!(
+            matches!(error, WebSocketError::Send(SendError::Closed) | WebSocketError::Io(_))
+                || matches!(error, WebSocketError::Protocol(_)),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn s18_a_background_thread_writes_while_the_handler_reads() {
+    bounded(|| {
+        for room in [256, 1 << 20] {
+            let (a, b) = pipe(room);
+            let served = thread::spawn(move || {
+                let (mut reader, sender) = server(a).split().unwrap();
+                let background = thread::spawn(move || {
+                    for i in 0..1000 {
+                        sender.send_text(&format!("tick {i}")).unwrap();
+                    }
+                    sender.flush().unwrap();
+                });
+                while let Some((event, sender)) = reader.read().unwrap() {
+                    if let Some((data, _)) = event.data() {
+                        sender.try_send(data, SendOptions::new()).unwrap();
+                    }
+                }
+                background.join().unwrap();
+            });
+            let (mut reader, sender) = client(b).split().unwrap();
+            let sending = thread::spawn(move || {
+                for i in 0..1000 {
+                    sender.send_binary(&[(i % 256) as u8]).unwrap();
+                }
+                sender
+            });
+            let (mut ticks, mut echoes) = (0, 0);
+            while ticks < 1000 || echoes < 1000 {
+                match reader.read().unwrap().unwrap().0 {
+                    Event::Text(text) => {
+                        assert_eq!(text, format!("tick {ticks}"));
+                        ticks += 1;
+                    }
+                    Event::Binary(bytes) => {
+                        assert_eq!(bytes, [(echoes % 256) as u8]);
+                        echoes += 1;
+                    }
+                    event => panic!("{event:?}"),
+                }
+            }
+            sending.join().unwrap().close_output(CloseCode::NORMAL, "").unwrap();
+            while reader.read().unwrap().is_some() {}
+            drop(reader);
+            served.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn many_senders_lose_nothing_and_mix_nothing() {
+    bounded(|| {
+        const SENDERS: usize = 8;
+        const EACH: usize = 2000;
+        for room in [100, 1 << 16] {
+            let (a, b) = pipe(room);
+            let config = preset(Role::Server).max_unsent(1000).build().unwrap();
+            let (mut reader, sender) = socket(Role::Server, a, &config).split().unwrap();
+            let sending: Vec<_> = (0..SENDERS)
+                .map(|id| {
+                    let sender = sender.clone();
+                    thread::spawn(move || {
+                        for i in 0..EACH {
+                            let len = (i * 7 + id) % 130;
+                            let text = format!("{id} {i} {}", "x".repeat(len));
+                            sender.send_text(&text).unwrap();
+                        }
+                        sender.flush().unwrap();
+                    })
+                })
+                .collect();
+            let reading = thread::spawn(move || while reader.read().unwrap().is_some() {});
+            let mut ws = client(b);
+            let mut next = [0; SENDERS];
+            for _ in 0..SENDERS * EACH {
+                let Event::Text(text) = ws.read().unwrap().unwrap().0 else { panic!() };
+                let mut words = text.split(' ');
+                let mut number = || words.next().unwrap().parse::<usize>().unwrap();
+                let (id, i) = (number(), number());
+                assert_eq!(i, next[id]);
+                assert_eq!(words.next().unwrap().len(), (i * 7 + id) % 130);
+                next[id] += 1;
+            }
+            for thread in sending {
+                thread.join().unwrap();
+            }
+            ws.close(CloseCode::NORMAL, "").unwrap();
+            drop(ws);
+            reading.join().unwrap();
+            assert_closed(sender.send_text("late"));
+        }
+    });
+}
+
+#[test]
+fn a_writer_for_others_is_relieved() {
+    bounded(|| {
+        let (a, b) = pipe(1 << 12);
+        let (mut reader, sender) = server(a).split().unwrap();
+        let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
+        let draining = thread::spawn(move || {
+            let mut raw = b;
+            let mut buffer = [0; 1 << 10];
+            while raw.read(&mut buffer).unwrap() > 0 {}
+        });
+        let stop = Arc::new(AtomicBool::new(false));
+        // Always more to write, from others.
+        let flooding: Vec<_> = (0..3)
+            .map(|_| {
+                let (sender, stop) = (sender.clone(), stop.clone());
+                thread::spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        sender.send_binary(&[0; 3000]).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let worst = (0..50).map(|_| timed(|| sender.send_text("short").unwrap()).1).max().unwrap();
+        assert!(worst < 5000 * MS, "{worst:?}");
+        stop.store(true, Ordering::Relaxed);
+        for thread in flooding {
+            thread.join().unwrap();
+        }
+        sender.close_output(CloseCode::NORMAL, "").unwrap();
+        drop(sender);
+        // The peer is gone without an answer.
+        drop((draining, reading));
+    });
+}
+
+#[test]
+fn senders_wait_for_room_and_a_close_wakes_them() {
+    bounded(|| {
+        for end in ["close", "eof", "drop"] {
+            let (a, mut raw) = pipe(64);
+            let config =
+                preset(Role::Server).max_unsent(100).linger_timeout(200 * MS).build().unwrap();
+            let (reader, sender) = socket(Role::Server, a, &config).split().unwrap();
+            let sent = Arc::new(AtomicUsize::new(0));
+            let waiting: Vec<_> = (0..5)
+                .map(|_| {
+                    let (sender, sent) = (sender.clone(), sent.clone());
+                    thread::spawn(move || {
+                        loop {
+                            if let Err(error) = sender.send_binary(&[0; 50]) {
+                                return error;
+                            }
+                            sent.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            thread::sleep(100 * MS);
+            assert!(waiting.iter().all(|thread| !thread.is_finished()));
+            assert!(sent.load(Ordering::Relaxed) <= 5, "{sent:?}");
+            assert_eq!(sender.try_send(Data::Text("x"), SendOptions::new()), Err(SendError::Full));
+            let reading = thread::spawn(move || {
+                let mut reader = reader;
+                if end == "drop" {
+                    return;
+                }
+                while let Ok(Some(_)) = reader.read() {}
+            });
+            match end {
+                "close" => raw.write_all(&frame(0x88, b"\x03\xe8")).unwrap(),
+                "eof" => raw.shutdown_write().unwrap(),
+                _ => {}
+            }
+            for thread in waiting {
+                let error = thread.join().unwrap();
+                assert!(
+                    matches!(
+                        error,
+                        WebSocketError::Send(SendError::Closed)
+                            | WebSocketError::Io(_)
+                            | WebSocketError::Protocol(_)
+                    ),
+                    "{end}: {error:?}"
+                );
+            }
+            reading.join().unwrap();
+            assert_closed(sender.send_text("x"));
+            sender.flush().unwrap_or_default();
+        }
+    });
+}
+
+#[test]
+fn senders_that_wait_get_room_when_the_peer_reads() {
+    bounded(|| {
+        let (a, mut raw) = pipe(64);
+        let config = preset(Role::Server).max_unsent(100).build().unwrap();
+        let (_reader, sender) = socket(Role::Server, a, &config).split().unwrap();
+        let sending: Vec<_> = (0..5)
+            .map(|_| {
+                let sender = sender.clone();
+                thread::spawn(move || {
+                    for _ in 0..100 {
+                        sender.send_binary(&[7; 50]).unwrap();
+                    }
+                    sender.flush().unwrap();
+                })
+            })
+            .collect();
+        let mut seen = vec![0; 5 * 100 * 52];
+        raw.read_exact(&mut seen).unwrap();
+        assert!(seen.chunks(52).all(|message| message[..2] == [0x82, 50]));
+        for thread in sending {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_is_tried_to_send_while_the_reader_waits_is_written() {
+    bounded(|| {
+        let (a, mut raw) = tcp();
+        let (mut reader, sender) = server(a).split().unwrap();
+        let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
+        thread::sleep(50 * MS);
+        sender.try_send(Data::Text("now"), SendOptions::new()).unwrap();
+        let mut text = [0; 5];
+        raw.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"\x81\x03now");
+        drop(raw);
+        reading.join().unwrap();
+    });
+}
+
+#[test]
+fn v36_a_flood_is_not_taken_by_halves_either() {
+    bounded(|| {
+        let (a, mut raw) = pipe(1 << 12);
+        let (mut reader, background) = server(a).split().unwrap();
+        let ticking = thread::spawn(move || {
+            let mut ticks = 0_usize;
+            while background.send_text("tick").is_ok() {
+                ticks += 1;
+            }
+            ticks
+        });
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = taken.clone();
+        let reading = thread::spawn(move || {
+            while let Some((event, sender)) = reader.read().unwrap() {
+                if let Some((data, _)) = event.data() {
+                    // There is always room: reading stops before it is used up.
+                    match sender.try_send(data, SendOptions::new()) {
+                        Ok(()) => drop(count.fetch_add(1, Ordering::Relaxed)),
+                        Err(SendError::Full) => {
+                            sender.send(data, SendOptions::new()).unwrap();
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+        });
+        let mut to = raw.try_clone().unwrap();
+        let flooding = thread::spawn(move || {
+            let message = frame(0x82, &[7; 1000]);
+            for _ in 0..20_000 {
+                to.write_all(&message).unwrap();
+            }
+        });
+        thread::sleep(500 * MS);
+        assert!(!flooding.is_finished());
+        assert!(taken.load(Ordering::Relaxed) < 4000, "{taken:?}");
+        let (mut echoes, mut head) = (0, [0; 2]);
+        while echoes < 20_000 {
+            raw.read_exact(&mut head).unwrap();
+            match head {
+                [0x81, 4] => raw.read_exact(&mut [0; 4]).unwrap(),
+                [0x82, 126] => {
+                    raw.read_exact(&mut [0; 1002]).unwrap();
+                    echoes += 1;
+                }
+                head => panic!("{head:x?}"),
+            }
+        }
+        flooding.join().unwrap();
+        raw.write_all(&frame(0x88, b"")).unwrap();
+        raw.read_to_end(&mut Vec::new()).unwrap();
+        drop(raw);
+        reading.join().unwrap();
+        ticking.join().unwrap();
+    });
+}
+
+#[test]
+fn a_transport_without_a_second_handle_is_not_split() {
+    bounded(|| {
+        let (a, _raw) = tcp();
+        let (a, _) = Metered::new(a, false);
+        assert_eq!(server(a).split().err().unwrap().kind(), io::ErrorKind::Unsupported);
+    });
+}
+
+#[test]
+fn halves_may_live_in_other_threads() {
+    fn assert_send<T: Send>() {}
+    fn assert_sync<T: Sync>() {}
+    assert_send::<WebSocket<TcpStream>>();
+    assert_send::<sansocket::blocking::Reader<TcpStream>>();
+    assert_send::<sansocket::blocking::Messages<TcpStream>>();
+    assert_send::<Incoming<TcpStream>>();
+    assert_send::<sansocket::blocking::Sender<TcpStream>>();
+    assert_sync::<sansocket::blocking::Sender<TcpStream>>();
+}

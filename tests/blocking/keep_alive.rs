@@ -1,0 +1,101 @@
+//! Vanished peers, slow ones, idle ones.
+
+use std::io::{Read, Write};
+use std::thread;
+
+use sansocket::blocking::Transport;
+use sansocket::{PeerError, Role, TimeoutError};
+
+use crate::support::*;
+use crate::transports::*;
+
+#[test]
+fn s27_a_vanished_peer_is_noticed() {
+    bounded(|| {
+        for way in WAYS {
+            let config = preset(Role::Server)
+                .keep_alive(Some(100 * MS), Some(200 * MS))
+                .linger_timeout(100 * MS)
+                .build()
+                .unwrap();
+            // Nothing comes, nothing is read.
+            let (a, raw) = tcp();
+            let ws = socket(Role::Server, a, &config);
+            let (result, took) = timed(|| read_to_end(ws, way));
+            assert_protocol(result, TimeoutError::KeepAlive);
+            assert!(took >= 280 * MS && took < 3000 * MS, "{way}: {took:?}");
+            drop(raw);
+            // With output that doesn't move.
+            let (a, raw) = pipe(64);
+            let mut ws = socket(Role::Server, a, &config);
+            ws.send_binary(&[0; 100_000]).unwrap();
+            let (result, took) = timed(|| read_to_end(ws, way));
+            assert_protocol(result, TimeoutError::KeepAlive);
+            assert!(took >= 190 * MS && took < 3000 * MS, "{way}: {took:?}");
+            drop(raw);
+        }
+        // The same in a flush.
+        let config =
+            preset(Role::Server).keep_alive(Some(100 * MS), Some(200 * MS)).build().unwrap();
+        let (a, _raw) = pipe(64);
+        let mut ws = socket(Role::Server, a, &config);
+        ws.send_binary(&[0; 100_000]).unwrap();
+        assert_protocol(ws.flush(), TimeoutError::KeepAlive);
+        let (a, _raw) = pipe(64);
+        let (_reader, sender) = socket(Role::Server, a, &config).split().unwrap();
+        assert_protocol(sender.send_binary(&[0; 100_000]), TimeoutError::KeepAlive);
+    });
+}
+
+#[test]
+fn s27_a_slow_reader_is_not_taken_for_dead() {
+    bounded(|| {
+        for way in WAYS {
+            let config =
+                preset(Role::Server).keep_alive(Some(100 * MS), Some(500 * MS)).build().unwrap();
+            let (a, mut raw) = pipe(64);
+            let mut ws = socket(Role::Server, a, &config);
+            // Takes much longer than the timeout for what lies before the ping, but takes it.
+            ws.send_binary(&[0; 4000]).unwrap();
+            let reading = thread::spawn(move || read_to_end(ws, way));
+            let mut seen = vec![0; 4004];
+            for piece in seen.chunks_mut(200) {
+                thread::sleep(50 * MS);
+                raw.read_exact(piece).unwrap();
+            }
+            let mut ping = [0; 10];
+            raw.read_exact(&mut ping).unwrap();
+            assert_eq!(ping, *b"\x89\x08\0\0\0\0\0\0\0\x01", "{way}");
+            raw.write_all(&frame(0x8a, &ping[2..])).unwrap();
+            raw.read_exact(&mut ping).unwrap();
+            assert_eq!(ping, *b"\x89\x08\0\0\0\0\0\0\0\x02", "{way}");
+            raw.write_all(&frame(0x8a, &ping[2..])).unwrap();
+            raw.write_all(&frame(0x88, b"")).unwrap();
+            drop(raw.shutdown_write());
+            reading.join().unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn s10_an_idle_connection_sends_pongs_by_itself() {
+    bounded(|| {
+        for split in [false, true] {
+            let (a, mut raw) = tcp();
+            let config = preset(Role::Server).keep_alive(Some(100 * MS), None).build().unwrap();
+            let ws = socket(Role::Server, a, &config);
+            let served =
+                thread::spawn(move || read_to_end(ws, if split { "split" } else { "read" }));
+            let ((), took) = timed(|| {
+                for _ in 0..3 {
+                    let mut pong = [0; 2];
+                    raw.read_exact(&mut pong).unwrap();
+                    assert_eq!(pong, [0x8a, 0]);
+                }
+            });
+            assert!(took >= 250 * MS && took < 3000 * MS, "{took:?}");
+            drop(raw);
+            assert_protocol(served.join().unwrap(), PeerError::ClosedWithoutHandshake);
+        }
+    });
+}

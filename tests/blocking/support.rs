@@ -1,0 +1,150 @@
+//! What the tests of the blocking adapter share.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use sansocket::blocking::{Transport, WebSocket};
+use sansocket::{
+    Config, ConfigBuilder, Connection, Entropy, Event, Instant, Negotiated, ProtocolError, Role,
+    SendError, SendOptions, WebSocketError,
+};
+
+pub(crate) const MS: Duration = Duration::from_millis(1);
+
+/// Fails a test that hangs, instead of hanging with it.
+pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        body();
+        let _ = done.send(());
+    });
+    if wait.recv_timeout(60_000 * MS) == Err(mpsc::RecvTimeoutError::Timeout) {
+        panic!("the test hangs");
+    }
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// How long something took.
+pub(crate) fn timed<T>(body: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let value = body();
+    (value, Instant::now().saturating_duration_since(start))
+}
+
+pub(crate) fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    for stream in [&server, &client] {
+        stream.set_nodelay(true).unwrap();
+    }
+    // What the raw end of a test waits for comes soon, or never.
+    client.set_read_timeout(Some(20_000 * MS)).unwrap();
+    (server, client)
+}
+
+pub(crate) fn preset(role: Role) -> ConfigBuilder {
+    match role {
+        Role::Server => Config::server(),
+        Role::Client => Config::client(Entropy::os()),
+    }
+}
+
+pub(crate) fn socket<S: Transport>(role: Role, io: S, config: &Config) -> WebSocket<S> {
+    let connection = Connection::new(role, config, &Negotiated::new(), Instant::now());
+    WebSocket::from_connection(io, connection, &[])
+}
+
+pub(crate) fn server<S: Transport>(io: S) -> WebSocket<S> {
+    socket(Role::Server, io, &preset(Role::Server).build().unwrap())
+}
+
+pub(crate) fn client<S: Transport>(io: S) -> WebSocket<S> {
+    socket(Role::Client, io, &preset(Role::Client).build().unwrap())
+}
+
+/// The loop that everybody writes.
+pub(crate) fn echo<S: Transport>(ws: &mut WebSocket<S>) -> Result<(), WebSocketError> {
+    while let Some((event, mut reply)) = ws.read()? {
+        match event {
+            Event::Text(text) => reply.send_text(text)?,
+            Event::Binary(bytes) => reply.send_binary(bytes)?,
+            Event::Part { data, end, .. } => reply.send_part(data, end, SendOptions::new())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn serve<S: Transport + Send + 'static>(
+    mut ws: WebSocket<S>,
+) -> JoinHandle<Result<(), WebSocketError>> {
+    thread::spawn(move || echo(&mut ws))
+}
+
+/// A masked frame with a zero key, so that its payload reads as it is.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    any_frame(first, payload, true)
+}
+
+pub(crate) fn any_frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
+    let mask = if masked { 0x80 } else { 0 };
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
+        Ok(len @ 0..=125) => frame.push(mask | len as u8),
+        Ok(len) => {
+            frame.push(mask | 126);
+            frame.extend_from_slice(&len.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(mask | 127);
+            frame.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        }
+    }
+    if masked {
+        frame.extend_from_slice(&[0; 4]);
+    }
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[track_caller]
+pub(crate) fn assert_protocol<T: core::fmt::Debug>(
+    result: Result<T, WebSocketError>,
+    want: impl Into<ProtocolError>,
+) {
+    let want = want.into();
+    assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == want), "{result:?}");
+}
+
+#[track_caller]
+pub(crate) fn assert_closed<T: core::fmt::Debug>(result: Result<T, WebSocketError>) {
+    let closed = matches!(result, Err(WebSocketError::Send(SendError::Closed)));
+    assert!(closed, "{result:?}");
+}
+
+/// The ways to read until the end.
+pub(crate) const WAYS: [&str; 4] = ["read", "read_into", "messages", "split"];
+
+pub(crate) fn read_to_end<S: Transport>(
+    mut ws: WebSocket<S>,
+    way: &str,
+) -> Result<(), WebSocketError> {
+    match way {
+        "read" => echo(&mut ws),
+        "read_into" => {
+            while ws.read_into(&mut [0; 100])?.is_some() {}
+            Ok(())
+        }
+        "messages" => ws.into_messages().try_for_each(|message| message.map(drop)),
+        _ => {
+            let (mut reader, _) = ws.split()?;
+            while reader.read()?.is_some() {}
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! After every violation the peer sees the Close frame, then the end.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use sansocket::{Event, PeerError, Role, WebSocketError};
+
+use crate::support::*;
+
+/// Every kind of violation by a client, with the close code that tells of it.
+fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
+    let mut long_control = vec![0x89, 0x80 | 126, 0, 126, 0, 0, 0, 0];
+    long_control.extend_from_slice(&[0; 126]);
+    vec![
+        ("reserved bit", frame(0xc1, b"x"), 1002),
+        ("reserved bit of a control frame", frame(0xa9, b"x"), 1002),
+        ("reserved opcode", frame(0x83, b"x"), 1002),
+        ("reserved control opcode", frame(0x8b, b"x"), 1002),
+        ("unmasked", vec![0x81, 0x01, b'x'], 1002),
+        ("fragmented control", frame(0x09, b"x"), 1002),
+        ("long control", long_control, 1002),
+        ("length not minimal", vec![0x82, 0x80 | 126, 0, 5, 0, 0, 0, 0, 1, 2, 3, 4, 5], 1002),
+        ("length of 2^63", vec![0x82, 0x80 | 127, 0x80, 0, 0, 0, 0, 0, 0, 0], 1002),
+        ("stray continuation", frame(0x80, b"x"), 1002),
+        ("message in message", [frame(0x01, b"x"), frame(0x81, b"y")].concat(), 1002),
+        ("bad text", frame(0x81, b"a\xffb"), 1007),
+        ("bad text in fragments", [frame(0x01, b"\xe2"), frame(0x80, b"\x28")].concat(), 1007),
+        ("text that ends inside a character", frame(0x81, b"\xe2\x82"), 1007),
+        ("close with one byte", frame(0x88, b"x"), 1002),
+        ("close code 1005", frame(0x88, &1005_u16.to_be_bytes()), 1002),
+        ("close reason no text", frame(0x88, b"\x03\xe8\xff"), 1007),
+        ("too long", frame(0x82, &[0; 1001]), 1009),
+        ("too long in fragments", [frame(0x02, &[0; 600]), frame(0x80, &[0; 401])].concat(), 1009),
+        ("2^62 announced", vec![0x82, 0x80 | 127, 0x40, 0, 0, 0, 0, 0, 0, 0], 1009),
+    ]
+}
+
+#[test]
+fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() {
+    bounded(|| {
+        for way in WAYS {
+            for (name, bytes, code) in violations() {
+                let (a, mut raw) = tcp();
+                let config = preset(Role::Server).max_message_len(1000).build().unwrap();
+                let ws = socket(Role::Server, a, &config);
+                let served = thread::spawn(move || read_to_end(ws, way));
+                raw.write_all(&frame(0x82, b"before")).unwrap();
+                raw.write_all(&bytes).unwrap();
+                // More than anybody looks at: unread at the end, it would become a reset.
+                raw.write_all(&[0; 100_000]).unwrap();
+                let mut seen = Vec::new();
+                raw.read_to_end(&mut seen).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let close = [&[0x88, 2][..], &u16::to_be_bytes(code)].concat();
+                assert!(seen.ends_with(&close), "{way}, {name}: {seen:x?}");
+                if way == "read" {
+                    assert!(seen.starts_with(b"\x82\x06before"), "{name}: {seen:x?}");
+                }
+                drop(raw);
+                let result = served.join().unwrap();
+                assert!(matches!(result, Err(WebSocketError::Protocol(_))), "{name}: {result:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn v34_a_client_tells_its_server_too() {
+    bounded(|| {
+        for way in WAYS {
+            for (name, bytes, code) in [
+                ("masked", frame(0x81, b"x"), 1002),
+                ("reserved opcode", any_frame(0x83, b"x", false), 1002),
+                ("bad text", any_frame(0x81, b"\xff", false), 1007),
+            ] {
+                let (b, mut raw) = tcp();
+                let ws = client(b);
+                let served = thread::spawn(move || read_to_end(ws, way));
+                raw.write_all(&bytes).unwrap();
+                raw.write_all(&[0; 100_000]).unwrap();
+                let mut seen = Vec::new();
+                raw.read_to_end(&mut seen).unwrap();
+                assert_eq!((seen.len(), seen[0], seen[1]), (8, 0x88, 0x82), "{name}");
+                let unmasked = [seen[6] ^ seen[2], seen[7] ^ seen[3]];
+                assert_eq!(u16::from_be_bytes(unmasked), code, "{name}");
+                drop(raw);
+                let result = served.join().unwrap();
+                assert!(matches!(result, Err(WebSocketError::Protocol(_))), "{name}: {result:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn v34_the_drain_ends_after_the_linger_timeout_whatever_the_peer_does() {
+    bounded(|| {
+        for way in WAYS {
+            for flood in [false, true] {
+                let (a, mut raw) = tcp();
+                let config = preset(Role::Server).linger_timeout(200 * MS).build().unwrap();
+                let ws = socket(Role::Server, a, &config);
+                let stop = Arc::new(AtomicBool::new(false));
+                let stopped = stop.clone();
+                raw.write_all(&frame(0x83, b"x")).unwrap();
+                let flooding = thread::spawn(move || {
+                    while flood && !stopped.load(Ordering::Relaxed) {
+                        if raw.write_all(&[0; 10_000]).is_err() {
+                            break;
+                        }
+                    }
+                    raw
+                });
+                let (result, took) = timed(|| read_to_end(ws, way));
+                assert_protocol(result, PeerError::UnknownOpCode(3));
+                assert!(took >= 190 * MS && took < 2000 * MS, "{way} {flood}: {took:?}");
+                stop.store(true, Ordering::Relaxed);
+                flooding.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn v37_what_comes_before_a_close_frame_is_answered_before_it() {
+    bounded(|| {
+        let (a, mut raw) = tcp();
+        let served = serve(server(a));
+        let bytes = [frame(0x81, b"one"), frame(0x82, b"two"), frame(0x88, b"\x03\xe9bye")];
+        raw.write_all(&bytes.concat()).unwrap();
+        let mut seen = Vec::new();
+        raw.read_to_end(&mut seen).unwrap();
+        assert_eq!(seen, b"\x81\x03one\x82\x03two\x88\x05\x03\xe9bye");
+        drop(raw);
+        served.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_answer_to_a_close_frame_goes_out_before_the_event() {
+    bounded(|| {
+        for split in [false, true] {
+            let (a, mut raw) = tcp();
+            raw.write_all(&frame(0x88, b"\x03\xe8")).unwrap();
+            let mut answer = [0; 4];
+            let mut ws = server(a);
+            if split {
+                let (mut reader, _sender) = ws.split().unwrap();
+                assert!(matches!(reader.read().unwrap().unwrap().0, Event::Close(Some(_))));
+                raw.read_exact(&mut answer).unwrap();
+                assert!(reader.close_status().unwrap().clean);
+            } else {
+                assert!(matches!(ws.read().unwrap().unwrap().0, Event::Close(Some(_))));
+                raw.read_exact(&mut answer).unwrap();
+            }
+            assert_eq!(&answer, b"\x88\x02\x03\xe8");
+        }
+    });
+}
