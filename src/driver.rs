@@ -83,6 +83,13 @@ pub(crate) struct Flow {
     done: bool,
 }
 
+/// Output that was taken.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) bytes: BytesMut,
+    unasked: usize,
+}
+
 /// What events are lent from: bytes that were read, and the inbox.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -344,8 +351,20 @@ impl Flow {
         self.unwritable.then_some(error)
     }
 
-    /// Output that was taken away, to be written without the lock that guards this, gets shorter.
-    /// When it is gone, [`Self::written`] is told.
+    /// Takes all output, to be written without the lock that guards this. While it gets shorter
+    /// [`Self::moved`] is told, and [`Self::written`] when it is gone, or it is put back.
+    pub(crate) fn take_output(&mut self) -> Taken {
+        Taken { bytes: self.out.split(), unasked: core::mem::take(&mut self.unasked) }
+    }
+
+    /// Puts back what is left of output that was taken.
+    pub(crate) fn put_back(&mut self, taken: Taken) {
+        let newer = core::mem::replace(&mut self.out, taken.bytes);
+        self.unasked += taken.unasked.min(self.out.len());
+        self.out.unsplit(newer);
+    }
+
+    /// Output that was taken gets shorter.
     pub(crate) fn moved(&mut self) {
         self.stalled_since = None;
     }
