@@ -22,6 +22,9 @@ const KEEP_MEMORY: Duration = Duration::from_secs(1);
 const WRITE_TURN: Duration = Duration::from_millis(20);
 const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
 
+/// How many reads that are dropped make a turn.
+const DRAINS_PER_TURN: usize = 16;
+
 /// What [`wait`] has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
@@ -197,6 +200,20 @@ impl<S: Transport> Wire<S> {
         read.unwrap_or(Some(0))
     }
 
+    /// The same beside a write that blocks, for a few reads; takes note for the next turn.
+    pub(super) fn drain_turn(&mut self) -> Option<usize> {
+        let mut drained = None;
+        for _ in 0..DRAINS_PER_TURN {
+            let Some(n) = self.drain(Some(Instant::now())) else { break };
+            drained = Some(n);
+            if n == 0 {
+                break;
+            }
+        }
+        self.end_turn(drained.is_some());
+        drained
+    }
+
     /// Gives the transport back as it came: without timeouts.
     pub(super) fn into_stream(mut self) -> S {
         // One that has ended has none any more.
@@ -349,9 +366,8 @@ fn end_turn<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, step: Step) {
     match step {
         Step::Write { or_read } if or_read && wire.stream.can_resume_write() => {
             let turn = Instant::now().checked_add(wire.write_turn);
-            if !write(wire, flow, earlier(deadline, turn)) {
-                let found = drain(wire, flow, Some(Instant::now()));
-                wire.end_turn(found);
+            if !write(wire, flow, earlier(deadline, turn)) && wire.drain_turn() == Some(0) {
+                flow.received_eof();
             }
         }
         Step::Write { .. } => {
@@ -373,21 +389,14 @@ fn end_turn<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, step: Step) {
             if flow.unflushed {
                 flush_transport(wire, flow, deadline);
             }
-            if !drain(wire, flow, deadline) {
-                flow.stalled(Instant::now());
+            match wire.drain(deadline) {
+                Some(0) => flow.received_eof(),
+                Some(_) => {}
+                None => flow.stalled(Instant::now()),
             }
         }
         Step::Done | Step::Lend | Step::Read => {}
     }
-}
-
-/// Reads once and drops what comes; tells whether something came.
-fn drain<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, until: Option<Instant>) -> bool {
-    let drained = wire.drain(until);
-    if drained == Some(0) {
-        flow.received_eof();
-    }
-    drained.is_some()
 }
 
 /// Ends the transport of a closed or failed connection, while what was lent is still held.

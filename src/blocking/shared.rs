@@ -418,13 +418,7 @@ impl<S: Transport> Shared<S> {
             Turn::Write { or_read } => {
                 let patience = if or_read { wire.write_turn() } else { self.poll };
                 let moved = self.write_turn(half, patience)?;
-                let drained = if moved || !or_read {
-                    None
-                } else {
-                    let drained = wire.drain(Some(Instant::now()));
-                    wire.end_turn(drained.is_some());
-                    drained
-                };
+                let drained = if moved || !or_read { None } else { wire.drain_turn() };
                 half = self.half();
                 if drained == Some(0) {
                     half.flow.received_eof();

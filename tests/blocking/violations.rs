@@ -164,7 +164,8 @@ fn v34_a_peer_that_writes_before_it_reads_sees_the_close_frame_too() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = pipe(1 << 12);
-            let mut ws = server(a);
+            let config = preset(Role::Server).linger_timeout(20_000 * MS).build().unwrap();
+            let mut ws = socket(Role::Server, a, &config);
             let served = thread::spawn(move || {
                 if !split {
                     return echo(&mut ws);
