@@ -768,6 +768,39 @@ fn added_fields_are_written_in_their_order() {
 }
 
 #[test]
+fn v21_an_answer_gets_fields_of_its_own() {
+    let (head, _) = read_head(&[&Lines::request().bytes()], &config());
+    let head = head.unwrap().unwrap();
+    let options = AcceptOptions::new().with_field("Server", "x").unwrap();
+    let request = head.as_request().upgrade().unwrap();
+    let accepted = request.accept(&options).unwrap().with_field("Set-Cookie", "a=1").unwrap();
+    let mut out = BytesMut::new();
+    accepted.write(&mut out);
+    assert!(out.ends_with(b"\r\nServer: x\r\nSet-Cookie: a=1\r\n\r\n"));
+    assert_eq!(options, AcceptOptions::new().with_field("Server", "x").unwrap());
+    for (name, value, error) in [
+        ("X", "\r\n", FieldError::InvalidValue),
+        ("Upgrade", "x", FieldError::OwnedName),
+        ("\n", "x", FieldError::InvalidName),
+    ] {
+        let accepted = request.accept(&AcceptOptions::new()).unwrap();
+        assert_eq!(accepted.with_field(name, value).err(), Some(error));
+    }
+}
+
+#[test]
+fn heads_are_shown_as_texts_and_credentials_to_send_are_not() {
+    let lines = Lines::request().with("X", "\u{e4}\t\"");
+    let (head, _) = read_head(&[&[b"\r\n", &lines.bytes()[..]].concat()], &config());
+    let shown = format!("{:?}", head.unwrap().unwrap());
+    assert!(shown.contains("\"GET /chat HTTP/1.1\"") && shown.contains("\"X\": \""), "{shown}");
+    assert!(shown.contains("server.example.com"), "{shown}");
+    let request = ConnectRequest::new("ws://a/").unwrap().with_field("Cookie", "secret").unwrap();
+    let shown = format!("{request:?}");
+    assert!(shown.contains("Cookie") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
 fn hs14_hs15_the_callers_own_refusals() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
