@@ -8,6 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::std_instead_of_alloc,
     clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
