@@ -543,6 +543,19 @@ fn a_wrong_inbox_for_a_control_frame_is_an_error() {
     }
 }
 
+/// The same where the ping only begins in the other inbox: nothing of it is handed out.
+#[test]
+fn a_wrong_inbox_for_a_control_frame_inside_a_message_is_seen_at_once() {
+    for role in BOTH {
+        let mut end = End::preset(role);
+        end.feed(&Frame::text("ab").not_fin().to(role).bytes()).unwrap();
+        end.inbox = sansocket::Inbox::new();
+        let ping = Frame::ping("payload").to(role).bytes();
+        assert_eq!(end.feed(&ping[..ping.len() - 3]), Err(WRONG_INBOX));
+        assert_eq!(sent(role, &end.out), [Frame::close(1011, "")]);
+    }
+}
+
 /// The right inbox, shrunk at every place: nothing is lost.
 #[test]
 fn shrinking_the_inbox_never_loses_anything() {
