@@ -682,6 +682,17 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         end.conn.received_direct(usize::MAX, at_ms(0), &mut end.inbox);
         is_misuse(&mut end, "usize::MAX");
 
+        // Room that has served the message before is still there, but not lent.
+        let mut end = begun();
+        let lent = end.conn.direct_room(&mut end.inbox).unwrap().len();
+        end.conn.received_direct(lent, at_ms(0), &mut end.inbox);
+        end.feed(&[]).unwrap();
+        assert_eq!(end.events.len(), 1);
+        end.feed(&frame[..frame.len() - 900]).unwrap();
+        end.events.clear();
+        end.conn.received_direct(1, at_ms(0), &mut end.inbox);
+        is_misuse(&mut end, "lent for the message before");
+
         // Nothing read is nothing wrong, at any time.
         let mut end = begun();
         end.conn.received_direct(0, at_ms(0), &mut end.inbox);

@@ -134,12 +134,17 @@ impl Connection {
         if self.role == Role::Client {
             return self.send_message(opcode(message.kind()), message.payload(), out);
         }
-        self.check_whole(out)?;
+        let short_way = self.may_send_fast(out);
+        if !short_way {
+            self.check_whole(out)?;
+        }
         let frame = message.frame();
         out.reserve(frame.len());
         append(out, frame);
-        self.count_sent(message.payload().len(), true);
-        self.appended(frame.len());
+        if !short_way {
+            self.count_sent(message.payload().len(), true);
+            self.appended(frame.len());
+        }
         Ok(())
     }
 
@@ -222,7 +227,7 @@ impl Connection {
         payload: &[u8],
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        if self.fast_send && out.len() < self.config.settings().max_unsent {
+        if self.may_send_fast(out) {
             return self.write_frame(opcode, true, payload, out);
         }
         self.send_message_slowly(opcode, payload, out)
@@ -280,6 +285,12 @@ impl Connection {
         self.write_frame(opcode, true, payload, out)?;
         self.appended(out.len() - before);
         Ok(())
+    }
+
+    /// Whether a whole message can be sent, and nothing has to be counted.
+    #[inline]
+    fn may_send_fast(&self, out: &BytesMut) -> bool {
+        self.fast_send && out.len() < self.config.settings().max_unsent
     }
 
     /// Whether anything can be sent; a pong that waits goes first.
