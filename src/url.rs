@@ -40,7 +40,7 @@ impl Url {
         if authority.contains('@') {
             return Err(UrlError::UserInfo);
         }
-        let authority = Authority::parse(authority).map_err(|error| match error {
+        let authority = Authority::parse(authority.as_bytes()).map_err(|error| match error {
             AuthorityError::Host => UrlError::Host,
             AuthorityError::Port => UrlError::Port,
         })?;
@@ -54,15 +54,16 @@ impl Url {
             let c = target.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             return Err(UrlError::Character(c));
         }
+        let host = text_of(authority.host);
         Ok(Self {
             secure,
-            host: authority.bare_host().into(),
+            host: text_of(authority.bare_host()).into(),
             port,
             // RFC 6455 4.1(4): the port is named unless it is the scheme's default.
             authority: if port == default_port {
-                authority.host.into()
+                host.into()
             } else {
-                format!("{}:{port}", authority.host).into()
+                format!("{host}:{port}").into()
             },
             // RFC 6455 3: an empty path is "/".
             target: if target.starts_with('/') {
@@ -92,6 +93,11 @@ impl Url {
     pub(crate) const fn target(&self) -> &str {
         &self.target
     }
+}
+
+/// What was found to be ASCII.
+fn text_of(host: &[u8]) -> &str {
+    core::str::from_utf8(host).unwrap_or_default()
 }
 
 /// Schemes are compared without regard to case (RFC 6455 3).

@@ -530,7 +530,11 @@ fn v27_v46_frames_behind_the_answer_are_the_first_frames() {
 // ---------------------------------------------------------------- properties
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn v30_any_cutting_gives_the_same_outcome_and_rest(

@@ -29,7 +29,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn sizes() {
     assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
-    assert_eq!(size_of::<Inbox>(), 8);
+    assert_eq!(size_of::<Inbox>(), size_of::<usize>());
     assert!(size_of::<ProtocolError>() <= 8);
     assert!(size_of::<Result<(), ProtocolError>>() <= 8);
     assert!(size_of::<SendError>() <= 8);
@@ -113,7 +113,7 @@ fn v8_an_announcement_of_a_gigabyte_reserves_nothing() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for payload in [0, 1, 100, 1000] {
-                let mut conn = connection(role, preset(role).max_message_len(1 << 40));
+                let mut conn = connection(role, preset(role).max_message_len(isize::MAX as u64));
                 let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
                 let mut input =
                     Frame::new(opcode, vec![b'x'; payload]).announce(1 << 30).to(role).bytes();
@@ -139,7 +139,7 @@ fn the_inbox_grows_with_what_has_arrived() {
         for opcode in [TEXT, BINARY] {
             for direct in [false, true] {
                 for piece in [1, 7, 100, 1500, 5000] {
-                    let len = 300_000;
+                    let len = 60_000;
                     let mut conn = connection(role, preset(role));
                     let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
                     let frame = Frame::new(opcode, vec![b'x'; len]).to(role).bytes();
@@ -235,7 +235,8 @@ fn v38_forty_connections_over_their_limit() {
                     Frame::new(other, vec![b'x'; limit / 2]).not_fin(),
                     Frame::cont(vec![b'x'; limit / 2]),
                 ];
-                let fragments = (0..).map(|j| {
+                // Bounded, lest a missing limit goes on for ever.
+                let fragments = (0..1000).map(|j| {
                     Frame::new(if j == 0 { opcode } else { 0 }, vec![b'x'; size]).not_fin()
                 });
                 let mut failed = None;

@@ -407,7 +407,7 @@ fn config_errors_name_what_to_change() {
         server(),
         Config::client(weak_entropy_for_tests_only()),
         server().max_message_len(1).max_unsent(1).max_head_len(1).high_water_mark(1),
-        server().max_message_len((1 << 63) - 1).max_unsent(usize::MAX),
+        server().max_message_len(isize::MAX as u64).max_unsent(usize::MAX),
         server().max_message_len(u64::MAX).delivery(Delivery::Parts),
         server().keep_alive(None, None),
         server().keep_alive(Some(Duration::MAX), Some(Duration::MAX)).close_timeout(Duration::MAX),

@@ -442,7 +442,7 @@ impl<S: Transport> Shared<S> {
         mut deadline: Option<Instant>,
     ) -> io::Result<()> {
         loop {
-            let until = self.until(deadline);
+            let until = wire.write_until(deadline, || Instant::now().checked_add(self.poll));
             let mut half;
             if chunk.is_empty() {
                 if wire.flush(until)? {

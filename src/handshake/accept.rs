@@ -135,7 +135,7 @@ impl UpgradeRequest<'_> {
     /// [`Refusal`] 403 if it isn't.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
         // RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
-        let welcome = match self.origin() {
+        let welcome = match self.raw_origin() {
             None => options.allow_missing_origin,
             Some(origin) => options.origins.allows(origin, self.authority()),
         };
@@ -191,11 +191,10 @@ impl Accepted {
     /// Appends the answer as HTTP/1.1.
     pub fn write(&self, out: &mut BytesMut) {
         // RFC 6455 4.2.2(5)
-        out.reserve(192);
-        out.extend_from_slice(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Accept: ",
-        );
+        const START: &[u8; 97] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+        out.reserve(160);
+        out.extend_from_slice(START);
         out.extend_from_slice(self.key.as_bytes());
         out.extend_from_slice(b"\r\n");
         if let Some(chosen) = self.negotiated.subprotocol() {

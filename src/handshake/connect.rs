@@ -52,7 +52,7 @@ impl ConnectRequest {
     /// # Errors
     /// [`FieldError::InvalidOrigin`] unless it is `null` or `scheme://host[:port]`.
     pub fn origin(mut self, origin: &str) -> Result<Self, FieldError> {
-        if !is_origin(origin) {
+        if !is_origin(origin.as_bytes()) {
             return Err(FieldError::InvalidOrigin);
         }
         Arc::make_mut(&mut self.0).origin = Some(origin.into());

@@ -85,6 +85,6 @@ pub use crate::handshake::backoff::Backoff;
 pub use crate::handshake::head::HttpVersion;
 pub use crate::handshake::origin::OriginList;
 pub use crate::handshake::response::{HttpResponse, StatusError};
+pub use crate::http1::error::HeadError;
 pub use crate::http1::head::{Fields, FieldsIter};
-pub use crate::http1::reader::HeadError;
 pub use crate::http1::writer::FieldError;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::http1::writer::FieldError;
-use crate::kernel::class::token_len;
+use crate::kernel::class::{TOKEN, split_run};
 
 /// Which origins a server takes: the web pages whose scripts may connect, with the visitor's
 /// cookies, from the visitor's browser.
@@ -42,7 +42,7 @@ impl OriginPolicy {
         let mut list = Vec::new();
         for origin in origins {
             let origin = origin.as_ref();
-            if !is_origin(origin) {
+            if !is_origin(origin.as_bytes()) {
                 return Err(FieldError::InvalidOrigin);
             }
             list.push(origin.into());
@@ -51,11 +51,13 @@ impl OriginPolicy {
     }
 
     /// Whether a page may connect to a host.
-    pub(crate) fn allows(&self, origin: &str, host: Authority<'_>) -> bool {
+    pub(crate) fn allows(&self, origin: &[u8], host: Authority<'_>) -> bool {
         match self {
             Self::Any => true,
             Self::SameHost => is_same_host(origin, host),
-            Self::List(list) => list.0.iter().any(|listed| is_same_origin(origin, listed)),
+            Self::List(list) => {
+                list.0.iter().any(|listed| is_same_origin(origin, listed.as_bytes()))
+            }
         }
     }
 }
@@ -67,14 +69,14 @@ pub struct OriginList(Vec<Box<str>>);
 /// `scheme "://" host [ ":" port ]` (RFC 6454 6.2).
 #[derive(Clone, Copy, Debug)]
 struct Origin<'a> {
-    scheme: &'a str,
+    scheme: &'a [u8],
     authority: Authority<'a>,
 }
 
 impl<'a> Origin<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, rest) = text.split_at_checked(token_len(text.as_bytes()))?;
-        let authority = Authority::parse(rest.strip_prefix("://")?).ok()?;
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let (scheme, rest) = split_run(text, TOKEN);
+        let authority = Authority::parse(rest.strip_prefix(b"://")?).ok()?;
         (!scheme.is_empty()).then_some(Self { scheme, authority })
     }
 
@@ -84,9 +86,9 @@ impl<'a> Origin<'a> {
     }
 
     fn default_port(&self) -> Option<u16> {
-        if self.scheme.eq_ignore_ascii_case("https") {
+        if self.scheme.eq_ignore_ascii_case(b"https") {
             Some(443)
-        } else if self.scheme.eq_ignore_ascii_case("http") {
+        } else if self.scheme.eq_ignore_ascii_case(b"http") {
             Some(80)
         } else {
             None
@@ -95,13 +97,13 @@ impl<'a> Origin<'a> {
 }
 
 /// What a browser can send as the Origin of a page.
-pub(crate) fn is_origin(text: &str) -> bool {
-    text == "null" || Origin::parse(text).is_some()
+pub(crate) fn is_origin(text: &[u8]) -> bool {
+    text == b"null" || Origin::parse(text).is_some()
 }
 
-fn is_same_origin(a: &str, b: &str) -> bool {
+fn is_same_origin(a: &[u8], b: &[u8]) -> bool {
     // "null" stands for origins that are all different: it is equal to a listed "null" only.
-    if a == "null" || b == "null" {
+    if a == b"null" || b == b"null" {
         return a == b;
     }
     let (Some(a), Some(b)) = (Origin::parse(a), Origin::parse(b)) else { return false };
@@ -110,7 +112,7 @@ fn is_same_origin(a: &str, b: &str) -> bool {
         && a.port() == b.port()
 }
 
-fn is_same_host(origin: &str, host: Authority<'_>) -> bool {
+fn is_same_host(origin: &[u8], host: Authority<'_>) -> bool {
     let Some(origin) = Origin::parse(origin) else { return false };
     // Other schemes than http and https have no default, and no pages that a host has served.
     let Some(default_port) = origin.default_port() else { return false };

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::TimeoutError;
 use crate::handshake::response::{HttpResponse, StatusError, reason};
-use crate::http1::reader::HeadError;
+use crate::http1::error::HeadError;
 use crate::http1::writer::FieldError;
 
 /// A refused handshake, with the answer ready to be written.

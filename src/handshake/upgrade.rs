@@ -16,10 +16,10 @@ const VERSION: &[u8] = b"13";
 #[derive(Clone, Copy, Debug)]
 pub struct UpgradeRequest<'h> {
     head: RequestHead<'h>,
-    host: &'h str,
+    host: &'h [u8],
     authority: Authority<'h>,
     key: &'h [u8],
-    origin: Option<&'h str>,
+    origin: Option<&'h [u8]>,
 }
 
 /// The fields of the handshake, collected in one pass.
@@ -83,29 +83,29 @@ impl<'h> Collected<'h> {
         for (name, value) in head.fields.raw() {
             // The length first: most fields are none of ours.
             match name.len() {
-                4 if is(name, b"Host") => all.host.add(value),
-                6 if is(name, b"Origin") => all.origin.add(value),
-                7 if is(name, b"Upgrade") => {
+                4 if is(name, b"host") => all.host.add(value),
+                6 if is(name, b"origin") => all.origin.add(value),
+                7 if is(name, b"upgrade") => {
                     let found = all.upgrade.list.find_protocol(value, "websocket");
                     all.upgrade.add(found);
                 }
-                10 if is(name, b"Connection") => {
+                10 if is(name, b"connection") => {
                     let found = all.connection.list.find_token(value, "Upgrade");
                     all.connection.add(found);
                 }
                 // RFC 9112 6: either of them announces a body. The frames that follow the head
                 // must not be taken for it, nor it for frames.
-                14 if is(name, b"Content-Length") => {
+                14 if is(name, b"content-length") => {
                     all.has_body |= value.iter().any(|&digit| digit != b'0');
                 }
-                17 if is(name, b"Sec-WebSocket-Key") => all.key.add(value),
-                17 if is(name, b"Transfer-Encoding") => all.has_body = true,
-                21 if is(name, b"Sec-WebSocket-Version") => all.version.add(value),
-                22 if is(name, b"Sec-WebSocket-Protocol") => {
+                17 if is(name, b"sec-websocket-key") => all.key.add(value),
+                17 if is(name, b"transfer-encoding") => all.has_body = true,
+                21 if is(name, b"sec-websocket-version") => all.version.add(value),
+                22 if is(name, b"sec-websocket-protocol") => {
                     let found = all.subprotocols.list.find_token(value, "");
                     all.subprotocols.add(found);
                 }
-                24 if is(name, b"Sec-WebSocket-Extensions") => {
+                24 if is(name, b"sec-websocket-extensions") => {
                     let checked = all.extensions.list.check_extensions(value);
                     all.extensions.add(checked.map(|()| true));
                 }
@@ -116,10 +116,13 @@ impl<'h> Collected<'h> {
     }
 }
 
-/// Compares without regard to case; the length is known, which makes it a few instructions.
+/// Compares without regard to case with a name in lower case, all bytes at once. Names are tokens:
+/// among those the one bit makes letters small, and leaves the dash alone.
 #[inline]
 fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
-    name.first_chunk::<N>().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+    name.first_chunk::<N>().is_some_and(|name| {
+        name.iter().zip(wanted).fold(true, |same, (a, b)| same & (a | 0x20 == *b))
+    })
 }
 
 impl<'h> RequestHead<'h> {
@@ -178,8 +181,8 @@ impl<'h> RequestHead<'h> {
         };
         // RFC 6455 4.2.1(2), RFC 9112 3.2: exactly one, and with a target that is a URL, the
         // URL's authority counts.
-        let host = all.host.value.filter(|_| !all.host.again).and_then(ascii);
-        let Some(host) = host.map(|host| target.authority.unwrap_or(host)) else {
+        let host = all.host.value.filter(|_| !all.host.again);
+        let Some(host) = host.map(|host| target.authority.map_or(host, str::as_bytes)) else {
             return bad("there must be exactly one valid Host field");
         };
         let Ok(authority) = Authority::parse(host) else {
@@ -194,16 +197,17 @@ impl<'h> RequestHead<'h> {
         if all.extensions.is_broken() {
             return bad("Sec-WebSocket-Extensions breaks its grammar");
         }
-        let origin = all.origin.value.map(ascii);
-        if all.origin.again || origin == Some(None) {
+        let origin = all.origin.value;
+        if all.origin.again || !origin.unwrap_or_default().is_ascii() {
             return bad("there may be one Origin field only, in ASCII");
         }
-        Ok(UpgradeRequest { head: *self, host, authority, key, origin: origin.flatten() })
+        Ok(UpgradeRequest { head: *self, host, authority, key, origin })
     }
 }
 
-fn ascii(value: &[u8]) -> Option<&str> {
-    core::str::from_utf8(value).ok().filter(|value| value.is_ascii())
+/// What was found to be ASCII.
+fn text(value: &[u8]) -> &str {
+    core::str::from_utf8(value).unwrap_or_default()
 }
 
 impl<'h> UpgradeRequest<'h> {
@@ -233,15 +237,15 @@ impl<'h> UpgradeRequest<'h> {
 
     /// Returns the host that was asked for, with its port if the client named one.
     #[must_use]
-    pub const fn host(&self) -> &'h str {
-        self.host
+    pub fn host(&self) -> &'h str {
+        text(self.host)
     }
 
     /// Returns the origin of the page whose script connects; `None`: the client is no browser
     /// ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1), item 7).
     #[must_use]
-    pub const fn origin(&self) -> Option<&'h str> {
-        self.origin
+    pub fn origin(&self) -> Option<&'h str> {
+        self.origin.map(text)
     }
 
     /// Returns the subprotocols that the client speaks, the one it likes best first.
@@ -251,7 +255,7 @@ impl<'h> UpgradeRequest<'h> {
             .get_all("Sec-WebSocket-Protocol")
             .flat_map(members)
             .filter(|name| is_token(name))
-            .filter_map(ascii)
+            .map(text)
     }
 
     /// Returns the extensions that the client offers, one text for each field, as they came.
@@ -265,6 +269,10 @@ impl<'h> UpgradeRequest<'h> {
     /// [`StatusError`] unless the status is from 200 to 599.
     pub fn refuse(&self, status: u16) -> Result<Refusal, StatusError> {
         Refusal::new(status)
+    }
+
+    pub(crate) const fn raw_origin(&self) -> Option<&'h [u8]> {
+        self.origin
     }
 
     /// The host, taken apart.

@@ -7,22 +7,56 @@ use alloc::vec::Vec;
 
 use crate::kernel::class::trim;
 
+/// Where a part of a head begins and ends, in one word: it travels in a register. The reader stops
+/// before 4 GiB.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Part(u64);
+
+impl Part {
+    #[inline]
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self((start as u64) << 32 | end as u64 & 0xffff_ffff)
+    }
+
+    #[inline]
+    pub(crate) const fn start(self) -> usize {
+        (self.0 >> 32) as u32 as usize
+    }
+
+    #[inline]
+    pub(crate) const fn end(self) -> usize {
+        (self.0 & 0xffff_ffff) as u32 as usize
+    }
+
+    /// The bytes, out of those of the head from `base` on.
+    #[inline]
+    pub(crate) fn of(self, bytes: &[u8], base: usize) -> &[u8] {
+        let start = self.start().saturating_sub(base);
+        let end = self.end().saturating_sub(base);
+        bytes.get(start..end).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.start(), self.end())
+    }
+}
+
 /// Where a field lies among the bytes of its head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
-    pub(crate) name: u32,
-    pub(crate) name_end: u32,
-    pub(crate) value: u32,
-    pub(crate) value_end: u32,
+    pub(crate) name: Part,
+    pub(crate) value: Part,
 }
 
-/// Where the parts of the first line lie. A request has method and target, a response its reason.
+/// Where the parts of the first line lie.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Line {
-    pub(crate) first: u32,
-    pub(crate) first_end: u32,
-    pub(crate) second: u32,
-    pub(crate) second_end: u32,
+    /// The method of a request, the reason of a response.
+    pub(crate) first: Part,
+    /// The target of a request.
+    pub(crate) second: Part,
     /// The status of a response.
     pub(crate) status: u16,
     /// The minor version.
@@ -40,27 +74,22 @@ pub(crate) struct RawHead {
 impl RawHead {
     /// The method of a request; a token.
     pub(crate) fn method(&self) -> &str {
-        text(part(&self.bytes, self.line.first, self.line.first_end))
+        text(self.line.first.of(&self.bytes, 0))
     }
 
     /// The target of a request; visible ASCII.
     pub(crate) fn target(&self) -> &str {
-        text(part(&self.bytes, self.line.second, self.line.second_end))
+        text(self.line.second.of(&self.bytes, 0))
     }
 
     /// The reason of a response, which may be of any encoding.
     pub(crate) fn reason(&self) -> &[u8] {
-        part(&self.bytes, self.line.first, self.line.first_end)
+        self.line.first.of(&self.bytes, 0)
     }
 
     pub(crate) fn fields(&self) -> Fields<'_> {
         Fields(Source::Head { bytes: &self.bytes, spans: &self.spans })
     }
-}
-
-pub(crate) fn part(bytes: &[u8], start: u32, end: u32) -> &[u8] {
-    let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else { return &[] };
-    bytes.get(start..end).unwrap_or_default()
 }
 
 /// What the reader has found to be ASCII.
@@ -195,7 +224,7 @@ impl<'h> Iterator for RawFields<'h> {
             }
             Source::Head { bytes, spans } => {
                 let span = spans.get(self.next)?;
-                (part(bytes, span.name, span.name_end), part(bytes, span.value, span.value_end))
+                (span.name.of(bytes, 0), span.value.of(bytes, 0))
             }
         };
         self.next += 1;

@@ -3,7 +3,7 @@
 //!
 //! Every function looks at each byte a fixed number of times.
 
-use crate::kernel::class::{TOKEN, is_of, is_token, skip_blanks, token_len, trim};
+use crate::kernel::class::{TOKEN, is_of, is_token, skip_blanks, split_run, trim};
 
 /// How many empty members one list may have: RFC 9110 5.6.1.2 wants "a reasonable number" ignored.
 const MAX_EMPTY: u8 = 16;
@@ -121,9 +121,9 @@ fn skip_extension(text: &[u8]) -> Result<&[u8], ListError> {
 
 /// One token, with the blanks behind it.
 fn skip_token(text: &[u8]) -> Result<&[u8], ListError> {
-    match text.split_at_checked(token_len(text)) {
-        Some((token, rest)) if !token.is_empty() => Ok(skip_blanks(rest)),
-        _ => Err(ListError),
+    match split_run(text, TOKEN) {
+        ([], _) => Err(ListError),
+        (_, rest) => Ok(skip_blanks(rest)),
     }
 }
 

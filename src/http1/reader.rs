@@ -4,14 +4,19 @@
 //! the input is cut. A syntax error is decided at the first byte that shows it; what Host,
 //! Content-Length and Transfer-Encoding say is judged when their line has ended.
 
-use core::fmt;
 use core::mem;
+
+use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::error::LimitError;
-use crate::http1::head::{Line, RawHead, Span, part};
+use crate::http1::error::HeadError;
+use crate::http1::head::{Part, RawHead, Span};
 use crate::http1::lists::members;
-use crate::kernel::class::{TARGET, TOKEN, VALUE, is_of, is_token, run_len, token_len, value_len};
+use crate::http1::window::Window;
+use crate::kernel::class::{
+    TARGET, TOKEN, VALUE, is_of, is_token, skip_blanks, split_run, trim_end,
+};
 
 /// Which kind of head is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +29,10 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct HeadReader {
     head: RawHead,
+    /// The field under way, as far as it is known.
     span: Span,
+    /// Where the part under way begins.
+    start: usize,
     state: State,
     kind: Kind,
     max_len: usize,
@@ -77,8 +85,9 @@ const VERSION: &[u8; 5] = b"HTTP/";
 impl HeadReader {
     pub(crate) fn new(kind: Kind, max_len: usize, max_fields: usize) -> Self {
         Self {
-            head: RawHead { bytes: alloc::vec![], spans: alloc::vec![], line: Line::default() },
+            head: RawHead::default(),
             span: Span::default(),
+            start: 0,
             state: match kind {
                 Kind::Request => State::Start,
                 Kind::Response => State::ResponseVersion(0),
@@ -107,33 +116,22 @@ impl HeadReader {
         }
         let room = self.max_len.saturating_sub(self.len);
         let window = bytes.get(..room).unwrap_or(bytes);
-        let before = self.len;
-        let mut input = Window {
-            rest: window,
-            all: window,
-            base: before,
-            kept: 0,
-            #[cfg(test)]
-            scanned: 0,
-        };
-        if self.head.bytes.is_empty() {
-            self.head.bytes.reserve(window.len());
+        let mut input = Window::new(window, self.len);
+        if self.head.bytes.capacity() == 0 {
+            self.head.bytes = Vec::with_capacity(window.len());
         }
         let result = self.run(&mut input);
-        self.len = match result {
-            Err(_) => input.at() + 1,
-            Ok(_) => input.at(),
-        };
+        let taken = input.passed() + usize::from(result.is_err());
         input.keep(&mut self.head.bytes);
+        self.len += taken;
         #[cfg(test)]
         {
             self.scanned += input.scanned;
         }
-        let result = match result {
-            Ok(false) if self.len >= self.max_len => Err(LimitError::HeadTooLong.into()),
-            other => other,
-        };
-        (self.len - before, result)
+        match result {
+            Ok(false) if self.len >= self.max_len => (taken, Err(LimitError::HeadTooLong.into())),
+            result => (taken, result),
+        }
     }
 
     /// Takes the whole head out.
@@ -151,7 +149,7 @@ impl HeadReader {
                     if byte != b'\n' {
                         return Err(HeadError::LineEnd);
                     }
-                    self.head.line.first = place(input.at() + 1);
+                    self.start = input.place() + 1;
                     input.pass(State::Method)
                 }
                 State::Target => self.target(input)?,
@@ -163,8 +161,9 @@ impl HeadReader {
                 // used that recipients differ there, so it is refused, as is a bare CR.
                 State::LineLf | State::EndLf if byte != b'\n' => return Err(HeadError::LineEnd),
                 State::LineLf => input.pass(State::FieldStart),
-                State::FieldStart | State::Name | State::Blanks | State::Value | State::FieldLf => {
-                    self.fields(self.state, input)?
+                State::FieldStart => self.fields(input)?,
+                State::Name | State::Blanks | State::Value | State::FieldLf => {
+                    self.rest_of_field(self.state, input)?
                 }
                 State::EndLf => {
                     if self.kind == Kind::Request && !self.framing.host {
@@ -184,24 +183,30 @@ impl HeadReader {
     fn method(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
         input.skip(TOKEN);
         let Some(byte) = input.peek() else { return Ok(State::Method) };
-        let at = place(input.at());
-        if byte != b' ' || at == self.head.line.first {
+        let at = input.place();
+        if byte != b' ' || at == self.start {
             return Err(HeadError::Method);
         }
-        self.head.line.first_end = at;
-        self.head.line.second = at + 1;
+        self.head.line.first = Part::new(self.start, at);
+        self.start = at + 1;
         Ok(input.pass(State::Target))
     }
 
     fn target(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
         input.skip(TARGET);
         let Some(byte) = input.peek() else { return Ok(State::Target) };
-        let at = place(input.at());
-        if byte != b' ' || at == self.head.line.second {
+        let at = input.place();
+        if byte != b' ' || at == self.start {
             return Err(HeadError::Target);
         }
-        self.head.line.second_end = at;
-        Ok(input.pass(State::RequestVersion(0)))
+        self.head.line.second = Part::new(self.start, at);
+        input.pass(());
+        // The short way of nearly all requests.
+        if input.skip_text(b"HTTP/1.1\r\n") {
+            self.head.line.minor = 1;
+            return Ok(State::FieldStart);
+        }
+        Ok(State::RequestVersion(0))
     }
 
     fn request_version(&mut self, n: u8, byte: u8) -> Result<State, HeadError> {
@@ -240,7 +245,7 @@ impl HeadReader {
 
     fn status(&mut self, n: u8, byte: u8, input: &mut Window<'_>) -> Result<State, HeadError> {
         if n == 3 {
-            self.head.line.first = place(input.at() + 1);
+            self.start = input.place() + 1;
             return if byte == b' ' {
                 Ok(input.pass(State::Reason))
             } else {
@@ -261,102 +266,124 @@ impl HeadReader {
         if byte != b'\r' {
             return Err(HeadError::control(byte));
         }
-        self.head.line.first_end = place(input.at());
+        self.head.line.first = Part::new(self.start, input.place());
         Ok(input.pass(State::LineLf))
     }
 
-    /// The lines of the fields, and the empty line behind them.
+    /// The lines of the fields, up to the empty line or the end of the input.
     ///
-    /// All of it in one function, so that the places live in registers.
-    fn fields(&mut self, mut state: State, input: &mut Window<'_>) -> Result<State, HeadError> {
-        let Span { mut name, mut name_end, mut value, mut value_end } = self.span;
+    /// Whole and right lines are taken straight on. Where one isn't, what was found of it is handed
+    /// over to [`Self::rest_of_field`], which knows all cases; nothing is looked at again.
+    #[inline(never)]
+    fn fields(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
+        let end = input.end();
         loop {
-            state = match state {
-                State::FieldStart => match input.peek() {
-                    None => break,
-                    Some(b'\r') => input.pass(State::EndLf),
-                    Some(byte) if is_of(byte, TOKEN) => {
-                        if self.head.spans.len() >= self.max_fields {
-                            return Err(LimitError::TooManyFields.into());
-                        }
-                        name = place(input.at());
-                        State::Name
-                    }
+            let line = input.rest();
+            let first = line.first().copied();
+            if !first.is_some_and(|byte| is_of(byte, TOKEN)) {
+                return match first {
+                    None => Ok(State::FieldStart),
+                    Some(b'\r') => Ok(input.pass(State::EndLf)),
+                    Some(b'\n') => Err(HeadError::LineEnd),
                     // RFC 9112 5.2: a server MUST reject obs-fold, or replace it.
-                    Some(b' ' | b'\t') => return Err(HeadError::Folding),
-                    Some(b'\n') => return Err(HeadError::LineEnd),
-                    Some(_) => return Err(HeadError::FieldName),
-                },
-                State::Name => {
-                    input.skip(TOKEN);
-                    match input.peek() {
-                        None => break,
-                        Some(b':') => {
-                            name_end = place(input.at());
-                            input.pass(State::Blanks)
-                        }
-                        // RFC 9112 5.1: a server MUST reject whitespace between name and colon.
-                        Some(_) => return Err(HeadError::FieldName),
-                    }
-                }
-                State::Blanks => match input.peek() {
-                    None => break,
-                    Some(b' ' | b'\t') => input.pass(State::Blanks),
-                    Some(_) => {
-                        value = place(input.at());
-                        value_end = value;
-                        State::Value
-                    }
-                },
-                State::Value => {
-                    let start = input.at();
-                    let run = input.skip(VALUE);
-                    let kept = input.trim_end(run);
-                    if kept > 0 {
-                        value_end = place(start + kept);
-                    }
-                    match input.peek() {
-                        None => break,
-                        Some(b'\r') => input.pass(State::FieldLf),
-                        Some(byte) => return Err(HeadError::control(byte)),
-                    }
-                }
-                State::FieldLf => match input.peek() {
-                    None => break,
-                    Some(b'\n') => {
-                        self.end_field(Span { name, name_end, value, value_end }, input)?;
-                        input.pass(State::FieldStart)
-                    }
-                    Some(_) => return Err(HeadError::LineEnd),
-                },
-                // The empty line's line feed; and what never comes here.
-                State::EndLf
-                | State::Start
-                | State::StartLf
-                | State::Method
-                | State::Target
-                | State::RequestVersion(_)
-                | State::ResponseVersion(_)
-                | State::Status(_)
-                | State::Reason
-                | State::LineLf
-                | State::Done => break,
+                    Some(b' ' | b'\t') => Err(HeadError::Folding),
+                    Some(_) => Err(HeadError::FieldName),
+                };
+            }
+            if self.head.spans.len() >= self.max_fields {
+                return Err(LimitError::TooManyFields.into());
+            }
+            let start = end - line.len();
+            let (name, behind) = split_run(line, TOKEN);
+            let [b':', value @ ..] = behind else {
+                self.start = start;
+                input.go_on(behind, name.len());
+                return self.rest_of_field(State::Name, input);
             };
+            let name = Part::new(start, start + name.len());
+            let value = skip_blanks(value);
+            let start = end - value.len();
+            let (run, behind) = split_run(value, VALUE);
+            let kept = trim_end(run).len();
+            let span = Span { name, value: Part::new(start, start + kept) };
+            // The blanks at the end of the value have been looked at twice.
+            let looked_at = line.len() - behind.len() + run.len() - kept;
+            if let [b'\r', line_feed @ ..] = behind
+                && let [b'\n', ..] = line_feed
+            {
+                input.go_on(line_feed, looked_at + 1);
+                self.end_field(span, input)?;
+                input.pass(());
+                continue;
+            }
+            self.span = span;
+            input.go_on(behind, looked_at);
+            let state = if value.is_empty() { State::Blanks } else { State::Value };
+            return self.rest_of_field(state, input);
         }
-        self.span = Span { name, name_end, value, value_end };
-        Ok(state)
+    }
+
+    /// The rest of a field of which the beginning is known.
+    #[cold]
+    fn rest_of_field(
+        &mut self,
+        mut state: State,
+        input: &mut Window<'_>,
+    ) -> Result<State, HeadError> {
+        if state == State::Name {
+            input.skip(TOKEN);
+            match input.peek() {
+                None => return Ok(state),
+                Some(b':') => {}
+                // RFC 9112 5.1: a server MUST reject whitespace between name and colon.
+                Some(_) => return Err(HeadError::FieldName),
+            }
+            self.span.name = Part::new(self.start, input.place());
+            state = input.pass(State::Blanks);
+        }
+        if state == State::Blanks {
+            while let Some(b' ' | b'\t') = input.peek() {
+                input.pass(());
+            }
+            if input.peek().is_none() {
+                return Ok(state);
+            }
+            self.span.value = Part::new(input.place(), input.place());
+            state = State::Value;
+        }
+        if state == State::Value {
+            let start = input.place();
+            let run = input.skip(VALUE);
+            let kept = trim_end(run).len();
+            input.go_on(input.rest(), run.len() - kept);
+            if kept > 0 {
+                self.span.value = Part::new(self.span.value.start(), start + kept);
+            }
+            match input.peek() {
+                None => return Ok(state),
+                Some(b'\r') => input.pass(()),
+                Some(byte) => return Err(HeadError::control(byte)),
+            }
+        }
+        match input.peek() {
+            None => return Ok(State::FieldLf),
+            Some(b'\n') => {}
+            Some(_) => return Err(HeadError::LineEnd),
+        }
+        self.end_field(self.span, input)?;
+        Ok(input.pass(State::FieldStart))
     }
 
     /// The line of a field has ended.
-    #[inline]
+    #[inline(always)]
     fn end_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
         if self.head.spans.capacity() == 0 {
-            self.head.spans.reserve(16.min(self.max_fields));
+            self.head.spans = Vec::with_capacity(16.min(self.max_fields));
         }
         self.head.spans.push(span);
         // Only the names of these lengths are asked for.
         if self.kind == Kind::Request
-            && let 4 | 14 | 17 = span.name_end - span.name
+            && let 4 | 14 | 17 = span.name.end() - span.name.start()
         {
             self.judge_field(span, input)?;
         }
@@ -365,15 +392,14 @@ impl HeadReader {
 
     fn judge_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
         // Most fields lie in one input as a whole.
-        let (bytes, base) = match input.base_of(span.name) {
-            Some(base) => (input.all, base),
+        let (bytes, base) = match input.around(span.name.start()) {
+            Some(around) => around,
             None => {
                 input.keep(&mut self.head.bytes);
                 (&*self.head.bytes, 0)
             }
         };
-        let name = part(bytes, span.name - base, span.name_end - base);
-        let value = part(bytes, span.value - base, span.value_end - base);
+        let (name, value) = (span.name.of(bytes, base), span.value.of(bytes, base));
         self.framing.field(name, value)
     }
 }
@@ -410,182 +436,13 @@ impl Framing {
 
 /// RFC 9112 3.2: the value is empty if the target has no authority.
 fn is_host(value: &[u8]) -> bool {
-    value.is_empty()
-        || core::str::from_utf8(value).is_ok_and(|value| Authority::parse(value).is_ok())
-}
-
-/// Places in a head are 32 bits wide; the reader stops before that.
-fn place(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// The bytes of one input that belong to the head.
-struct Window<'w> {
-    rest: &'w [u8],
-    all: &'w [u8],
-    /// How many bytes of the head came before.
-    base: usize,
-    /// How many bytes have been copied to the head.
-    kept: usize,
-    #[cfg(test)]
-    scanned: usize,
-}
-
-impl<'w> Window<'w> {
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.rest.first().copied()
-    }
-
-    /// The place of the next byte in the head.
-    #[inline]
-    const fn at(&self) -> usize {
-        self.base + (self.all.len() - self.rest.len())
-    }
-
-    /// Passes one byte, which leads to `next`.
-    #[inline]
-    fn pass<T>(&mut self, next: T) -> T {
-        self.looked_at(1);
-        self.rest = self.rest.get(1..).unwrap_or_default();
-        next
-    }
-
-    /// Passes all bytes of a class.
-    #[inline]
-    fn skip(&mut self, class: u8) -> &'w [u8] {
-        let len = match class {
-            TOKEN => token_len(self.rest),
-            VALUE => value_len(self.rest),
-            _ => run_len(self.rest, class),
-        };
-        let (run, rest) = self.rest.split_at_checked(len).unwrap_or((self.rest, &[]));
-        self.rest = rest;
-        // The byte that ends the run has been looked at too.
-        self.looked_at(run.len() + usize::from(!rest.is_empty()));
-        run
-    }
-
-    /// How many bytes are left without the blanks at the end.
-    #[inline]
-    fn trim_end(&mut self, run: &[u8]) -> usize {
-        let last = run.iter().rposition(|byte| !matches!(byte, b' ' | b'\t'));
-        let len = last.map_or(0, |last| last + 1);
-        self.looked_at(run.len() - len);
-        len
-    }
-
-    /// Counts, for the test that bytes are not looked at again and again.
-    #[inline]
-    #[cfg_attr(not(test), expect(clippy::needless_pass_by_ref_mut, reason = "tests count"))]
-    const fn looked_at(&mut self, n: usize) {
-        #[cfg(test)]
-        {
-            self.scanned += n;
-        }
-        #[cfg(not(test))]
-        let _ = n;
-    }
-
-    /// Where the window begins in the head, if `place` lies in it.
-    fn base_of(&self, at: u32) -> Option<u32> {
-        let base = place(self.base);
-        (at >= base).then_some(base)
-    }
-
-    /// Copies to the head what has been passed.
-    fn keep(&mut self, bytes: &mut alloc::vec::Vec<u8>) {
-        let passed = self.all.len() - self.rest.len();
-        bytes.extend_from_slice(self.all.get(self.kept..passed).unwrap_or_default());
-        self.kept = passed;
-    }
-}
-
-/// A head that breaks a rule of HTTP/1.1, or passes a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HeadError {
-    /// The method is not a token, or no single space follows it.
-    Method,
-    /// The request target is missing or has characters that it can't have.
-    Target,
-    /// The version is not `HTTP/1.1`; nothing may follow it on its line.
-    Version,
-    /// Another major version of HTTP.
-    MajorVersion,
-    /// The status is not three digits from 100 to 599 with a space behind.
-    Status,
-    /// A field's name is not a token that ends with a colon.
-    FieldName,
-    /// A field's value, or the reason of a status, has a control character.
-    ControlCharacter,
-    /// A line doesn't end with CR LF.
-    LineEnd,
-    /// A line begins with a blank.
-    Folding,
-    /// Not exactly one Host field, or not a host.
-    Host,
-    /// More than one Content-Length, or not a number, or a Transfer-Encoding beside it.
-    ContentLength,
-    /// More than one Transfer-Encoding, or one that doesn't end with `chunked`.
-    TransferEncoding,
-    /// A limit of the [`Config`](crate::Config) was passed.
-    Limit(LimitError),
-}
-
-impl HeadError {
-    /// What a byte in the wrong place of a value or reason is.
-    const fn control(byte: u8) -> Self {
-        if byte == b'\n' { Self::LineEnd } else { Self::ControlCharacter }
-    }
-
-    /// What happened, for people.
-    pub(crate) const fn message(self) -> &'static str {
-        match self {
-            Self::Method => "the method is not a token followed by one space",
-            Self::Target => "the request target is missing or has a character it can't have",
-            Self::Version => "the version is not HTTP/1.1",
-            Self::MajorVersion => "the major version of HTTP is not 1",
-            Self::Status => "the status is not three digits followed by a space",
-            Self::FieldName => "a field name is not a token followed by a colon",
-            Self::ControlCharacter => "a field value or reason has a control character",
-            Self::LineEnd => "a line doesn't end with CR LF",
-            Self::Folding => "a line begins with a blank",
-            Self::Host => "there must be exactly one valid Host field",
-            Self::ContentLength => {
-                "there must be at most one Content-Length, a number, and no Transfer-Encoding \
-                 beside it"
-            }
-            Self::TransferEncoding => {
-                "there must be at most one Transfer-Encoding, which ends with chunked"
-            }
-            Self::Limit(LimitError::TooManyFields) => {
-                "the head has more fields than max_head_fields allows"
-            }
-            Self::Limit(_) => "the head is longer than max_head_len allows",
-        }
-    }
-}
-
-impl fmt::Display for HeadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
-    }
-}
-
-impl core::error::Error for HeadError {}
-
-impl From<LimitError> for HeadError {
-    fn from(error: LimitError) -> Self {
-        Self::Limit(error)
-    }
+    value.is_empty() || Authority::parse(value).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::format;
     use alloc::string::String;
-    use alloc::vec::Vec;
 
     use super::*;
 

@@ -105,60 +105,41 @@ pub(crate) fn run_len(bytes: &[u8], class: u8) -> usize {
     bytes.iter().position(|&byte| !is_of(byte, class)).unwrap_or(bytes.len())
 }
 
-/// The same for [`TOKEN`]: eight bytes at a time while they are letters and dashes, of which names
-/// of fields are made.
-#[inline]
-pub(crate) fn token_len(bytes: &[u8]) -> usize {
-    long_run_len(bytes, TOKEN, |word| {
-        let low = word & !HIGH;
-        let lower = low | (ONES * 0x20);
-        let from_a = lower + ONES * (0x80 - 0x61);
-        let past_z = lower + ONES * (0x7f - 0x7a);
-        let not_dash = (low ^ (ONES * 0x2d)) + !HIGH;
-        // A byte with its high bit set is neither, whatever its other bits.
-        (!(from_a & !past_z) & not_dash | word) & HIGH
-    })
-}
-
-/// The same for [`VALUE`]: eight bytes at a time while none of them is a control character.
+/// The same for [`VALUE`], whose runs are long: 16 bytes at a time while there are no tabs.
 #[inline]
 pub(crate) fn value_len(bytes: &[u8]) -> usize {
-    long_run_len(bytes, VALUE, |word| {
-        // The lowest bit that is set is right; those above it may come from a borrow.
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let delete = word ^ (ONES * 0x7f);
-        let delete = delete.wrapping_sub(ONES) & !delete;
-        (control | delete) & HIGH
-    })
+    let mut rest = bytes;
+    // The compiler turns each block into a few vector instructions.
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        if block.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == 0x7f)) {
+            break;
+        }
+        rest = behind;
+    }
+    bytes.len() - rest.len() + run_len(rest, VALUE)
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
-
-/// `find` marks with their high bits the bytes that need a look of their own; the lowest mark must
-/// be right.
+/// Parts the bytes of the class that come first from those behind.
 #[inline]
-fn long_run_len(bytes: &[u8], class: u8, find: impl Fn(u64) -> u64) -> usize {
-    let mut rest = bytes;
-    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
-        let marks = find(u64::from_le_bytes(*eight));
-        if marks == 0 {
-            rest = behind;
-            continue;
-        }
-        let plain = marks.trailing_zeros() / 8;
-        rest = rest.get(plain as usize..).unwrap_or_default();
-        match rest {
-            [byte, behind @ ..] if is_of(*byte, class) => rest = behind,
-            _ => return bytes.len() - rest.len(),
-        }
+pub(crate) fn split_run(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
+    let len = if class == VALUE { value_len(bytes) } else { run_len(bytes, class) };
+    match bytes.split_at_checked(len) {
+        Some(parts) => parts,
+        None => never(bytes),
     }
-    bytes.len() - rest.len() + run_len(rest, class)
+}
+
+/// A run is never longer than what it is a run of. A call, so that the compiler makes it a jump: a
+/// conditional move would keep the next field waiting until the end of this one is known.
+#[cold]
+#[inline(never)]
+const fn never(bytes: &[u8]) -> (&[u8], &[u8]) {
+    (bytes, &[])
 }
 
 /// A name: one token character at least.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && token_len(text) == text.len()
+    !text.is_empty() && run_len(text, TOKEN) == text.len()
 }
 
 /// A value that can be sent in a field.
@@ -180,20 +161,26 @@ pub(crate) fn find_unencoded(text: &[u8], class: u8) -> Option<usize> {
 }
 
 /// Without the blanks at the beginning.
-pub(crate) fn skip_blanks(mut text: &[u8]) -> &[u8] {
+#[inline]
+pub(crate) const fn skip_blanks(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
     text
 }
 
-/// Without the blanks at both ends.
-pub(crate) fn trim(text: &[u8]) -> &[u8] {
-    let mut text = skip_blanks(text);
+/// Without the blanks at the end.
+#[inline]
+pub(crate) const fn trim_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
     text
+}
+
+/// Without the blanks at both ends.
+pub(crate) const fn trim(text: &[u8]) -> &[u8] {
+    trim_end(skip_blanks(text))
 }
 
 #[cfg(test)]
@@ -211,7 +198,6 @@ mod tests {
                         text[len - 1] = other;
                         let text = &text[..len];
                         assert_eq!(value_len(text), run_len(text, VALUE), "{text:?}");
-                        assert_eq!(token_len(text), run_len(text, TOKEN), "{text:?}");
                     }
                 }
             }
