@@ -119,7 +119,9 @@ impl Half {
             // While another thread writes its own the reader goes on: the peer may wait for that.
             // The output has a limit for each who appends to it.
             Step::Write { or_read: false } if busy && !closed => Turn::Lend,
-            Step::Write { or_read: true } if busy => Turn::Read(self.read_deadline(deadline)),
+            Step::Write { or_read: true } if busy && !closed => {
+                Turn::Read(self.read_deadline(deadline))
+            }
             Step::Write { .. } | Step::EndWriting if busy => Turn::Wait(deadline),
             Step::Write { .. } => Turn::Write,
             Step::Read => Turn::Read(self.read_deadline(deadline)),
