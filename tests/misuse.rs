@@ -264,6 +264,26 @@ fn send_error_not_a_server() {
     );
 }
 
+/// F5: no slice is longer than `isize::MAX`, so a longer frame is a mistake; its header would be
+/// illegal, and the statistics would overflow.
+#[test]
+fn f5_send_error_length_too_large() {
+    for len in [isize::MAX as usize + 1, usize::MAX] {
+        leaves_the_connection_as_it_was(
+            Role::Server,
+            |_| {},
+            |c, _| c.frame_head(MessageKind::Binary, len).map(drop),
+            SendError::LengthTooLarge,
+        );
+    }
+    let mut server = connection(Role::Server, preset(Role::Server));
+    server.enable_stats();
+    for _ in 0..5 {
+        server.frame_head(MessageKind::Binary, isize::MAX as usize).unwrap();
+    }
+    assert!(server.stats().unwrap().bytes_sent > 1 << 30);
+}
+
 /// A generator that fails is an error, never a weak key; at any place of a message in fragments
 /// nothing of it is left in `out`.
 #[test]
@@ -427,6 +447,7 @@ fn every_error_says_something_about_whom_and_what() {
         SendError::UnsendableCode(1006),
         SendError::MessageInProgress,
         SendError::NotAServer,
+        SendError::LengthTooLarge,
         SendError::Entropy,
     ];
     let texts: std::collections::HashSet<_> = send.iter().map(ToString::to_string).collect();

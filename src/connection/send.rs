@@ -153,8 +153,8 @@ impl Connection {
     /// long messages. That a text is UTF-8 is the caller's duty.
     ///
     /// # Errors
-    /// [`SendError::NotAServer`] for a client; otherwise as for all sends. The connection is as it
-    /// was then.
+    /// [`SendError::NotAServer`] for a client, [`SendError::LengthTooLarge`] above `isize::MAX`;
+    /// otherwise as for all sends. The connection is as it was then.
     pub fn frame_head(&mut self, kind: MessageKind, len: usize) -> Result<FrameHead, SendError> {
         self.closing.check_open()?;
         if self.role != Role::Server {
@@ -162,6 +162,10 @@ impl Connection {
         }
         if self.sending.is_some() {
             return Err(SendError::MessageInProgress);
+        }
+        // RFC 6455 5.2: the most significant bit of a length MUST be 0.
+        if isize::try_from(len).is_err() {
+            return Err(SendError::LengthTooLarge);
         }
         self.count_sent(len, true);
         let len = u64::try_from(len).unwrap_or(u64::MAX);
@@ -384,7 +388,9 @@ impl Connection {
 
     fn count_sent(&mut self, bytes: usize, whole: bool) {
         if let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) {
-            stats.bytes_sent += u64::try_from(bytes).unwrap_or(u64::MAX);
+            // Heads may claim any length, so the sum may be anything.
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            stats.bytes_sent = stats.bytes_sent.saturating_add(bytes);
             stats.messages_sent += u64::from(whole);
         }
         self.choose_ways();
