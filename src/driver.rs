@@ -23,6 +23,8 @@ use bytes::{Buf, BytesMut};
 
 use crate::config::Settings;
 use crate::connection::Connection;
+#[cfg(feature = "tokio")]
+use crate::error::SendError;
 use crate::error::{ProtocolError, TimeoutError};
 use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
@@ -43,7 +45,8 @@ pub(crate) enum Step {
     Lend,
     /// Read, but not beyond [`Flow::deadline`].
     Read,
-    /// Write some of `out`; and read, if `or_read` and it can't be written at once.
+    /// Write some of `out`; and if it can't be written at once: read, or drain after the connection
+    /// has ended, if `or_read`.
     Write { or_read: bool },
     /// End the writing half of the transport.
     EndWriting,
@@ -65,12 +68,19 @@ pub(crate) struct Driver {
 pub(crate) struct Flow {
     pub(crate) connection: Connection,
     pub(crate) out: BytesMut,
+    /// How much of `out` comes of no event, at most: its senders wait for room by themselves.
+    unasked: usize,
     /// When an output above its mark last got shorter, or got above it.
     stalled_since: Option<Instant>,
     /// Until when to linger; set when the connection is first seen to be closed.
     linger_until: Option<Instant>,
     /// Whether something was written that a buffering transport may still hold.
     pub(crate) unflushed: bool,
+    /// A write has failed: nothing more is written, but what the peer has said before is handed out.
+    unwritable: bool,
+    /// Why, until it is told.
+    #[cfg(feature = "tokio")]
+    write_error: Option<io::Error>,
     writing_ended: bool,
     reading_ended: bool,
     done: bool,
@@ -100,7 +110,7 @@ impl Driver {
 pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Instant) -> Step {
     if !flow.connection.is_closed() {
         if intake.has_event(flow) {
-            if flow.may_receive() {
+            if flow.may_receive() || flow.unwritable {
                 return Step::Lend;
             }
             flow.begin_stall(clock);
@@ -116,7 +126,7 @@ pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Ins
     if flow.connection.is_closed() {
         return flow.end_step(clock);
     }
-    if flow.out.is_empty() {
+    if flow.out.is_empty() || flow.unwritable {
         flow.out = BytesMut::new();
         return Step::Read;
     }
@@ -156,9 +166,13 @@ impl Flow {
         Self {
             connection,
             out,
+            unasked: 0,
             stalled_since: None,
             linger_until: None,
             unflushed: false,
+            unwritable: false,
+            #[cfg(feature = "tokio")]
+            write_error: None,
             writing_ended: false,
             reading_ended: false,
             done: false,
@@ -169,6 +183,7 @@ impl Flow {
         self.connection.config().settings()
     }
 
+    /// Whether one who sends unasked should wait.
     pub(crate) fn is_above_mark(&self) -> bool {
         self.out.len() >= self.settings().high_water_mark
     }
@@ -176,7 +191,8 @@ impl Flow {
     /// Whether output may grow by what comes of an event. Once our Close frame is sent that is pongs
     /// only, which have a limit of their own; and the peer's Close frame is awaited.
     fn may_receive(&self) -> bool {
-        !self.is_above_mark() || !self.connection.is_open()
+        let answers = self.out.len().saturating_sub(self.unasked);
+        answers < self.settings().high_water_mark || !self.connection.is_open()
     }
 
     /// Fails the closing handshake if its deadline has passed at `now`.
@@ -189,7 +205,8 @@ impl Flow {
 
     /// The end of the transport, once the connection is closed or has failed.
     pub(crate) fn end_step(&mut self, clock: impl Fn() -> Instant) -> Step {
-        if self.done {
+        if self.done || self.unwritable {
+            self.done = true;
             return Step::Done;
         }
         self.begin_linger(&clock);
@@ -197,7 +214,8 @@ impl Flow {
         let overdue = self.linger_until.is_some_and(|until| clock() >= until);
         if !self.writing_ended {
             if !self.out.is_empty() && !overdue {
-                return Step::Write { or_read: false };
+                // A peer that writes before it reads must get done with it.
+                return Step::Write { or_read: !self.reading_ended };
             }
             // RFC 6455 7.1.1: the server ends first. Whoever fails the connection ends too.
             let ends_first =
@@ -282,6 +300,7 @@ impl Flow {
     /// `n` bytes of `out` have been written.
     pub(crate) fn written(&mut self, n: usize, clock: impl Fn() -> Instant) {
         self.out.advance(n.min(self.out.len()));
+        self.unasked = self.unasked.min(self.out.len());
         self.stalled_since = None;
         self.unflushed = true;
         if self.connection.waits_for_writes() {
@@ -309,8 +328,8 @@ impl Flow {
         let _ = self.connection.receive_eof();
     }
 
-    /// A read or a write failed: there is no transport any more.
-    fn transport_failed(&mut self) {
+    /// There is no transport any more, or as good as none.
+    pub(crate) fn abandon(&mut self) {
         self.received_eof();
         self.out = BytesMut::new();
         self.done = true;
@@ -319,13 +338,60 @@ impl Flow {
     /// Ends a transport that failed; an error only if the connection was not over anyway.
     pub(crate) fn end_failed_transport(&mut self, error: io::Error) -> Result<(), io::Error> {
         let was_over = self.connection.is_closed();
-        self.transport_failed();
+        self.abandon();
         if was_over { Ok(()) } else { Err(error) }
     }
 
     /// How the connection has ended, for [`Step::Done`].
     pub(crate) fn result(&self) -> Result<(), ProtocolError> {
         self.connection.error().map_or(Ok(()), Err)
+    }
+}
+
+/// For an adapter that can do several things at once.
+#[cfg(feature = "tokio")]
+impl Flow {
+    /// Sends what comes of no event, for one who waits for room by himself. It doesn't keep events
+    /// from being lent: the peer may wait for us to read before it reads.
+    pub(crate) fn send_unasked(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let before = self.out.len();
+        send(&mut self.connection, &mut self.out)?;
+        self.unasked += self.out.len().saturating_sub(before);
+        Ok(())
+    }
+
+    /// What a buffering transport held has been written.
+    pub(crate) fn flushed(&mut self) {
+        self.unflushed = false;
+        self.stalled_since = None;
+    }
+
+    /// A write has failed. What the peer has said before is handed out first: it may tell why. Then
+    /// [`Self::write_error`] is due.
+    pub(crate) fn write_failed(&mut self, error: Option<io::Error>) {
+        self.unwritable = true;
+        self.write_error = error;
+        self.out = BytesMut::new();
+        self.unflushed = false;
+    }
+
+    /// Whether a write has failed.
+    pub(crate) const fn is_unwritable(&self) -> bool {
+        self.unwritable
+    }
+
+    /// Why nothing can be written any more; for a read that has found nothing.
+    pub(crate) fn write_error(&mut self) -> Option<io::Error> {
+        let error = self.write_error.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        self.unwritable.then_some(error)
+    }
+
+    /// What somebody who waits for room, or for the end of the connection, may want to know of.
+    pub(crate) fn news(&self) -> (usize, bool, bool) {
+        (self.out.len(), self.unwritable, self.connection.is_closed())
     }
 }
 

@@ -208,6 +208,10 @@ fn v8_v48_a_huge_announcement_waits_and_reserves_nothing() {
             for len in [1 << 30, 1 << 32, 1 << 62, (1 << 63) - 1] {
                 for opcode in [TEXT, BINARY] {
                     let limit = if delivery == Delivery::Whole { LARGE } else { u64::MAX };
+                    if len > limit {
+                        // On a machine of 32 bits it is refused.
+                        continue;
+                    }
                     let config =
                         preset(role).max_message_len(limit).delivery(delivery).build().unwrap();
                     let mut end = End::new(role, &config);

@@ -56,9 +56,10 @@ struct Patience {
 
 impl Patience {
     /// Tells what to set for a call that may take as long as `needed`; `None`: what is set will do.
-    fn adjust(&mut self, needed: Option<Duration>) -> Option<Option<Duration>> {
+    /// With `exact` it must not run out early either.
+    fn adjust(&mut self, needed: Option<Duration>, exact: bool) -> Option<Option<Duration>> {
         let needed = needed.map(|needed| needed.max(MIN_TIMEOUT));
-        let ran_out = core::mem::take(&mut self.ran_out);
+        let ran_out = core::mem::take(&mut self.ran_out) || exact;
         let will_do = match (self.set, needed) {
             (None, _) | (Some(None), Some(_)) => false,
             (Some(None), None) => true,
@@ -99,7 +100,7 @@ impl<S: Transport> Wire<S> {
         deadline: Option<Instant>,
     ) -> io::Result<Option<usize>> {
         loop {
-            if let Some(timeout) = self.reading.adjust(time_left(deadline)) {
+            if let Some(timeout) = self.reading.adjust(time_left(deadline), false) {
                 self.stream.set_read_timeout(timeout)?;
             }
             match self.stream.read(buffer) {
@@ -120,14 +121,12 @@ impl<S: Transport> Wire<S> {
         deadline: Option<Instant>,
     ) -> io::Result<Option<usize>> {
         loop {
-            if let Some(timeout) = self.writing.adjust(time_left(deadline)) {
-                self.stream.set_write_timeout(timeout)?;
-            }
+            self.set_write_timeout(deadline)?;
             match self.stream.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => {
-                    self.writing.ran_out = true;
+                    self.out_of_time()?;
                     return Ok(None);
                 }
                 written => return written.map(Some),
@@ -139,18 +138,40 @@ impl<S: Transport> Wire<S> {
     /// timeout.
     pub(super) fn flush(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         loop {
-            if let Some(timeout) = self.writing.adjust(time_left(deadline)) {
-                self.stream.set_write_timeout(timeout)?;
-            }
+            self.set_write_timeout(deadline)?;
             match self.stream.flush() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => {
-                    self.writing.ran_out = true;
+                    self.out_of_time()?;
                     return Ok(false);
                 }
                 flushed => return flushed.map(|()| true),
             }
         }
+    }
+
+    /// A write has run out of its time: an error if it can't be done again.
+    fn out_of_time(&mut self) -> io::Result<()> {
+        self.writing.ran_out = true;
+        if self.stream.can_resume_write() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+
+    fn set_write_timeout(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        let exact = !self.stream.can_resume_write();
+        match self.writing.adjust(time_left(deadline), exact) {
+            Some(timeout) => self.stream.set_write_timeout(timeout),
+            None => Ok(()),
+        }
+    }
+
+    /// Until when a write may take whose last deadline is `last`, but which should look up at `look`
+    /// if it can.
+    pub(super) fn write_until(
+        &self,
+        last: Option<Instant>,
+        look: impl FnOnce() -> Option<Instant>,
+    ) -> Option<Instant> {
+        if self.stream.can_resume_write() { earlier(last, look()) } else { last }
     }
 
     /// Reads once and drops what comes; `None`: nothing came. A reset is an end as any other.
@@ -191,27 +212,18 @@ pub(super) fn wait<S: Transport>(
             Step::Lend => return Ok(Ready::Event),
             Step::Done => return Ok(Ready::Done),
             Step::Read => {
+                let until = if flow.unflushed { flush_or_read(wire, flow)? } else { None };
                 let deadline = flow.deadline(intake);
-                // What a buffering transport holds must not keep the read from its turn for long.
-                let turn = flow.unflushed.then(Instant::now).map(|now| now.checked_add(WRITE_TURN));
-                let until = match turn {
-                    Some(turn) if !flush_transport(wire, flow, earlier(deadline, turn))? => turn,
-                    _ => None,
-                };
                 read(wire, flow, intake, until, deadline)?;
             }
-            Step::Write { or_read } if !flow.connection.is_closed() => {
-                let deadline = flow.deadline(intake);
-                if or_read {
-                    write_or_read(wire, flow, intake, deadline)?;
-                } else if let Some(n) = wire.write(&flow.out, deadline)? {
-                    flow.written(n, Instant::now);
-                } else {
-                    let now = Instant::now();
-                    if deadline.is_some_and(|deadline| now >= deadline) {
-                        flow.timed_out(intake, now);
-                    }
-                }
+            Step::Write { or_read: true }
+                if wire.stream.can_resume_write() && !flow.connection.is_closed() =>
+            {
+                write_or_read(wire, flow, intake)?;
+            }
+            Step::Write { .. } if !flow.connection.is_closed() => {
+                flow.begin_stall(Instant::now);
+                end_turn(wire, flow, Step::Write { or_read: false })?;
             }
             step @ (Step::Write { .. } | Step::EndWriting | Step::Drain) => {
                 end_turn(wire, flow, step)?;
@@ -257,8 +269,8 @@ fn write_or_read<S: Transport>(
     wire: &mut Wire<S>,
     flow: &mut Flow,
     intake: &mut Intake,
-    deadline: Option<Instant>,
 ) -> io::Result<()> {
+    let deadline = flow.deadline(intake);
     let turn = Instant::now().checked_add(wire.write_turn);
     if let Some(n) = wire.write(&flow.out, earlier(deadline, turn))? {
         flow.written(n, Instant::now);
@@ -273,16 +285,30 @@ fn write_or_read<S: Transport>(
     Ok(())
 }
 
+/// Writes what a transport that buffers still holds. If that takes longer than a turn a read comes
+/// in between: the result tells until when.
+fn flush_or_read<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) -> io::Result<Option<Instant>> {
+    flow.begin_stall(Instant::now);
+    let turn = Instant::now().checked_add(WRITE_TURN);
+    let until = wire.write_until(flow.stall_deadline(), || turn);
+    let flushed = flush_transport(wire, flow, until)?;
+    Ok(turn.filter(|_| !flushed))
+}
+
 fn flush_transport<S: Transport>(
     wire: &mut Wire<S>,
     flow: &mut Flow,
     deadline: Option<Instant>,
 ) -> io::Result<bool> {
-    flow.unflushed = !wire.flush(deadline)?;
-    Ok(!flow.unflushed)
+    let flushed = wire.flush(deadline)?;
+    if flushed {
+        flow.unflushed = false;
+        flow.moved();
+    }
+    Ok(flushed)
 }
 
-/// One turn of the end of a transport.
+/// One turn that needs no input.
 fn end_turn<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, step: Step) -> io::Result<()> {
     let deadline = flow.stall_deadline();
     match step {

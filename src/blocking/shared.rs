@@ -119,7 +119,9 @@ impl Half {
             // While another thread writes its own the reader goes on: the peer may wait for that.
             // The output has a limit for each who appends to it.
             Step::Write { or_read: false } if busy && !closed => Turn::Lend,
-            Step::Write { or_read: true } if busy => Turn::Read(self.read_deadline(deadline)),
+            Step::Write { or_read: true } if busy && !closed => {
+                Turn::Read(self.read_deadline(deadline))
+            }
             Step::Write { .. } | Step::EndWriting if busy => Turn::Wait(deadline),
             Step::Write { .. } => Turn::Write,
             Step::Read => Turn::Read(self.read_deadline(deadline)),
@@ -440,7 +442,7 @@ impl<S: Transport> Shared<S> {
         mut deadline: Option<Instant>,
     ) -> io::Result<()> {
         loop {
-            let until = self.until(deadline);
+            let until = wire.write_until(deadline, || Instant::now().checked_add(self.poll));
             let mut half;
             if chunk.is_empty() {
                 if wire.flush(until)? {

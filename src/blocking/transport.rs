@@ -11,9 +11,10 @@ use std::net::{Shutdown, TcpStream};
 ///
 /// * `read` returns 0 at the peer's end. It and `write` return
 ///   [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) when their
-///   timeout has passed and nothing was moved, and then as little as nothing is lost. A transport
-///   in non-blocking mode would do the same at once, and keep its thread busy with asking again.
-/// * A timeout that runs out early does no harm: the adapter asks again.
+///   timeout has passed and nothing was moved. A transport in non-blocking mode would say so at
+///   once, and keep its thread busy with asking again.
+/// * A timeout that runs out early does no harm: the adapter asks again. If a `write` can't promise
+///   that nothing was moved then, [`can_resume_write`](Self::can_resume_write) says so.
 /// * If it buffers, `flush` writes what it holds: the adapter calls it before it waits.
 /// * [`try_clone`](Self::try_clone) can stay as it is: then the transport can't be
 ///   [`split`](crate::blocking::WebSocket::split). A TLS stream has one state for both directions
@@ -78,6 +79,15 @@ pub trait Transport: Read + Write {
     /// If the transport can't.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
+    /// Returns whether a `write` that has run out of its time has moved nothing, so that it can be
+    /// done again. TCP on Windows can't tell.
+    ///
+    /// If it can't be resumed, a write gets all the time there is, the connection fails if that is
+    /// over, and nothing is read beside a write.
+    fn can_resume_write(&self) -> bool {
+        true
+    }
+
     /// Ends the writing half, behind what was written: the peer reads the end of the stream.
     /// Reading goes on.
     ///
@@ -99,6 +109,11 @@ pub trait Transport: Read + Write {
 }
 
 impl Transport for TcpStream {
+    /// On Windows a send that has timed out may have sent a part, and nobody knows how much.
+    fn can_resume_write(&self) -> bool {
+        !cfg!(windows)
+    }
+
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         Self::set_read_timeout(self, timeout)
     }

@@ -3,6 +3,8 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use std::io;
+
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,12 +13,13 @@ use crate::adapter::WebSocketError;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::send::SendOptions;
-use crate::driver;
+use crate::driver::{self, Driver};
 use crate::error::SendError;
 use crate::event::OwnedEvent;
 use crate::message::Message;
 use crate::tokio::WebSocket;
-use crate::tokio::drive::{Ready, poll_event, poll_flush};
+use crate::tokio::drive::{MAX_TURNS, Ready, Timer, poll_event, poll_flush};
+use crate::tokio::wakers::Wakers;
 
 /// Owned messages as [`Stream`] and [`Sink`], for combinators and queues.
 ///
@@ -26,12 +29,21 @@ use crate::tokio::drive::{Ready, poll_event, poll_flush};
 #[derive(Debug)]
 pub struct Messages<S> {
     socket: WebSocket<S>,
+    /// The stream and the sink may be in two tasks, by a `split` of somebody's.
+    wakers: Wakers,
     finished: bool,
 }
 
+/// Who waits.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Stream,
+    Sink,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
-    pub(super) const fn new(socket: WebSocket<S>) -> Self {
-        Self { socket, finished: false }
+    pub(super) fn new(socket: WebSocket<S>) -> Self {
+        Self { socket, wakers: Wakers::new(), finished: false }
     }
 
     /// Returns the connection: whether it is open, how it has closed.
@@ -45,13 +57,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     }
 
     /// Drives the transport to the next event, or to the end of the connection.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ready, WebSocketError>> {
-        let WebSocket { io, driver, timer, .. } = &mut self.socket;
-        let (flow, intake) = (&mut driver.flow, &mut driver.intake);
-        Poll::Ready(match ready!(poll_event(io, flow, intake, timer, cx)) {
-            Ok(ready) => Ok(ready),
-            Err(error) => Ok(flow.end_failed_transport(error).map(|()| Ready::Done)?),
+    fn poll_event(&mut self, end: End, cx: &Context<'_>) -> Poll<io::Result<Ready>> {
+        self.poll(end, cx, |io, Driver { flow, intake }, timer, cx| {
+            poll_event(io, flow, intake, timer, cx)
         })
+    }
+
+    /// Polls the transport with a waker that wakes both ends, and wakes the other one if there is
+    /// room now, or never will be again.
+    fn poll<T>(
+        &mut self,
+        end: End,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut S, &mut Driver, &mut Timer, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let id = end as u64;
+        // Before the transport is polled: it may wake at once.
+        self.wakers.register(id, cx.waker());
+        let WebSocket { io, driver, timer, .. } = &mut self.socket;
+        let before = driver.flow.news();
+        let polled = poll(io, driver, timer, &mut self.wakers.context());
+        if driver.flow.news() != before {
+            self.wakers.wake_others(id);
+        }
+        if polled.is_ready() {
+            self.wakers.forget(id);
+        }
+        polled
     }
 
     /// Takes the event that is at hand. An error shows when the transport has ended: the Close
@@ -61,12 +93,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         driver::receive_owned(&mut driver.flow, &mut driver.intake).ok().flatten()
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
-        let WebSocket { io, driver, timer, .. } = &mut self.socket;
-        let flow = &mut driver.flow;
-        Poll::Ready(match ready!(poll_flush(io, flow, timer, cx)) {
-            Ok(()) => Ok(()),
-            Err(error) => Ok(flow.end_failed_transport(error)?),
+    fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<Result<(), WebSocketError>> {
+        self.poll(End::Sink, cx, |io, driver, timer, cx| {
+            poll_flush(io, &mut driver.flow, timer, cx)
         })
     }
 }
@@ -75,8 +104,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
     type Item = Result<Message, WebSocketError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while !self.finished {
-            match ready!(self.poll_event(cx)) {
+        for _ in 0..MAX_TURNS {
+            if self.finished {
+                return Poll::Ready(None);
+            }
+            match ready!(self.poll_event(End::Stream, cx)) {
                 Ok(Ready::Event) => match self.take_event() {
                     Some(OwnedEvent::Message(data) | OwnedEvent::Part { data, .. }) => {
                         return Poll::Ready(Some(Ok(data)));
@@ -91,11 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
                 }
                 Err(error) => {
                     self.finished = true;
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(Some(Err(error.into())));
                 }
             }
         }
-        Poll::Ready(None)
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -116,7 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
-        Ok(self.socket.send(message.as_data(), SendOptions::new())?)
+        let (data, options) = (message.as_data(), SendOptions::new());
+        let flow = &mut self.socket.driver.flow;
+        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -128,16 +163,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Poll::Ready(Err(error.into())),
         }
-        while !self.finished {
-            match ready!(self.poll_event(cx)) {
+        for _ in 0..MAX_TURNS {
+            if self.finished {
+                return Poll::Ready(Ok(self.socket.driver.flow.result()?));
+            }
+            match ready!(self.poll_event(End::Sink, cx)) {
                 Ok(Ready::Event) => drop(self.take_event()),
                 Ok(Ready::Done) => self.finished = true,
                 Err(error) => {
                     self.finished = true;
-                    return Poll::Ready(Err(error));
+                    return Poll::Ready(Err(error.into()));
                 }
             }
         }
-        Poll::Ready(Ok(self.socket.driver.flow.result()?))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

@@ -11,12 +11,14 @@ mod drive;
 mod handshake;
 mod messages;
 mod split;
+mod wakers;
 
 pub use crate::tokio::handshake::Incoming;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::split::{Reader, Sender};
 
 use core::future::poll_fn;
+use core::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -67,11 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`WebSocketError::Io`] if the transport failed.
     pub async fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { io, driver: Driver { flow, intake }, timer, .. } = self;
-        let ready = poll_fn(|cx| poll_event(io, flow, intake, timer, cx)).await;
-        let ready = match ready {
-            Ok(ready) => ready,
-            Err(error) => flow.end_failed_transport(error).map(|()| Ready::Done)?,
-        };
+        let ready = poll_fn(|cx| poll_event(io, flow, intake, timer, cx)).await?;
         if ready == Ready::Done {
             flow.result()?;
             return Ok(None);
@@ -80,14 +78,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Ok(Some(event)) => {
                 if flow.connection.is_closed() {
                     // The answer to a Close frame must not wait for a call that may not come.
-                    write_some(io, flow).await;
+                    poll_fn(|cx| {
+                        write_some(io, flow, cx);
+                        Poll::Ready(())
+                    })
+                    .await;
                 }
                 Ok(Some((event, Reply { io, flow, timer })))
             }
             // Told to be at hand, so it isn't.
             Ok(None) => Ok(None),
             Err(error) => {
-                end(io, flow, timer).await;
+                poll_fn(|cx| poll_end(io, flow, timer, cx)).await;
                 Err(error.into())
             }
         }
@@ -138,11 +140,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Writes all output.
     ///
     /// # Errors
-    /// [`WebSocketError::Io`] if the transport failed; [`WebSocketError::Protocol`] with a keep-alive
-    /// timeout when nothing could be written for as long.
+    /// [`WebSocketError::Io`] if the transport failed: what the peer has said before can still be
+    /// read, and may tell why. [`WebSocketError::Protocol`] with a keep-alive timeout when nothing
+    /// could be written for as long.
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { io, driver, timer, .. } = self;
-        flush(io, &mut driver.flow, timer).await
+        poll_fn(|cx| poll_flush(io, &mut driver.flow, timer, cx)).await
     }
 
     /// Closes in order: sends a Close frame unless one was sent, drops what still comes until the
@@ -167,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Makes owned messages of it, as `Stream` and `Sink`.
-    pub const fn into_messages(self) -> Messages<S> {
+    pub fn into_messages(self) -> Messages<S> {
         Messages::new(self)
     }
 
@@ -227,7 +230,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
     /// # Errors
     /// As [`WebSocket::flush`].
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
-        flush(self.io, self.flow, self.timer).await
+        let Self { io, flow, timer } = self;
+        poll_fn(|cx| poll_flush(*io, flow, timer, cx)).await
     }
 
     /// Returns the connection.
@@ -239,25 +243,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
     fn flow(&mut self) -> &mut Flow {
         self.flow
     }
-}
-
-/// Ends the transport after an error; what goes wrong now doesn't matter any more.
-async fn end<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, flow: &mut Flow, timer: &mut Timer) {
-    if let Err(error) = poll_fn(|cx| poll_end(io, flow, timer, cx)).await {
-        let _ = flow.end_failed_transport(error);
-    }
-}
-
-async fn flush<S: AsyncWrite + Unpin>(
-    io: &mut S,
-    flow: &mut Flow,
-    timer: &mut Timer,
-) -> Result<(), WebSocketError> {
-    let result = poll_fn(|cx| poll_flush(io, flow, timer, cx)).await;
-    if let Err(error) = result {
-        let timed_out = flow.result();
-        flow.end_failed_transport(error)?;
-        timed_out?;
-    }
-    Ok(())
 }

@@ -4,12 +4,11 @@
 //! outside of it. There is no task behind it: whoever waits drives the transport.
 
 use core::future::poll_fn;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, ready};
 
 use alloc::sync::Arc;
-use alloc::task::Wake;
-use alloc::vec::Vec;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,15 +24,16 @@ use crate::event::Event;
 use crate::message::Data;
 use crate::prepared::Prepared;
 use crate::tokio::WebSocket;
-use crate::tokio::drive::{Ready, Timer, now, poll_end, poll_event, poll_write};
+use crate::tokio::drive::{
+    Ready, Timer, now, poll_end, poll_event, poll_write_all, poll_write_once, write_some,
+};
+use crate::tokio::wakers::{Waiting, Wakers, lock};
 
 /// What both halves share.
 #[derive(Debug)]
 struct Shared<S> {
     half: Mutex<Half<S>>,
-    wakers: Arc<Wakers>,
-    /// Wakes all of `wakers`: what the transport is polled with.
-    waker: Waker,
+    wakers: Wakers,
 }
 
 #[derive(Debug)]
@@ -43,45 +43,10 @@ struct Half<S> {
     flow: Flow,
 }
 
-/// Everybody who waits: a transport remembers but one waker for each direction.
-#[derive(Debug, Default)]
-struct Wakers(Mutex<Vec<Waker>>);
-
-impl Wakers {
-    fn register(&self, waker: &Waker) {
-        let mut wakers = lock(&self.0);
-        if !wakers.iter().any(|known| known.will_wake(waker)) {
-            wakers.push(waker.clone());
-        }
-    }
-
-    fn forget(&self, waker: &Waker) {
-        lock(&self.0).retain(|known| !known.will_wake(waker));
-    }
-
-    fn wake_all(&self) {
-        let wakers = core::mem::take(&mut *lock(&self.0));
-        for waker in wakers {
-            waker.wake();
-        }
-    }
-}
-
-impl Wake for Wakers {
-    fn wake(self: Arc<Self>) {
-        self.wake_all();
-    }
-}
-
 impl<S> Shared<S> {
     fn half(&self) -> MutexGuard<'_, Half<S>> {
         lock(&self.half)
     }
-}
-
-/// A panic of somebody who holds the lock leaves nothing half done: all calls under it are whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The reading half: it also runs keep-alive and the closing handshake, and writes what the senders
@@ -99,7 +64,8 @@ pub struct Reader<S> {
 
 /// The sending half, for any number of tasks and threads.
 ///
-/// A send is done when the message lies in the output and the transport has been offered it. What
+/// A send waits while more than the high-water mark is unsent; the reader goes on reading meanwhile.
+/// It is done when the message lies in the output and the transport has been offered it. What
 /// the transport doesn't take at once is written while the [`Reader`] reads, or somebody flushes or waits for room.
 #[derive(Debug)]
 pub struct Sender<S> {
@@ -114,10 +80,8 @@ impl<S> Clone for Sender<S> {
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Sender<S>) {
     let WebSocket { io, driver: Driver { flow, intake }, timer, left_over } = socket;
-    let wakers = Arc::new(Wakers::default());
-    let waker = Waker::from(wakers.clone());
     let half = Mutex::new(Half { io: Some(io), flow });
-    let sender = Sender { shared: Arc::new(Shared { half, wakers, waker }) };
+    let sender = Sender { shared: Arc::new(Shared { half, wakers: Wakers::new() }) };
     (Reader { sender: sender.clone(), intake, timer, left_over }, sender)
 }
 
@@ -131,9 +95,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
     pub async fn read(&mut self) -> Result<Option<(Event<'_>, &Sender<S>)>, WebSocketError> {
         let Self { sender, intake, timer, .. } = self;
         let shared = &sender.shared;
-        let polled =
-            poll_fn(|cx| shared.poll(cx, |io, flow, cx| poll_event(io, flow, intake, timer, cx)));
-        if polled.await? == Ready::Done {
+        let ready = shared.drive(|io, flow, cx| poll_event(io, flow, intake, timer, cx)).await?;
+        if ready == Ready::Done {
             shared.half().flow.result()?;
             return Ok(None);
         }
@@ -151,13 +114,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
                 Ok(event.map(|event| (event, &*sender)))
             }
             Err(error) => {
-                let ended = poll_fn(|cx| {
-                    shared.poll(cx, |io, flow, cx| {
-                        poll_end(io, flow, timer, cx).map_ok(|()| Ready::Done)
-                    })
-                });
-                // What goes wrong now doesn't matter any more.
-                let _ = ended.await;
+                let end = shared
+                    .drive(|io, flow, cx| poll_end(io, flow, timer, cx).map(|()| Ok(Ready::Done)));
+                end.await?;
                 Err(error.into())
             }
         }
@@ -202,7 +161,7 @@ impl<S> Drop for Reader<S> {
         {
             let mut half = shared.half();
             half.io = None;
-            half.flow.received_eof();
+            half.flow.abandon();
         }
         shared.wakers.wake_all();
     }
@@ -210,31 +169,32 @@ impl<S> Drop for Reader<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Polls the transport under the lock, with a waker that wakes all who wait.
+    async fn drive(
+        &self,
+        mut poll: impl FnMut(&mut S, &mut Flow, &mut Context<'_>) -> Poll<io::Result<Ready>>,
+    ) -> Result<Ready, WebSocketError> {
+        let mut waiting = self.wakers.enter();
+        poll_fn(|cx| self.poll(&mut waiting, cx, &mut poll)).await
+    }
+
     fn poll(
         &self,
+        waiting: &mut Waiting<'_>,
         cx: &Context<'_>,
-        poll: impl FnOnce(&mut S, &mut Flow, &mut Context<'_>) -> Poll<std::io::Result<Ready>>,
+        poll: impl FnOnce(&mut S, &mut Flow, &mut Context<'_>) -> Poll<io::Result<Ready>>,
     ) -> Poll<Result<Ready, WebSocketError>> {
-        self.wakers.register(cx.waker());
+        // Before the transport is polled: it may wake at once.
+        waiting.register(cx.waker());
         let mut half = self.half();
         let Half { io, flow } = &mut *half;
         let Some(io) = io else { return Poll::Ready(Ok(Ready::Done)) };
-        let before = (flow.out.len(), flow.connection.is_closed());
-        let polled = match poll(io, flow, &mut Context::from_waker(&self.waker)) {
-            Poll::Ready(Err(error)) => {
-                Poll::Ready(flow.end_failed_transport(error).map(|()| Ready::Done))
-            }
-            Poll::Ready(Ok(ready)) => Poll::Ready(Ok(ready)),
-            Poll::Pending => Poll::Pending,
-        };
-        let changed = flow.out.len() < before.0 || flow.connection.is_closed() != before.1;
+        let before = flow.news();
+        let polled = poll(io, flow, &mut self.wakers.context());
+        let changed = flow.news() != before;
         drop(half);
-        if polled.is_ready() {
-            self.wakers.forget(cx.waker());
-        }
         if changed {
-            // There is room, or there never will be again. Whoever waits registers anew.
-            self.wakers.wake_all();
+            // There is room, or there never will be again.
+            waiting.wake_others();
         }
         polled.map_err(Into::into)
     }
@@ -243,8 +203,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     fn write_some(&self) {
         let mut half = self.half();
         let Half { io: Some(io), flow } = &mut *half else { return };
-        let mut cx = Context::from_waker(&self.waker);
-        while !flow.out.is_empty() && matches!(poll_write(io, flow, &mut cx), Poll::Ready(Ok(()))) {
+        write_some(io, flow, &mut self.wakers.context());
+        let failed = flow.is_unwritable();
+        drop(half);
+        if failed {
+            self.wakers.wake_all();
         }
     }
 }
@@ -349,15 +312,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// [`WebSocketError::Io`] if the transport failed, [`WebSocketError::Protocol`] if the
     /// connection did.
     pub async fn flush(&self) -> Result<(), WebSocketError> {
-        let written = poll_fn(|cx| {
-            self.shared.poll(cx, |io, flow, cx| {
-                while !flow.out.is_empty() {
-                    core::task::ready!(poll_write(io, flow, cx))?;
-                }
-                core::pin::Pin::new(io).poll_flush(cx).map_ok(|()| Ready::Event)
-            })
-        });
-        written.await?;
+        self.shared
+            .drive(|io, flow, cx| poll_write_all(io, flow, cx).map_ok(|()| Ready::Event))
+            .await?;
         Ok(self.shared.half().flow.result()?)
     }
 
@@ -366,23 +323,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         &self,
         mut send: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), WebSocketError> {
+        let mut waiting = self.shared.wakers.enter();
         poll_fn(|cx| {
             loop {
                 {
                     let flow = &mut self.shared.half().flow;
-                    match send(&mut flow.connection, &mut flow.out) {
-                        Err(SendError::Full) => {}
-                        result => break Poll::Ready(result.map_err(WebSocketError::from)),
+                    if flow.connection.is_open() && flow.is_unwritable() {
+                        let error = io::Error::from(io::ErrorKind::BrokenPipe);
+                        break Poll::Ready(Err(error.into()));
+                    }
+                    // The reader's own answers have what is between the mark and `max_unsent`.
+                    if !flow.connection.is_open() || !flow.is_above_mark() {
+                        match flow.send_unasked(&mut send) {
+                            Err(SendError::Full) => {}
+                            result => break Poll::Ready(result.map_err(WebSocketError::from)),
+                        }
                     }
                 }
-                let written = self
-                    .shared
-                    .poll(cx, |io, flow, cx| poll_write(io, flow, cx).map_ok(|()| Ready::Event));
-                match written {
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
-                    Poll::Pending => return Poll::Pending,
-                }
+                ready!(self.shared.poll(&mut waiting, cx, |io, flow, cx| {
+                    poll_write_once(io, flow, cx).map_ok(|()| Ready::Event)
+                }))?;
             }
         })
         .await?;

@@ -1,10 +1,10 @@
 //! Vanished peers, slow ones, idle ones.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::thread;
 
 use sansocket::blocking::Transport;
-use sansocket::{PeerError, Role, TimeoutError};
+use sansocket::{PeerError, Role, TimeoutError, WebSocketError};
 
 use crate::support::*;
 use crate::transports::*;
@@ -97,5 +97,41 @@ fn s10_an_idle_connection_sends_pongs_by_itself() {
             drop(raw);
             assert_protocol(served.join().unwrap(), PeerError::ClosedWithoutHandshake);
         }
+    });
+}
+
+#[test]
+fn a_write_that_cannot_be_resumed_gets_all_the_time_there_is() {
+    bounded(|| {
+        let config =
+            preset(Role::Server).keep_alive(Some(50 * MS), Some(400 * MS)).build().unwrap();
+        let metered = |io| {
+            let (mut io, _) = Metered::new(io, false);
+            io.final_writes = true;
+            io
+        };
+        // Slow, again and again slower than the interval.
+        let (a, mut raw) = pipe(64);
+        let mut ws = socket(Role::Server, metered(a), &config);
+        ws.send_binary(&[0; 500]).unwrap();
+        let reading = thread::spawn(move || read_to_end(ws, "read"));
+        let mut seen = vec![0; 504];
+        for piece in seen.chunks_mut(100) {
+            thread::sleep(150 * MS);
+            raw.read_exact(piece).unwrap();
+        }
+        raw.write_all(&frame(0x88, b"")).unwrap();
+        drop(raw.shutdown_write());
+        raw.read_to_end(&mut Vec::new()).unwrap();
+        reading.join().unwrap().unwrap();
+        // Vanished: the end, without another write.
+        let (a, _raw) = pipe(64);
+        let mut ws = socket(Role::Server, metered(a), &config);
+        ws.send_binary(&[0; 500]).unwrap();
+        let (result, took) = timed(|| read_to_end(ws, "read"));
+        let kind = io::ErrorKind::TimedOut;
+        let told = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
+        assert!(told, "{result:?}");
+        assert!(took >= 390 * MS && took < 3000 * MS, "{took:?}");
     });
 }

@@ -139,6 +139,9 @@ pub(crate) struct Metered<S> {
     /// Every other call is interrupted, and a read or write moves at most three bytes.
     choppy: bool,
     interrupt: bool,
+    /// As on Windows: after a write that has run out of its time nobody knows what was sent.
+    pub final_writes: bool,
+    ran_out: bool,
 }
 
 #[derive(Default)]
@@ -155,7 +158,17 @@ pub(crate) struct Meter {
 impl<S> Metered<S> {
     pub(crate) fn new(io: S, choppy: bool) -> (Self, Arc<Meter>) {
         let meter = Arc::new(Meter::default());
-        (Self { io, meter: meter.clone(), choppy, interrupt: false }, meter)
+        (
+            Self {
+                io,
+                meter: meter.clone(),
+                choppy,
+                interrupt: false,
+                final_writes: false,
+                ran_out: false,
+            },
+            meter,
+        )
     }
 
     fn room(&mut self, len: usize) -> io::Result<usize> {
@@ -181,8 +194,11 @@ impl<S: Read> Read for Metered<S> {
 
 impl<S: Write> Write for Metered<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!self.ran_out, "a write that can't be resumed was");
         let room = self.room(bytes.len())?;
-        let n = self.io.write(&bytes[..room])?;
+        let written = self.io.write(&bytes[..room]);
+        self.ran_out = self.final_writes && written.is_err();
+        let n = written?;
         self.meter.writes.fetch_add(1, Ordering::Relaxed);
         self.meter.written.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
@@ -202,6 +218,10 @@ impl<S: Transport> Transport for Metered<S> {
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.meter.timeouts.fetch_add(1, Ordering::Relaxed);
         self.io.set_write_timeout(timeout)
+    }
+
+    fn can_resume_write(&self) -> bool {
+        !self.final_writes
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
