@@ -305,6 +305,8 @@ fn hs2_v26_exactly_one_host() {
     }
     // A page needs one too, but it may be empty (RFC 9112 3.2).
     expect(b"GET / HTTP/1.1\r\n\r\n", 400, "Host");
+    expect(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "Host");
+    expect(b"GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400, "Host");
     expect(b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 426, "");
     expect(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host");
 }
