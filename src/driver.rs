@@ -382,6 +382,7 @@ impl Flow {
     }
 
     /// What somebody who waits for room, or for the end of the connection, may want to know of.
+    #[cfg(feature = "tokio")]
     pub(crate) fn news(&self) -> (usize, bool, bool) {
         (self.out.len(), self.unwritable, self.connection.is_closed())
     }

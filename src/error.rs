@@ -233,6 +233,8 @@ pub enum SendError {
     MessageInProgress,
     /// Only a server can have its frames' payload written by the caller: a client's is masked.
     NotAServer,
+    /// The payload to be written apart is longer than any slice can be.
+    LengthTooLarge,
     /// The source of randomness failed, or a client was made with a server's config, which has
     /// none: use [`Config::client`](crate::Config::client).
     Entropy,
@@ -256,6 +258,7 @@ impl fmt::Display for SendError {
                 "a message sent in parts is under way: end it first, and keep to its kind"
             }
             Self::NotAServer => "a client masks its payload: only a server can write it apart",
+            Self::LengthTooLarge => "no payload can be that long: give the length of a slice",
             Self::Entropy => {
                 "no mask key: the source of randomness failed, or the config is a server's"
             }
@@ -335,7 +338,8 @@ mod io {
                 | SendError::ReasonTooLong
                 | SendError::UnsendableCode(_)
                 | SendError::MessageInProgress
-                | SendError::NotAServer => io::ErrorKind::InvalidInput,
+                | SendError::NotAServer
+                | SendError::LengthTooLarge => io::ErrorKind::InvalidInput,
             };
             Self::new(kind, error)
         }

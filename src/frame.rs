@@ -230,12 +230,12 @@ impl FrameHead {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if let Some(place) = self.bytes.get_mut(usize::from(self.len)) {
-                *place = *byte;
-                self.len += 1;
-            }
+        let end = usize::from(self.len) + bytes.len();
+        if let Some(room) = self.bytes.get_mut(usize::from(self.len)..end) {
+            room.copy_from_slice(bytes);
+            self.len = u8::try_from(end).unwrap_or(self.len);
         }
     }
 }

@@ -18,6 +18,9 @@ const MAX_LEFT: usize = 4096;
 /// [`crate::kernel::copy`] for why not more.
 const PIECE: usize = 2048;
 
+/// At most this much room is zeroed at once: the read that it is for finds it in the cache.
+const ZEROED: usize = 256 * 1024;
+
 /// Storage of a message that doesn't lie whole in one input: straddling or fragmented.
 ///
 /// Empty: 8 bytes, no heap. It grows with what has arrived, at most 32 times that, never with what
@@ -78,12 +81,14 @@ impl Inbox {
     pub(crate) fn begin_message(&mut self, kind: MessageKind) -> Tag {
         let store = self.store();
         store.text.clear();
-        store.bytes.clear();
         store.filled = 0;
         store.lent = 0;
         // Not two long buffers at once, of which one lies fallow.
         match kind {
-            MessageKind::Text => store.bytes.shrink_to(MAX_LEFT),
+            MessageKind::Text => {
+                store.bytes.clear();
+                store.bytes.shrink_to(MAX_LEFT);
+            }
             MessageKind::Binary => store.text.shrink_to(MAX_LEFT),
         }
         store.message_under_way = true;
@@ -170,12 +175,16 @@ impl Inbox {
         let have = store.bytes.capacity() - filled;
         // Growing each time would copy what has arrived each time.
         let lend = if have < filled { want } else { want.min(have) };
-        if store.bytes.len() < filled + lend {
-            store.bytes.try_reserve_exact(filled + lend - store.bytes.len()).ok()?;
-            store.bytes.resize(filled + lend, 0);
+        if have < lend {
+            store.bytes.truncate(filled);
+            store.bytes.try_reserve_exact(lend).ok()?;
         }
-        store.lent = lend;
-        store.bytes.get_mut(filled..filled + lend)
+        let initialised = store.bytes.len() - filled;
+        store.lent = lend.min(initialised.max(ZEROED));
+        if initialised < store.lent {
+            store.bytes.resize(filled + store.lent, 0);
+        }
+        store.bytes.get_mut(filled..filled + store.lent)
     }
 
     /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in; false

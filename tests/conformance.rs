@@ -15,14 +15,17 @@ fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Each function that a cell names, with its file: `` `file.rs`: `a`, `b`; `other.rs`: `c` ``.
+/// Each function that a cell names, with its file:
+/// `` `file.rs`: `a`, `Type::b`; `other.rs`: `Type::{c, d}` ``.
 fn named(cell: &str) -> Vec<(&str, &str)> {
     let (mut file, mut found) = ("", Vec::new());
     for name in quoted(cell) {
         if name.ends_with(".rs") {
             file = name;
         } else if !file.is_empty() {
-            found.push((file, name));
+            let name = name.rsplit("::").next().unwrap();
+            let names = name.trim_matches(['{', '}']).split(", ");
+            found.extend(names.map(|name| (file, name)));
         }
     }
     found
@@ -45,14 +48,19 @@ fn every_function_and_test_that_the_tables_name_exists() {
                 continue;
             }
             rows += 1;
-            let kept =
-                named(kept).into_iter().map(|(file, name)| (root.join("src").join(file), name));
-            let test =
-                named(test).into_iter().map(|(file, name)| (root.join("tests").join(file), name));
-            for (file, function) in kept.chain(test) {
-                let text = std::fs::read_to_string(&file).unwrap_or_default();
-                if !text.contains(&format!("fn {function}")) {
-                    missing.push(format!("{}: {function}", file.display()));
+            let kept = named(kept).into_iter().map(|named| ("src", named));
+            // Unit tests stand at the bottom of their files.
+            let test = named(test).into_iter().map(|named| {
+                (if root.join("tests").join(named.0).exists() { "tests" } else { "src" }, named)
+            });
+            for (folder, (file, name)) in kept.chain(test) {
+                let text =
+                    std::fs::read_to_string(root.join(folder).join(file)).unwrap_or_default();
+                if !["fn", "struct", "enum", "const", "impl"]
+                    .iter()
+                    .any(|item| text.contains(&format!("{item} {name}")))
+                {
+                    missing.push(format!("{folder}/{file}: {name}"));
                 }
             }
         }

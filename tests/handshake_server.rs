@@ -305,6 +305,8 @@ fn hs2_v26_exactly_one_host() {
     }
     // A page needs one too, but it may be empty (RFC 9112 3.2).
     expect(b"GET / HTTP/1.1\r\n\r\n", 400, "Host");
+    expect(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "Host");
+    expect(b"GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400, "Host");
     expect(b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 426, "");
     expect(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host");
 }
@@ -765,6 +767,39 @@ fn added_fields_are_written_in_their_order() {
     let more = shared.with_field("X", "y").unwrap();
     assert_ne!(more, options);
     assert_eq!(serve_with(&Lines::request().bytes(), &options), text);
+}
+
+#[test]
+fn v21_an_answer_gets_fields_of_its_own() {
+    let (head, _) = read_head(&[&Lines::request().bytes()], &config());
+    let head = head.unwrap().unwrap();
+    let options = AcceptOptions::new().with_field("Server", "x").unwrap();
+    let request = head.as_request().upgrade().unwrap();
+    let accepted = request.accept(&options).unwrap().with_field("Set-Cookie", "a=1").unwrap();
+    let mut out = BytesMut::new();
+    accepted.write(&mut out);
+    assert!(out.ends_with(b"\r\nServer: x\r\nSet-Cookie: a=1\r\n\r\n"));
+    assert_eq!(options, AcceptOptions::new().with_field("Server", "x").unwrap());
+    for (name, value, error) in [
+        ("X", "\r\n", FieldError::InvalidValue),
+        ("Upgrade", "x", FieldError::OwnedName),
+        ("\n", "x", FieldError::InvalidName),
+    ] {
+        let accepted = request.accept(&AcceptOptions::new()).unwrap();
+        assert_eq!(accepted.with_field(name, value).err(), Some(error));
+    }
+}
+
+#[test]
+fn heads_are_shown_as_texts_and_credentials_to_send_are_not() {
+    let lines = Lines::request().with("X", "\u{e4}\t\"");
+    let (head, _) = read_head(&[&[b"\r\n", &lines.bytes()[..]].concat()], &config());
+    let shown = format!("{:?}", head.unwrap().unwrap());
+    assert!(shown.contains("\"GET /chat HTTP/1.1\"") && shown.contains("\"X\": \""), "{shown}");
+    assert!(shown.contains("server.example.com"), "{shown}");
+    let request = ConnectRequest::new("ws://a/").unwrap().with_field("Cookie", "secret").unwrap();
+    let shown = format!("{request:?}");
+    assert!(shown.contains("Cookie") && !shown.contains("secret"), "{shown}");
 }
 
 #[test]

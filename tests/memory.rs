@@ -287,3 +287,52 @@ fn what_few_connections_need_is_small() {
         assert!(counted.peak < 1000, "{counted:?}");
     }
 }
+
+/// V35: half a request costs no read buffer while the rest is awaited; nor does an idle connection.
+#[cfg(feature = "tokio")]
+#[test]
+fn waiting_keeps_no_read_buffer() {
+    use core::future::Future;
+    use core::pin::{Pin, pin};
+    use core::task::{Context, Waker};
+    use sansocket::tokio::{Incoming, WebSocket};
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    const COUNT: usize = 100;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut poll = |future: Pin<&mut dyn Future<Output = ()>>| future.poll(&mut cx).is_ready();
+    // One buffer stays with the thread.
+    let most = isize::try_from(COUNT * 8 * 1024 + 64 * 1024).unwrap();
+
+    let config = Config::server().build().unwrap();
+    count(|| {
+        let mut waiting = Vec::new();
+        for _ in 0..COUNT {
+            let (mut raw, b) = duplex(64);
+            let write = async { raw.write_all(b"GET / HTTP/1.1\r\nHost: a").await.unwrap() };
+            assert!(poll(pin!(write)));
+            let config = config.clone();
+            let mut read = Box::pin(async move { drop(Incoming::read(b, &config).await) });
+            assert!(!poll(read.as_mut()));
+            waiting.push((raw, read));
+        }
+        assert!(alloc::counted().live < most, "{:?}", alloc::counted());
+    });
+
+    count(|| {
+        let mut waiting = Vec::new();
+        for _ in 0..COUNT {
+            let (mut raw, b) = duplex(64);
+            let write = async { raw.write_all(b"\x81\x82\0\0\0\0hi\x81").await.unwrap() };
+            assert!(poll(pin!(write)));
+            let connection = Connection::new(Role::Server, &config, &Negotiated::new(), at_ms(0));
+            let mut ws = WebSocket::from_connection(b, connection, &[]);
+            let mut read = Box::pin(async move { while let Ok(Some(_)) = ws.read().await {} });
+            assert!(!poll(read.as_mut()));
+            waiting.push((raw, read));
+        }
+        assert!(alloc::counted().live < most, "{:?}", alloc::counted());
+    });
+}

@@ -264,6 +264,26 @@ fn send_error_not_a_server() {
     );
 }
 
+/// F5: no slice is longer than `isize::MAX`, so a longer frame is a mistake; its header would be
+/// illegal, and the statistics would overflow.
+#[test]
+fn f5_send_error_length_too_large() {
+    for len in [isize::MAX as usize + 1, usize::MAX] {
+        leaves_the_connection_as_it_was(
+            Role::Server,
+            |_| {},
+            |c, _| c.frame_head(MessageKind::Binary, len).map(drop),
+            SendError::LengthTooLarge,
+        );
+    }
+    let mut server = connection(Role::Server, preset(Role::Server));
+    server.enable_stats();
+    for _ in 0..5 {
+        server.frame_head(MessageKind::Binary, isize::MAX as usize).unwrap();
+    }
+    assert!(server.stats().unwrap().bytes_sent > 1 << 30);
+}
+
 /// A generator that fails is an error, never a weak key; at any place of a message in fragments
 /// nothing of it is left in `out`.
 #[test]
@@ -427,6 +447,7 @@ fn every_error_says_something_about_whom_and_what() {
         SendError::UnsendableCode(1006),
         SendError::MessageInProgress,
         SendError::NotAServer,
+        SendError::LengthTooLarge,
         SendError::Entropy,
     ];
     let texts: std::collections::HashSet<_> = send.iter().map(ToString::to_string).collect();
@@ -540,6 +561,19 @@ fn a_wrong_inbox_for_a_control_frame_is_an_error() {
             assert_eq!(end.feed(&ping[cut..]), Err(WRONG_INBOX));
             assert!(end.events.is_empty());
         }
+    }
+}
+
+/// The same where the ping only begins in the other inbox: nothing of it is handed out.
+#[test]
+fn a_wrong_inbox_for_a_control_frame_inside_a_message_is_seen_at_once() {
+    for role in BOTH {
+        let mut end = End::preset(role);
+        end.feed(&Frame::text("ab").not_fin().to(role).bytes()).unwrap();
+        end.inbox = sansocket::Inbox::new();
+        let ping = Frame::ping("payload").to(role).bytes();
+        assert_eq!(end.feed(&ping[..ping.len() - 3]), Err(WRONG_INBOX));
+        assert_eq!(sent(role, &end.out), [Frame::close(1011, "")]);
     }
 }
 
@@ -668,6 +702,17 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         let mut end = begun();
         end.conn.received_direct(usize::MAX, at_ms(0), &mut end.inbox);
         is_misuse(&mut end, "usize::MAX");
+
+        // Room that has served the message before is still there, but not lent.
+        let mut end = begun();
+        let lent = end.conn.direct_room(&mut end.inbox).unwrap().len();
+        end.conn.received_direct(lent, at_ms(0), &mut end.inbox);
+        end.feed(&[]).unwrap();
+        assert_eq!(end.events.len(), 1);
+        end.feed(&frame[..frame.len() - 900]).unwrap();
+        end.events.clear();
+        end.conn.received_direct(1, at_ms(0), &mut end.inbox);
+        is_misuse(&mut end, "lent for the message before");
 
         // Nothing read is nothing wrong, at any time.
         let mut end = begun();

@@ -1,39 +1,47 @@
 //! sansocket as a contestant of the peers' lab: see BENCHMARKS.md for how it is put in.
 use crate::{Contestant, Got, Side, io::*};
 use bytes::{Bytes, BytesMut};
+use futures::executor::block_on;
 use sansocket::tokio::WebSocket;
 use sansocket::{
     AcceptOptions, Config, Connection, Data, Entropy, Event, Inbox, Input, Instant, Negotiated, Role, ServerHandshake,
 };
 use std::sync::LazyLock;
 
-pub struct Sansocket;
+static SERVER: LazyLock<Config> = LazyLock::new(|| config(Config::server()));
+static CLIENT: LazyLock<Config> = LazyLock::new(|| config(Config::client(Entropy::os())));
 
-static CONFIG: LazyLock<Config> = LazyLock::new(|| config(Role::Server));
-
-fn config(role: Role) -> Config {
-    match role {
-        Role::Server => Config::server(),
-        Role::Client => Config::client(Entropy::os()),
-    }
-    .max_message_len(64 << 20)
-    .build()
-    .unwrap()
+fn config(builder: sansocket::ConfigBuilder) -> Config {
+    builder.max_message_len(64 << 20).build().unwrap()
 }
+
+fn open(side: Side, now: Instant) -> Connection {
+    match side {
+        Side::Server => Connection::new(Role::Server, &SERVER, &Negotiated::new(), now),
+        Side::Client => Connection::new(Role::Client, &CLIENT, &Negotiated::new(), now),
+    }
+}
+
+fn data(text: bool, payload: &Bytes) -> Data<'_> {
+    if text { Data::Text(std::str::from_utf8(payload).unwrap()) } else { Data::Binary(payload) }
+}
+
+/// The core. Its parameter is how much is read and written at once: the caller's choice, 64 KiB in our adapters.
+pub struct Sansocket(pub &'static str, pub usize);
 
 impl Contestant for Sansocket {
     fn name(&self) -> &'static str {
-        "sansocket"
+        self.0
     }
     fn recv(&self, stream: &'static [u8], n: usize) -> Option<Got> {
         let mut io = MemIo::reader(stream);
         let now = Instant::from_micros(0);
-        let mut conn = Connection::new(Role::Server, &config(Role::Server), &Negotiated::new(), now);
-        let (mut buf, mut inbox, mut out) = (vec![0; CHUNK], Inbox::new(), BytesMut::new());
+        let mut conn = open(Side::Server, now);
+        let (mut buf, mut inbox, mut out) = (vec![0; self.1], Inbox::new(), BytesMut::new());
         let mut g = Got::default();
         while g.msgs < n {
             let k = match conn.direct_room(&mut inbox) {
-                Some(room) if room.len() >= CHUNK => {
+                Some(room) if room.len() >= self.1 => {
                     let k = io.pull(room);
                     conn.received_direct(k, now, &mut inbox);
                     0
@@ -42,25 +50,20 @@ impl Contestant for Sansocket {
             };
             let mut input = Input::new(now, &mut buf[..k]);
             while let Some(event) = conn.receive(&mut input, &mut inbox, &mut out).unwrap() {
-                let data = match event {
-                    Event::Text(text) => text.as_bytes(),
-                    Event::Binary(bytes) => bytes,
-                    _ => continue,
-                };
+                let Some((data, _)) = event.data() else { continue };
                 g.msgs += 1;
-                g.bytes += std::hint::black_box(data).len();
+                g.bytes += std::hint::black_box(data.as_bytes()).len();
             }
         }
         Some(g)
     }
     fn send(&self, side: Side, text: bool, payload: &Bytes, n: usize, batch: usize, sink: &mut Sink) -> bool {
-        let role = if side == Side::Server { Role::Server } else { Role::Client };
-        let now = Instant::from_micros(0);
-        let mut conn = Connection::new(role, &config(role), &Negotiated::new(), now);
-        let mut out = BytesMut::with_capacity(CHUNK + 16);
-        let data = if text { Data::Text(std::str::from_utf8(payload).unwrap()) } else { Data::Binary(payload) };
+        let mut conn = open(side, Instant::from_micros(0));
+        let mut out = BytesMut::with_capacity(self.1 + 16);
+        let data = data(text, payload);
         for i in 0..n {
-            if role == Role::Server && payload.len() >= 4096 {
+            if side == Side::Server && payload.len() >= 4096 {
+                // large and unmasked: no copy, one vectored write
                 let head = conn.frame_head(data.kind(), payload.len()).unwrap();
                 sink.put_v(&[std::io::IoSlice::new(&out), std::io::IoSlice::new(head.as_bytes()), std::io::IoSlice::new(payload)]);
                 out.clear();
@@ -70,7 +73,7 @@ impl Contestant for Sansocket {
                 Data::Text(text) => conn.send_text(text, &mut out).unwrap(),
                 Data::Binary(bytes) => conn.send_binary(bytes, &mut out).unwrap(),
             }
-            if (i + 1) % batch == 0 || out.len() >= CHUNK {
+            if (i + 1) % batch == 0 || out.len() >= self.1 {
                 sink.put(&out);
                 out.clear();
             }
@@ -86,22 +89,22 @@ impl Contestant for Sansocket {
         // As the others: the whole request with one read, the answer with one write.
         let mut buf = [0; 1024];
         let k = io.pull(&mut buf);
-        let mut handshake = ServerHandshake::new(&CONFIG, now);
+        let mut handshake = ServerHandshake::new(&SERVER, now);
         let Ok(Some(head)) = handshake.receive(&mut Input::new(now, &mut buf[..k])) else { return false };
         let request = head.as_request();
         let Ok(accepted) = request.upgrade().and_then(|request| request.accept(&AcceptOptions::new())) else { return false };
         let mut out = BytesMut::new();
         accepted.write(&mut out);
-        std::hint::black_box(accepted.into_connection(&CONFIG, now));
+        std::hint::black_box(accepted.into_connection(&SERVER, now));
         std::io::Write::write_all(&mut io, &out).is_ok()
     }
-    /// The loop that everybody writes: no flush, the adapter writes before it waits.
+    /// The tokio adapter with the loop that everybody writes: no flush, the adapter writes before it waits.
     fn serve(&self, listener: std::net::TcpListener, deflate: bool) -> bool {
-        if deflate {
+        if deflate || self.1 != CHUNK {
             return false;
         }
         super::tokio_serve(listener, |stream| async move {
-            let Ok(mut ws) = WebSocket::accept(stream, &CONFIG, &AcceptOptions::new()).await else { return };
+            let Ok(mut ws) = WebSocket::accept(stream, &SERVER, &AcceptOptions::new()).await else { return };
             while let Ok(Some((event, mut reply))) = ws.read().await {
                 let sent = match event {
                     Event::Text(text) => reply.send_text(text),
@@ -113,5 +116,53 @@ impl Contestant for Sansocket {
                 }
             }
         })
+    }
+}
+
+/// The tokio adapter in memory, to be compared with the stream types of others. Events are lent, not owned.
+pub struct SansocketTokio;
+
+impl Contestant for SansocketTokio {
+    fn name(&self) -> &'static str {
+        "sansocket-tokio"
+    }
+    fn recv(&self, stream: &'static [u8], n: usize) -> Option<Got> {
+        let mut ws = WebSocket::from_connection(MemIo::reader(stream), open(Side::Server, Instant::now()), &[]);
+        block_on(async {
+            let mut g = Got::default();
+            while g.msgs < n {
+                let (event, _) = ws.read().await.unwrap().unwrap();
+                let Some((data, _)) = event.data() else { continue };
+                g.msgs += 1;
+                g.bytes += std::hint::black_box(data.as_bytes()).len();
+            }
+            Some(g)
+        })
+    }
+    fn send(&self, side: Side, text: bool, payload: &Bytes, n: usize, batch: usize, sink: &mut Sink) -> bool {
+        let mut ws = WebSocket::from_connection(MemIo::writer(sink), open(side, Instant::now()), &[]);
+        let data = data(text, payload);
+        block_on(async {
+            for i in 0..n {
+                match data {
+                    Data::Text(text) => ws.send_text(text).unwrap(),
+                    Data::Binary(bytes) => ws.send_binary(bytes).unwrap(),
+                }
+                // A megabyte is too much to lie in wait: `Full` would be next.
+                if (i + 1) % batch == 0 || payload.len() >= CHUNK {
+                    ws.flush().await.unwrap();
+                }
+            }
+            ws.flush().await.unwrap();
+        });
+        true
+    }
+    fn handshake(&self, request: &'static [u8], sink: &mut Sink) -> bool {
+        // Its deadline needs a runtime around it; polling goes through that directly.
+        thread_local!(static RT: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
+        RT.with(|rt| rt.block_on(WebSocket::accept(MemIo::both(request, sink), &SERVER, &AcceptOptions::new())).is_ok())
+    }
+    fn serve(&self, _listener: std::net::TcpListener, _deflate: bool) -> bool {
+        false
     }
 }

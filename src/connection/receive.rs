@@ -96,6 +96,9 @@ impl Connection {
     /// still to be taken, such as one whose last byte was read directly, counts for no bytes too.
     #[must_use]
     pub fn has_event(&self, bytes: &[u8]) -> bool {
+        if self.fast_receive && WholeFrame::find(bytes, self.role).is_some() {
+            return true;
+        }
         if self.closing.is_closed() {
             return self.closing.failed().is_some();
         }
@@ -148,38 +151,19 @@ impl Connection {
 
     /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under
     /// way. `None`: it isn't one, and the long way finds out what it is.
-    #[inline]
+    #[inline(always)]
     fn receive_whole<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
-        let bytes = input.as_bytes();
-        let (&[first, second], rest) = bytes.split_first_chunk()?;
-        if first != WHOLE_TEXT && first != WHOLE_BINARY {
-            return None;
-        }
-        let masked = self.role == Role::Server;
-        // The right mask bit disappears; the wrong one makes the length too large for both forms.
-        let short = if masked { second ^ MASK } else { second };
-        let (len, len_bytes) = if short < LEN_16 {
-            (usize::from(short), 0)
-        } else if short == LEN_16 {
-            let len = u16::from_be_bytes(*rest.first_chunk()?);
-            if len < u16::from(LEN_16) {
-                return None;
-            }
-            (usize::from(len), 2)
-        } else {
-            return None;
-        };
-        let header_len = 2 + len_bytes + if masked { 4 } else { 0 };
-        if bytes.len() < header_len + len {
-            return None;
-        }
+        let frame = WholeFrame::find(input.as_bytes(), self.role)?;
         let now = input.now();
-        let (header, payload) = input.take(header_len + len).split_at_mut_checked(header_len)?;
-        if masked && let Some(key) = header.last_chunk() {
+        let bytes = input.take(frame.header_len + frame.len);
+        let (header, payload) = bytes.split_at_mut_checked(frame.header_len)?;
+        if self.role == Role::Server
+            && let Some(key) = header.last_chunk()
+        {
             mask(payload, *key);
         }
         self.keep_alive.heard(now);
-        if first == WHOLE_BINARY {
+        if frame.first == WHOLE_BINARY {
             return Some(Data::Binary(payload));
         }
         let Some(text) = validate(payload) else {
@@ -305,6 +289,40 @@ impl Connection {
         };
         stats.bytes_received += u64::try_from(bytes).unwrap_or(u64::MAX);
         stats.messages_received += u64::from(whole);
+    }
+}
+
+/// A whole, unfragmented, uncompressed data frame that is short enough for the short way.
+struct WholeFrame {
+    first: u8,
+    header_len: usize,
+    len: usize,
+}
+
+impl WholeFrame {
+    /// Looks for one at the beginning of an input.
+    #[inline]
+    fn find(bytes: &[u8], receiver: Role) -> Option<Self> {
+        let (&[first, second], rest) = bytes.split_first_chunk()?;
+        if first != WHOLE_TEXT && first != WHOLE_BINARY {
+            return None;
+        }
+        let masked = receiver == Role::Server;
+        // The right mask bit disappears; the wrong one makes the length too large for both forms.
+        let short = if masked { second ^ MASK } else { second };
+        let (len, len_bytes) = if short < LEN_16 {
+            (usize::from(short), 0)
+        } else if short == LEN_16 {
+            let len = u16::from_be_bytes(*rest.first_chunk()?);
+            if len < u16::from(LEN_16) {
+                return None;
+            }
+            (usize::from(len), 2)
+        } else {
+            return None;
+        };
+        let header_len = 2 + len_bytes + if masked { 4 } else { 0 };
+        (bytes.len() >= header_len + len).then_some(Self { first, header_len, len })
     }
 }
 

@@ -134,12 +134,17 @@ impl Connection {
         if self.role == Role::Client {
             return self.send_message(opcode(message.kind()), message.payload(), out);
         }
-        self.check_whole(out)?;
+        let short_way = self.may_send_fast(out);
+        if !short_way {
+            self.check_whole(out)?;
+        }
         let frame = message.frame();
         out.reserve(frame.len());
         append(out, frame);
-        self.count_sent(message.payload().len(), true);
-        self.appended(frame.len());
+        if !short_way {
+            self.count_sent(message.payload().len(), true);
+            self.appended(frame.len());
+        }
         Ok(())
     }
 
@@ -148,8 +153,8 @@ impl Connection {
     /// long messages. That a text is UTF-8 is the caller's duty.
     ///
     /// # Errors
-    /// [`SendError::NotAServer`] for a client; otherwise as for all sends. The connection is as it
-    /// was then.
+    /// [`SendError::NotAServer`] for a client, [`SendError::LengthTooLarge`] above `isize::MAX`;
+    /// otherwise as for all sends. The connection is as it was then.
     pub fn frame_head(&mut self, kind: MessageKind, len: usize) -> Result<FrameHead, SendError> {
         self.closing.check_open()?;
         if self.role != Role::Server {
@@ -157,6 +162,10 @@ impl Connection {
         }
         if self.sending.is_some() {
             return Err(SendError::MessageInProgress);
+        }
+        // RFC 6455 5.2: the most significant bit of a length MUST be 0.
+        if isize::try_from(len).is_err() {
+            return Err(SendError::LengthTooLarge);
         }
         self.count_sent(len, true);
         let len = u64::try_from(len).unwrap_or(u64::MAX);
@@ -222,7 +231,7 @@ impl Connection {
         payload: &[u8],
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        if self.fast_send && out.len() < self.config.settings().max_unsent {
+        if self.may_send_fast(out) {
             return self.write_frame(opcode, true, payload, out);
         }
         self.send_message_slowly(opcode, payload, out)
@@ -280,6 +289,12 @@ impl Connection {
         self.write_frame(opcode, true, payload, out)?;
         self.appended(out.len() - before);
         Ok(())
+    }
+
+    /// Whether a whole message can be sent, and nothing has to be counted.
+    #[inline]
+    fn may_send_fast(&self, out: &BytesMut) -> bool {
+        self.fast_send && out.len() < self.config.settings().max_unsent
     }
 
     /// Whether anything can be sent; a pong that waits goes first.
@@ -373,7 +388,9 @@ impl Connection {
 
     fn count_sent(&mut self, bytes: usize, whole: bool) {
         if let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) {
-            stats.bytes_sent += u64::try_from(bytes).unwrap_or(u64::MAX);
+            // Heads may claim any length, so the sum may be anything.
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            stats.bytes_sent = stats.bytes_sent.saturating_add(bytes);
             stats.messages_sent += u64::from(whole);
         }
         self.choose_ways();

@@ -165,6 +165,16 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    /// Adds a field to this answer alone, such as a cookie.
+    ///
+    /// # Errors
+    /// As [`AcceptOptions::with_field`].
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        let fields = Arc::make_mut(self.fields.get_or_insert_default());
+        fields.push(name, value.as_ref(), is_owned_by_answer)?;
+        Ok(self)
+    }
+
     /// Returns the status: 101.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -11,6 +11,8 @@ use crate::kernel::class::{TOKEN, split_run};
 /// Which origins a server takes: the web pages whose scripts may connect, with the visitor's
 /// cookies, from the visitor's browser.
 ///
+/// The default is [`SameHost`](Self::SameHost), where ASP.NET Core's is any.
+///
 /// Browsers don't ask first, as they do for other requests (CORS): without a policy every page in
 /// the world can connect in the name of its visitor. The Origin can be forged by any other program,
 /// so it says nothing about who a client is.

@@ -64,7 +64,7 @@ pub(crate) struct Line {
 }
 
 /// A whole head, checked: names are tokens, values have no control characters but tabs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RawHead {
     pub(crate) bytes: Vec<u8>,
     pub(crate) spans: Vec<Span>,
@@ -89,6 +89,17 @@ impl RawHead {
 
     pub(crate) fn fields(&self) -> Fields<'_> {
         Fields(Source::Head { bytes: &self.bytes, spans: &self.spans })
+    }
+}
+
+impl fmt::Debug for RawHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.bytes.trim_ascii_start();
+        let first_line = text.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        f.debug_struct("RawHead")
+            .field("first_line", &Shown(first_line))
+            .field("fields", &self.fields())
+            .finish()
     }
 }
 
@@ -180,9 +191,16 @@ impl<'h> IntoIterator for Fields<'h> {
 
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(name, value)| (name, value.escape_ascii())))
-            .finish()
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, Shown(value)))).finish()
+    }
+}
+
+/// Bytes as a text.
+struct Shown<'a>(&'a [u8]);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::kernel::class::{is_token, is_value};
 
 /// Fields to be written: each one can be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldList(Vec<(Cow<'static, str>, Cow<'static, [u8]>)>);
 
 impl FieldList {
@@ -57,6 +57,13 @@ impl FieldList {
         for (name, value) in self.iter() {
             write_field(name, value, out);
         }
+    }
+}
+
+/// The names only: values may be credentials, which are not for logs.
+impl fmt::Debug for FieldList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -94,7 +94,11 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
             Step::Write { or_read } if !flow.connection.is_closed() => {
                 match poll_write(io, flow, cx) {
                     Poll::Pending if or_read => poll_read(io, flow, intake, cx),
-                    written => written.map(|written| keep_write_error(flow, written)).map(Ok),
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(written) => {
+                        keep_write_error(flow, written);
+                        Poll::Ready(Ok(()))
+                    }
                 }
             }
             step @ (Step::Write { .. } | Step::EndWriting | Step::Drain) => {
@@ -296,7 +300,11 @@ fn poll_end_turn<S: AsyncRead + AsyncWrite + Unpin>(
     match step {
         Step::Write { or_read } => match poll_write(io, flow, cx) {
             Poll::Pending if or_read => poll_drain(io, flow, cx),
-            written => written.map(|written| keep_write_error(flow, written)),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(written) => {
+                keep_write_error(flow, written);
+                Poll::Ready(())
+            }
         },
         Step::EndWriting => {
             // The peer may be gone already: then its writing half has ended too.

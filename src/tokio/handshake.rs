@@ -1,11 +1,12 @@
 //! From a transport to a WebSocket: accepting and connecting.
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
 
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout_at;
 
@@ -230,21 +231,38 @@ async fn read_until<S: AsyncRead + Unpin, T>(
     deadline: Option<Instant>,
     mut receive: impl FnMut(&mut Input<'_>) -> Option<T>,
 ) -> Result<Option<(T, BytesMut)>, ReadError> {
-    let mut buffer = Intake::scratch();
-    let result = loop {
-        let n = match within(deadline, io.read(&mut buffer)).await {
-            Ok(Ok(0)) => break Ok(None),
-            Ok(Ok(n)) => n,
-            Ok(Err(error)) => break Err(ReadError::Io(error)),
-            Err(_) => break Err(ReadError::TimedOut(now())),
-        };
-        let mut input = Input::new(now(), buffer.get_mut(..n).unwrap_or_default());
-        if let Some(received) = receive(&mut input) {
-            break Ok(Some((received, BytesMut::from(input.as_bytes()))));
+    loop {
+        let received = read(io, |bytes| {
+            let mut input = Input::new(now(), bytes);
+            if input.is_empty() {
+                return Some(None);
+            }
+            let received = receive(&mut input)?;
+            Some(Some((received, BytesMut::from(input.as_bytes()))))
+        });
+        match within(deadline, received).await {
+            Ok(Ok(Some(received))) => return Ok(received),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => return Err(ReadError::Io(error)),
+            Err(_) => return Err(ReadError::TimedOut(now())),
         }
-    };
-    Intake::put_back(buffer);
-    result
+    }
+}
+
+/// One read, taken in by `take`. No buffer is kept while nothing comes: half a request costs none.
+async fn read<S: AsyncRead + Unpin, T>(
+    io: &mut S,
+    mut take: impl FnMut(&mut [u8]) -> T,
+) -> io::Result<T> {
+    poll_fn(|cx| {
+        let mut scratch = Intake::scratch();
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let polled = Pin::new(&mut *io).poll_read(cx, &mut buffer);
+        let taken = polled.map_ok(|()| take(buffer.filled_mut()));
+        Intake::put_back(scratch);
+        taken
+    })
+    .await
 }
 
 /// Waits for `future`, but not beyond the deadline.
@@ -294,9 +312,10 @@ async fn answer_and_end<S: AsyncRead + AsyncWrite + Unpin>(
     })
     .await??;
     let drained = within(deadline, async {
-        let mut buffer = Intake::scratch();
-        while matches!(io.read(&mut buffer).await, Ok(n) if n > 0) {}
-        Intake::put_back(buffer);
+        // Bounded, also on a transport that always has something.
+        while deadline.is_none_or(|deadline| now() < deadline)
+            && matches!(read(io, |bytes| bytes.len()).await, Ok(n) if n > 0)
+        {}
     });
     // The answer is out; how the peer ends doesn't matter.
     let _ = drained.await;

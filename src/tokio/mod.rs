@@ -78,7 +78,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Ok(Some(event)) => {
                 if flow.connection.is_closed() {
                     // The answer to a Close frame must not wait for a call that may not come.
-                    poll_fn(|cx| Poll::Ready(write_some(io, flow, cx))).await;
+                    poll_fn(|cx| {
+                        write_some(io, flow, cx);
+                        Poll::Ready(())
+                    })
+                    .await;
                 }
                 Ok(Some((event, Reply { io, flow, timer })))
             }

@@ -64,7 +64,8 @@ pub struct Reader<S> {
 
 /// The sending half, for any number of tasks and threads.
 ///
-/// A send is done when the message lies in the output and the transport has been offered it. What
+/// A send waits while more than the high-water mark is unsent; the reader goes on reading meanwhile.
+/// It is done when the message lies in the output and the transport has been offered it. What
 /// the transport doesn't take at once is written while the [`Reader`] reads, or somebody flushes or waits for room.
 #[derive(Debug)]
 pub struct Sender<S> {
