@@ -23,9 +23,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::config::Settings;
 use crate::connection::Connection;
-#[cfg(feature = "tokio")]
-use crate::error::SendError;
-use crate::error::{ProtocolError, TimeoutError};
+use crate::error::{ProtocolError, SendError, TimeoutError};
 use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::input::Input;
@@ -79,11 +77,17 @@ pub(crate) struct Flow {
     /// A write has failed: nothing more is written, but what the peer has said before is handed out.
     unwritable: bool,
     /// Why, until it is told.
-    #[cfg(feature = "tokio")]
     write_error: Option<io::Error>,
     writing_ended: bool,
     reading_ended: bool,
     done: bool,
+}
+
+/// Output that was taken.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) bytes: BytesMut,
+    unasked: usize,
 }
 
 /// What events are lent from: bytes that were read, and the inbox.
@@ -171,7 +175,6 @@ impl Flow {
             linger_until: None,
             unflushed: false,
             unwritable: false,
-            #[cfg(feature = "tokio")]
             write_error: None,
             writing_ended: false,
             reading_ended: false,
@@ -349,7 +352,6 @@ impl Flow {
 }
 
 /// For an adapter that can do several things at once.
-#[cfg(feature = "tokio")]
 impl Flow {
     /// Sends what comes of no event, for one who waits for room by himself. It doesn't keep events
     /// from being lent: the peer may wait for us to read before it reads.
@@ -389,7 +391,21 @@ impl Flow {
         self.unwritable.then_some(error)
     }
 
+    /// Takes all output, to be written without the lock that guards this. While it gets shorter
+    /// [`Self::moved`] is told, and [`Self::written`] when it is gone, or it is put back.
+    pub(crate) fn take_output(&mut self) -> Taken {
+        Taken { bytes: self.out.split(), unasked: core::mem::take(&mut self.unasked) }
+    }
+
+    /// Puts back what is left of output that was taken.
+    pub(crate) fn put_back(&mut self, taken: Taken) {
+        let newer = core::mem::replace(&mut self.out, taken.bytes);
+        self.unasked += taken.unasked.min(self.out.len());
+        self.out.unsplit(newer);
+    }
+
     /// What somebody who waits for room, or for the end of the connection, may want to know of.
+    #[cfg(feature = "tokio")]
     pub(crate) fn news(&self) -> (usize, bool, bool) {
         (self.out.len(), self.unwritable, self.connection.is_closed())
     }

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use std::io;
 
+use crate::adapter::WebSocketError;
 use crate::blocking::transport::Transport;
 use crate::driver::{self, Flow, Intake, Step};
 use crate::instant::Instant;
@@ -80,6 +81,11 @@ impl Patience {
 }
 
 impl<S> Wire<S> {
+    /// How long a write that blocks may keep a read from its turn.
+    pub(super) const fn write_turn(&self) -> Duration {
+        self.write_turn
+    }
+
     pub(super) const fn new(stream: S) -> Self {
         Self {
             stream,
@@ -174,6 +180,15 @@ impl<S: Transport> Wire<S> {
         if self.stream.can_resume_write() { earlier(last, look()) } else { last }
     }
 
+    /// A write has moved nothing in its turn, and a read has found something or not.
+    pub(super) fn end_turn(&mut self, found: bool) {
+        self.write_turn = match found {
+            // The peer may have room now.
+            true => MIN_TIMEOUT,
+            false => (2 * self.write_turn).min(MAX_WRITE_TURN),
+        };
+    }
+
     /// Reads once and drops what comes; `None`: nothing came. A reset is an end as any other.
     pub(super) fn drain(&mut self, deadline: Option<Instant>) -> Option<usize> {
         let mut scratch = Intake::scratch();
@@ -201,33 +216,41 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Reads and writes until an event is at hand or the connection has ended.
+/// Reads and writes until an event is at hand or the connection has ended. An error only if it was
+/// not over anyway.
 pub(super) fn wait<S: Transport>(
     wire: &mut Wire<S>,
     flow: &mut Flow,
     intake: &mut Intake,
 ) -> io::Result<Ready> {
     loop {
-        match driver::step(flow, intake, Instant::now) {
+        let turn = match driver::step(flow, intake, Instant::now) {
             Step::Lend => return Ok(Ready::Event),
             Step::Done => return Ok(Ready::Done),
             Step::Read => {
-                let until = if flow.unflushed { flush_or_read(wire, flow)? } else { None };
+                let until = if flow.unflushed { flush_or_read(wire, flow) } else { None };
                 let deadline = flow.deadline(intake);
-                read(wire, flow, intake, until, deadline)?;
+                read(wire, flow, intake, until, deadline).map(drop)
             }
             Step::Write { or_read: true }
                 if wire.stream.can_resume_write() && !flow.connection.is_closed() =>
             {
-                write_or_read(wire, flow, intake)?;
+                write_or_read(wire, flow, intake)
             }
             Step::Write { .. } if !flow.connection.is_closed() => {
                 flow.begin_stall(Instant::now);
-                end_turn(wire, flow, Step::Write { or_read: false })?;
+                if !write(wire, flow, flow.stall_deadline()) {
+                    flow.stalled(Instant::now());
+                }
+                Ok(())
             }
             step @ (Step::Write { .. } | Step::EndWriting | Step::Drain) => {
-                end_turn(wire, flow, step)?;
+                end_turn(wire, flow, step);
+                Ok(())
             }
+        };
+        if let Err(error) = turn {
+            return flow.end_failed_transport(error).map(|()| Ready::Done);
         }
     }
 }
@@ -245,6 +268,10 @@ fn read<S: Transport>(
     if intake.keeps_memory() {
         until = earlier(until, Instant::now().checked_add(KEEP_MEMORY));
     }
+    if flow.is_unwritable() {
+        // Only what has come already.
+        until = Some(Instant::now());
+    }
     let room = intake.room(flow);
     let direct = room.direct;
     match wire.read(room.bytes, until)? {
@@ -252,6 +279,9 @@ fn read<S: Transport>(
         Some(n) => intake.filled(n, direct, flow, Instant::now()),
         None => {
             intake.release();
+            if let Some(error) = flow.write_error() {
+                return Err(error);
+            }
             let now = Instant::now();
             // Nobody is told dead before a read that found nothing: here it is.
             if deadline.is_some_and(|deadline| now >= deadline) {
@@ -263,6 +293,16 @@ fn read<S: Transport>(
     Ok(true)
 }
 
+/// One write; tells whether something moved. Who reads next is told of an error.
+fn write<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, until: Option<Instant>) -> bool {
+    match wire.write(&flow.out, until) {
+        Ok(Some(n)) => flow.written(n, Instant::now),
+        Ok(None) => return false,
+        Err(error) => flow.write_failed(Some(error)),
+    }
+    true
+}
+
 /// One write, and one read if nothing can be written: a peer that writes itself may wait for us to
 /// read. What blocks can't do both, so they take turns, longer and longer ones while nothing moves.
 fn write_or_read<S: Transport>(
@@ -272,80 +312,92 @@ fn write_or_read<S: Transport>(
 ) -> io::Result<()> {
     let deadline = flow.deadline(intake);
     let turn = Instant::now().checked_add(wire.write_turn);
-    if let Some(n) = wire.write(&flow.out, earlier(deadline, turn))? {
-        flow.written(n, Instant::now);
-        return Ok(());
+    if !write(wire, flow, earlier(deadline, turn)) {
+        let found = read(wire, flow, intake, Some(Instant::now()), deadline)?;
+        wire.end_turn(found);
     }
-    let found = read(wire, flow, intake, Some(Instant::now()), deadline)?;
-    wire.write_turn = match found {
-        // The peer may have room now.
-        true => MIN_TIMEOUT,
-        false => (2 * wire.write_turn).min(MAX_WRITE_TURN),
-    };
     Ok(())
 }
 
 /// Writes what a transport that buffers still holds. If that takes longer than a turn a read comes
 /// in between: the result tells until when.
-fn flush_or_read<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) -> io::Result<Option<Instant>> {
+fn flush_or_read<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) -> Option<Instant> {
     flow.begin_stall(Instant::now);
     let turn = Instant::now().checked_add(WRITE_TURN);
     let until = wire.write_until(flow.stall_deadline(), || turn);
-    let flushed = flush_transport(wire, flow, until)?;
-    Ok(turn.filter(|_| !flushed))
+    let flushed = flush_transport(wire, flow, until);
+    turn.filter(|_| !flushed)
 }
 
+/// Tells whether the transport holds nothing any more. Who reads next is told of an error.
 fn flush_transport<S: Transport>(
     wire: &mut Wire<S>,
     flow: &mut Flow,
-    deadline: Option<Instant>,
-) -> io::Result<bool> {
-    let flushed = wire.flush(deadline)?;
-    if flushed {
-        flow.unflushed = false;
-        flow.moved();
+    until: Option<Instant>,
+) -> bool {
+    match wire.flush(until) {
+        Ok(true) => flow.flushed(),
+        Ok(false) => return false,
+        Err(error) => flow.write_failed(Some(error)),
     }
-    Ok(flushed)
+    true
 }
 
-/// One turn that needs no input.
-fn end_turn<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, step: Step) -> io::Result<()> {
+/// One turn of the end of a transport. What goes wrong now doesn't matter any more.
+fn end_turn<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, step: Step) {
     let deadline = flow.stall_deadline();
     match step {
-        Step::Write { .. } => match wire.write(&flow.out, deadline)? {
-            Some(n) => flow.written(n, Instant::now),
-            None => flow.stalled(Instant::now()),
-        },
-        Step::EndWriting => {
-            if flow.unflushed && !flush_transport(wire, flow, deadline)? {
+        Step::Write { or_read } if or_read && wire.stream.can_resume_write() => {
+            let turn = Instant::now().checked_add(wire.write_turn);
+            if !write(wire, flow, earlier(deadline, turn)) {
+                let found = drain(wire, flow, Some(Instant::now()));
+                wire.end_turn(found);
+            }
+        }
+        Step::Write { .. } => {
+            if !write(wire, flow, deadline) {
                 flow.stalled(Instant::now());
-                return Ok(());
+            }
+        }
+        Step::EndWriting => {
+            if flow.unflushed && !flush_transport(wire, flow, deadline) {
+                flow.stalled(Instant::now());
+                return;
             }
             // The peer may be gone already: then its writing half has ended too.
             let _ = wire.stream.shutdown_write();
             flow.ended_writing();
         }
-        Step::Drain => match wire.drain(deadline) {
-            Some(0) => flow.received_eof(),
-            Some(_) => {}
-            None => flow.stalled(Instant::now()),
-        },
+        Step::Drain => {
+            // A client's Close frame must not stay in a transport that buffers.
+            if flow.unflushed {
+                flush_transport(wire, flow, deadline);
+            }
+            if !drain(wire, flow, deadline) {
+                flow.stalled(Instant::now());
+            }
+        }
         Step::Done | Step::Lend | Step::Read => {}
     }
-    Ok(())
 }
 
-/// Ends the transport of a closed or failed connection, while what was lent is still held. What
-/// goes wrong now doesn't matter any more.
+/// Reads once and drops what comes; tells whether something came.
+fn drain<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow, until: Option<Instant>) -> bool {
+    let drained = wire.drain(until);
+    if drained == Some(0) {
+        flow.received_eof();
+    }
+    drained.is_some()
+}
+
+/// Ends the transport of a closed or failed connection, while what was lent is still held.
 pub(super) fn end<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) {
     loop {
         let step = flow.end_step(Instant::now);
         if step == Step::Done {
             return;
         }
-        if let Err(error) = end_turn(wire, flow, step) {
-            let _ = flow.end_failed_transport(error);
-        }
+        end_turn(wire, flow, step);
     }
 }
 
@@ -355,41 +407,64 @@ pub(super) fn write_last<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) {
         let step = flow.end_step(Instant::now);
         if !matches!(step, Step::Write { .. }) {
             if flow.unflushed {
-                let _ = flush_transport(wire, flow, flow.stall_deadline());
+                flush_transport(wire, flow, flow.stall_deadline());
             }
             return;
         }
-        if let Err(error) = end_turn(wire, flow, step) {
-            let _ = flow.end_failed_transport(error);
+        end_turn(wire, flow, step);
+    }
+}
+
+/// Writes all output. An error only if the connection was not over anyway.
+pub(super) fn flush<S: Transport>(
+    wire: &mut Wire<S>,
+    flow: &mut Flow,
+) -> Result<(), WebSocketError> {
+    loop {
+        if flow.is_unwritable() {
+            return tell_write_error(flow, io::ErrorKind::BrokenPipe.into());
+        }
+        if flow.out.is_empty() && !flow.unflushed {
+            return Ok(());
+        }
+        flow.begin_stall(Instant::now);
+        let deadline = flow.stall_deadline();
+        let moved = if flow.out.is_empty() {
+            let flushed = wire.flush(deadline);
+            if matches!(flushed, Ok(true)) {
+                flow.flushed();
+            }
+            flushed
+        } else {
+            let written = wire.write(&flow.out, deadline);
+            if let Ok(Some(n)) = written {
+                flow.written(n, Instant::now);
+            }
+            written.map(|written| written.is_some())
+        };
+        match moved {
+            Ok(true) => {}
+            Ok(false) => {
+                let now = Instant::now();
+                if deadline.is_some_and(|deadline| now >= deadline) {
+                    let was_over = flow.connection.is_closed();
+                    flow.stalled(now);
+                    if flow.connection.is_closed() {
+                        let ended = if was_over { Ok(()) } else { flow.result() };
+                        flow.abandon();
+                        return Ok(ended?);
+                    }
+                }
+            }
+            Err(error) => return tell_write_error(flow, error),
         }
     }
 }
 
-/// Writes all output.
-pub(super) fn flush<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) -> io::Result<()> {
-    while !flow.out.is_empty() || flow.unflushed {
-        flow.begin_stall(Instant::now);
-        let deadline = flow.stall_deadline();
-        let moved = if flow.out.is_empty() {
-            flush_transport(wire, flow, deadline)?
-        } else if let Some(n) = wire.write(&flow.out, deadline)? {
-            flow.written(n, Instant::now);
-            true
-        } else {
-            false
-        };
-        if moved {
-            continue;
-        }
-        let now = Instant::now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            flow.stalled(now);
-            if flow.connection.is_closed() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-        }
-    }
-    Ok(())
+/// The caller is told of an error.
+fn tell_write_error(flow: &mut Flow, error: io::Error) -> Result<(), WebSocketError> {
+    flow.write_failed(None);
+    if flow.connection.is_closed() { Ok(()) } else { Err(error.into()) }
 }
 
 /// The earlier of two deadlines, of which either may be absent.

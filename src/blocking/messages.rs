@@ -53,7 +53,9 @@ impl<S: Transport> Messages<S> {
         if self.socket.driver.flow.is_above_mark() {
             self.socket.flush()?;
         }
-        Ok(self.socket.send(message.as_data(), SendOptions::new())?)
+        let (data, options) = (message.as_data(), SendOptions::new());
+        let flow = &mut self.socket.driver.flow;
+        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
     }
 
     /// Writes all output.

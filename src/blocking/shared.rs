@@ -25,12 +25,13 @@ use crate::adapter::WebSocketError;
 use crate::blocking::drive::{Ready, Wire, earlier};
 use crate::blocking::transport::Transport;
 use crate::connection::Connection;
-use crate::driver::{self, Flow, Intake, Step};
+use crate::driver::{self, Flow, Intake, Step, Taken};
 use crate::error::SendError;
 use crate::instant::Instant;
 
-/// However short the close timeout is.
+/// However short the close timeout is, or long.
 const MIN_POLL: Duration = Duration::from_millis(10);
+const MAX_POLL: Duration = Duration::from_secs(2);
 
 /// After this many rounds of other threads' output the writer wants to be relieved.
 const MAX_ROUNDS: u32 = 16;
@@ -71,7 +72,8 @@ pub(super) struct Half {
 enum Writer {
     Nobody,
     Somebody,
-    /// Somebody who has written for others long enough.
+    /// Somebody who doesn't see it through: the reader, or one who has written for others long
+    /// enough.
     Tired,
     /// The same, and another thread waits to take over.
     Relieved,
@@ -83,8 +85,10 @@ enum Turn {
     Done,
     /// Read, for at most as long.
     Read(Option<Instant>),
-    /// Write.
-    Write,
+    /// Write; and read, or drain after the end, if nothing can be written.
+    Write {
+        or_read: bool,
+    },
     /// Wait for whoever writes, for at most as long.
     Wait(Option<Instant>),
     EndWriting,
@@ -97,17 +101,50 @@ impl Half {
         self.in_flight + self.flow.out.len()
     }
 
-    /// Appends to the output if there is room. What is in flight counts too.
-    pub(super) fn append(
+    /// Does what `send` does if there is room for one who can wait. An answer has what is between
+    /// the mark and `max_unsent`.
+    fn send_unasked(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        let Flow { connection, out, .. } = &mut self.flow;
-        let full = self.in_flight + out.len() >= connection.config().settings().max_unsent;
-        if full && connection.is_open() {
+        let connection = &self.flow.connection;
+        let mark = connection.config().settings().high_water_mark;
+        if connection.is_open() && self.unsent() >= mark {
             return Err(SendError::Full);
         }
-        send(connection, out)
+        self.flow.send_unasked(send)
+    }
+
+    /// An error if a write has failed before.
+    fn check_writable(&self) -> io::Result<()> {
+        if self.flow.is_unwritable() && self.flow.connection.is_open() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
+
+    /// A write was left off. Tells whoever has written what that means.
+    fn cut(&mut self, cut: Cut, rest: Taken, by_reader: bool) -> Result<(), WebSocketError> {
+        match cut {
+            Cut::TurnIsOver => {
+                self.flow.put_back(rest);
+                Ok(())
+            }
+            Cut::OutOfTime { was_over } => {
+                let ended = if was_over { Ok(()) } else { self.flow.result() };
+                self.flow.abandon();
+                Ok(ended?)
+            }
+            Cut::Failed(error) if by_reader => {
+                // What the peer has said before is read first: it may tell why.
+                self.flow.write_failed(Some(error));
+                Ok(())
+            }
+            Cut::Failed(error) => {
+                self.flow.write_failed(None);
+                if self.flow.connection.is_closed() { Ok(()) } else { Err(error.into()) }
+            }
+        }
     }
 
     /// What the driver asks for, with regard to what others are doing.
@@ -116,14 +153,13 @@ impl Half {
         let closed = self.flow.connection.is_closed();
         match step {
             Step::Lend => Turn::Lend,
-            // While another thread writes its own the reader goes on: the peer may wait for that.
-            // The output has a limit for each who appends to it.
-            Step::Write { or_read: false } if busy && !closed => Turn::Lend,
-            Step::Write { or_read: true } if busy && !closed => {
-                Turn::Read(self.read_deadline(deadline))
+            Step::Write { or_read: true } if busy && closed => Turn::Drain(deadline),
+            Step::Write { or_read: true } if busy => Turn::Read(self.read_deadline(deadline)),
+            // The reader's own answers are above the mark.
+            Step::Write { .. } | Step::EndWriting if busy => {
+                Turn::Wait(deadline.filter(|_| closed))
             }
-            Step::Write { .. } | Step::EndWriting if busy => Turn::Wait(deadline),
-            Step::Write { .. } => Turn::Write,
+            Step::Write { or_read } => Turn::Write { or_read },
             Step::Read => Turn::Read(self.read_deadline(deadline)),
             Step::EndWriting => Turn::EndWriting,
             Step::Drain => Turn::Drain(deadline),
@@ -156,7 +192,7 @@ impl<S> Shared<S> {
         {
             let mut half = self.half();
             half.abandoned = true;
-            let _ = half.flow.end_failed_transport(io::ErrorKind::BrokenPipe.into());
+            half.flow.abandon();
             self.wake(&half);
         }
         // Ends the write that another thread may be blocked in, and the peer's waiting. It may have
@@ -214,7 +250,7 @@ impl<S: Transport> Shared<S> {
             changed: Condvar::new(),
             wire: Mutex::new(Some(Wire::new(stream))),
             shutdown: S::shutdown_write,
-            poll: (close_timeout / 4).max(MIN_POLL),
+            poll: (close_timeout / 4).clamp(MIN_POLL, MAX_POLL),
         }
     }
 
@@ -224,17 +260,18 @@ impl<S: Transport> Shared<S> {
         mut send: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), WebSocketError> {
         let mut half = self.half();
-        while let Err(error) = half.append(&mut send) {
-            if error != SendError::Full {
-                return Err(error.into());
+        loop {
+            half.check_writable()?;
+            match half.send_unasked(&mut send) {
+                Ok(()) => break,
+                Err(SendError::Full) => half = self.make_progress(half)?,
+                Err(error) => return Err(error.into()),
             }
-            half = self.make_progress(half)?;
         }
-        if half.writer == Writer::Tired {
+        // Somebody must see it through: neither the reader nor a tired one does.
+        while let Writer::Tired | Writer::Relieved = half.writer {
             half.writer = Writer::Relieved;
-            while half.writer == Writer::Relieved {
-                half = self.wait_for_change(half, None);
-            }
+            half = self.wait_for_change(half, None);
         }
         self.write_all(half)
     }
@@ -246,6 +283,7 @@ impl<S: Transport> Shared<S> {
         while half.written < end && half.unsent() > 0 {
             half = self.make_progress(half)?;
         }
+        half.check_writable()?;
         Ok(half.flow.result()?)
     }
 
@@ -274,20 +312,72 @@ impl<S: Transport> Shared<S> {
             let deadline = half.flow.deadline(intake);
             match half.turn(step, deadline) {
                 Turn::Lend => return Ok((Ready::Event, half)),
-                Turn::Read(deadline) => {
-                    half.reader_waits = true;
-                    drop(half);
-                    half = self.read(wire, intake, deadline)?;
-                }
                 Turn::Done => {
                     self.cut_off(wire, &half);
                     return Ok((Ready::Done, half));
                 }
-                turn @ (Turn::Write | Turn::Wait(_) | Turn::EndWriting | Turn::Drain(_)) => {
+                Turn::Read(deadline) => {
+                    half.reader_waits = true;
+                    drop(half);
+                    (half, _) = self.read(wire, intake, self.until(deadline))?;
+                }
+                Turn::Write { or_read: true } if !half.flow.connection.is_closed() => {
+                    if self.write_turn(half, wire.write_turn())? {
+                        half = self.half();
+                    } else {
+                        let found;
+                        (half, found) = self.read(wire, intake, Some(Instant::now()))?;
+                        wire.end_turn(found);
+                    }
+                }
+                turn @ (Turn::Write { .. } | Turn::Wait(_) | Turn::EndWriting | Turn::Drain(_)) => {
                     half = self.end_turn(wire, half, turn)?;
                 }
             }
         }
+    }
+
+    /// One read, without the lock; tells whether something came.
+    fn read(
+        &self,
+        wire: &mut Wire<S>,
+        intake: &mut Intake,
+        mut until: Option<Instant>,
+    ) -> Result<(MutexGuard<'_, Half>, bool), WebSocketError> {
+        let room = {
+            let half = self.half();
+            if half.flow.is_unwritable() {
+                // Only what has come already.
+                until = Some(Instant::now());
+            }
+            intake.room(&half.flow)
+        };
+        let direct = room.direct;
+        let read = wire.read(room.bytes, until);
+        let mut half = self.half();
+        half.reader_waits = false;
+        let found = matches!(read, Ok(Some(_)));
+        match read {
+            Ok(Some(0)) => half.flow.received_eof(),
+            Ok(Some(n)) => intake.filled(n, direct, &mut half.flow, Instant::now()),
+            Ok(None) => {
+                intake.release();
+                if let Some(error) = half.flow.write_error() {
+                    half.flow.end_failed_transport(error)?;
+                }
+                let now = Instant::now();
+                let deadline = half.flow.deadline(intake);
+                if half.read_deadline(deadline).is_some_and(|deadline| now >= deadline) {
+                    half.flow.timed_out(intake, now);
+                }
+            }
+            Err(error) => half.flow.end_failed_transport(error)?,
+        }
+        if half.flow.connection.is_closed() {
+            // Senders that wait for room never get it.
+            self.wake(&half);
+        }
+        Ok((half, found))
     }
 
     /// Ends the transport of a closed or failed connection, while what was lent is still held. What
@@ -296,20 +386,28 @@ impl<S: Transport> Shared<S> {
         let mut half = self.half();
         loop {
             let step = half.flow.end_step(Instant::now);
-            let deadline = half.flow.stall_deadline();
-            half = match half.turn(step, deadline) {
-                Turn::Done | Turn::Lend | Turn::Read(_) => {
-                    self.cut_off(wire, &half);
-                    return;
-                }
-                turn @ (Turn::Write | Turn::Wait(_) | Turn::EndWriting | Turn::Drain(_)) => {
-                    self.end_turn(wire, half, turn).unwrap_or_else(|_| self.half())
-                }
-            };
+            if step == Step::Done {
+                self.cut_off(wire, &half);
+                return;
+            }
+            let turn = half.turn(step, half.flow.stall_deadline());
+            half = self.end_turn(wire, half, turn).unwrap_or_else(|_| self.half());
         }
     }
 
-    /// One turn that needs no input.
+    /// Writes what a connection that has just closed still has to say, for at most the linger
+    /// timeout, unless somebody else does. What goes wrong shows in the next call.
+    pub(super) fn write_last<'a>(&'a self, wire: &mut Wire<S>, mut half: MutexGuard<'a, Half>) {
+        loop {
+            let step = half.flow.end_step(Instant::now);
+            let turn = half.turn(step, half.flow.stall_deadline());
+            let Turn::Write { .. } = turn else { return };
+            let Ok(then) = self.end_turn(wire, half, turn) else { return };
+            half = then;
+        }
+    }
+
+    /// One turn that takes no input.
     fn end_turn<'a>(
         &'a self,
         wire: &mut Wire<S>,
@@ -317,10 +415,20 @@ impl<S: Transport> Shared<S> {
         turn: Turn,
     ) -> Result<MutexGuard<'a, Half>, WebSocketError> {
         match turn {
-            Turn::Write => {
-                // The reader has better things to do than to write for others.
-                self.write(half, Writer::Tired)?;
+            Turn::Write { or_read } => {
+                let patience = if or_read { wire.write_turn() } else { self.poll };
+                let moved = self.write_turn(half, patience)?;
+                let drained = if moved || !or_read {
+                    None
+                } else {
+                    let drained = wire.drain(Some(Instant::now()));
+                    wire.end_turn(drained.is_some());
+                    drained
+                };
                 half = self.half();
+                if drained == Some(0) {
+                    half.flow.received_eof();
+                }
             }
             Turn::Wait(deadline) => {
                 half = self.wait_for_change(half, deadline);
@@ -356,134 +464,142 @@ impl<S: Transport> Shared<S> {
         self.wake(half);
     }
 
-    /// One read, without the lock.
-    fn read(
-        &self,
-        wire: &mut Wire<S>,
-        intake: &mut Intake,
-        deadline: Option<Instant>,
-    ) -> Result<MutexGuard<'_, Half>, WebSocketError> {
-        let room = intake.room(&self.half().flow);
-        let direct = room.direct;
-        let read = wire.read(room.bytes, self.until(deadline));
-        let mut half = self.half();
-        half.reader_waits = false;
-        match read {
-            Ok(Some(0)) => half.flow.received_eof(),
-            Ok(Some(n)) => intake.filled(n, direct, &mut half.flow, Instant::now()),
-            Ok(None) => {
-                intake.release();
-                let now = Instant::now();
-                let deadline = half.flow.deadline(intake);
-                let deadline = half.read_deadline(deadline);
-                if deadline.is_some_and(|deadline| now >= deadline) {
-                    half.flow.timed_out(intake, now);
-                }
-            }
-            Err(error) => half.flow.end_failed_transport(error)?,
-        }
-        if half.flow.connection.is_closed() {
-            self.wake(&half);
-        }
-        Ok(half)
-    }
-
     /// Writes until there is no output left, unless somebody else does.
     pub(super) fn write_all(&self, half: MutexGuard<'_, Half>) -> Result<(), WebSocketError> {
-        self.write(half, Writer::Somebody)
+        self.write(half, Writer::Somebody, None).map(drop)
     }
 
-    fn write(&self, mut half: MutexGuard<'_, Half>, writer: Writer) -> Result<(), WebSocketError> {
-        if half.writer != Writer::Nobody || half.flow.out.is_empty() {
-            return Ok(());
+    /// The reader's turn to write. If nothing moves for a while, or another thread wants to write
+    /// on, it leaves off: `false`.
+    fn write_turn(
+        &self,
+        half: MutexGuard<'_, Half>,
+        turn: Duration,
+    ) -> Result<bool, WebSocketError> {
+        self.write(half, Writer::Tired, Some(turn))
+    }
+
+    fn write(
+        &self,
+        mut half: MutexGuard<'_, Half>,
+        writer: Writer,
+        turn: Option<Duration>,
+    ) -> Result<bool, WebSocketError> {
+        if half.writer != Writer::Nobody || half.flow.out.is_empty() || half.flow.is_unwritable() {
+            return Ok(true);
         }
         half.writer = writer;
         drop(half);
-        let mut role = Role { shared: self, kept: true };
-        let mut wire = lock(&self.wire);
+        let mut role = WriterRole { shared: self, kept: true };
+        let mut handle = lock(&self.wire);
         let mut rounds = 0_u32;
         loop {
-            let (chunk, deadline) = {
+            let (mut taken, deadline) = {
                 let mut half = self.half();
                 if half.abandoned {
-                    *wire = None;
+                    *handle = None;
                 }
-                if half.flow.out.is_empty() || half.writer == Writer::Relieved || wire.is_none() {
+                let relieved = half.writer == Writer::Relieved;
+                if half.flow.out.is_empty() || relieved || handle.is_none() {
                     role.give_back(&mut half);
-                    return Ok(());
+                    return Ok(true);
                 }
                 rounds += 1;
                 if rounds > MAX_ROUNDS {
                     half.writer = Writer::Tired;
                 }
                 half.flow.begin_stall(Instant::now);
-                let chunk = half.flow.out.split();
-                half.in_flight = chunk.len();
-                (chunk, half.flow.stall_deadline())
+                let taken = half.flow.take_output();
+                half.in_flight = taken.bytes.len();
+                (taken, half.flow.stall_deadline())
             };
-            let Some(wire) = wire.as_mut() else { return Ok(()) };
-            if let Err(error) = self.write_chunk(wire, chunk, deadline) {
+            let Some(wire) = handle.as_mut() else { return Ok(true) };
+            if let Err(cut) = self.write_taken(wire, &mut taken.bytes, deadline, turn) {
                 let mut half = self.half();
-                half.in_flight = 0;
-                let ended = half.flow.result();
-                let failed = half.flow.end_failed_transport(error);
+                if half.abandoned {
+                    *handle = None;
+                }
+                let result = half.cut(cut, taken, turn.is_some());
                 role.give_back(&mut half);
-                failed?;
-                return Ok(ended?);
+                return result.map(|()| false);
             }
         }
     }
 
-    /// Writes one chunk, and flushes behind it.
-    fn write_chunk(
+    /// Writes what was taken, and flushes behind it.
+    fn write_taken(
         &self,
         wire: &mut Wire<S>,
-        mut chunk: BytesMut,
+        bytes: &mut BytesMut,
         mut deadline: Option<Instant>,
-    ) -> io::Result<()> {
+        turn: Option<Duration>,
+    ) -> Result<(), Cut> {
         loop {
-            let until = wire.write_until(deadline, || Instant::now().checked_add(self.poll));
-            let mut half;
-            if chunk.is_empty() {
-                if wire.flush(until)? {
-                    self.half().flow.written(0, Instant::now);
-                    return Ok(());
+            let look = turn.unwrap_or(self.poll);
+            let until = wire.write_until(deadline, || Instant::now().checked_add(look));
+            let mut moved = false;
+            if !bytes.is_empty() {
+                if let Some(n) = wire.write(bytes, until)? {
+                    bytes.advance(n);
+                    moved = true;
                 }
-                half = self.half();
-            } else if let Some(n) = wire.write(&chunk, until)? {
-                chunk.advance(n);
-                half = self.half();
-                half.in_flight = chunk.len();
+            } else if wire.flush(until)? {
+                self.half().flow.written(0, Instant::now);
+                return Ok(());
+            }
+            let mut half = self.half();
+            if half.abandoned {
+                return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+            }
+            if moved {
+                let n = half.in_flight - bytes.len();
+                half.in_flight = bytes.len();
                 half.written = half.written.saturating_add(to_u64(n));
                 half.flow.moved();
                 self.wake(&half);
-            } else {
-                half = self.half();
-            }
-            if half.abandoned {
-                return Err(io::ErrorKind::BrokenPipe.into());
+            } else if turn.is_some() && !bytes.is_empty() && wire.stream.can_resume_write() {
+                return Err(Cut::TurnIsOver);
             }
             // The connection may have closed since: then there is another deadline.
             half.flow.begin_stall(Instant::now);
             deadline = half.flow.stall_deadline();
             let now = Instant::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
+                let was_over = half.flow.connection.is_closed();
                 half.flow.stalled(now);
                 if half.flow.connection.is_closed() {
-                    return Err(io::ErrorKind::TimedOut.into());
+                    return Err(Cut::OutOfTime { was_over });
                 }
             }
         }
     }
 }
 
+/// Why a write was left off.
+enum Cut {
+    /// Nothing has moved for as long as the reader may write.
+    TurnIsOver,
+    Failed(io::Error),
+    /// A deadline has passed.
+    OutOfTime {
+        /// The connection had ended before.
+        was_over: bool,
+    },
+}
+
+impl From<io::Error> for Cut {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// The writer's role, given back even if the transport panics.
-struct Role<'a, S> {
+struct WriterRole<'a, S> {
     shared: &'a Shared<S>,
     kept: bool,
 }
 
-impl<S> Role<'_, S> {
+impl<S> WriterRole<'_, S> {
     fn give_back(&mut self, half: &mut Half) {
         self.kept = false;
         half.writer = Writer::Nobody;
@@ -492,13 +608,13 @@ impl<S> Role<'_, S> {
     }
 }
 
-impl<S> Drop for Role<'_, S> {
+impl<S> Drop for WriterRole<'_, S> {
     fn drop(&mut self) {
         if self.kept {
             let shared = self.shared;
             let mut half = shared.half();
             // Nobody knows how much was written.
-            let _ = half.flow.end_failed_transport(io::ErrorKind::BrokenPipe.into());
+            half.flow.abandon();
             self.give_back(&mut half);
         }
     }

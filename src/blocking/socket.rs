@@ -1,7 +1,5 @@
 //! A WebSocket in one thread's hands.
 
-use std::io;
-
 use bytes::{Bytes, BytesMut};
 
 use crate::adapter::{LeftOver, Received, Unfinished, WebSocketError, send_methods};
@@ -92,7 +90,8 @@ impl<S: Transport> WebSocket<S> {
     /// [`WebSocketError::Io`] if the transport failed.
     pub fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { wire, driver: Driver { flow, intake }, .. } = self;
-        if finish(wait(wire, flow, intake), flow)? == Ready::Done {
+        if wait(wire, flow, intake)? == Ready::Done {
+            flow.result()?;
             return Ok(None);
         }
         match driver::receive(flow, intake) {
@@ -115,7 +114,8 @@ impl<S: Transport> WebSocket<S> {
     /// The same, owned.
     pub(super) fn read_owned(&mut self) -> Result<Option<OwnedEvent>, WebSocketError> {
         let Self { wire, driver: Driver { flow, intake }, .. } = self;
-        if finish(wait(wire, flow, intake), flow)? == Ready::Done {
+        if wait(wire, flow, intake)? == Ready::Done {
+            flow.result()?;
             return Ok(None);
         }
         match driver::receive_owned(flow, intake) {
@@ -192,11 +192,12 @@ impl<S: Transport> WebSocket<S> {
     /// Writes all output. Nothing is read meanwhile.
     ///
     /// # Errors
-    /// [`WebSocketError::Io`] if the transport failed; [`WebSocketError::Protocol`] with a keep-alive
-    /// timeout when nothing could be written for as long, or with a close timeout when the deadline
-    /// of the closing handshake has passed.
+    /// [`WebSocketError::Io`] if the transport failed: what the peer has said before can still be
+    /// read, and may tell why. [`WebSocketError::Protocol`] with a keep-alive timeout when nothing
+    /// could be written for as long, or with a close timeout when the deadline of the closing
+    /// handshake has passed.
     pub fn flush(&mut self) -> Result<(), WebSocketError> {
-        flush_all(&mut self.wire, &mut self.driver.flow)
+        flush(&mut self.wire, &mut self.driver.flow)
     }
 
     /// Closes in order: sends a Close frame unless one was sent, drops what still comes until the
@@ -272,7 +273,7 @@ impl<S: Transport> Reply<'_, S> {
     /// # Errors
     /// As [`WebSocket::flush`].
     pub fn flush(&mut self) -> Result<(), WebSocketError> {
-        flush_all(self.wire, self.flow)
+        flush(self.wire, self.flow)
     }
 
     /// Returns the connection.
@@ -284,25 +285,4 @@ impl<S: Transport> Reply<'_, S> {
     fn flow(&mut self) -> &mut Flow {
         self.flow
     }
-}
-
-/// What waiting has come to: at the end of the connection, how it has ended.
-fn finish(waited: io::Result<Ready>, flow: &mut Flow) -> Result<Ready, WebSocketError> {
-    let ready = match waited {
-        Ok(ready) => ready,
-        Err(error) => flow.end_failed_transport(error).map(|()| Ready::Done)?,
-    };
-    if ready == Ready::Done {
-        flow.result()?;
-    }
-    Ok(ready)
-}
-
-fn flush_all<S: Transport>(wire: &mut Wire<S>, flow: &mut Flow) -> Result<(), WebSocketError> {
-    if let Err(error) = flush(wire, flow) {
-        let ended = flow.result();
-        flow.end_failed_transport(error)?;
-        ended?;
-    }
-    Ok(())
 }

@@ -33,8 +33,10 @@ pub struct Reader<S> {
 /// The sending half, for any number of threads.
 ///
 /// A `send_*` is done when the message has been written, or taken over by a thread that is writing
-/// already: then it waits only for room, that is until less than
-/// [`max_unsent`](crate::ConfigBuilder::max_unsent) bytes are unsent.
+/// already: then it waits only for room, that is until fewer than
+/// [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes are unsent. What is between that
+/// and [`max_unsent`](crate::ConfigBuilder::max_unsent) is for the answers of the reader's own loop,
+/// by [`try_send`](Self::try_send).
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
@@ -116,9 +118,8 @@ impl<S: Transport> Reader<S> {
         match event {
             Ok(event) => {
                 if closed {
-                    // The answer to a Close frame must not wait for a call that may not come. What
-                    // goes wrong now shows in the next call.
-                    let _ = shared.write_all(half);
+                    // The answer to a Close frame must not wait for a call that may not come.
+                    shared.write_last(wire, half);
                 }
                 Ok(event.map(|event| (event, &*sender)))
             }
@@ -246,7 +247,8 @@ impl<S: Transport> Sender<S> {
     /// [`SendError`]: nothing was sent; [`SendError::Full`] if there is no room.
     pub fn try_send(&self, data: Data<'_>, options: SendOptions) -> Result<(), SendError> {
         let mut half = self.shared.half();
-        half.append(|connection, out| connection.send(data, options, out))?;
+        let flow = &mut half.flow;
+        flow.connection.send(data, options, &mut flow.out)?;
         if half.reader_waits {
             // The message was sent; what goes wrong with the transport shows in the next call.
             let _ = self.shared.write_all(half);

@@ -204,8 +204,12 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
     bounded(|| {
         for end in ["close", "eof", "drop"] {
             let (a, mut raw) = pipe(64);
-            let config =
-                preset(Role::Server).max_unsent(100).linger_timeout(200 * MS).build().unwrap();
+            let config = preset(Role::Server)
+                .high_water_mark(100)
+                .max_unsent(200)
+                .linger_timeout(200 * MS)
+                .build()
+                .unwrap();
             let (reader, sender) = socket(Role::Server, a, &config).split().unwrap();
             let sent = Arc::new(AtomicUsize::new(0));
             let waiting: Vec<_> = (0..5)
@@ -224,7 +228,8 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
             thread::sleep(100 * MS);
             assert!(waiting.iter().all(|thread| !thread.is_finished()));
             assert!(sent.load(Ordering::Relaxed) <= 5, "{sent:?}");
-            assert_eq!(sender.try_send(Data::Text("x"), SendOptions::new()), Err(SendError::Full));
+            // An answer of the reader's has its own room.
+            sender.try_send(Data::Binary(&[0; 20]), SendOptions::new()).unwrap();
             let reading = thread::spawn(move || {
                 let mut reader = reader;
                 if end == "drop" {
@@ -260,7 +265,7 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
 fn senders_that_wait_get_room_when_the_peer_reads() {
     bounded(|| {
         let (a, mut raw) = pipe(64);
-        let config = preset(Role::Server).max_unsent(100).build().unwrap();
+        let config = preset(Role::Server).high_water_mark(100).build().unwrap();
         let (_reader, sender) = socket(Role::Server, a, &config).split().unwrap();
         let sending: Vec<_> = (0..5)
             .map(|_| {
@@ -377,4 +382,107 @@ fn halves_may_live_in_other_threads() {
     assert_send::<Incoming<TcpStream>>();
     assert_send::<sansocket::blocking::Sender<TcpStream>>();
     assert_sync::<sansocket::blocking::Sender<TcpStream>>();
+}
+
+#[test]
+fn what_the_peer_said_before_a_write_failed_is_read_first() {
+    bounded(|| {
+        for end in ["close", "eof"] {
+            let lost = || {
+                let (a, mut raw) = pipe(1 << 12);
+                raw.write_all(&frame(0x81, b"goodbye, because")).unwrap();
+                if end == "close" {
+                    raw.write_all(&frame(0x88, b"\x03\xf0")).unwrap();
+                }
+                // Gone: every write fails.
+                drop(raw);
+                a
+            };
+            // As a WebSocket.
+            let mut ws = server(lost());
+            ws.send_text("too late").unwrap();
+            assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
+            if end == "close" {
+                assert!(matches!(ws.read().unwrap().unwrap().0, Event::Close(Some(_))));
+                assert!(ws.read().unwrap().is_none());
+            } else {
+                let result = ws.read().map(|event| event.is_some());
+                assert_protocol(result, PeerError::ClosedWithoutHandshake);
+            }
+            // After a flush that has told of it.
+            let mut ws = server(lost());
+            ws.send_text("too late").unwrap();
+            assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
+            assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
+            assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
+            // As halves, where a sender has found out, or the reader.
+            for found_out in [Role::Server, Role::Client] {
+                let (mut reader, sender) = server(lost()).split().unwrap();
+                if found_out == Role::Server {
+                    assert!(matches!(sender.send_text("too late"), Err(WebSocketError::Io(_))));
+                    assert!(matches!(sender.send_text("again"), Err(WebSocketError::Io(_))));
+                    assert!(matches!(sender.flush(), Err(WebSocketError::Io(_))));
+                } else {
+                    sender.try_send(Data::Text("too late"), SendOptions::new()).unwrap();
+                }
+                let event = reader.read().unwrap().unwrap().0;
+                assert_eq!(event, Event::Text("goodbye, because"));
+                if end == "close" {
+                    assert!(matches!(reader.read().unwrap().unwrap().0, Event::Close(Some(_))));
+                    assert!(reader.read().unwrap().is_none());
+                    assert_closed(sender.send_text("too late"));
+                } else {
+                    let result = reader.read().map(|event| event.is_some());
+                    assert_protocol(result, PeerError::ClosedWithoutHandshake);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_write_error_is_told_when_nothing_is_left_to_read() {
+    bounded(|| {
+        // The peer is deaf, but its own half doesn't end.
+        for split in [false, true] {
+            let (a, raw) = pipe(1 << 12);
+            raw.become_deaf();
+            let mut ws = server(a);
+            let result = if split {
+                let (mut reader, sender) = ws.split().unwrap();
+                sender.try_send(Data::Text("x"), SendOptions::new()).unwrap();
+                reader.read().map(|event| event.is_some())
+            } else {
+                ws.send_text("x").unwrap();
+                ws.read().map(|event| event.is_some())
+            };
+            let kind = io::ErrorKind::BrokenPipe;
+            let told = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
+            assert!(told, "{result:?}");
+        }
+    });
+}
+
+#[test]
+fn try_send_is_refused_when_there_is_no_room_at_all() {
+    bounded(|| {
+        let (a, mut raw) = pipe(64);
+        let config = preset(Role::Server).max_unsent(200).build().unwrap();
+        let (mut reader, sender) = socket(Role::Server, a, &config).split().unwrap();
+        let answers = [0; 50];
+        let mut count = 0;
+        while sender.try_send(Data::Binary(&answers), SendOptions::new()).is_ok() {
+            count += 1;
+        }
+        assert_eq!(count, 4);
+        let refused = sender.try_send(Data::Binary(&answers), SendOptions::new());
+        assert_eq!(refused, Err(SendError::Full));
+        let reading = thread::spawn(move || reader.read().map(|event| event.is_some()));
+        let mut seen = [0; 4 * 52];
+        raw.read_exact(&mut seen).unwrap();
+        sender.send_text("room again").unwrap();
+        raw.read_exact(&mut seen[..12]).unwrap();
+        raw.write_all(&frame(0x81, b"")).unwrap();
+        assert!(reading.join().unwrap().unwrap());
+    });
 }

@@ -57,6 +57,14 @@ pub(crate) fn pipe(room: usize) -> (Pipe, Pipe) {
     (end(&a, &b), end(&b, &a))
 }
 
+impl Pipe {
+    /// What the other end writes fails from now on.
+    pub(crate) fn become_deaf(&self) {
+        self.end.from.state.lock().unwrap().deaf = true;
+        self.end.from.changed.notify_all();
+    }
+}
+
 impl Channel {
     fn wait(
         &self,

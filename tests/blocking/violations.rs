@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use sansocket::{Event, PeerError, Role, WebSocketError};
+use sansocket::{Event, PeerError, Role, SendOptions, WebSocketError};
 
 use crate::support::*;
+use crate::transports::*;
 
 /// Every kind of violation by a client, with the close code that tells of it.
 fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
@@ -154,6 +155,41 @@ fn the_answer_to_a_close_frame_goes_out_before_the_event() {
                 raw.read_exact(&mut answer).unwrap();
             }
             assert_eq!(&answer, b"\x88\x02\x03\xe8");
+        }
+    });
+}
+
+#[test]
+fn v34_a_peer_that_writes_before_it_reads_sees_the_close_frame_too() {
+    bounded(|| {
+        for split in [false, true] {
+            let (a, mut raw) = pipe(1 << 12);
+            let mut ws = server(a);
+            let served = thread::spawn(move || {
+                if !split {
+                    return echo(&mut ws);
+                }
+                let (mut reader, _sender) = ws.split()?;
+                while let Some((event, sender)) = reader.read()? {
+                    if let Some((data, _)) = event.data() {
+                        sender.try_send(data, SendOptions::new())?;
+                    }
+                }
+                Ok(())
+            });
+            // The answers fill the way back, but not the mark.
+            let message = frame(0x82, &[7; 1000]);
+            for _ in 0..50 {
+                raw.write_all(&message).unwrap();
+            }
+            raw.write_all(&frame(0x83, b"")).unwrap();
+            raw.write_all(&vec![0; 1 << 20]).unwrap();
+            let mut seen = Vec::new();
+            raw.read_to_end(&mut seen).unwrap();
+            assert_eq!(seen.len(), 50 * 1004 + 4);
+            assert!(seen.ends_with(b"\x88\x02\x03\xea"));
+            drop(raw);
+            assert_protocol(served.join().unwrap(), PeerError::UnknownOpCode(3));
         }
     });
 }
