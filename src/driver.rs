@@ -191,18 +191,6 @@ impl Flow {
         self.out.len() >= self.settings().high_water_mark
     }
 
-    /// Sends what comes of no event, for one who waits for room by himself. It doesn't keep events
-    /// from being lent: the peer may wait for us to read before it reads.
-    pub(crate) fn send_unasked(
-        &mut self,
-        send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
-    ) -> Result<(), SendError> {
-        let before = self.out.len();
-        send(&mut self.connection, &mut self.out)?;
-        self.unasked += self.out.len().saturating_sub(before);
-        Ok(())
-    }
-
     /// Whether output may grow by what comes of an event. Once our Close frame is sent that is pongs
     /// only, which have a limit of their own; and the peer's Close frame is awaited.
     fn may_receive(&self) -> bool {
@@ -325,6 +313,58 @@ impl Flow {
         }
     }
 
+    /// Output that was taken away, to be written without the lock that guards this, gets shorter.
+    /// When it is gone, [`Self::written`] is told.
+    pub(crate) fn moved(&mut self) {
+        self.stalled_since = None;
+    }
+
+    /// The writing half of the transport has been ended.
+    pub(crate) fn ended_writing(&mut self) {
+        self.writing_ended = true;
+    }
+
+    /// The peer has ended its writing half.
+    pub(crate) fn received_eof(&mut self) {
+        self.reading_ended = true;
+        // An error shows in the connection's state.
+        let _ = self.connection.receive_eof();
+    }
+
+    /// There is no transport any more, or as good as none.
+    pub(crate) fn abandon(&mut self) {
+        self.received_eof();
+        self.out = BytesMut::new();
+        self.done = true;
+    }
+
+    /// Ends a transport that failed; an error only if the connection was not over anyway.
+    pub(crate) fn end_failed_transport(&mut self, error: io::Error) -> Result<(), io::Error> {
+        let was_over = self.connection.is_closed();
+        self.abandon();
+        if was_over { Ok(()) } else { Err(error) }
+    }
+
+    /// How the connection has ended, for [`Step::Done`].
+    pub(crate) fn result(&self) -> Result<(), ProtocolError> {
+        self.connection.error().map_or(Ok(()), Err)
+    }
+}
+
+/// For an adapter that can do several things at once.
+impl Flow {
+    /// Sends what comes of no event, for one who waits for room by himself. It doesn't keep events
+    /// from being lent: the peer may wait for us to read before it reads.
+    pub(crate) fn send_unasked(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let before = self.out.len();
+        send(&mut self.connection, &mut self.out)?;
+        self.unasked += self.out.len().saturating_sub(before);
+        Ok(())
+    }
+
     /// What a buffering transport held has been written.
     pub(crate) fn flushed(&mut self) {
         self.unflushed = false;
@@ -364,46 +404,10 @@ impl Flow {
         self.out.unsplit(newer);
     }
 
-    /// Output that was taken gets shorter.
-    pub(crate) fn moved(&mut self) {
-        self.stalled_since = None;
-    }
-
-    /// The writing half of the transport has been ended.
-    pub(crate) fn ended_writing(&mut self) {
-        self.writing_ended = true;
-    }
-
-    /// The peer has ended its writing half.
-    pub(crate) fn received_eof(&mut self) {
-        self.reading_ended = true;
-        // An error shows in the connection's state.
-        let _ = self.connection.receive_eof();
-    }
-
     /// What somebody who waits for room, or for the end of the connection, may want to know of.
     #[cfg(feature = "tokio")]
     pub(crate) fn news(&self) -> (usize, bool, bool) {
         (self.out.len(), self.unwritable, self.connection.is_closed())
-    }
-
-    /// There is no transport any more, or as good as none.
-    pub(crate) fn abandon(&mut self) {
-        self.received_eof();
-        self.out = BytesMut::new();
-        self.done = true;
-    }
-
-    /// Ends a transport that failed; an error only if the connection was not over anyway.
-    pub(crate) fn end_failed_transport(&mut self, error: io::Error) -> Result<(), io::Error> {
-        let was_over = self.connection.is_closed();
-        self.abandon();
-        if was_over { Ok(()) } else { Err(error) }
-    }
-
-    /// How the connection has ended, for [`Step::Done`].
-    pub(crate) fn result(&self) -> Result<(), ProtocolError> {
-        self.connection.error().map_or(Ok(()), Err)
     }
 }
 
