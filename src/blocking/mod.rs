@@ -64,6 +64,7 @@
 //! and that mark are full. To send and to receive long messages at the same time, `split`.
 
 mod drive;
+mod half;
 mod handshake;
 mod messages;
 mod shared;
