@@ -71,7 +71,8 @@
 //! # Features
 //!
 //! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
-//! UTF-8 validation, AVX2 masking found at run time. `tokio`: the adapter.
+//! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression. `tokio`: the
+//! adapter.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -88,6 +89,8 @@ pub mod blocking;
 mod close_code;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "std")]
 mod dial;
 #[cfg(feature = "std")]

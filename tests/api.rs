@@ -27,7 +27,7 @@ use sansocket::{
 };
 
 /// The root's public modules.
-const MODULES: [&str; 4] = ["blocking", "frame", "handshake", "tokio"];
+const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
 const RE_EXPORTS: [&str; 49] = [

@@ -1,0 +1,99 @@
+//! From compressed payloads to messages.
+
+use core::fmt;
+
+use crate::deflate::window_bits::WindowBits;
+
+/// Inflates the messages of one direction of one connection, in pieces of any length.
+///
+/// No heap until the first message; without context takeover none between messages either.
+#[derive(Debug)]
+pub struct Decoder {
+    window_bits: WindowBits,
+    context_takeover: bool,
+}
+
+/// How far [`Decoder::inflate`] has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many bytes of the input are used up.
+    pub read: usize,
+    /// How many bytes were written.
+    pub written: usize,
+    /// What it stopped for.
+    pub wants: Wants,
+}
+
+/// What the decoder can't go on without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wants {
+    /// All input is used up, and all that it gives is written.
+    Input,
+    /// At least one more byte has to be written, and there is no room for it.
+    Room,
+}
+
+/// A compressed message breaks the rules: nothing can be inflated after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Corrupt;
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the compressed message is corrupt")
+    }
+}
+
+impl core::error::Error for Corrupt {}
+
+impl Decoder {
+    /// Makes a decoder that takes no reference further back than the window.
+    #[must_use]
+    pub const fn new(window_bits: WindowBits, context_takeover: bool) -> Self {
+        Self { window_bits, context_takeover }
+    }
+
+    /// Inflates `input`, the next bytes of a compressed message, to `message[at..]`. `message[..at]`
+    /// must be what the message has given so far, or since [`slide`](Self::slide).
+    ///
+    /// It goes on until the input is used up or there is no room. Room that ends exactly where the
+    /// data does is enough.
+    ///
+    /// # Errors
+    /// [`Corrupt`], from then on for each call.
+    pub fn inflate(
+        &mut self,
+        input: &[u8],
+        message: &mut [u8],
+        at: usize,
+    ) -> Result<Progress, Corrupt> {
+        let _ = (input, message, at, self.window_bits, self.context_takeover);
+        Err(Corrupt)
+    }
+
+    /// What the message has given so far, or since the last slide, moves out: `message` begins anew,
+    /// and its last bytes are kept here as far as the window reaches.
+    pub fn slide(&mut self, message: &[u8]) {
+        let _ = message;
+    }
+
+    /// Ends the message, after [`inflate`](Self::inflate) has used up all of it: appends the tail
+    /// `00 00 ff ff` ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2))
+    /// and keeps the window for the next message, or drops it without context takeover. `message`
+    /// is as for [`slide`](Self::slide).
+    ///
+    /// # Errors
+    /// [`Corrupt`] unless the message ends where a block does.
+    pub fn finish(&mut self, message: &[u8]) -> Result<(), Corrupt> {
+        let _ = message;
+        Err(Corrupt)
+    }
+
+    /// Returns how many bytes of heap it holds.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,17 @@
+//! permessage-deflate ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)): negotiation as pure
+//! functions, and an engine whose window is exact.
+//!
+//! The engine knows nothing of frames: the [`Encoder`] turns messages into compressed payloads, the
+//! [`Decoder`] turns them back, in pieces of any length.
+
+mod agreement;
+mod decoder;
+mod encoder;
+mod level;
+mod window_bits;
+
+pub use crate::deflate::agreement::{Agreement, Direction};
+pub use crate::deflate::decoder::{Corrupt, Decoder, Progress, Wants};
+pub use crate::deflate::encoder::Encoder;
+pub use crate::deflate::level::Level;
+pub use crate::deflate::window_bits::WindowBits;
