@@ -28,7 +28,9 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Peer(PeerError::InvalidUtf8) => CloseCode::INVALID_PAYLOAD,
+            Self::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate) => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
@@ -105,6 +107,9 @@ pub enum PeerError {
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
+    /// A compressed message that can't be inflated, or that refers to what is outside of the window
+    /// (RFC 7692 section 7.2.2).
+    CorruptDeflate,
     /// The transport ended before the closing handshake was done (section 7.1.5: 1006).
     ClosedWithoutHandshake,
 }
@@ -131,6 +136,7 @@ impl fmt::Display for PeerError {
             Self::InvalidCloseCode(code) => {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
             }
+            Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {
                 "the peer closed the connection without completing the closing handshake"
             }

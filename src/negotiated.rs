@@ -1,18 +1,27 @@
 use alloc::boxed::Box;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
+
 /// What a handshake has agreed on.
 ///
 /// Public, so that upgrades made by others can say it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Negotiated {
     subprotocol: Option<Box<str>>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Agreement>,
 }
 
 impl Negotiated {
     /// Nothing but the protocol itself: no subprotocol, no extension.
     #[must_use]
     pub const fn new() -> Self {
-        Self { subprotocol: None }
+        Self {
+            subprotocol: None,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 
     /// Sets the subprotocol.
@@ -20,6 +29,21 @@ impl Negotiated {
     pub fn with_subprotocol(mut self, subprotocol: &str) -> Self {
         self.subprotocol = Some(subprotocol.into());
         self
+    }
+
+    /// Sets what was agreed on about compression.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, agreement: Agreement) -> Self {
+        self.deflate = Some(agreement);
+        self
+    }
+
+    /// Returns what was agreed on about compression; `None`: no message is compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreement> {
+        self.deflate
     }
 
     /// Returns the subprotocol, if one was agreed on.
