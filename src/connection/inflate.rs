@@ -15,7 +15,8 @@ const MAX_PART: usize = 16 * 1024;
 /// No window, and no more room than this for each compressed byte, is asked for in advance.
 const FIRST_RATIO: usize = 4;
 
-/// The decoder, and what it has given of the message under way. Boxed when it is first used.
+/// The decoder, and what it has given of the message under way. Boxed if it has to be kept: with context
+/// takeover, or while a message is under way.
 #[derive(Debug)]
 pub(super) struct Inflating {
     decoder: Decoder,
@@ -34,6 +35,8 @@ pub(super) struct Inflater<'c> {
     agreement: Option<&'c Agreement>,
     sender: Role,
     rare: &'c mut Option<Box<Rare>>,
+    /// Until it is known whether it has to be kept.
+    local: Option<Inflating>,
 }
 
 impl From<crate::deflate::Corrupt> for ProtocolError {
@@ -52,7 +55,7 @@ impl<'c> Inflater<'c> {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
         };
-        Self { agreement, sender, rare }
+        Self { agreement, sender, rare, local: None }
     }
 
     /// Which reserved bits the first frame of a message may have.
@@ -73,15 +76,15 @@ impl<'c> Inflater<'c> {
     /// The decoder of the message under way; `None` if nothing was agreed on, which RSV1 has shown.
     pub(super) fn inflating(&mut self) -> Option<&mut Inflating> {
         let direction = self.agreement?.direction(self.sender);
-        let rare = self.rare.get_or_insert_default();
-        Some(rare.inflating.get_or_insert_with(|| {
-            Box::new(Inflating {
-                decoder: Decoder::new(direction.window_bits, direction.context_takeover),
-                len: 0,
-                compressed_len: 0,
-                unmasked: 0,
-                pending: false,
-            })
+        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
+            return Some(kept);
+        }
+        Some(self.local.get_or_insert_with(|| Inflating {
+            decoder: Decoder::new(direction.window_bits, direction.context_takeover),
+            len: 0,
+            compressed_len: 0,
+            unmasked: 0,
+            pending: false,
         }))
     }
 
@@ -90,17 +93,20 @@ impl<'c> Inflater<'c> {
         if let Some(agreement) = self.agreement
             && !agreement.direction(self.sender).context_takeover
         {
-            self.drop();
+            self.local = None;
+            if let Some(rare) = self.rare.as_mut()
+                && rare.inflating.take().is_some()
+                && rare.is_empty()
+            {
+                *self.rare = None;
+            }
         }
     }
 
-    /// Nothing more will come.
-    pub(super) fn drop(&mut self) {
-        if let Some(rare) = self.rare.as_mut() {
-            rare.inflating = None;
-            if rare.is_empty() {
-                *self.rare = None;
-            }
+    /// The input is used up, or something has become whole: keeps what the next call needs.
+    pub(super) fn keep(self) {
+        if let Some(local) = self.local {
+            self.rare.get_or_insert_default().inflating = Some(Box::new(local));
         }
     }
 }

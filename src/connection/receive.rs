@@ -231,6 +231,8 @@ impl Connection {
         let mut inflater = Inflater::new();
         let settings = self.config.settings();
         let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater);
+        #[cfg(feature = "deflate")]
+        inflater.keep();
         if let Err(error) = step {
             input.clear();
             self.incoming.abandon(inbox);
