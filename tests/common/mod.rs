@@ -25,6 +25,7 @@ pub mod deflate;
 pub mod entropy;
 pub mod frame;
 pub mod head;
+pub mod inflate_model;
 pub mod model;
 pub mod pair;
 
