@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use common::deflate::{RSV1, Terms};
 use common::frame::{self, CONT, TEXT};
-use common::{BOTH, End, preset};
+use common::{BOTH, End};
 use sansocket::deflate::{Level, WindowBits};
 use sansocket::{
     Compress, Config, Data, Entropy, EntropyError, Event, Message, OwnedEvent, Prepared, Role,
