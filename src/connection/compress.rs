@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::connection::Connection;
 use crate::connection::send::{Compress, SendOptions};
-use crate::deflate::{Agreement, Encoder};
+use crate::deflate::{Agreement, Compressor};
 use crate::error::SendError;
 use crate::frame::{FrameHeader, MASK_KEY_LEN, RSV1, header_len};
 use crate::kernel::mask::mask;
@@ -22,7 +22,7 @@ const RSV1_BIT: u8 = RSV1 << 4;
 /// that is sent in parts. Boxed when it is first used.
 #[derive(Debug)]
 pub(super) struct Compressing {
-    encoder: Encoder,
+    encoder: Compressor,
     /// The message that is being sent in parts is compressed.
     in_message: bool,
 }
@@ -214,7 +214,7 @@ impl Reserved {
     }
 }
 
-fn encoder(agreement: &Agreement, role: Role) -> Encoder {
+fn encoder(agreement: &Agreement, role: Role) -> Compressor {
     let takeover = agreement.direction(role).context_takeover;
-    Encoder::new(agreement.encoder_window_bits, agreement.level, takeover)
+    agreement.engine.compressor(agreement.encoder_window_bits, agreement.level, takeover)
 }

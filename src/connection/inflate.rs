@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use crate::connection::{Connection, Rare};
-use crate::deflate::{Agreement, Decoder, Progress, Wants};
+use crate::deflate::{Agreement, Decompressor, Progress, Wants};
 use crate::error::{LimitError, PeerError, ProtocolError};
 use crate::frame::RSV1;
 use crate::inbox::Inbox;
@@ -19,7 +19,7 @@ const FIRST_RATIO: usize = 4;
 /// takeover, or while a message is under way.
 #[derive(Debug)]
 pub(super) struct Inflating {
-    decoder: Decoder,
+    decoder: Decompressor,
     /// How long the message is so far, in bytes.
     len: u64,
     /// How many compressed bytes it has taken.
@@ -75,12 +75,13 @@ impl<'c> Inflater<'c> {
 
     /// The decoder of the message under way; `None` if nothing was agreed on, which RSV1 has shown.
     pub(super) fn inflating(&mut self) -> Option<&mut Inflating> {
-        let direction = self.agreement?.direction(self.sender);
+        let agreement = self.agreement?;
+        let (direction, engine) = (agreement.direction(self.sender), agreement.engine);
         if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
             return Some(kept);
         }
         Some(self.local.get_or_insert_with(|| Inflating {
-            decoder: Decoder::new(direction.window_bits, direction.context_takeover),
+            decoder: engine.decompressor(direction.window_bits, direction.context_takeover),
             len: 0,
             compressed_len: 0,
             unmasked: 0,

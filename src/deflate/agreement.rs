@@ -1,5 +1,6 @@
 //! What both ends have agreed on.
 
+use crate::deflate::engine::Engine;
 use crate::deflate::level::Level;
 use crate::deflate::window_bits::WindowBits;
 use crate::role::Role;
@@ -14,6 +15,7 @@ pub struct Agreement {
     /// This end's encoder never uses a larger window than this.
     pub(crate) encoder_window_bits: WindowBits,
     pub(crate) level: Level,
+    pub(crate) engine: Engine,
     /// Shorter messages are sent as they are, in bytes.
     pub(crate) threshold: u32,
 }
