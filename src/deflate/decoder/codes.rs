@@ -15,15 +15,22 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
     /// Returns what the code at the beginning of `bits` says.
     #[inline(always)]
     fn find(&self, bits: u64) -> Entry {
-        let () = Self::LEN_FITS;
-        #[expect(clippy::cast_possible_truncation, reason = "masked")]
-        #[expect(clippy::indexing_slicing, reason = "the mask is below LEN, by LEN_FITS")]
-        let entry = self.0[(bits & ((1 << BITS) - 1)) as usize];
-        if !entry.is_pointer() { entry } else { self.find_long(entry, bits) }
+        let entry = self.first(bits);
+        if entry.is_pointer() { self.second(entry, bits) } else { entry }
     }
 
+    /// Returns what the first table says, which may be a pointer to a second one.
     #[inline(always)]
-    fn find_long(&self, pointer: Entry, bits: u64) -> Entry {
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    #[expect(clippy::indexing_slicing, reason = "the mask is below LEN, by LEN_FITS")]
+    fn first(&self, bits: u64) -> Entry {
+        let () = Self::LEN_FITS;
+        self.0[(bits & ((1 << BITS) - 1)) as usize]
+    }
+
+    /// Returns what the second table says that `pointer` points to.
+    #[inline(always)]
+    fn second(&self, pointer: Entry, bits: u64) -> Entry {
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
         let at = (bits >> BITS & ((1 << pointer.len()) - 1)) as usize;
         let entry = self.0.get(pointer.place() + at);
@@ -199,10 +206,28 @@ impl Codes {
         self.literals.find(bits)
     }
 
+    /// As [`literal`](Self::literal), or a pointer if the code is a long one.
+    #[inline(always)]
+    pub(super) fn first_literal(&self, bits: u64) -> Entry {
+        self.literals.first(bits)
+    }
+
+    /// Follows a pointer of [`first_literal`](Self::first_literal).
+    #[inline(always)]
+    pub(super) fn second_literal(&self, pointer: Entry, bits: u64) -> Entry {
+        self.literals.second(pointer, bits)
+    }
+
     /// Returns the distance at the beginning of `bits`.
     #[inline(always)]
     pub(super) fn distance(&self, bits: u64) -> Entry {
         self.distances.find(bits)
+    }
+
+    /// As [`distance`](Self::distance), or a pointer if the code is a long one.
+    #[inline(always)]
+    pub(super) fn first_distance(&self, bits: u64) -> Entry {
+        self.distances.first(bits)
     }
 
     /// Returns the code length at the beginning of `bits`, as a literal, or how often to repeat: the
