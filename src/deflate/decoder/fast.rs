@@ -89,7 +89,12 @@ pub(super) fn symbols(
         }
         let (length, back) = (symbol.value(b.peek()), distance.value(behind));
         b.skip(symbol.len() + distance.len());
-        if back <= size && copy_near(message, at, length, back) {
+        let copied = if back <= at {
+            back <= size && copy_near(message, at, length, back)
+        } else {
+            back <= size && copy_far(message, at, length, window.last(back - at))
+        };
+        if copied {
             at += length;
             continue;
         }
@@ -106,14 +111,14 @@ pub(super) fn symbols(
     Ok(stop)
 }
 
-/// Copies a match that lies in the message in whole blocks; false: nothing is done, since it
-/// doesn't, or the blocks are too much for the room, or it reaches into itself.
+/// Copies a match that lies in the message in whole blocks; false: nothing is done, since the
+/// blocks are too much for the room, or it reaches into itself.
 #[inline(always)]
 fn copy_near(message: &mut [u8], at: usize, length: usize, back: usize) -> bool {
     if back < length && back < BLOCK {
         return false;
     }
-    let Some(from) = at.checked_sub(back) else { return false };
+    let from = at.saturating_sub(back);
     let Some(place) = message.get_mut(from..at + length + BLOCK) else { return false };
     let mut done = 0;
     while done < length {
@@ -127,6 +132,25 @@ fn copy_near(message: &mut [u8], at: usize, length: usize, back: usize) -> bool 
         done += BLOCK;
     }
     true
+}
+
+/// Copies a match that begins `old`, as far as that goes without a border, in whole blocks; false:
+/// nothing is done, since it isn't whole in `old`, or the blocks are too much for the room.
+#[inline(always)]
+fn copy_far(message: &mut [u8], at: usize, length: usize, old: &[u8]) -> bool {
+    let Some(place) = message.get_mut(at..at + length + BLOCK) else { return false };
+    if length <= BLOCK
+        && let Some(block) = old.first_chunk::<BLOCK>()
+        && let Some(to) = place.first_chunk_mut::<BLOCK>()
+    {
+        *to = *block;
+        return true;
+    }
+    if let (Some(old), Some(place)) = (old.get(..length), place.get_mut(..length)) {
+        place.copy_from_slice(old);
+        return true;
+    }
+    false
 }
 
 /// How much is copied at once.
