@@ -90,7 +90,7 @@ impl List {
     fn member<'a>(&mut self, member: &'a [u8]) -> Result<Option<&'a [u8]>, ListError> {
         let member = trim(member);
         if member.is_empty() {
-            self.empty += 1;
+            self.empty = self.empty.saturating_add(1);
             return if self.empty > MAX_EMPTY { Err(ListError) } else { Ok(None) };
         }
         self.members += 1;
