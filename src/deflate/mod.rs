@@ -8,10 +8,15 @@ mod agreement;
 mod decoder;
 mod encoder;
 mod level;
+mod negotiation;
+mod options;
+mod parameters;
 mod window_bits;
 
 pub use crate::deflate::agreement::{Agreement, Direction};
 pub use crate::deflate::decoder::{Corrupt, Decoder, Progress, Wants};
 pub use crate::deflate::encoder::Encoder;
 pub use crate::deflate::level::Level;
+pub use crate::deflate::negotiation::Answer;
+pub use crate::deflate::options::{Deflate, DeflateOptions};
 pub use crate::deflate::window_bits::WindowBits;
