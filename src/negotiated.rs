@@ -31,24 +31,24 @@ impl Negotiated {
         self
     }
 
-    /// Sets what was agreed on about compression.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn with_deflate(mut self, agreement: Agreement) -> Self {
-        self.deflate = Some(agreement);
-        self
-    }
-
-    /// Returns what was agreed on about compression; `None`: no message is compressed.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn deflate(&self) -> Option<Agreement> {
-        self.deflate
-    }
-
     /// Returns the subprotocol, if one was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// Sets what was agreed on about compression.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Agreement) -> Self {
+        self.deflate = Some(agreement);
+        self
+    }
+
+    /// Returns what was agreed on about compression; `None`: messages are not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreement> {
+        self.deflate
     }
 }

@@ -40,7 +40,7 @@ impl Connection {
         let Some(agreement) = self.agreement.filter(|_| options.compress == Compress::Auto) else {
             return Ok(None);
         };
-        if message.len() < usize::try_from(agreement.threshold).unwrap_or(usize::MAX) {
+        if message.len() < usize::from(agreement.threshold) {
             return Ok(None);
         }
         if let Some(max) = options.max_frame_len {
