@@ -8,6 +8,7 @@ mod agreement;
 mod decoder;
 mod encoder;
 mod level;
+mod tables;
 mod window_bits;
 
 pub use crate::deflate::agreement::{Agreement, Direction};

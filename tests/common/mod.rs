@@ -23,6 +23,7 @@
 pub mod entropy;
 pub mod frame;
 pub mod head;
+pub mod inflate_model;
 pub mod model;
 pub mod pair;
 
