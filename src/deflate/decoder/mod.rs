@@ -1,7 +1,20 @@
 //! From compressed payloads to messages.
 
+mod bits;
+mod blocks;
+mod codes;
+mod dynamic;
+mod entry;
+mod output;
+mod pool;
+mod window;
+
 use core::fmt;
 
+use crate::deflate::decoder::bits::Bits;
+use crate::deflate::decoder::blocks::Blocks;
+use crate::deflate::decoder::output::Output;
+use crate::deflate::decoder::window::Window;
 use crate::deflate::window_bits::WindowBits;
 
 /// Inflates the messages of one direction of one connection, in pieces of any length.
@@ -9,7 +22,12 @@ use crate::deflate::window_bits::WindowBits;
 /// No heap until the first message; without context takeover none between messages either.
 #[derive(Debug)]
 pub struct Decoder {
-    window_bits: WindowBits,
+    /// What the messages before have given, and what has moved out of this one.
+    window: Window,
+    blocks: Blocks,
+    /// The bits that are read and not used up, as [`Bits`] has them.
+    buffer: u64,
+    count: u8,
     context_takeover: bool,
 }
 
@@ -52,11 +70,18 @@ impl Decoder {
     /// Makes a decoder that takes no reference further back than the window.
     #[must_use]
     pub const fn new(window_bits: WindowBits, context_takeover: bool) -> Self {
-        Self { window_bits, context_takeover }
+        Self {
+            window: Window::new(window_bits),
+            blocks: Blocks::new(),
+            buffer: 0,
+            count: 0,
+            context_takeover,
+        }
     }
 
     /// Inflates `input`, the next bytes of a compressed message, to `message[at..]`. `message[..at]`
-    /// must be what the message has given so far, or since [`slide`](Self::slide).
+    /// must be what the message has given so far, or since [`slide`](Self::slide). What is in the room
+    /// behind what it writes may change.
     ///
     /// It goes on until the input is used up or there is no room. Room that ends exactly where the
     /// data does is enough.
@@ -69,14 +94,27 @@ impl Decoder {
         message: &mut [u8],
         at: usize,
     ) -> Result<Progress, Corrupt> {
-        let _ = (input, message, at, self.window_bits, self.context_takeover);
-        Err(Corrupt)
+        let mut bits = Bits::new((self.buffer, self.count.into()), input);
+        let mut out = Output::new(message, at, &self.window);
+        let begin = out.at();
+        let result = self.blocks.inflate(&mut bits, &mut out);
+        let written = out.at() - begin;
+        let ((buffer, count), unread) = bits.into_rest();
+        self.buffer = buffer;
+        [self.count, ..] = count.to_le_bytes();
+        match result {
+            Ok(wants) => {
+                self.blocks.rest();
+                Ok(Progress { read: input.len() - unread, written, wants })
+            }
+            Err(Corrupt) => Err(self.fail()),
+        }
     }
 
     /// What the message has given so far, or since the last slide, moves out: `message` begins anew,
     /// and its last bytes are kept here as far as the window reaches.
     pub fn slide(&mut self, message: &[u8]) {
-        let _ = message;
+        self.window.push(message);
     }
 
     /// Ends the message, after [`inflate`](Self::inflate) has used up all of it: appends the tail
@@ -87,13 +125,26 @@ impl Decoder {
     /// # Errors
     /// [`Corrupt`] unless the message ends where a block does.
     pub fn finish(&mut self, message: &[u8]) -> Result<(), Corrupt> {
-        let _ = message;
-        Err(Corrupt)
+        if self.blocks.finish(self.count.into()).is_err() {
+            return Err(self.fail());
+        }
+        if self.context_takeover {
+            self.window.push(message);
+        } else {
+            self.window.clear();
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self) -> Corrupt {
+        self.blocks.fail();
+        self.window.clear();
+        Corrupt
     }
 
     /// Returns how many bytes of heap it holds.
     #[must_use]
-    pub fn capacity(&self) -> usize {
-        0
+    pub const fn capacity(&self) -> usize {
+        self.window.capacity() + self.blocks.capacity()
     }
 }

@@ -1,0 +1,255 @@
+//! The blocks of a message, one after the other
+//! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)), suspended
+//! wherever the input or the room ends.
+
+use alloc::boxed::Box;
+
+use crate::deflate::decoder::bits::Bits;
+use crate::deflate::decoder::codes::{Codes, FIXED};
+use crate::deflate::decoder::dynamic::Dynamic;
+use crate::deflate::decoder::output::{Match, Output};
+use crate::deflate::decoder::pool;
+use crate::deflate::decoder::{Corrupt, Wants};
+
+/// Where in the blocks of a message it is.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    state: State,
+    /// The block is marked as the last one (BFINAL).
+    last: bool,
+    /// The code that is being read, or in use.
+    dynamic: Option<Box<Dynamic>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Before a block, where nothing is missing: at the beginning, or after a block that was marked
+    /// as the last one.
+    Start,
+    /// Before a block, after one that wasn't marked as the last one.
+    Between,
+    /// Before the lengths of a stored block.
+    StoredHead,
+    /// In a stored block.
+    Stored { left: u16 },
+    /// Before HLIT, HDIST and HCLEN.
+    DynamicHead,
+    /// In the lengths of the code length code.
+    CodeLengths,
+    /// In the lengths of the codes.
+    Lengths,
+    /// Among the symbols.
+    Symbols(Kind),
+    /// In a match.
+    Match(Kind, Match),
+    /// Nothing can be inflated any more.
+    Corrupt,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Fixed,
+    Dynamic,
+}
+
+/// Why the symbols of a block can't be followed further.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    /// It ends.
+    End,
+    Wants(Wants),
+    /// There is no room for the rest of a match.
+    Match(Match),
+}
+
+impl Blocks {
+    pub(super) const fn new() -> Self {
+        Self { state: State::Start, last: false, dynamic: None }
+    }
+
+    /// Goes on until the input is used up or there is no room.
+    pub(super) fn inflate(
+        &mut self,
+        bits: &mut Bits<'_>,
+        out: &mut Output<'_>,
+    ) -> Result<Wants, Corrupt> {
+        loop {
+            match self.state {
+                State::Start | State::Between => {
+                    let Some(head) = bits.take(3) else { return Ok(Wants::Input) };
+                    self.last = head & 1 != 0;
+                    self.state = match head >> 1 {
+                        0 => State::StoredHead,
+                        1 => State::Symbols(Kind::Fixed),
+                        2 => State::DynamicHead,
+                        _ => return Err(Corrupt),
+                    };
+                    if head >> 1 == 0 {
+                        bits.align();
+                    }
+                }
+                State::StoredHead => {
+                    let Some(lens) = bits.take(32) else { return Ok(Wants::Input) };
+                    let (left, complement) = (lens & 0xffff, lens >> 16);
+                    if left ^ complement != 0xffff {
+                        return Err(Corrupt);
+                    }
+                    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+                    let left = left as u16;
+                    self.state = State::Stored { left };
+                }
+                State::Stored { left } => {
+                    #[expect(clippy::cast_possible_truncation, reason = "at most `left`")]
+                    let n = bits.copy(out.unused(usize::from(left))) as u16;
+                    out.advance(usize::from(n));
+                    self.state = State::Stored { left: left - n };
+                    if left > n {
+                        return Ok(if out.room() == 0 { Wants::Room } else { Wants::Input });
+                    }
+                    self.end_block(bits);
+                }
+                State::DynamicHead => {
+                    let Some(sizes) = bits.take(14) else { return Ok(Wants::Input) };
+                    self.dynamic.get_or_insert_with(pool::take).begin(sizes)?;
+                    self.state = State::CodeLengths;
+                }
+                State::CodeLengths => {
+                    if !self.dynamic.get_or_insert_with(pool::take).read_lens(bits)? {
+                        return Ok(Wants::Input);
+                    }
+                    self.state = State::Lengths;
+                }
+                State::Lengths => {
+                    if !self.dynamic.get_or_insert_with(pool::take).read(bits)? {
+                        return Ok(Wants::Input);
+                    }
+                    self.state = State::Symbols(Kind::Dynamic);
+                }
+                State::Symbols(kind) => {
+                    let codes = match (kind, &self.dynamic) {
+                        (Kind::Dynamic, Some(dynamic)) => &dynamic.codes,
+                        (Kind::Dynamic, None) | (Kind::Fixed, _) => &FIXED,
+                    };
+                    match symbols(codes, bits, out)? {
+                        Stop::End => self.end_block(bits),
+                        Stop::Wants(wants) => return Ok(wants),
+                        Stop::Match(rest) => {
+                            self.state = State::Match(kind, rest);
+                            return Ok(Wants::Room);
+                        }
+                    }
+                }
+                State::Match(kind, rest) => {
+                    let rest = out.copy(rest)?;
+                    if rest.length > 0 {
+                        self.state = State::Match(kind, rest);
+                        return Ok(Wants::Room);
+                    }
+                    self.state = State::Symbols(kind);
+                }
+                State::Corrupt => return Err(Corrupt),
+            }
+        }
+    }
+
+    const fn end_block(&mut self, bits: &mut Bits<'_>) {
+        if self.last {
+            // The next block begins at the next byte (RFC 7692 section 7.2.3.4).
+            bits.align();
+            self.state = State::Start;
+        } else {
+            self.state = State::Between;
+        }
+    }
+
+    /// Gives back what isn't needed between two calls.
+    pub(super) fn rest(&mut self) {
+        match self.state {
+            State::CodeLengths
+            | State::Lengths
+            | State::Symbols(Kind::Dynamic)
+            | State::Match(Kind::Dynamic, _) => {}
+            State::Start
+            | State::Between
+            | State::StoredHead
+            | State::Stored { .. }
+            | State::DynamicHead
+            | State::Symbols(Kind::Fixed)
+            | State::Match(Kind::Fixed, _)
+            | State::Corrupt => {
+                if let Some(dynamic) = self.dynamic.take() {
+                    pool::put(dynamic);
+                }
+            }
+        }
+    }
+
+    /// Ends the message with the tail `00 00 ff ff`, if `bits_left` bits are left of it.
+    ///
+    /// Only in two places does the tail end a block and begin no other, without giving output: as
+    /// the lengths of an empty stored block, which the sender has cut off, or where nothing is
+    /// missing, so that no tail is needed.
+    pub(super) const fn finish(&mut self, bits_left: u32) -> Result<(), Corrupt> {
+        if bits_left > 0 || !matches!(self.state, State::Start | State::StoredHead) {
+            return Err(Corrupt);
+        }
+        self.state = State::Start;
+        Ok(())
+    }
+
+    /// Gives up.
+    pub(super) fn fail(&mut self) {
+        self.state = State::Corrupt;
+        self.rest();
+    }
+
+    /// Returns how many bytes of heap it holds.
+    pub(super) const fn capacity(&self) -> usize {
+        if self.dynamic.is_some() { size_of::<Dynamic>() } else { 0 }
+    }
+}
+
+/// Follows the symbols of a block.
+fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<Stop, Corrupt> {
+    loop {
+        // A length and a distance have at most 20 and 28 bits.
+        if bits.count() < 48 {
+            bits.refill();
+        }
+        let symbol = codes.literal(bits.peek());
+        if symbol.len() > bits.count() {
+            return Ok(Stop::Wants(Wants::Input));
+        }
+        if symbol.is_literal() {
+            if !out.push(symbol.byte()) {
+                return Ok(Stop::Wants(Wants::Room));
+            }
+            bits.skip(symbol.len());
+            continue;
+        }
+        if symbol.is_special() {
+            if !symbol.is_end() {
+                return Err(Corrupt);
+            }
+            bits.skip(symbol.len());
+            return Ok(Stop::End);
+        }
+        let length = symbol.value(bits.peek());
+        let behind = bits.peek() >> symbol.len();
+        let distance = codes.distance(behind);
+        let len = symbol.len() + distance.len();
+        if len > bits.count() {
+            return Ok(Stop::Wants(Wants::Input));
+        }
+        if distance.is_special() {
+            return Err(Corrupt);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 258, and 2^15")]
+        let whole = Match { length: length as u16, distance: distance.value(behind) as u16 };
+        bits.skip(len);
+        let rest = out.copy(whole)?;
+        if rest.length > 0 {
+            return Ok(Stop::Match(rest));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The head of a block with codes of its own
+//! ([RFC 1951 section 3.2.7](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.7)).
+
+use crate::deflate::decoder::Corrupt;
+use crate::deflate::decoder::bits::Bits;
+use crate::deflate::decoder::codes::{Codes, Symbol, Used};
+
+/// The codes of a block, and what is read of the lengths that they are built from.
+#[derive(Debug)]
+pub(super) struct Dynamic {
+    pub(super) codes: Codes,
+    /// The symbols with a code, ascending: literals and lengths, then distances.
+    symbols: [Symbol; MAX_SYMBOLS],
+    /// The lengths of the code length code in the order in which they are sent, 0 where none is.
+    lens: [u8; 19],
+    /// How many of `lens` are sent: HCLEN + 4.
+    sent: u8,
+    /// How many of `symbols` there are.
+    used: u16,
+    /// How many of `symbols` have codes of each length; that of length 0 means nothing.
+    counts: [u16; 16],
+    /// The next symbol to be given a length.
+    next: u16,
+    /// The length of the last one.
+    last_len: u16,
+    /// How many literals and lengths there are: HLIT + 257.
+    literals: u16,
+    /// How many symbols there are: HLIT + 257 + HDIST + 1.
+    all: u16,
+}
+
+impl Dynamic {
+    pub(super) const fn new() -> Self {
+        Self {
+            codes: Codes::INVALID,
+            symbols: [Symbol { value: 0, len: 0 }; MAX_SYMBOLS],
+            lens: [0; 19],
+            sent: 0,
+            used: 0,
+            counts: [0; 16],
+            next: 0,
+            last_len: 0,
+            literals: 0,
+            all: 0,
+        }
+    }
+
+    /// Begins with HLIT, HDIST and HCLEN: 5, 5 and 4 bits.
+    pub(super) fn begin(&mut self, sizes: u32) -> Result<(), Corrupt> {
+        #[expect(clippy::cast_possible_truncation, reason = "14 bits")]
+        let sizes = sizes as u16;
+        let (literals, distances) = ((sizes & 0x1f) + 257, (sizes >> 5 & 0x1f) + 1);
+        if literals > 286 || distances > 30 {
+            return Err(Corrupt);
+        }
+        (self.literals, self.all) = (literals, literals + distances);
+        [self.sent, _] = ((sizes >> 10) + 4).to_le_bytes();
+        self.lens = [0; 19];
+        self.clear();
+        Ok(())
+    }
+
+    /// Reads the code length code, and builds it; false: there is too little input.
+    pub(super) fn read_lens(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
+        let sent = self.lens.get_mut(..usize::from(self.sent)).unwrap_or_default();
+        for len in sent.iter_mut().skip(usize::from(self.next)) {
+            let Some(read) = bits.take(3) else { return Ok(false) };
+            [*len, ..] = read.to_le_bytes();
+            self.next += 1;
+        }
+        self.clear();
+        for (value, place) in (0..).zip(PLACES) {
+            let len = self.lens.get(usize::from(place)).copied().unwrap_or(0);
+            self.next = value;
+            self.push(u16::from(len), 1);
+        }
+        let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
+        self.codes.build_lengths(&Used { symbols, first: 0, counts: &self.counts })?;
+        self.clear();
+        Ok(true)
+    }
+
+    const fn clear(&mut self) {
+        (self.used, self.next, self.last_len) = (0, 0, 0);
+        self.counts = [0; 16];
+    }
+
+    /// Reads the lengths of the block's codes, and builds these; false: there is too little input.
+    pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
+        while self.next < self.all {
+            if bits.count() < 14 {
+                bits.refill();
+            }
+            let entry = self.codes.length(bits.peek());
+            if entry.len() > bits.count() {
+                return Ok(false);
+            }
+            if entry.is_literal() {
+                self.last_len = u16::from(entry.byte());
+                self.push(self.last_len, 1);
+            } else if entry.is_special() {
+                return Err(Corrupt);
+            } else {
+                self.repeat(entry.value(bits.peek()), entry.is_end())?;
+            }
+            bits.skip(entry.len());
+        }
+        self.build()?;
+        Ok(true)
+    }
+
+    /// Gives the next `n` symbols the last length, or 0.
+    fn repeat(&mut self, n: usize, last: bool) -> Result<(), Corrupt> {
+        let left = self.all - self.next;
+        // Nothing to repeat: the first length can't be one.
+        if n > usize::from(left) || last && self.next == 0 {
+            return Err(Corrupt);
+        }
+        if !last {
+            self.last_len = 0;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 138")]
+        self.push(self.last_len, n as u16);
+        Ok(())
+    }
+
+    /// Gives the next `n` symbols the length `len`.
+    #[inline]
+    fn push(&mut self, len: u16, n: u16) {
+        if len != 0 {
+            let places = self.symbols.get_mut(usize::from(self.used)..).unwrap_or_default();
+            for (place, value) in places.iter_mut().zip(self.next..self.next + n) {
+                *place = Symbol { value, len };
+            }
+            self.used += n;
+            if let Some(count) = self.counts.get_mut(usize::from(len)) {
+                *count += n;
+            }
+        }
+        self.next += n;
+    }
+
+    fn build(&mut self) -> Result<(), Corrupt> {
+        let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
+        let split = symbols.partition_point(|symbol| symbol.value < self.literals);
+        let (literals, distances) = symbols.split_at(split);
+        // A block without an end.
+        if literals.binary_search_by_key(&256, |symbol| symbol.value).is_err() {
+            return Err(Corrupt);
+        }
+        let mut distance_counts = [0; 16];
+        for symbol in distances {
+            let len = usize::from(symbol.len);
+            if let (Some(all), Some(count)) =
+                (self.counts.get_mut(len), distance_counts.get_mut(len))
+            {
+                *all -= 1;
+                *count += 1;
+            }
+        }
+        self.codes.build(
+            &Used { symbols: literals, first: 0, counts: &self.counts },
+            &Used { symbols: distances, first: self.literals, counts: &distance_counts },
+        )
+    }
+}
+
+/// 286 literals and lengths, and 30 distances.
+const MAX_SYMBOLS: usize = 316;
+
+/// The place of each code length code's length in the order in which these are sent, which is
+/// 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15.
+const PLACES: [u8; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];
