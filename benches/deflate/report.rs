@@ -95,11 +95,14 @@ impl Report {
     fn print_table(&self, receive: bool, takeover: bool) {
         let way = if receive { "Inflate" } else { "Compress" };
         let context = if takeover { "with context takeover" } else { "without context takeover" };
+        if !self.rows.iter().any(|row| (row.0.receive, row.0.takeover) == (receive, takeover)) {
+            return;
+        }
         println!("\n### {way}, {context}: ns per message, ratio\n");
         print!("| |");
         ALL.iter().for_each(|who| print!(" {} |", who.name()));
-        println!(" time / zlib-rs | of chat, ticks, html, text, binary |");
-        println!("|---|---|---|---|---|---|---|");
+        println!(" time / zlib-rs | ratio / zlib-rs | time of chat, ticks, html, text, binary |");
+        println!("|---|---|---|---|---|---|---|---|");
         let levels: &[&str] = if receive { &[""] } else { &["fast", "balanced", "best"] };
         for size in SIZES {
             for &level in levels {
@@ -115,7 +118,8 @@ impl Report {
             let Some(mean) = self.mean(section, who) else { return };
             print!(" {:.0}, {:.2} |", mean.nanos, mean.ratio);
         }
-        print!(" {:.2} |", ours.relative);
+        let theirs = self.mean(section, Who::ZlibRs).map_or(0.0, |mean| mean.ratio);
+        print!(" {:.2} | {:.3} |", ours.relative, ours.ratio / theirs);
         for (_, _, case) in self.of(section).filter(|(_, _, case)| case.who == Who::Ours) {
             print!(" {:.2}", case.relative);
         }

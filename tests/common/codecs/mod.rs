@@ -18,6 +18,7 @@
 )]
 
 pub mod miniz;
+pub mod naive;
 pub mod zlib;
 pub mod zlib_rs;
 
