@@ -2,7 +2,7 @@
 //! ([RFC 1951 section 3.1.1](https://www.rfc-editor.org/rfc/rfc1951#section-3.1.1)).
 
 /// Reads bits from a piece of input, behind those left of the pieces before.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Bits<'i> {
     /// The next bits, lowest first. Above `count` there may be bits of the input already: the same
     /// that are put there once they are counted.

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use crate::deflate::decoder::bits::Bits;
 use crate::deflate::decoder::codes::{Codes, FIXED};
 use crate::deflate::decoder::dynamic::Dynamic;
+use crate::deflate::decoder::fast;
 use crate::deflate::decoder::output::{Match, Output};
 use crate::deflate::decoder::pool;
 use crate::deflate::decoder::{Corrupt, Wants};
@@ -212,6 +213,11 @@ impl Blocks {
 /// Follows the symbols of a block.
 fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<Stop, Corrupt> {
     loop {
+        match fast::symbols(codes, bits, out)? {
+            fast::Stop::End => return Ok(Stop::End),
+            fast::Stop::Match(rest) => return Ok(Stop::Match(rest)),
+            fast::Stop::Symbol => {}
+        }
         // A length and a distance have at most 20 and 28 bits.
         if bits.count() < 48 {
             bits.refill();
@@ -244,10 +250,9 @@ fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<S
         if distance.is_special() {
             return Err(Corrupt);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "at most 258, and 2^15")]
-        let whole = Match { length: length as u16, distance: distance.value(behind) as u16 };
+        let back = distance.value(behind);
         bits.skip(len);
-        let rest = out.copy(whole)?;
+        let rest = out.copy(Match::new(length, back))?;
         if rest.length > 0 {
             return Ok(Stop::Match(rest));
         }

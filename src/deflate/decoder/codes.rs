@@ -15,15 +15,22 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
     /// Returns what the code at the beginning of `bits` says.
     #[inline(always)]
     fn find(&self, bits: u64) -> Entry {
-        let () = Self::LEN_FITS;
-        #[expect(clippy::cast_possible_truncation, reason = "masked")]
-        #[expect(clippy::indexing_slicing, reason = "the mask is below LEN, by LEN_FITS")]
-        let entry = self.0[(bits & ((1 << BITS) - 1)) as usize];
-        if !entry.is_pointer() { entry } else { self.find_long(entry, bits) }
+        let entry = self.first(bits);
+        if entry.is_pointer() { self.second(entry, bits) } else { entry }
     }
 
+    /// Returns what the first table says, which may be a pointer to a second one.
     #[inline(always)]
-    fn find_long(&self, pointer: Entry, bits: u64) -> Entry {
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    #[expect(clippy::indexing_slicing, reason = "the mask is below LEN, by LEN_FITS")]
+    fn first(&self, bits: u64) -> Entry {
+        let () = Self::LEN_FITS;
+        self.0[(bits & ((1 << BITS) - 1)) as usize]
+    }
+
+    /// Returns what the second table says that `pointer` points to.
+    #[inline(always)]
+    fn second(&self, pointer: Entry, bits: u64) -> Entry {
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
         let at = (bits >> BITS & ((1 << pointer.len()) - 1)) as usize;
         let entry = self.0.get(pointer.place() + at);
@@ -43,64 +50,71 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         let mut unused = 1;
         let mut begins = [0; 16];
         let mut begin = 0;
-        for (len, &count) in used.counts.iter().enumerate().skip(1) {
-            unused = 2 * unused - i32::from(count);
-            if let Some(place) = begins.get_mut(len) {
-                *place = begin;
-            }
+        for (len, place) in begins.iter_mut().enumerate().skip(1) {
+            *place = begin;
+            let count = used.counts[len & 0xf];
             begin += count;
+            unused = 2 * unused - i32::from(count);
         }
         if unused != 0 {
-            let lone = matches!(used.symbols, [] | [Symbol { len: 1, .. }]);
+            let lone = used.symbols.is_empty() || used.symbols.len() == 1 && used.counts[1] == 1;
             if unused < 0 || !may_lack || !lone {
                 return Err(Corrupt);
             }
             self.0.fill(Entry::INVALID);
         }
         // By length, then by value: the order of their codes.
-        let mut sorted = [Entry::INVALID; 320];
+        let mut sorted = [0; 320];
         for symbol in used.symbols {
-            let meaning = meanings.get(usize::from(symbol.value - used.first));
-            if let Some(place) = begins.get_mut(usize::from(symbol.len))
-                && let Some(entry) = sorted.get_mut(usize::from(*place))
-            {
-                *place += 1;
-                *entry = meaning.copied().unwrap_or(Entry::INVALID);
+            let place = &mut begins[symbol.len()];
+            if let Some(sorted) = sorted.get_mut(usize::from(*place)) {
+                *sorted = symbol.value().wrapping_sub(used.first);
             }
+            *place += 1;
         }
-        self.fill(&sorted, used.counts);
+        self.fill(&sorted, used.counts, meanings);
         Ok(())
     }
 
-    /// Enters the codes of `sorted`, of which there are as many of each length as `counts` says.
-    fn fill(&mut self, sorted: &[Entry], counts: &[u16; 16]) {
+    /// Enters the codes of the symbols in `sorted`, of which there are as many of each length as
+    /// `counts` says.
+    fn fill(&mut self, sorted: &[u16], counts: &[u16; 16], meanings: &[Entry]) {
         let mut sorted = sorted.iter();
-        let mut code = Code(0);
+        let mut code = 0_u32;
         // Each length doubles the part of the table that is filled.
         for len in 1..=BITS {
             let half = 1 << (len - 1);
             self.0.copy_within(..half, half);
-            let count = counts.get(len as usize).copied().unwrap_or(0);
-            for meaning in sorted.by_ref().take(usize::from(count)) {
-                if let Some(entry) = self.0.get_mut(code.0 as usize) {
+            code <<= 1;
+            let count = usize::from(counts[len as usize & 0xf]);
+            for &symbol in sorted.by_ref().take(count) {
+                let at = code.reverse_bits() >> (32 - len);
+                if let Some(entry) = self.0.get_mut(at as usize)
+                    && let Some(meaning) = meanings.get(usize::from(symbol))
+                {
                     *entry = meaning.with_len(len);
                 }
-                code.step(len);
+                code += 1;
             }
         }
-        self.fill_long(sorted.as_slice(), code, counts);
+        if !sorted.as_slice().is_empty() {
+            self.fill_long(sorted.as_slice(), code, counts, meanings);
+        }
     }
 
-    /// Enters the codes that are longer than `BITS`.
-    fn fill_long(&mut self, sorted: &[Entry], mut code: Code, counts: &[u16; 16]) {
+    /// Enters the codes that are longer than `BITS`; `code` is the first free one of `BITS` bits.
+    #[cold]
+    fn fill_long(&mut self, sorted: &[u16], mut code: u32, counts: &[u16; 16], meanings: &[Entry]) {
         let mut sorted = sorted.iter();
         let (mut second, mut end) = (0, 1 << BITS);
         let mut root = u32::MAX;
         for (len, &count) in (0..).zip(counts).skip(BITS as usize + 1) {
+            code <<= 1;
             for i in 0..count {
-                let Some(meaning) = sorted.next() else { return };
-                if code.0 & ((1 << BITS) - 1) != root {
-                    root = code.0 & ((1 << BITS) - 1);
+                let Some(&symbol) = sorted.next() else { return };
+                let bits = code.reverse_bits() >> (32 - len);
+                if bits & ((1 << BITS) - 1) != root {
+                    root = bits & ((1 << BITS) - 1);
                     second = end;
                     let second_bits = second_len(len - BITS, count - i, counts, BITS);
                     end += 1 << second_bits;
@@ -108,12 +122,13 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
                         *entry = Entry::pointer(second, second_bits);
                     }
                 }
+                let meaning = meanings.get(usize::from(symbol)).copied();
                 let places = self.0.get_mut(second..end).unwrap_or_default();
-                let first = (code.0 >> BITS) as usize;
+                let first = (bits >> BITS) as usize;
                 for entry in places.iter_mut().skip(first).step_by(1 << (len - BITS)) {
-                    *entry = meaning.with_len(len);
+                    *entry = meaning.unwrap_or(Entry::INVALID).with_len(len);
                 }
-                code.step(len);
+                code += 1;
             }
         }
     }
@@ -131,28 +146,29 @@ fn second_len(mut bits: u32, count: u16, counts: &[u16; 16], first_bits: u32) ->
     bits
 }
 
-/// A code as it stands in the stream: its first bit is the lowest.
+/// A symbol that has a code, and the length of the code, 1 to 15 bits.
 #[derive(Clone, Copy, Debug)]
-struct Code(u32);
+pub(super) struct Symbol(u16);
 
-impl Code {
-    /// To the next code of `len` bits; from the last one to nowhere.
+impl Symbol {
+    /// None at all.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Makes it from less than 512 and less than 16.
     #[inline(always)]
-    const fn step(&mut self, len: u32) {
-        let zeros = !self.0 & ((1 << len) - 1);
-        if let Some(highest) = zeros.checked_ilog2() {
-            // Adding one, from the other end: the ones above the highest zero become zeros.
-            self.0 = self.0 & ((1 << highest) - 1) | 1 << highest;
-        }
+    pub(super) const fn new(value: u16, len: u16) -> Self {
+        Self(value << 4 | len)
     }
-}
 
-/// A symbol that has a code.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Symbol {
-    pub(super) value: u16,
-    /// The length of its code, in bits: 1 to 15.
-    pub(super) len: u16,
+    #[inline(always)]
+    pub(super) const fn value(self) -> u16 {
+        self.0 >> 4
+    }
+
+    #[inline(always)]
+    pub(super) const fn len(self) -> usize {
+        (self.0 & 0xf) as usize
+    }
 }
 
 /// The symbols of an alphabet that have a code.
@@ -199,10 +215,28 @@ impl Codes {
         self.literals.find(bits)
     }
 
+    /// As [`literal`](Self::literal), or a pointer if the code is a long one.
+    #[inline(always)]
+    pub(super) fn first_literal(&self, bits: u64) -> Entry {
+        self.literals.first(bits)
+    }
+
+    /// Follows a pointer of [`first_literal`](Self::first_literal).
+    #[inline(always)]
+    pub(super) fn second_literal(&self, pointer: Entry, bits: u64) -> Entry {
+        self.literals.second(pointer, bits)
+    }
+
     /// Returns the distance at the beginning of `bits`.
     #[inline(always)]
     pub(super) fn distance(&self, bits: u64) -> Entry {
         self.distances.find(bits)
+    }
+
+    /// As [`distance`](Self::distance), or a pointer if the code is a long one.
+    #[inline(always)]
+    pub(super) fn first_distance(&self, bits: u64) -> Entry {
+        self.distances.first(bits)
     }
 
     /// Returns the code length at the beginning of `bits`, as a literal, or how often to repeat: the

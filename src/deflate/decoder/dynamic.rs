@@ -33,7 +33,7 @@ impl Dynamic {
     pub(super) const fn new() -> Self {
         Self {
             codes: Codes::INVALID,
-            symbols: [Symbol { value: 0, len: 0 }; MAX_SYMBOLS],
+            symbols: [Symbol::NONE; MAX_SYMBOLS],
             lens: [0; 19],
             sent: 0,
             used: 0,
@@ -87,12 +87,15 @@ impl Dynamic {
 
     /// Reads the lengths of the block's codes, and builds these; false: there is too little input.
     pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
+        let mut b = *bits;
         while self.next < self.all {
-            if bits.count() < 14 {
-                bits.refill();
+            // Code and extra bits are 14 at most.
+            if b.count() < 14 {
+                b.refill();
             }
-            let entry = self.codes.length(bits.peek());
-            if entry.len() > bits.count() {
+            let entry = self.codes.length(b.peek());
+            if entry.len() > b.count() {
+                *bits = b;
                 return Ok(false);
             }
             if entry.is_literal() {
@@ -101,10 +104,11 @@ impl Dynamic {
             } else if entry.is_special() {
                 return Err(Corrupt);
             } else {
-                self.repeat(entry.value(bits.peek()), entry.is_end())?;
+                self.repeat(entry.value(b.peek()), entry.is_end())?;
             }
-            bits.skip(entry.len());
+            b.skip(entry.len());
         }
+        *bits = b;
         self.build()?;
         Ok(true)
     }
@@ -130,7 +134,7 @@ impl Dynamic {
         if len != 0 {
             let places = self.symbols.get_mut(usize::from(self.used)..).unwrap_or_default();
             for (place, value) in places.iter_mut().zip(self.next..self.next + n) {
-                *place = Symbol { value, len };
+                *place = Symbol::new(value, len);
             }
             self.used += n;
             if let Some(count) = self.counts.get_mut(usize::from(len)) {
@@ -142,15 +146,15 @@ impl Dynamic {
 
     fn build(&mut self) -> Result<(), Corrupt> {
         let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
-        let split = symbols.partition_point(|symbol| symbol.value < self.literals);
+        let split = symbols.partition_point(|symbol| symbol.value() < self.literals);
         let (literals, distances) = symbols.split_at(split);
         // A block without an end.
-        if literals.binary_search_by_key(&256, |symbol| symbol.value).is_err() {
+        if literals.binary_search_by_key(&256, |symbol| symbol.value()).is_err() {
             return Err(Corrupt);
         }
         let mut distance_counts = [0; 16];
         for symbol in distances {
-            let len = usize::from(symbol.len);
+            let len = symbol.len();
             if let (Some(all), Some(count)) =
                 (self.counts.get_mut(len), distance_counts.get_mut(len))
             {

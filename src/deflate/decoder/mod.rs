@@ -5,6 +5,7 @@ mod blocks;
 mod codes;
 mod dynamic;
 mod entry;
+mod fast;
 mod output;
 mod pool;
 mod window;

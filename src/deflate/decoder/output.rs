@@ -7,10 +7,10 @@ use crate::deflate::decoder::window::Window;
 /// before it.
 #[derive(Debug)]
 pub(super) struct Output<'m> {
-    message: &'m mut [u8],
+    pub(super) message: &'m mut [u8],
     /// At most the message's length.
-    at: usize,
-    window: &'m Window,
+    pub(super) at: usize,
+    pub(super) window: &'m Window,
 }
 
 /// What is left of a match: `length` bytes from `distance` back.
@@ -18,6 +18,14 @@ pub(super) struct Output<'m> {
 pub(super) struct Match {
     pub(super) length: u16,
     pub(super) distance: u16,
+}
+
+impl Match {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 258, and 2^15")]
+    #[inline]
+    pub(super) const fn new(length: usize, distance: usize) -> Self {
+        Self { length: length as u16, distance: distance as u16 }
+    }
 }
 
 impl<'m> Output<'m> {
