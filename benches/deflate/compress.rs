@@ -9,7 +9,7 @@ use sansocket::deflate::{Encoder, Level, WindowBits};
 use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
 use crate::corpus::{KINDS, Kind, messages};
 use crate::report::{Report, Section};
-use crate::{ALL, Pass, Plan, SIZES, Who, judge, takeover_name, timed, turns};
+use crate::{ALL, Pass, Plan, SIZES, Who, judge, longest, takeover_name, timed, turns};
 
 /// Ours, and what the others call it.
 pub(crate) const LEVELS: [(Level, u8, &str); 3] =
@@ -72,7 +72,7 @@ impl Settings {
 
     /// All messages come out of the C library's inflater as they went in.
     fn verify(self, who: Who, messages: &[Vec<u8>]) {
-        let mut compressor = self.start(who, messages[0].len());
+        let mut compressor = self.start(who, longest(messages));
         let mut inflater = zlib::Inflater::new(self.window_bits);
         let mut out = vec![0; messages[0].len() + 1];
         for message in messages {
@@ -148,8 +148,7 @@ impl Compressor {
 }
 
 pub(crate) fn pass(who: Who, settings: Settings, messages: &[Vec<u8>]) -> Pass {
-    let longest = messages.iter().map(Vec::len).max().unwrap();
-    let mut compressor = settings.start(who, longest);
+    let mut compressor = settings.start(who, longest(messages));
     timed(|| {
         let mut sent = 0;
         for message in messages {

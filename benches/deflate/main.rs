@@ -89,6 +89,10 @@ impl Size {
     }
 }
 
+fn longest(messages: &[Vec<u8>]) -> usize {
+    messages.iter().map(Vec::len).max().unwrap()
+}
+
 fn takeover_name(takeover: bool) -> &'static str {
     if takeover { "takeover" } else { "alone" }
 }

@@ -10,7 +10,7 @@ use sansocket::deflate::{Decoder, Wants, WindowBits};
 use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
 use crate::corpus::{KINDS, messages};
 use crate::report::{Report, Section};
-use crate::{ALL, Pass, Plan, SIZES, Who, judge, takeover_name, timed, turns};
+use crate::{ALL, Pass, Plan, SIZES, Who, judge, longest, takeover_name, timed, turns};
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
     for takeover in [true, false] {
@@ -115,15 +115,14 @@ fn ours(decoder: &mut Decoder, buffer: &mut Vec<u8>, payload: &[u8]) -> usize {
 }
 
 fn verify(who: Who, takeover: bool, messages: &[Vec<u8>], payloads: &[Vec<u8>]) {
-    let mut inflater = Inflater::new(who, takeover, messages[0].len() + 64);
+    let mut inflater = Inflater::new(who, takeover, longest(messages));
     for (message, payload) in messages.iter().zip(payloads) {
         assert_eq!(inflater.message(payload, takeover), message, "{}", who.name());
     }
 }
 
 fn pass(who: Who, takeover: bool, messages: &[Vec<u8>], payloads: &[Vec<u8>]) -> Pass {
-    let longest = messages.iter().map(Vec::len).max().unwrap();
-    let mut inflater = Inflater::new(who, takeover, longest);
+    let mut inflater = Inflater::new(who, takeover, longest(messages));
     let mut pass = timed(|| {
         let mut given = 0;
         for payload in payloads {
