@@ -206,6 +206,7 @@ impl State {
             self.at = at + given;
             self.pending = given;
             self.fresh &= taken == 0;
+            #[expect(clippy::wildcard_enum_match_arm, reason = "all others are failures")]
             match status {
                 TINFLStatus::NeedsMoreInput => self.more = false,
                 TINFLStatus::HasMoreOutput => self.more = true,

@@ -2,10 +2,10 @@
 
 use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{CompressionStrategy, CompressorOxide, TDEFLFlush, compress};
-use sansocket::Config;
+use sansocket::deflate::{Agreement, Deflate, Direction, Engine, WindowBits};
+use sansocket::{Config, Negotiated, Role};
 
 use super::{End, Frame, Pair, preset};
-use sansocket::Role;
 
 /// RSV1 among the reserved bits.
 pub const RSV1: u8 = 0b100;
@@ -50,7 +50,7 @@ impl Foreign {
             let (_, read, written) = compress(&mut self.0, rest, &mut buffer, flush);
             payload.extend_from_slice(&buffer[..written]);
             rest = &rest[read..];
-            if written < buffer.len() {
+            if written < buffer.len() && rest.is_empty() {
                 break;
             }
             // Once more with Sync would add a second marker.
@@ -81,21 +81,43 @@ pub struct Terms {
     pub client_bits: u8,
     pub server_takeover: bool,
     pub client_takeover: bool,
+    pub engine: Engine,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { server_bits: 15, client_bits: 15, server_takeover: true, client_takeover: true }
+        Self::DEFAULT
     }
 }
 
 impl Terms {
+    pub const DEFAULT: Self = Self {
+        server_bits: 15,
+        client_bits: 15,
+        server_takeover: true,
+        client_takeover: true,
+        engine: Engine::Native,
+    };
+
     pub fn bits(self, bits: u8) -> Self {
         Self { server_bits: bits, client_bits: bits, ..self }
     }
 
     pub fn takeover(self, takeover: bool) -> Self {
         Self { server_takeover: takeover, client_takeover: takeover, ..self }
+    }
+
+    /// What a handshake says that has agreed on this. The encoder uses all of its window.
+    pub fn negotiated(self, role: Role) -> Negotiated {
+        let direction = |bits, context_takeover| Direction {
+            window_bits: WindowBits::new(bits).unwrap(),
+            context_takeover,
+        };
+        let server = direction(self.server_bits, self.server_takeover);
+        let client = direction(self.client_bits, self.client_takeover);
+        let options = Deflate::options().encoder_window_bits(15).engine(self.engine);
+        let agreement = Agreement::new(role, server, client, options.build().unwrap());
+        Negotiated::new().with_deflate(agreement)
     }
 
     /// An end after a handshake that has agreed on this.
