@@ -74,6 +74,16 @@ impl Entry {
         let extra = (bits & ((1 << self.len()) - 1)) >> (self.0 >> CODE_LEN & 0x3f);
         (self.0 >> VALUE) as usize + extra as usize
     }
+
+    /// Returns the same as [`value`](Self::value), with a mask from a table: in the fast way, where
+    /// that stays in the cache, it takes less than making it.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 13 extra bits")]
+    #[expect(clippy::indexing_slicing, reason = "masked")]
+    pub(super) fn value_by_table(self, bits: u64) -> usize {
+        let extra = (bits & MASKS[(self.0 & 0x3f) as usize]) >> (self.0 >> CODE_LEN & 0x3f);
+        (self.0 >> VALUE) as usize + extra as usize
+    }
 }
 
 /// What the symbols of literals and lengths mean
@@ -152,3 +162,17 @@ const SPECIAL: u32 = 1 << 15;
 const POINTER: u32 = 1 << 14;
 const CODE_LEN: u32 = 8;
 const END: u32 = 1 << 7;
+
+/// As many ones as the index says.
+static MASKS: [u64; 64] = masks();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn masks() -> [u64; 64] {
+    let mut masks = [0; 64];
+    let mut n = 1;
+    while n < 64 {
+        masks[n] = (1 << n) - 1;
+        n += 1;
+    }
+    masks
+}

@@ -77,7 +77,7 @@ pub(super) fn symbols(
             }
         }
         let before = b;
-        let length = symbol.value(b.peek());
+        let length = symbol.value_by_table(b.peek());
         b.skip(symbol);
         let mut distance = codes.first_distance(b.peek());
         if distance.is_special() {
@@ -90,7 +90,7 @@ pub(super) fn symbols(
                 return Err(Corrupt);
             }
         }
-        let back = distance.value(b.peek());
+        let back = distance.value_by_table(b.peek());
         b.skip(distance);
         // One block does for most matches.
         let block = if length > BLOCK || back > size {
