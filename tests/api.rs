@@ -30,13 +30,14 @@ use sansocket::{
 const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 49] = [
+const RE_EXPORTS: [&str; 50] = [
     "AcceptError",
     "AcceptOptions",
     "ClientHandshake",
     "CloseCode",
     "CloseFrame",
     "CloseStatus",
+    "Compress",
     "Config",
     "ConfigBuilder",
     "ConfigError",

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::handshake::{Backoff, FieldError, HeadError, accept_key};
+use sansocket::handshake::{Backoff, ExtensionError, FieldError, HeadError, accept_key};
 use sansocket::{
     ClientHandshake, Config, ConnectRequest, Entropy, EntropyError, Event, HandshakeError, Inbox,
     Input, LimitError, Role, SendError,
@@ -256,7 +256,10 @@ fn hc7_subprotocols_and_extensions() {
     let name = "Sec-WebSocket-Extensions";
     for value in ["permessage-deflate", "", "x; y=\"", "a, b"] {
         let result = outcome(|right| right.with(name, value));
-        assert!(matches!(result, Err(HandshakeError::UnofferedExtension)), "{value:?}");
+        assert!(
+            matches!(result, Err(HandshakeError::Extensions(ExtensionError::Unoffered))),
+            "{value:?}"
+        );
     }
     let result = outcome(|right| right.with(name, "a").with(name, "b"));
     assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Extensions"))));
@@ -472,7 +475,7 @@ fn errors_say_what_happened() {
         (HandshakeError::BadUpgrade, "Upgrade"),
         (HandshakeError::BadConnection, "Connection"),
         (HandshakeError::UnofferedSubprotocol, "subprotocol"),
-        (HandshakeError::UnofferedExtension, "extension"),
+        (HandshakeError::Extensions(ExtensionError::Unoffered), "extension"),
         (HandshakeError::DuplicateField("Upgrade"), "more than one Upgrade"),
         (HandshakeError::BadHead(HeadError::LineEnd), "CR LF"),
         (HandshakeError::Limit(LimitError::HeadTooLong), "max_head_len"),

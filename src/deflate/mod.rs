@@ -7,12 +7,22 @@
 mod agreement;
 mod decoder;
 mod encoder;
+mod engine;
 mod level;
+#[cfg(feature = "miniz_oxide")]
+mod miniz;
+mod negotiation;
+mod options;
+mod parameters;
 mod tables;
 mod window_bits;
 
 pub use crate::deflate::agreement::{Agreement, Direction};
 pub use crate::deflate::decoder::{Corrupt, Decoder, Progress, Wants};
 pub use crate::deflate::encoder::Encoder;
+pub use crate::deflate::engine::Engine;
+pub(crate) use crate::deflate::engine::{Compressor, Decompressor};
 pub use crate::deflate::level::Level;
+pub use crate::deflate::negotiation::Answer;
+pub use crate::deflate::options::{Deflate, DeflateOptions};
 pub use crate::deflate::window_bits::WindowBits;

@@ -20,6 +20,8 @@
     reason = "test helpers: every file uses a part of them, and a panic is a failed test"
 )]
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod entropy;
 pub mod frame;
 pub mod head;

@@ -20,15 +20,43 @@ impl<'i> Bits<'i> {
     /// Takes input until there are at least 56 bits, or all that there is.
     #[inline]
     pub(super) fn refill(&mut self) {
-        if !self.refill_at_once() {
-            while self.count < 56
-                && let Some((&byte, rest)) = self.input.split_first()
-            {
-                self.buffer |= u64::from(byte) << self.count;
-                self.count += 8;
-                self.input = rest;
-            }
+        if self.refill_at_once() {
+            return;
         }
+        // Less than 8 bytes: two looks that overlap, or three.
+        let word = if let (Some(low), Some(high)) =
+            (self.input.first_chunk::<4>(), self.input.last_chunk::<4>())
+        {
+            let at = 8 * (self.input.len() - 4);
+            u64::from(u32::from_le_bytes(*low)) | u64::from(u32::from_le_bytes(*high)) << at
+        } else if let (Some(&low), Some(&middle), Some(&high)) =
+            (self.input.first(), self.input.get(self.input.len() / 2), self.input.last())
+        {
+            let at = |i: usize| 8 * i;
+            u64::from(low)
+                | u64::from(middle) << at(self.input.len() / 2)
+                | u64::from(high) << at(self.input.len() - 1)
+        } else {
+            return;
+        };
+        self.buffer |= word << self.count;
+        let taken = ((63 - self.count) as usize >> 3).min(self.input.len());
+        self.input = self.input.get(taken..).unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, reason = "at most 7")]
+        let taken = taken as u32;
+        self.count += 8 * taken;
+    }
+
+    /// Returns whether [`refill_at_once`](Self::refill_at_once) would.
+    #[inline(always)]
+    pub(super) const fn has_word(&self) -> bool {
+        self.input.len() >= 8
+    }
+
+    /// Returns whether all input is taken.
+    #[inline(always)]
+    pub(super) const fn is_last(&self) -> bool {
+        self.input.is_empty()
     }
 
     /// Takes input until there are at least 56 bits; false if the input has less than 8 bytes.

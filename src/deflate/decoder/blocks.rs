@@ -213,48 +213,54 @@ impl Blocks {
 /// Follows the symbols of a block.
 fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<Stop, Corrupt> {
     loop {
-        match fast::symbols(codes, bits, out)? {
-            fast::Stop::End => return Ok(Stop::End),
-            fast::Stop::Match(rest) => return Ok(Stop::Match(rest)),
-            fast::Stop::Symbol => {}
-        }
-        // A length and a distance have at most 20 and 28 bits.
-        if bits.count() < 48 {
-            bits.refill();
-        }
-        let symbol = codes.literal(bits.peek());
-        if symbol.len() > bits.count() {
-            return Ok(Stop::Wants(Wants::Input));
-        }
-        if symbol.is_literal() {
-            if !out.push(symbol.byte()) {
-                return Ok(Stop::Wants(Wants::Room));
+        if bits.has_word() && out.room() >= 3 {
+            match fast::symbols(codes, bits, out)? {
+                fast::Stop::End => return Ok(Stop::End),
+                fast::Stop::Match(rest) => return Ok(Stop::Match(rest)),
+                fast::Stop::Symbol => {}
             }
-            bits.skip(symbol.len());
-            continue;
         }
-        if symbol.is_special() {
-            if !symbol.is_end() {
+        bits.refill();
+        loop {
+            let symbol = codes.literal(bits.peek());
+            if symbol.len() > bits.count() {
+                break;
+            }
+            if symbol.is_literal() {
+                if !out.push(symbol.byte()) {
+                    return Ok(Stop::Wants(Wants::Room));
+                }
+                bits.skip(symbol.len());
+                continue;
+            }
+            if symbol.is_special() {
+                if !symbol.is_end() {
+                    return Err(Corrupt);
+                }
+                bits.skip(symbol.len());
+                return Ok(Stop::End);
+            }
+            let length = symbol.value(bits.peek());
+            let behind = bits.peek() >> symbol.len();
+            let distance = codes.distance(behind);
+            let len = symbol.len() + distance.len();
+            if len > bits.count() {
+                break;
+            }
+            if distance.is_special() {
                 return Err(Corrupt);
             }
-            bits.skip(symbol.len());
-            return Ok(Stop::End);
+            let back = distance.value(behind);
+            bits.skip(len);
+            let rest = out.copy(Match::new(length, back))?;
+            if rest.length > 0 {
+                return Ok(Stop::Match(rest));
+            }
         }
-        let length = symbol.value(bits.peek());
-        let behind = bits.peek() >> symbol.len();
-        let distance = codes.distance(behind);
-        let len = symbol.len() + distance.len();
-        if len > bits.count() {
+        // A length and a distance have at most 20 and 28 bits: after a refill with input left there
+        // are enough.
+        if bits.is_last() {
             return Ok(Stop::Wants(Wants::Input));
-        }
-        if distance.is_special() {
-            return Err(Corrupt);
-        }
-        let back = distance.value(behind);
-        bits.skip(len);
-        let rest = out.copy(Match::new(length, back))?;
-        if rest.length > 0 {
-            return Ok(Stop::Match(rest));
         }
     }
 }

@@ -89,16 +89,11 @@ pub(super) fn symbols(
         }
         let (length, back) = (symbol.value(b.peek()), distance.value(behind));
         b.skip(symbol.len() + distance.len());
-        let copied = if back <= at {
-            back <= size && copy_near(message, at, length, back)
-        } else {
-            back <= size && copy_far(message, at, length, window.last(back - at))
-        };
-        if copied {
+        let mut slow = Output { message: &mut *message, at, window };
+        if back <= size && slow.copy_blocks::<32>(length, back) {
             at += length;
             continue;
         }
-        let mut slow = Output { message: &mut *message, at, window };
         let rest = slow.copy(Match::new(length, back))?;
         at = slow.at;
         if rest.length > 0 {
@@ -110,48 +105,3 @@ pub(super) fn symbols(
     out.at = at;
     Ok(stop)
 }
-
-/// Copies a match that lies in the message in whole blocks; false: nothing is done, since the
-/// blocks are too much for the room, or it reaches into itself.
-#[inline(always)]
-fn copy_near(message: &mut [u8], at: usize, length: usize, back: usize) -> bool {
-    if back < length && back < BLOCK {
-        return false;
-    }
-    let from = at.saturating_sub(back);
-    let Some(place) = message.get_mut(from..at + length + BLOCK) else { return false };
-    let mut done = 0;
-    while done < length {
-        let Some(block) = place.get(done..).and_then(|place| place.first_chunk::<BLOCK>()) else {
-            break;
-        };
-        let block = *block;
-        let to = place.get_mut(done + back..).and_then(|place| place.first_chunk_mut::<BLOCK>());
-        let Some(to) = to else { break };
-        *to = block;
-        done += BLOCK;
-    }
-    true
-}
-
-/// Copies a match that begins `old`, as far as that goes without a border, in whole blocks; false:
-/// nothing is done, since it isn't whole in `old`, or the blocks are too much for the room.
-#[inline(always)]
-fn copy_far(message: &mut [u8], at: usize, length: usize, old: &[u8]) -> bool {
-    let Some(place) = message.get_mut(at..at + length + BLOCK) else { return false };
-    if length <= BLOCK
-        && let Some(block) = old.first_chunk::<BLOCK>()
-        && let Some(to) = place.first_chunk_mut::<BLOCK>()
-    {
-        *to = *block;
-        return true;
-    }
-    if let (Some(old), Some(place)) = (old.get(..length), place.get_mut(..length)) {
-        place.copy_from_slice(old);
-        return true;
-    }
-    false
-}
-
-/// How much is copied at once.
-const BLOCK: usize = 32;

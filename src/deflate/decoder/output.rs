@@ -44,19 +44,76 @@ impl<'m> Output<'m> {
     }
 
     /// Appends what the match says, as far as there is room; returns what is left of it.
-    #[inline]
     pub(super) fn copy(&mut self, Match { length, distance }: Match) -> Result<Match, Corrupt> {
         let mut left = usize::from(length);
         let back = usize::from(distance);
         if back > self.window.size() || back > self.at + self.window.len() {
             return Err(Corrupt);
         }
+        if self.copy_blocks::<32>(left, back) || self.copy_blocks::<8>(left, back) {
+            self.at += left;
+            return Ok(Match { length: 0, distance });
+        }
         while back > self.at && left > 0 && self.room() > 0 {
             left -= self.copy_from_window(back - self.at, left)?;
         }
         left -= self.copy_within(back, left);
-        #[expect(clippy::cast_possible_truncation, reason = "not more than it was")]
-        Ok(Match { length: left as u16, distance })
+        Ok(Match::new(left, back))
+    }
+
+    /// Writes a match of `length` bytes from `back` back, in blocks of `BLOCK` bytes, the last of
+    /// which may write too much; false: it is nothing for this way, and nothing is written.
+    #[inline(always)]
+    pub(super) fn copy_blocks<const BLOCK: usize>(&mut self, length: usize, back: usize) -> bool {
+        if let Some(from) = self.at.checked_sub(back) {
+            // One that reaches into itself must not do so within a block.
+            (back >= length || back >= BLOCK) && self.copy_near::<BLOCK>(from, length, back)
+        } else {
+            self.copy_far::<BLOCK>(length, self.window.last(back - self.at))
+        }
+    }
+
+    #[inline(always)]
+    fn copy_near<const BLOCK: usize>(&mut self, from: usize, length: usize, back: usize) -> bool {
+        let place = self.message.get_mut(from..self.at + length + BLOCK);
+        let Some(place) = place else { return false };
+        let mut done = 0;
+        while done < length {
+            let block = place.get(done..).and_then(|place| place.first_chunk::<BLOCK>());
+            let Some(&block) = block else { break };
+            let to = place.get_mut(done + back..);
+            let Some(to) = to.and_then(|to| to.first_chunk_mut::<BLOCK>()) else { break };
+            *to = block;
+            done += BLOCK;
+        }
+        true
+    }
+
+    /// `old` are the bytes from the first one on, as far as they lie in one piece.
+    #[inline(always)]
+    fn copy_far<const BLOCK: usize>(&mut self, length: usize, old: &[u8]) -> bool {
+        let place = self.message.get_mut(self.at..self.at + length + BLOCK);
+        let Some(place) = place else { return false };
+        if length <= BLOCK
+            && let Some(block) = old.first_chunk::<BLOCK>()
+            && let Some(to) = place.first_chunk_mut::<BLOCK>()
+        {
+            *to = *block;
+            return true;
+        }
+        if BLOCK < 32 && old.len() >= length.next_multiple_of(BLOCK) {
+            let (blocks, _) = old.as_chunks::<BLOCK>();
+            let (places, _) = place.as_chunks_mut::<BLOCK>();
+            for (place, block) in places.iter_mut().zip(blocks).take(length.div_ceil(BLOCK)) {
+                *place = *block;
+            }
+            return true;
+        }
+        if let (Some(old), Some(place)) = (old.get(..length), place.get_mut(..length)) {
+            place.copy_from_slice(old);
+            return true;
+        }
+        false
     }
 
     /// Appends at most `n` bytes of the window from `back` before its end on; returns how many.
