@@ -213,7 +213,7 @@ impl Blocks {
 /// Follows the symbols of a block.
 fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<Stop, Corrupt> {
     loop {
-        if bits.has_word() && out.room() >= 3 {
+        if bits.has_word() && out.room() > 0 {
             match fast::symbols(codes, bits, out)? {
                 fast::Stop::End => return Ok(Stop::End),
                 fast::Stop::Match(rest) => return Ok(Stop::Match(rest)),

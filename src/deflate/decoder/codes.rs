@@ -41,6 +41,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
     ///
     /// It takes what zlib takes: codes that leave nothing over, and, if `may_lack`, no code at all
     /// or a single one of one bit.
+    #[expect(clippy::indexing_slicing, reason = "lengths are masked: 15 at most")]
     fn build(
         &mut self,
         used: &Used<'_>,
@@ -78,6 +79,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
 
     /// Enters the codes of the symbols in `sorted`, of which there are as many of each length as
     /// `counts` says.
+    #[expect(clippy::indexing_slicing, reason = "lengths are masked: 15 at most")]
     fn fill(&mut self, sorted: &[u16], counts: &[u16; 16], meanings: &[Entry]) {
         let mut sorted = sorted.iter();
         let mut code = 0_u32;
