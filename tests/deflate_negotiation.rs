@@ -8,8 +8,11 @@
     reason = "tests"
 )]
 
+#[path = "common/alloc.rs"]
+mod alloc;
 mod common;
 
+use alloc::{Counting, count};
 use bytes::BytesMut;
 use common::head::{Lines, answer_pieces, client_config, client_for, read_head, serve_with};
 use proptest::prelude::*;
@@ -19,7 +22,10 @@ use sansocket::{
     AcceptOptions, ClientHandshake, ConfigError, ConnectRequest, HandshakeError, Negotiated, Role,
 };
 
-use common::at_ms;
+use common::{at_ms, secs};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 
@@ -627,6 +633,37 @@ fn q7_a_declined_offer_opens_a_connection_without_compression() {
         assert_eq!(served.status(), 101, "{bad}");
         assert!(!served.text().contains(FIELD), "{bad}");
     }
+}
+
+#[test]
+fn v3_v4_long_lists_take_linear_time_and_no_memory() {
+    let deflate = Deflate::default();
+    let len = 2_000_000;
+    let value = |value: &str| named(&format!("; client_max_window_bits={value}"));
+    for line in [
+        "permessage-deflate;foo,".repeat(len / 23) + "permessage-deflate",
+        "permessage-deflate,".repeat(len / 19) + "permessage-deflate",
+        named(&";client_max_window_bits".repeat(len / 23)),
+        named(&";x".repeat(len / 2)),
+        named(&format!(";{}", "x".repeat(len))),
+        value(&"9".repeat(len)),
+        value(&format!("\"{}\"", "\\9".repeat(len / 2))),
+        value(&format!("\"{}", "\\9".repeat(len / 2))),
+        value(&format!("{}9", " ".repeat(len))),
+        ",".repeat(len),
+    ] {
+        let start = std_now();
+        let lines = [line.as_bytes(), b"permessage-deflate"];
+        let (_, counted) = count(|| (deflate.answer(lines), deflate.agree([line.as_bytes()])));
+        // A quadratic loop would take an hour; this leaves room for a slow machine.
+        assert!(start.elapsed() < secs(20), "{:?}", start.elapsed());
+        assert!(counted.peak < 1000, "{counted:?}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn std_now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 // ---------------------------------------------------------------- settings and agreements
