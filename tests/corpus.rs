@@ -16,6 +16,9 @@ use sansocket::Role;
 
 #[path = "../fuzz/src/heads.rs"]
 mod heads;
+#[cfg(feature = "deflate")]
+#[path = "../fuzz/src/negotiation.rs"]
+mod negotiation;
 #[path = "../fuzz/src/open.rs"]
 mod open;
 
@@ -48,4 +51,10 @@ fn seeds_of_server_head() {
 #[test]
 fn seeds_of_client_head() {
     replay("client_head", heads::check_client);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn seeds_of_negotiation() {
+    replay("negotiation", negotiation::check);
 }

@@ -229,3 +229,41 @@ impl Deflate {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it will be with an encoder that knows no window but the largest.
+    fn without_limits() -> Deflate {
+        Deflate { encoder_limits_window: false, ..Deflate::default() }
+    }
+
+    #[test]
+    fn x10_a_client_that_has_not_offered_to_be_limited_fails() {
+        let deflate = without_limits();
+        assert_eq!(deflate.offer(), "permessage-deflate");
+        assert!(deflate.agree([&b"permessage-deflate"[..]]).unwrap().is_some());
+        // Its decoder keeps to any window.
+        let server = deflate.agree([&b"permessage-deflate; server_max_window_bits=9"[..]]);
+        assert_eq!(server.unwrap().unwrap().direction(Role::Server).window_bits.get(), 9);
+        for bits in 8..=15 {
+            let answer = alloc::format!("permessage-deflate; client_max_window_bits={bits}");
+            let error = ExtensionError::UnofferedParameter("client_max_window_bits");
+            assert_eq!(deflate.agree([answer.as_bytes()]), Err(error));
+        }
+    }
+
+    #[test]
+    fn x12_an_encoder_that_cannot_keep_to_a_window_does_not_promise_it() {
+        let deflate = without_limits();
+        for (bits, accepted) in [(8, false), (9, false), (14, false), (15, true)] {
+            let offer = alloc::format!("permessage-deflate; server_max_window_bits={bits}");
+            let answer = deflate.answer([offer.as_bytes()]).unwrap();
+            assert_eq!(answer.is_some(), accepted, "{bits}");
+        }
+        let offers = [&b"permessage-deflate; server_max_window_bits=9, permessage-deflate"[..]];
+        let answer = deflate.answer(offers).unwrap().unwrap();
+        assert_eq!(answer.value(), "permessage-deflate");
+    }
+}
