@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 use sansocket::{
     Config, Connection, Data, Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant,
-    Negotiated, ProtocolError, Role,
+    Negotiated, PeerError, ProtocolError, Role,
 };
 
 const MAX_UNSENT: usize = 4096;
@@ -109,6 +109,7 @@ fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usiz
         let mut input = Input::new(now, &mut piece);
         loop {
             let told = connection.has_event(input.as_bytes());
+            let before = out.len();
             match connection.receive(&mut input, &mut inbox, &mut out) {
                 Ok(Some(event)) => {
                     assert!(told, "an event that was not told of: {event:?}");
@@ -123,7 +124,9 @@ fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usiz
                     assert!(input.is_empty(), "input was left");
                     let again = connection.receive(&mut input, &mut inbox, &mut out);
                     assert_eq!(again, Err(error), "the first error stays");
-                    trace.fail(error, deflate);
+                    if trace.fail(error, deflate) {
+                        out.truncate(before);
+                    }
                     break;
                 }
             }
@@ -142,14 +145,23 @@ impl Trace {
     /// Where the first character of a message is bad, its first bytes may have made an empty part
     /// before the byte that shows it.
     ///
-    /// What is compressed can be found to be corrupt, or too long, before or after a part of it is
-    /// handed out.
-    fn fail(&mut self, error: ProtocolError, deflate: bool) {
-        self.error = Some(error);
-        if matches!(self.events.last(), Some(Seen::Part { data, end: false, .. }) if deflate || data.is_empty())
-        {
+    /// What is compressed can be found to be corrupt, too long, or no text, in any order, before or
+    /// after a part of it is handed out: true if that is how it has failed.
+    fn fail(&mut self, error: ProtocolError, deflate: bool) -> bool {
+        let inflating = deflate
+            && matches!(
+                error,
+                ProtocolError::Peer(PeerError::CorruptDeflate | PeerError::InvalidUtf8)
+                    | ProtocolError::Limit(_)
+            );
+        self.error = Some(if inflating { PeerError::CorruptDeflate.into() } else { error });
+        if matches!(
+            self.events.last(),
+            Some(Seen::Part { data, end: false, .. }) if deflate || data.is_empty()
+        ) {
             self.events.pop();
         }
+        inflating
     }
 
     fn see(&mut self, event: &Event<'_>) {

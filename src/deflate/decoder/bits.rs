@@ -1,6 +1,8 @@
 //! The bits of a compressed message, least significant first
 //! ([RFC 1951 section 3.1.1](https://www.rfc-editor.org/rfc/rfc1951#section-3.1.1)).
 
+use crate::deflate::decoder::entry::Entry;
+
 /// Reads bits from a piece of input, behind those left of the pieces before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bits<'i> {
@@ -140,5 +142,53 @@ impl<'i> Bits<'i> {
     pub(super) const fn into_rest(self) -> ((u64, u32), usize) {
         // The input may change what lies above the count.
         ((self.buffer & ((1 << self.count) - 1), self.count), self.input.len())
+    }
+}
+
+/// Bits that are refilled by whole words, for the fast way.
+///
+/// The chain from one code to the next goes through the buffer alone: whatever else depends on the
+/// length of a code is not waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'i> {
+    buffer: u64,
+    /// Only its lowest 6 bits are right: dropping an entry takes all of it away, which spares a
+    /// mask.
+    count: u32,
+    input: &'i [u8],
+}
+
+impl<'i> Words<'i> {
+    pub(super) const fn new(bits: &Bits<'i>) -> Self {
+        Self { buffer: bits.buffer, count: bits.count, input: bits.input }
+    }
+
+    pub(super) const fn into_bits(self) -> Bits<'i> {
+        Bits { buffer: self.buffer, count: self.count & 63, input: self.input }
+    }
+
+    /// Takes input until there are at least 56 bits; false if the input has less than 8 bytes.
+    #[inline(always)]
+    pub(super) fn refill(&mut self) -> bool {
+        let Some(word) = self.input.first_chunk::<8>() else { return false };
+        self.buffer |= u64::from_le_bytes(*word) << (self.count & 63);
+        // As many bytes as make 56 bits or more, but less than 64.
+        let taken = (!self.count >> 3 & 7) as usize;
+        self.input = self.input.get(taken..).unwrap_or_default();
+        self.count |= 56;
+        true
+    }
+
+    /// Returns the next bits, lowest first.
+    #[inline(always)]
+    pub(super) const fn peek(&self) -> u64 {
+        self.buffer
+    }
+
+    /// Drops the bits of an entry.
+    #[inline(always)]
+    pub(super) const fn skip(&mut self, entry: Entry) {
+        self.buffer >>= entry.len();
+        self.count = self.count.wrapping_sub(entry.word());
     }
 }

@@ -105,7 +105,9 @@ impl Blocks {
                     out.advance(usize::from(n));
                     self.state = State::Stored { left: left - n };
                     if left > n {
-                        return Ok(if out.room() == 0 { Wants::Room } else { Wants::Input });
+                        // Without input nothing is known to be written, whatever the block announces.
+                        let input = bits.count() > 0 || !bits.is_last();
+                        return Ok(if input { Wants::Room } else { Wants::Input });
                     }
                     self.end_block(bits);
                 }
@@ -213,7 +215,7 @@ impl Blocks {
 /// Follows the symbols of a block.
 fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<Stop, Corrupt> {
     loop {
-        if bits.has_word() && out.room() >= 3 {
+        if bits.has_word() && out.room() > 0 {
             match fast::symbols(codes, bits, out)? {
                 fast::Stop::End => return Ok(Stop::End),
                 fast::Stop::Match(rest) => return Ok(Stop::Match(rest)),

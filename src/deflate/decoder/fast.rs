@@ -1,7 +1,7 @@
 //! The symbols of a block while there is enough of everything: 8 bytes of input and a little room.
 
 use crate::deflate::decoder::Corrupt;
-use crate::deflate::decoder::bits::Bits;
+use crate::deflate::decoder::bits::{Bits, Words};
 use crate::deflate::decoder::codes::Codes;
 use crate::deflate::decoder::output::{Match, Output};
 
@@ -20,34 +20,35 @@ pub(super) enum Stop {
 ///
 /// After a refill there are 56 bits. Two literals and a match take no more than that if none of
 /// their codes is a long one: 2 * 10, 10 + 5 and 8 + 13. Otherwise it refills before the distance.
+#[inline(never)]
 pub(super) fn symbols(
     codes: &Codes,
     bits: &mut Bits<'_>,
     out: &mut Output<'_>,
 ) -> Result<Stop, Corrupt> {
-    let mut b = *bits;
+    let mut b = Words::new(bits);
     let (message, mut at, window) = (&mut *out.message, out.at, out.window);
     let size = window.size();
     let mut stop = Stop::Symbol;
-    while b.refill_at_once() {
-        let Some(room) = message.get_mut(at..).and_then(|room| room.first_chunk_mut::<3>()) else {
-            break;
-        };
+    while b.refill() {
         let mut symbol = codes.first_literal(b.peek());
         if symbol.is_literal() {
-            room[0] = symbol.byte();
+            let Some(place) = message.get_mut(at) else { break };
+            *place = symbol.byte();
             at += 1;
-            b.skip(symbol.len());
+            b.skip(symbol);
             symbol = codes.first_literal(b.peek());
             if symbol.is_literal() {
-                room[1] = symbol.byte();
+                let Some(place) = message.get_mut(at) else { break };
+                *place = symbol.byte();
                 at += 1;
-                b.skip(symbol.len());
+                b.skip(symbol);
                 symbol = codes.first_literal(b.peek());
                 if symbol.is_literal() {
-                    room[2] = symbol.byte();
+                    let Some(place) = message.get_mut(at) else { break };
+                    *place = symbol.byte();
                     at += 1;
-                    b.skip(symbol.len());
+                    b.skip(symbol);
                     continue;
                 }
             }
@@ -59,41 +60,56 @@ pub(super) fn symbols(
                     let Some(place) = message.get_mut(at) else { break };
                     *place = symbol.byte();
                     at += 1;
-                    b.skip(symbol.len());
+                    b.skip(symbol);
                     continue;
                 }
             }
             if symbol.is_end() {
-                b.skip(symbol.len());
+                b.skip(symbol);
                 stop = Stop::End;
                 break;
             }
             if symbol.is_special() {
                 return Err(Corrupt);
             }
-            if !b.refill_at_once() {
+            if !b.refill() {
                 break;
             }
         }
-        let mut behind = b.peek() >> symbol.len();
-        let mut distance = codes.first_distance(behind);
+        let before = b;
+        let length = symbol.value_by_table(b.peek());
+        b.skip(symbol);
+        let mut distance = codes.first_distance(b.peek());
         if distance.is_special() {
-            if !b.refill_at_once() {
+            if !b.refill() {
+                b = before;
                 break;
             }
-            behind = b.peek() >> symbol.len();
-            distance = codes.distance(behind);
+            distance = codes.distance(b.peek());
             if distance.is_special() {
                 return Err(Corrupt);
             }
         }
-        let (length, back) = (symbol.value(b.peek()), distance.value(behind));
-        b.skip(symbol.len() + distance.len());
-        let mut slow = Output { message: &mut *message, at, window };
-        if back <= size && slow.copy_blocks::<32>(length, back) {
+        let back = distance.value_by_table(b.peek());
+        b.skip(distance);
+        // One block does for most matches.
+        let block = if length > BLOCK || back > size {
+            None
+        } else if let Some(from) = at.checked_sub(back) {
+            // One that reaches into itself must not do so within the block.
+            message.get(from..at).and_then(|old| old.first_chunk::<BLOCK>())
+        } else {
+            window.last(back - at).first_chunk::<BLOCK>()
+        };
+        if let Some(&block) = block
+            && let Some(room) = message.get_mut(at..)
+            && let Some(room) = room.first_chunk_mut::<BLOCK>()
+        {
+            *room = block;
             at += length;
             continue;
         }
+        let mut slow = Output { message: &mut *message, at, window };
         let rest = slow.copy(Match::new(length, back))?;
         at = slow.at;
         if rest.length > 0 {
@@ -101,7 +117,10 @@ pub(super) fn symbols(
             break;
         }
     }
-    *bits = b;
+    *bits = b.into_bits();
     out.at = at;
     Ok(stop)
 }
+
+/// How much is copied at once.
+const BLOCK: usize = 32;
