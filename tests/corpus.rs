@@ -14,6 +14,9 @@ use std::path::Path;
 
 use sansocket::Role;
 
+#[cfg(feature = "deflate")]
+#[path = "../fuzz/src/deflate.rs"]
+mod deflate;
 #[path = "../fuzz/src/heads.rs"]
 mod heads;
 #[cfg(feature = "deflate")]
@@ -57,4 +60,16 @@ fn seeds_of_client_head() {
 #[test]
 fn seeds_of_negotiation() {
     replay("negotiation", negotiation::check);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn seeds_of_inflate() {
+    replay("inflate", deflate::inflate::check);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn seeds_of_deflate_roundtrip() {
+    replay("deflate_roundtrip", deflate::roundtrip::check);
 }

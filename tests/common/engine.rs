@@ -193,6 +193,47 @@ pub enum Rest {
     Last(usize),
 }
 
+/// How another inflater's verdict compares to ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    BothAccept,
+    BothRefuse,
+    /// It stops at a last block; what it has got is where ours begins.
+    StopsAtLastBlock,
+    /// It takes a message that ends in the middle of something: it waits for more.
+    TakesAnOpenEnd,
+    /// It takes a reference to before the first byte.
+    TakesTooFar,
+    /// It takes a set of codes without the end of the block, or one code that leaves others free.
+    TakesOddCodes,
+}
+
+/// Panics where the difference has no known reason.
+pub fn judge(
+    who: &str,
+    payload: &[u8],
+    model: &Result<Vec<u8>, naive::Why>,
+    seen: naive::Seen,
+    it: Result<(Vec<u8>, Rest), Refused>,
+) -> Verdict {
+    match (model, it) {
+        (Ok(model), Ok((bytes, Rest::None))) => {
+            assert!(*model == bytes, "{who} {payload:02x?}");
+            Verdict::BothAccept
+        }
+        (Err(naive::Why::TooFar), Ok(_)) if who == "miniz" => Verdict::TakesTooFar,
+        (Err(naive::Why::Codes), Ok(_)) if who == "miniz" => Verdict::TakesOddCodes,
+        (_, Ok((bytes, Rest::Last(_)))) => {
+            assert!(seen.last && bytes.len() <= seen.written, "{who} {model:?} {payload:02x?}");
+            assert!(model.as_ref().is_ok_and(|model| model.starts_with(&bytes)) || model.is_err());
+            Verdict::StopsAtLastBlock
+        }
+        (Err(naive::Why::End), Ok(_)) => Verdict::TakesAnOpenEnd,
+        (Err(_), Err(Refused)) => Verdict::BothRefuse,
+        (model, it) => panic!("{who} {it:?}, the model {model:?}: {payload:02x?}"),
+    }
+}
+
 /// Everybody who can inflate with exactly the window, for one direction of one connection.
 pub struct Inflaters {
     takeover: bool,

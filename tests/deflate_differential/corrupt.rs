@@ -6,24 +6,9 @@ use std::collections::BTreeMap;
 use sansocket::deflate::Decoder;
 
 use crate::codecs::naive::{self, Why};
-use crate::codecs::{Flush, Refused, TAIL, miniz, zlib, zlib_rs};
+use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
 use crate::corpus::{KINDS, Rng, messages};
-use crate::engine::{Random, Rest, by_miniz, by_zlib, inflate, window};
-
-/// How another inflater's verdict compares to ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
-    BothAccept,
-    BothRefuse,
-    /// It stops at a last block; what it has got is where ours begins.
-    StopsAtLastBlock,
-    /// It takes a message that ends in the middle of something: it waits for more.
-    TakesAnOpenEnd,
-    /// It takes a reference to before the first byte.
-    TakesTooFar,
-    /// It takes a set of codes without the end of the block, or one code that leaves others free.
-    TakesOddCodes,
-}
+use crate::engine::{Random, Verdict, by_miniz, by_zlib, inflate, judge, window};
 
 const ROUNDS: u64 = if cfg!(debug_assertions) { 2500 } else { 40_000 };
 
@@ -134,30 +119,4 @@ fn compare(bits: u8, payloads: &[Vec<u8>], bad: usize, seed: u64) -> Vec<(&'stat
         }
     }
     panic!("the damaged one is among them")
-}
-
-/// Panics where the difference has no known reason.
-fn judge(
-    who: &str,
-    payload: &[u8],
-    model: &Result<Vec<u8>, Why>,
-    seen: naive::Seen,
-    it: Result<(Vec<u8>, Rest), Refused>,
-) -> Verdict {
-    match (model, it) {
-        (Ok(model), Ok((bytes, Rest::None))) => {
-            assert!(*model == bytes, "{who} {payload:02x?}");
-            Verdict::BothAccept
-        }
-        (Err(Why::TooFar), Ok(_)) if who == "miniz" => Verdict::TakesTooFar,
-        (Err(Why::Codes), Ok(_)) if who == "miniz" => Verdict::TakesOddCodes,
-        (_, Ok((bytes, Rest::Last(_)))) => {
-            assert!(seen.last && bytes.len() <= seen.written, "{who} {model:?} {payload:02x?}");
-            assert!(model.as_ref().is_ok_and(|model| model.starts_with(&bytes)) || model.is_err());
-            Verdict::StopsAtLastBlock
-        }
-        (Err(Why::End), Ok(_)) => Verdict::TakesAnOpenEnd,
-        (Err(_), Err(Refused)) => Verdict::BothRefuse,
-        (model, it) => panic!("{who} {it:?}, the model {model:?}: {payload:02x?}"),
-    }
 }

@@ -85,9 +85,10 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         let mut code = 0_u32;
         // Each length doubles the part of the table that is filled.
         for len in 1..=BITS {
-            let half = 1 << (len - 1);
-            self.0.copy_within(..half, half);
             code <<= 1;
+            if code != 0 {
+                self.double(1 << (len - 1));
+            }
             let count = usize::from(counts[len as usize & 0xf]);
             for &symbol in sorted.by_ref().take(count) {
                 let at = code.reverse_bits() >> (32 - len);
@@ -101,6 +102,23 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         }
         if !sorted.as_slice().is_empty() {
             self.fill_long(sorted.as_slice(), code, counts, meanings);
+        }
+    }
+
+    /// Repeats the first `half` entries.
+    #[inline(always)]
+    fn double(&mut self, half: usize) {
+        let Some((from, to)) = self.0.split_at_mut_checked(half) else { return };
+        if half < 32 {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
+        } else {
+            let (to, _) = to.as_chunks_mut::<16>();
+            let (from, _) = from.as_chunks::<16>();
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = *from;
+            }
         }
     }
 
@@ -245,7 +263,8 @@ impl Codes {
     /// last one if it is marked as the end, else 0.
     #[inline(always)]
     pub(super) fn length(&self, bits: u64) -> Entry {
-        self.distances.find(bits)
+        // It has 7 bits at most, so there is no second table.
+        self.distances.first(bits)
     }
 }
 

@@ -61,6 +61,7 @@ impl Dynamic {
     }
 
     /// Reads the code length code, and builds it; false: there is too little input.
+    #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read_lens(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
         let sent = self.lens.get_mut(..usize::from(self.sent)).unwrap_or_default();
         for len in sent.iter_mut().skip(usize::from(self.next)) {
@@ -71,8 +72,13 @@ impl Dynamic {
         self.clear();
         for (value, place) in (0..).zip(PLACES) {
             let len = self.lens.get(usize::from(place)).copied().unwrap_or(0);
-            self.next = value;
-            self.push(u16::from(len), 1);
+            if len != 0
+                && let Some(place) = self.symbols.get_mut(usize::from(self.used))
+            {
+                *place = Symbol::new(value, len.into());
+                self.used += 1;
+                self.counts[usize::from(len & 0xf)] += 1;
+            }
         }
         let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
         self.codes.build_lengths(&Used { symbols, first: 0, counts: &self.counts })?;
@@ -86,62 +92,58 @@ impl Dynamic {
     }
 
     /// Reads the lengths of the block's codes, and builds these; false: there is too little input.
+    #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
         let mut b = *bits;
-        while self.next < self.all {
+        let (mut next, mut used, mut last_len) = (self.next, self.used, self.last_len);
+        while next < self.all {
             // Code and extra bits are 14 at most.
             if b.count() < 14 {
                 b.refill();
             }
             let entry = self.codes.length(b.peek());
             if entry.len() > b.count() {
-                *bits = b;
-                return Ok(false);
+                break;
             }
-            if entry.is_literal() {
-                self.last_len = u16::from(entry.byte());
-                self.push(self.last_len, 1);
-            } else if entry.is_special() {
-                return Err(Corrupt);
-            } else {
-                self.repeat(entry.value(b.peek()), entry.is_end())?;
-            }
+            let before = b.peek();
             b.skip(entry.len());
+            if entry.is_literal() {
+                last_len = u16::from(entry.byte());
+                // It only counts if it has a code; that is no branch.
+                if let Some(place) = self.symbols.get_mut(usize::from(used)) {
+                    *place = Symbol::new(next, last_len);
+                }
+                used += u16::from(last_len != 0);
+                self.counts[usize::from(last_len & 0xf)] += 1;
+                next += 1;
+                continue;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "at most 138")]
+            let n = entry.value(before) as u16;
+            // A repetition of the last length is marked as an end: the first length can't be one.
+            if n > self.all - next || entry.is_end() && next == 0 {
+                return Err(Corrupt);
+            }
+            if !entry.is_end() {
+                last_len = 0;
+            }
+            if last_len != 0 {
+                let places = self.symbols.get_mut(usize::from(used)..).unwrap_or_default();
+                for (place, value) in places.iter_mut().zip(next..next + n) {
+                    *place = Symbol::new(value, last_len);
+                }
+                used += n;
+                self.counts[usize::from(last_len & 0xf)] += n;
+            }
+            next += n;
         }
+        (self.next, self.used, self.last_len) = (next, used, last_len);
         *bits = b;
+        if next < self.all {
+            return Ok(false);
+        }
         self.build()?;
         Ok(true)
-    }
-
-    /// Gives the next `n` symbols the last length, or 0.
-    fn repeat(&mut self, n: usize, last: bool) -> Result<(), Corrupt> {
-        let left = self.all - self.next;
-        // Nothing to repeat: the first length can't be one.
-        if n > usize::from(left) || last && self.next == 0 {
-            return Err(Corrupt);
-        }
-        if !last {
-            self.last_len = 0;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "at most 138")]
-        self.push(self.last_len, n as u16);
-        Ok(())
-    }
-
-    /// Gives the next `n` symbols the length `len`.
-    #[inline]
-    fn push(&mut self, len: u16, n: u16) {
-        if len != 0 {
-            let places = self.symbols.get_mut(usize::from(self.used)..).unwrap_or_default();
-            for (place, value) in places.iter_mut().zip(self.next..self.next + n) {
-                *place = Symbol::new(value, len);
-            }
-            self.used += n;
-            if let Some(count) = self.counts.get_mut(usize::from(len)) {
-                *count += n;
-            }
-        }
-        self.next += n;
     }
 
     fn build(&mut self) -> Result<(), Corrupt> {
