@@ -211,7 +211,7 @@ fn sizes_of_what_there_are_many_of() {
     assert!(size_of::<FrameHead>() <= 16);
     assert_eq!(size_of::<Config>(), size_of::<usize>());
     #[cfg(feature = "deflate")]
-    assert_eq!(size_of::<Option<sansocket::deflate::Agreement>>(), 8);
+    assert!(size_of::<Option<sansocket::deflate::Agreement>>() <= 10);
 }
 
 #[test]

@@ -16,10 +16,10 @@ mod common;
 use common::deflate::{Foreign, RSV1, Terms, compressed, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, End, Frame, preset};
-use sansocket::deflate::{Engine, Level, WindowBits};
+use sansocket::deflate::{Deflate, Engine, Level, WindowBits};
 use sansocket::{
-    Data, Delivery, LimitError, Message, OwnedEvent, PeerError, Prepared, ProtocolError, Role,
-    SendOptions,
+    ConfigError, Data, Delivery, LimitError, Message, OwnedEvent, PeerError, Prepared,
+    ProtocolError, Role, SendOptions,
 };
 
 const CORRUPT: ProtocolError = ProtocolError::Peer(PeerError::CorruptDeflate);
@@ -179,4 +179,26 @@ fn prepared_messages_and_the_history() {
             assert_eq!(carry(&mut from, &mut to, usize::MAX), expected);
         }
     }
+}
+
+#[test]
+fn windows_that_it_cannot_keep_to_are_refused_at_once() {
+    let options = || Deflate::options().engine(Engine::MinizOxide);
+    let deflate = options().build().unwrap();
+    assert_eq!(deflate.offer(), "permessage-deflate");
+    for small in [
+        options().server_max_window_bits(14),
+        options().client_max_window_bits(9),
+        options().encoder_window_bits(12),
+    ] {
+        let error = small.build().unwrap_err();
+        assert_eq!(error, ConfigError::EngineWindowBits(15));
+        assert!(error.to_string().contains("leave them at 15"));
+    }
+    // An offer that asks for less is declined, the next one looked at.
+    let offers = [&b"permessage-deflate; server_max_window_bits=12, permessage-deflate"[..]];
+    let answer = deflate.answer(offers).unwrap().unwrap();
+    assert_eq!(answer.value(), "permessage-deflate");
+    assert_eq!(answer.agreement().engine(), Engine::MinizOxide);
+    assert_eq!(answer.agreement().encoder_window_bits(), WindowBits::MAX);
 }

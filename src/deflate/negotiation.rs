@@ -230,13 +230,14 @@ impl Deflate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "miniz_oxide"))]
 mod tests {
     use super::*;
+    use crate::deflate::engine::Engine;
 
-    /// As it will be with an encoder that knows no window but the largest.
+    /// An encoder that knows no window but the largest.
     fn without_limits() -> Deflate {
-        Deflate { encoder_limits_window: false, ..Deflate::default() }
+        Deflate { engine: Engine::MinizOxide, ..Deflate::default() }
     }
 
     #[test]
