@@ -34,15 +34,6 @@ impl<'m> Output<'m> {
         Self { message, at, window }
     }
 
-    /// Appends a byte; false: there is no room.
-    #[inline(always)]
-    pub(super) fn push(&mut self, byte: u8) -> bool {
-        let Some(place) = self.message.get_mut(self.at) else { return false };
-        *place = byte;
-        self.at += 1;
-        true
-    }
-
     /// Appends what the match says, as far as there is room; returns what is left of it.
     pub(super) fn copy(&mut self, Match { length, distance }: Match) -> Result<Match, Corrupt> {
         let mut left = usize::from(length);

@@ -113,20 +113,19 @@ impl Symbols<'_, '_, '_> {
                     return Ok(None);
                 }
             }
-            let before = self.b;
-            let length = symbol.value_by_table(self.b.peek());
-            self.b.skip(symbol);
-            let mut distance = self.codes.first_distance(self.b.peek());
+            let behind = self.b.peek() >> symbol.len();
+            let mut distance = self.codes.first_distance(behind);
             if distance.is_special() {
                 if !self.b.refill() {
-                    self.b = before;
                     return Ok(None);
                 }
-                distance = self.codes.distance(self.b.peek());
+                distance = self.codes.distance(self.b.peek() >> symbol.len());
                 if distance.is_special() {
                     return Err(Corrupt);
                 }
             }
+            let length = symbol.value_by_table(self.b.peek());
+            self.b.skip(symbol);
             let back = distance.value_by_table(self.b.peek());
             self.b.skip(distance);
             if let Some(stop) = self.copy(length, back)? {
