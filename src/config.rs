@@ -15,7 +15,7 @@ pub enum Delivery {
     #[default]
     Whole,
     /// Pieces as they arrive: [`Event::Part`](crate::Event::Part). Nothing is kept, so a message
-    /// costs no memory, however long it is.
+    /// costs no memory, however long it is; a compressed one its window and a part of 16 KiB.
     Parts,
 }
 
@@ -105,7 +105,8 @@ impl ConfigBuilder {
     }
 
     /// Sets the longest message that is received, in bytes, all fragments together. A longer one
-    /// fails the connection with 1009 as soon as a header announces it.
+    /// fails the connection with 1009 as soon as a header announces it; a compressed one as soon as
+    /// more comes out of it, or a header announces more than the worst compressor would need.
     pub const fn max_message_len(mut self, bytes: u64) -> Self {
         self.0.max_message_len = bytes;
         self

@@ -28,7 +28,9 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Peer(PeerError::InvalidUtf8) => CloseCode::INVALID_PAYLOAD,
+            Self::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate) => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
@@ -105,6 +107,9 @@ pub enum PeerError {
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
+    /// A compressed message that can't be inflated, or that refers to what is outside of the window
+    /// (RFC 7692 section 7.2.2).
+    CorruptDeflate,
     /// The transport ended before the closing handshake was done (section 7.1.5: 1006).
     ClosedWithoutHandshake,
 }
@@ -131,6 +136,7 @@ impl fmt::Display for PeerError {
             Self::InvalidCloseCode(code) => {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
             }
+            Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {
                 "the peer closed the connection without completing the closing handshake"
             }
@@ -274,6 +280,64 @@ impl From<crate::entropy::EntropyError> for SendError {
     }
 }
 
+/// The extensions of an opening handshake can't be agreed to.
+///
+/// What is wrong with an offer only declines the offer, except for its grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExtensionError {
+    /// Sec-WebSocket-Extensions breaks its grammar
+    /// ([RFC 6455 section 9.1](https://www.rfc-editor.org/rfc/rfc6455#section-9.1)).
+    Grammar,
+    /// The answer has Sec-WebSocket-Extensions more than once.
+    DuplicateField,
+    /// The answer names an extension that was not offered.
+    Unoffered,
+    /// The answer names an extension more than once.
+    Duplicate,
+    /// The answer has a parameter that the extension doesn't know.
+    UnknownParameter,
+    /// The answer has the named parameter more than once.
+    DuplicateParameter(&'static str),
+    /// The answer has the named parameter, which was not offered.
+    UnofferedParameter(&'static str),
+    /// The answer's value of the named parameter is missing, out of range, or not wanted at all.
+    InvalidValue(&'static str),
+    /// The answer doesn't grant the named parameter, which the offer asked for.
+    NotGranted(&'static str),
+    /// The server has declined permessage-deflate, which the client requires.
+    Declined,
+}
+
+impl fmt::Display for ExtensionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grammar => "Sec-WebSocket-Extensions breaks its grammar",
+            Self::DuplicateField => {
+                "the server's answer has more than one Sec-WebSocket-Extensions"
+            }
+            Self::Unoffered => "the server chose an extension that was not offered",
+            Self::Duplicate => "the server chose an extension more than once",
+            Self::UnknownParameter => "the server chose an extension with an unknown parameter",
+            Self::DuplicateParameter(name) => {
+                return write!(f, "the server answered {name} more than once");
+            }
+            Self::UnofferedParameter(name) => {
+                return write!(f, "the server answered {name}, which was not offered");
+            }
+            Self::InvalidValue(name) => {
+                return write!(f, "the server answered {name} with a value that is not allowed");
+            }
+            Self::NotGranted(name) => {
+                return write!(f, "the server chose an extension without granting {name}");
+            }
+            Self::Declined => "the server declined permessage-deflate, which is required",
+        })
+    }
+}
+
+impl core::error::Error for ExtensionError {}
+
 /// A setting that can't work, with what to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -287,6 +351,10 @@ pub enum ConfigError {
     TimeoutWithoutInterval,
     /// The named limit is too large for this machine's addresses.
     LimitTooLarge(&'static str),
+    /// The named number of window bits is not from 9 to 15.
+    WindowBits(&'static str, u8),
+    /// A window smaller than the chosen compression engine can keep to, which is this many bits.
+    EngineWindowBits(u8),
 }
 
 impl fmt::Display for ConfigError {
@@ -302,6 +370,12 @@ impl fmt::Display for ConfigError {
             Self::LimitTooLarge(name) => {
                 write!(f, "{name} is larger than this machine's memory can be: set a smaller one")
             }
+            Self::WindowBits(name, bits) => write!(f, "{name} is {bits}: set 9 to 15"),
+            Self::EngineWindowBits(least) => write!(
+                f,
+                "the engine can't keep to windows of less than {least} bits: leave them at {least}, \
+                 or choose another engine"
+            ),
         }
     }
 }

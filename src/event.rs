@@ -13,7 +13,8 @@ pub enum Event<'a> {
     /// A whole binary message.
     Binary(&'a [u8]),
     /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts): at most what
-    /// arrived. Texts are cut at characters, so a piece can be empty.
+    /// arrived, or 16 KiB of what it was inflated to. Texts are cut at characters, so a piece can be
+    /// empty.
     Part {
         /// The piece.
         data: Data<'a>,

@@ -26,15 +26,30 @@ pub use crate::kernel::mask::mask;
 pub(crate) const FIN: u8 = 0x80;
 /// The three reserved bits of the first byte.
 const RSV: u8 = 0x70;
+/// RSV1 among the reserved bits: the message is compressed (RFC 7692 6).
+pub(crate) const RSV1: u8 = 0b100;
 /// The mask bit of the second byte.
 pub(crate) const MASK: u8 = 0x80;
 /// The longest header: 2 bytes, 8 of length, 4 of key.
 pub(crate) const MAX_HEADER_LEN: usize = 14;
+/// The length of a mask key.
+#[cfg(feature = "deflate")]
+pub(crate) const MASK_KEY_LEN: usize = 4;
 /// The longest payload of a control frame, in bytes.
 pub(crate) const MAX_CONTROL_LEN: usize = 125;
 /// The 7-bit lengths that announce 2 and 8 bytes of length.
 pub(crate) const LEN_16: u8 = 126;
 pub(crate) const LEN_64: u8 = 127;
+
+/// The length of an unmasked frame's header, in bytes.
+#[cfg(feature = "deflate")]
+pub(crate) const fn header_len(len: usize) -> usize {
+    match len {
+        ..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    }
+}
 
 /// What the header of a frame says.
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 has these fields")]
@@ -63,6 +78,8 @@ pub(crate) struct Expected {
     pub(crate) rsv: u8,
     /// How long a data frame may be, in bytes.
     pub(crate) max_len: u64,
+    /// The same for the first frame of a compressed message.
+    pub(crate) max_compressed_len: u64,
 }
 
 impl FrameHeader {
@@ -90,7 +107,13 @@ impl FrameHeader {
     /// frame, a length that is not minimal or not below 2^63.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, PeerError> {
-        let any = Expected { role: None, in_message: None, rsv: 0b111, max_len: u64::MAX };
+        let any = Expected {
+            role: None,
+            in_message: None,
+            rsv: 0b111,
+            max_len: u64::MAX,
+            max_compressed_len: u64::MAX,
+        };
         Self::decode_expected(bytes, any).map_err(|error| match error {
             ProtocolError::Peer(error) => error,
             // No limit is set: nothing but the peer can be at fault.
@@ -121,7 +144,13 @@ impl FrameHeader {
         if opcode.is_control() && usize::from(short) > MAX_CONTROL_LEN {
             return Err(PeerError::ControlTooLong.into());
         }
-        let max_len = if opcode.is_control() { u64::MAX } else { expected.max_len };
+        let max_len = if opcode.is_control() {
+            u64::MAX
+        } else if rsv & RSV1 != 0 {
+            expected.max_compressed_len
+        } else {
+            expected.max_len
+        };
         let (len, len_bytes) = match short {
             LEN_64 => (decode_len::<8>(rest, max_len)?, 8),
             LEN_16 => (decode_len::<2>(rest, max_len)?, 2),

@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::kernel::copy::append_text;
 use crate::kernel::mask::{mask, rotate};
+#[cfg(feature = "deflate")]
+use crate::kernel::utf8::Carry;
+use crate::kernel::utf8::validate;
 use crate::message::{MessageKind, Utf8Bytes};
 
 /// For each byte that has arrived, at most this many are reserved for those a header announces.
@@ -21,7 +24,11 @@ const PIECE: usize = 2048;
 /// At most this much room is zeroed at once: the read that it is for finds it in the cache.
 const ZEROED: usize = 256 * 1024;
 
-/// Storage of a message that doesn't lie whole in one input: straddling or fragmented.
+/// What is zeroed for the first bytes of an inflated message, at least.
+#[cfg(feature = "deflate")]
+const FIRST_ROOM: usize = 128;
+
+/// Storage of a message that doesn't lie whole in one input: straddling, fragmented or inflated.
 ///
 /// Empty: 8 bytes, no heap. It grows with what has arrived, at most 32 times that, never with what
 /// a header announces. Give each connection its own.
@@ -38,6 +45,8 @@ struct Store {
     lent: usize,
     /// The payload of a control frame that is not whole yet.
     control: Vec<u8>,
+    /// Whether the message is a text whose characters lie in `bytes`: it was inflated.
+    text_in_bytes: bool,
     message_under_way: bool,
     control_under_way: bool,
     /// Whose message or control frame it is; see [`Tag`].
@@ -91,10 +100,79 @@ impl Inbox {
             }
             MessageKind::Binary => store.text.shrink_to(MAX_LEFT),
         }
+        store.text_in_bytes = false;
         store.message_under_way = true;
         store.control_under_way = false;
         store.tag = store.tag.wrapping_add(1);
         store.tag
+    }
+
+    /// The same for a message that is inflated: the bytes of a text too lie in `bytes`, which the
+    /// decoder writes and refers to.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_inflated(&mut self, kind: MessageKind) -> Tag {
+        let tag = self.begin_message(MessageKind::Binary);
+        self.store().text_in_bytes = kind == MessageKind::Text;
+        tag
+    }
+
+    /// Appends the beginning of a character, of which the end is to come.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn append_carry(&mut self, carry: &Carry) -> Result<(), OutOfMemory> {
+        if carry.is_empty() {
+            return Ok(());
+        }
+        let store = self.store();
+        store.bytes.truncate(store.filled);
+        store.bytes.try_reserve(FIRST_ROOM).map_err(|_| OutOfMemory)?;
+        store.bytes.extend_from_slice(carry.as_bytes());
+        store.filled = store.bytes.len();
+        Ok(())
+    }
+
+    /// Lends the message's bytes with initialised room behind them, at most `max_len` in all, and
+    /// tells how many there are.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflate_room(&mut self, max_len: usize) -> (&mut [u8], usize) {
+        let store = self.store();
+        store.lent = 0;
+        let filled = store.filled;
+        let len = store.bytes.len().min(max_len);
+        (store.bytes.get_mut(..len).unwrap_or_default(), filled)
+    }
+
+    /// `n` bytes of the room were written.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflated(&mut self, n: usize) {
+        let store = self.store();
+        store.filled = (store.filled + n).min(store.bytes.len());
+    }
+
+    /// Drops what is behind the first `len` bytes.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn cut(&mut self, len: usize) {
+        let store = self.store();
+        store.filled = store.filled.min(len);
+    }
+
+    /// Makes room for more: `first` bytes if there is none at all, else twice as much, but never
+    /// more than `max_len` in all. False: the message is that long already.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn grow(&mut self, first: usize, max_len: usize) -> Result<bool, OutOfMemory> {
+        let store = self.store();
+        let have = store.bytes.len();
+        if have >= max_len {
+            return Ok(false);
+        }
+        // Room that is reserved already costs nothing but the zeroing.
+        let want = if have == 0 { first.max(FIRST_ROOM) } else { have.saturating_mul(2) };
+        if want > store.bytes.capacity() {
+            let want = want.min(max_len);
+            store.bytes.try_reserve_exact(want - have).map_err(|_| OutOfMemory)?;
+        }
+        let zeroed = have.saturating_add(ZEROED).min(want).min(max_len);
+        store.bytes.resize(zeroed, 0);
+        Ok(true)
     }
 
     /// The message is whole; its data stays until the next begins.
@@ -201,7 +279,12 @@ impl Inbox {
     }
 
     pub(crate) fn text(&self) -> &str {
-        self.0.as_ref().map_or("", |store| &store.text)
+        let Some(store) = &self.0 else { return "" };
+        if store.text_in_bytes {
+            // Judged when it came; this is what says so to the compiler.
+            return validate(self.bytes()).unwrap_or_default();
+        }
+        &store.text
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -210,6 +293,9 @@ impl Inbox {
 
     /// Moves the text out, without a copy.
     pub(crate) fn take_text(&mut self) -> Utf8Bytes {
+        if self.0.as_ref().is_some_and(|store| store.text_in_bytes) {
+            return Utf8Bytes::judged(self.take_bytes());
+        }
         self.0.as_mut().map(|store| core::mem::take(&mut store.text)).unwrap_or_default().into()
     }
 

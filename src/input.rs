@@ -50,6 +50,13 @@ impl<'b> Input<'b> {
         first
     }
 
+    /// The first `n` bytes, or all if there are fewer, which stay to be taken.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn first_mut(&mut self, n: usize) -> &mut [u8] {
+        let n = n.min(self.rest.len());
+        self.rest.get_mut(..n).unwrap_or_default()
+    }
+
     /// Drops everything that is left.
     pub(crate) fn clear(&mut self) {
         self.rest = &mut [];

@@ -68,11 +68,15 @@
 //! apply. The `Origin` field is the defence: [`AcceptOptions`] accepts the same host only unless
 //! told otherwise. Programs can forge it, so it is no login.
 //!
+//! Compression is off unless asked for: the length of what is compressed together with text of an
+//! attacker's choice tells about secrets in it, over TLS too. [`Compress::Never`] is the switch for
+//! one message.
+//!
 //! # Features
 //!
 //! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
-//! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression. `tokio`: the
-//! adapter.
+//! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression, see the module.
+//! `miniz_oxide`: another engine for it. `tokio`: the adapter.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -121,7 +125,7 @@ pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;
 pub use crate::connection::closing::CloseStatus;
-pub use crate::connection::send::SendOptions;
+pub use crate::connection::send::{Compress, SendOptions};
 pub use crate::entropy::{Entropy, EntropyError};
 pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::close_code::CloseCode;
+use crate::opcode::OpCode;
 
 /// Borrowed data of a message or of a piece of one.
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
@@ -60,6 +61,16 @@ pub enum MessageKind {
     Binary,
 }
 
+impl MessageKind {
+    /// The opcode of a message's first frame.
+    pub(crate) const fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Text,
+            Self::Binary => OpCode::Binary,
+        }
+    }
+}
+
 /// What a Close frame says.
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.5.1 has these two")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +121,11 @@ impl Message {
 pub struct Utf8Bytes(Bytes);
 
 impl Utf8Bytes {
+    /// For bytes that were found to be UTF-8 as they came.
+    pub(crate) const fn judged(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
     /// Borrows the text. It was checked when it was made; this looks at it again only in that the
     /// crate has no `unsafe` here, at the speed of [`core::str::from_utf8`].
     #[must_use]

@@ -9,10 +9,14 @@ pub struct Stats {
     pub messages_received: u64,
     /// Whole messages sent.
     pub messages_sent: u64,
-    /// Payload bytes of messages received.
+    /// Bytes of messages received.
     pub bytes_received: u64,
-    /// Payload bytes of messages sent.
+    /// Bytes of messages sent.
     pub bytes_sent: u64,
+    /// The same bytes as they came in the payloads of frames: fewer where messages were compressed.
+    pub wire_bytes_received: u64,
+    /// The same bytes as they went in the payloads of frames: fewer where messages were compressed.
+    pub wire_bytes_sent: u64,
     /// From the last keep-alive ping to its pong.
     pub last_round_trip: Option<Duration>,
 }

@@ -30,13 +30,14 @@ use sansocket::{
 const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 49] = [
+const RE_EXPORTS: [&str; 50] = [
     "AcceptError",
     "AcceptOptions",
     "ClientHandshake",
     "CloseCode",
     "CloseFrame",
     "CloseStatus",
+    "Compress",
     "Config",
     "ConfigBuilder",
     "ConfigError",
@@ -148,6 +149,14 @@ fn public_types_are_send_and_sync() {
     check::<sansocket::Refusal>();
     check::<sansocket::Head>();
     check::<sansocket::HandshakeError>();
+    check::<sansocket::handshake::ExtensionError>();
+    #[cfg(feature = "deflate")]
+    {
+        check::<sansocket::deflate::Agreement>();
+        check::<sansocket::deflate::Answer>();
+        check::<sansocket::deflate::Deflate>();
+        check::<sansocket::deflate::DeflateOptions>();
+    }
 }
 
 #[test]
@@ -162,6 +171,15 @@ fn public_types_have_the_common_traits() {
     copy::<ProtocolError>();
     copy::<SendError>();
     copy::<ConfigError>();
+    copy::<sansocket::handshake::ExtensionError>();
+    #[cfg(feature = "deflate")]
+    {
+        copy::<sansocket::deflate::Agreement>();
+        copy::<sansocket::deflate::Deflate>();
+        copy::<sansocket::deflate::Direction>();
+        copy::<sansocket::deflate::Level>();
+        copy::<sansocket::deflate::WindowBits>();
+    }
     fn eq<T: Clone + PartialEq + Debug>() {}
     eq::<OwnedEvent>();
     eq::<Message>();
@@ -178,6 +196,7 @@ fn public_types_have_the_common_traits() {
     error::<MisuseError>();
     error::<SendError>();
     error::<ConfigError>();
+    error::<sansocket::handshake::ExtensionError>();
     error::<EntropyError>();
 }
 
@@ -191,6 +210,8 @@ fn sizes_of_what_there_are_many_of() {
     assert!(size_of::<Result<Option<Event<'_>>, ProtocolError>>() <= 32);
     assert!(size_of::<FrameHead>() <= 16);
     assert_eq!(size_of::<Config>(), size_of::<usize>());
+    #[cfg(feature = "deflate")]
+    assert!(size_of::<Option<sansocket::deflate::Agreement>>() <= 10);
 }
 
 #[test]

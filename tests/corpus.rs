@@ -14,8 +14,14 @@ use std::path::Path;
 
 use sansocket::Role;
 
+#[cfg(feature = "deflate")]
+#[path = "../fuzz/src/deflate.rs"]
+mod deflate;
 #[path = "../fuzz/src/heads.rs"]
 mod heads;
+#[cfg(feature = "deflate")]
+#[path = "../fuzz/src/negotiation.rs"]
+mod negotiation;
 #[path = "../fuzz/src/open.rs"]
 mod open;
 
@@ -48,4 +54,22 @@ fn seeds_of_server_head() {
 #[test]
 fn seeds_of_client_head() {
     replay("client_head", heads::check_client);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn seeds_of_negotiation() {
+    replay("negotiation", negotiation::check);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn seeds_of_inflate() {
+    replay("inflate", deflate::inflate::check);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn seeds_of_deflate_roundtrip() {
+    replay("deflate_roundtrip", deflate::roundtrip::check);
 }

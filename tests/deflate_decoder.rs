@@ -680,3 +680,18 @@ fn misuse() {
     decoder.inflate(&HELLO, &mut [0; 2], 0).unwrap();
     assert!(decoder.finish(b"He").is_err());
 }
+
+/// A stored block announces more than has come: it is no reason to ask for room.
+#[test]
+fn room_is_wanted_for_what_has_come_only() {
+    let mut decoder = decoder();
+    let progress = decoder.inflate(&[0x00, 0x40, 0x00, 0xbf, 0xff], &mut [], 0).unwrap();
+    assert_eq!((progress.read, progress.wants), (5, Wants::Input));
+    assert_eq!(decoder.inflate(&[], &mut [], 0).unwrap().wants, Wants::Input);
+    let progress = decoder.inflate(b"ab", &mut [0], 0).unwrap();
+    assert_eq!((progress.written, progress.wants), (1, Wants::Room));
+    // The second byte may be read or not, but it is wanted.
+    let rest = &b"b"[..1 - (progress.read - 1)];
+    let progress = decoder.inflate(rest, &mut [b'a', 0], 1).unwrap();
+    assert_eq!((progress.written, progress.wants), (1, Wants::Input));
+}

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::handshake::{Backoff, FieldError, HeadError, accept_key};
+use sansocket::handshake::{Backoff, ExtensionError, FieldError, HeadError, accept_key};
 use sansocket::{
     ClientHandshake, Config, ConnectRequest, Entropy, EntropyError, Event, HandshakeError, Inbox,
     Input, LimitError, Role, SendError,
@@ -256,7 +256,10 @@ fn hc7_subprotocols_and_extensions() {
     let name = "Sec-WebSocket-Extensions";
     for value in ["permessage-deflate", "", "x; y=\"", "a, b"] {
         let result = outcome(|right| right.with(name, value));
-        assert!(matches!(result, Err(HandshakeError::UnofferedExtension)), "{value:?}");
+        assert!(
+            matches!(result, Err(HandshakeError::Extensions(ExtensionError::Unoffered))),
+            "{value:?}"
+        );
     }
     let result = outcome(|right| right.with(name, "a").with(name, "b"));
     assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Extensions"))));
@@ -472,7 +475,19 @@ fn errors_say_what_happened() {
         (HandshakeError::BadUpgrade, "Upgrade"),
         (HandshakeError::BadConnection, "Connection"),
         (HandshakeError::UnofferedSubprotocol, "subprotocol"),
-        (HandshakeError::UnofferedExtension, "extension"),
+        (HandshakeError::Extensions(ExtensionError::Grammar), "grammar"),
+        (
+            HandshakeError::Extensions(ExtensionError::DuplicateField),
+            "more than one Sec-WebSocket-E",
+        ),
+        (HandshakeError::Extensions(ExtensionError::Unoffered), "extension that was not offered"),
+        (HandshakeError::Extensions(ExtensionError::Duplicate), "more than once"),
+        (HandshakeError::Extensions(ExtensionError::UnknownParameter), "unknown parameter"),
+        (HandshakeError::Extensions(ExtensionError::DuplicateParameter("x")), "x more than once"),
+        (HandshakeError::Extensions(ExtensionError::UnofferedParameter("x")), "x, which was not"),
+        (HandshakeError::Extensions(ExtensionError::InvalidValue("x")), "x with a value"),
+        (HandshakeError::Extensions(ExtensionError::NotGranted("x")), "without granting x"),
+        (HandshakeError::Extensions(ExtensionError::Declined), "declined permessage-deflate"),
         (HandshakeError::DuplicateField("Upgrade"), "more than one Upgrade"),
         (HandshakeError::BadHead(HeadError::LineEnd), "CR LF"),
         (HandshakeError::Limit(LimitError::HeadTooLong), "max_head_len"),

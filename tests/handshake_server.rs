@@ -365,6 +365,19 @@ fn hs18_empty_members_are_bounded() {
     }
 }
 
+/// The count of what is ignored must not overflow, in whatever list and however many lines there are.
+#[test]
+fn hs18_empty_members_are_bounded_over_any_number_of_lines() {
+    for name in ["Connection", "Upgrade", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {
+        let mut fields = vec![(name, &b","[..]); 1000];
+        let right = Lines::request().fields;
+        fields.extend(right.iter().map(|(name, value)| (&**name, value.as_bytes())));
+        let fields = Fields::new(&fields);
+        let refusal = RequestHead::new("GET", "/", fields).upgrade().unwrap_err();
+        assert_eq!(refusal.status(), 400, "{name}");
+    }
+}
+
 #[test]
 fn hs5_hs19_q1_keys() {
     for (keys, status) in [

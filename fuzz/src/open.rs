@@ -2,13 +2,14 @@
 //! output and error however the input is cut. Shared by the fuzz targets and the replay of their
 //! seeds.
 //!
-//! The first byte of the data chooses the settings, the second how the input is cut, the rest is
-//! what the peer sends.
+//! The first byte of the data chooses the settings, compression among them, the second how the input
+//! is cut, the rest is what the peer sends.
 
 use bytes::BytesMut;
+use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 use sansocket::{
     Config, Connection, Data, Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant,
-    Negotiated, ProtocolError, Role,
+    Negotiated, PeerError, ProtocolError, Role,
 };
 
 const MAX_UNSENT: usize = 4096;
@@ -33,15 +34,40 @@ pub(crate) fn check(role: Role, data: &[u8]) {
         .max_unsent(MAX_UNSENT)
         .build()
         .expect("the settings are good");
-    let whole = run(role, &config, stream, |_| usize::MAX);
-    let bytewise = run(role, &config, stream, |_| 1);
+    let settings = Settings { role, config: &config, negotiated: &negotiated(role, *choice) };
+    let whole = run(settings, stream, |_| usize::MAX);
+    let bytewise = run(settings, stream, |_| 1);
     assert_eq!(whole, bytewise, "cut into single bytes");
     let mut state = u32::from(*seed) | 1;
-    let random = run(role, &config, stream, |_| {
+    let random = run(settings, stream, |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as usize % 23 + 1
     });
     assert_eq!(whole, random, "cut at random");
+}
+
+/// Compression or not, with or without context takeover, with a window of 8, 9, 12 or 15 bits.
+fn negotiated(role: Role, choice: u8) -> Negotiated {
+    if choice & 0x08 == 0 {
+        return Negotiated::new();
+    }
+    let bits = match choice >> 5 & 3 {
+        0 => 15,
+        1 => 12,
+        2 => 9,
+        _ => 8,
+    };
+    let window_bits = WindowBits::new(bits).expect("8 to 15");
+    let direction = Direction { window_bits, context_takeover: choice & 0x10 == 0 };
+    let agreement = Agreement::new(role, direction, direction, Deflate::default());
+    Negotiated::new().with_deflate(agreement)
+}
+
+#[derive(Clone, Copy)]
+struct Settings<'s> {
+    role: Role,
+    config: &'s Config,
+    negotiated: &'s Negotiated,
 }
 
 /// A key that everybody knows: the output must be the same each time.
@@ -67,9 +93,11 @@ enum Seen {
     Close(Option<(u16, String)>),
 }
 
-fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) -> usize) -> Trace {
+fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usize) -> Trace {
     let now = Instant::from_micros(0);
-    let mut connection = Connection::new(role, config, &Negotiated::new(), now);
+    let Settings { role, config, negotiated } = settings;
+    let mut connection = Connection::new(role, config, negotiated, now);
+    let deflate = negotiated.deflate().is_some();
     let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
     let mut trace = Trace { events: Vec::new(), out: Vec::new(), error: None };
     let (mut rest, mut given) = (stream, 0);
@@ -81,6 +109,7 @@ fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) ->
         let mut input = Input::new(now, &mut piece);
         loop {
             let told = connection.has_event(input.as_bytes());
+            let before = out.len();
             match connection.receive(&mut input, &mut inbox, &mut out) {
                 Ok(Some(event)) => {
                     assert!(told, "an event that was not told of: {event:?}");
@@ -95,12 +124,16 @@ fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) ->
                     assert!(input.is_empty(), "input was left");
                     let again = connection.receive(&mut input, &mut inbox, &mut out);
                     assert_eq!(again, Err(error), "the first error stays");
-                    trace.fail(error);
+                    if trace.fail(error, deflate) {
+                        out.truncate(before);
+                    }
                     break;
                 }
             }
         }
-        assert!(inbox.capacity() <= 33 * given + 256, "{} for {given}", inbox.capacity());
+        // What is inflated can be 1032 times as long.
+        let most = if deflate { 2 * 1032 * given + (20 << 10) } else { 33 * given + 256 };
+        assert!(inbox.capacity() <= most, "{} for {given}", inbox.capacity());
         assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
         // Only at places that don't depend on the cutting may the output be taken away: never.
     }
@@ -111,12 +144,24 @@ fn run(role: Role, config: &Config, stream: &[u8], mut cut: impl FnMut(usize) ->
 impl Trace {
     /// Where the first character of a message is bad, its first bytes may have made an empty part
     /// before the byte that shows it.
-    fn fail(&mut self, error: ProtocolError) {
-        self.error = Some(error);
-        if matches!(self.events.last(), Some(Seen::Part { data, end: false, .. }) if data.is_empty())
-        {
+    ///
+    /// What is compressed can be found to be corrupt, too long, or no text, in any order, before or
+    /// after a part of it is handed out: true if that is how it has failed.
+    fn fail(&mut self, error: ProtocolError, deflate: bool) -> bool {
+        let inflating = deflate
+            && matches!(
+                error,
+                ProtocolError::Peer(PeerError::CorruptDeflate | PeerError::InvalidUtf8)
+                    | ProtocolError::Limit(_)
+            );
+        self.error = Some(if inflating { PeerError::CorruptDeflate.into() } else { error });
+        if matches!(
+            self.events.last(),
+            Some(Seen::Part { data, end: false, .. }) if deflate || data.is_empty()
+        ) {
             self.events.pop();
         }
+        inflating
     }
 
     fn see(&mut self, event: &Event<'_>) {

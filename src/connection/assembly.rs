@@ -1,10 +1,13 @@
 //! From bytes to frames to messages: what has arrived of the frame and of the message under way.
 
+#[cfg(feature = "deflate")]
+mod inflated;
 mod parts;
 
 use crate::config::{Delivery, Settings};
+use crate::connection::inflate::Inflater;
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
-use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN};
+use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
 use crate::inbox::{Ahead, Inbox, OutOfMemory, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
@@ -35,6 +38,8 @@ pub(super) struct Incoming {
     message: Option<MessageKind>,
     /// Whether the inbox holds the message's beginning, or a part of it was handed out.
     started: bool,
+    /// Whether the message is compressed.
+    compressed: bool,
     /// The beginning of a character at the end of what has arrived of a text.
     carry: Carry,
     /// By which the inbox knows that it holds our data.
@@ -56,12 +61,12 @@ enum Phase {
 pub(super) enum Step<'b> {
     /// A message that lies whole in the input.
     Message(Data<'b>),
-    /// A message in the inbox, with its length.
-    Assembled { kind: MessageKind, len: u64 },
+    /// A message in the inbox, with its length, and the one it had in its frames.
+    Assembled { kind: MessageKind, len: u64, wire_len: u64 },
     /// A part that lies in the input.
     Part { data: Data<'b>, start: bool, end: bool },
-    /// A part that is one character, in the inbox, with its length.
-    PartInInbox { len: usize, start: bool, end: bool },
+    /// A part in the inbox: one character, or inflated; with its lengths as above.
+    PartInInbox { kind: MessageKind, len: usize, wire_len: u64, start: bool, end: bool },
     /// A control frame in the input.
     Control(OpCode, &'b [u8]),
     /// A control frame in the inbox.
@@ -97,6 +102,7 @@ impl Incoming {
             fin: true,
             message: None,
             started: false,
+            compressed: false,
             carry: Carry::NONE,
             tag: 0,
         }
@@ -119,19 +125,25 @@ impl Incoming {
     }
 
     /// Takes input until something is whole or the input is used up.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "the decoder changes")
+    )]
     pub(super) fn step<'b>(
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
         role: Role,
         settings: &Settings,
+        inflater: &mut Inflater<'_>,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
         loop {
             match self.phase {
                 Phase::InvalidText => return Err(PeerError::InvalidUtf8.into()),
                 Phase::Misused(error) => return Err(error.into()),
                 Phase::Header => {
-                    let Some(header) = self.take_header(input, role, settings)? else {
+                    let rsv = inflater.rsv();
+                    let Some(header) = self.take_header(input, role, settings, rsv)? else {
                         return Ok(None);
                     };
                     self.begin_frame(&header);
@@ -142,6 +154,15 @@ impl Incoming {
                 self.take_control(input, inbox, settings.delivery == Delivery::Parts)?
             } else {
                 match (settings.delivery, self.message) {
+                    #[cfg(feature = "deflate")]
+                    (Delivery::Whole, Some(kind)) if self.compressed => {
+                        self.take_inflated(kind, input, inbox, settings.max_message_len, inflater)?
+                    }
+                    #[cfg(feature = "deflate")]
+                    (Delivery::Parts, Some(kind)) if self.compressed => {
+                        let max_len = settings.max_message_len;
+                        self.take_inflated_part(kind, input, inbox, max_len, inflater)?
+                    }
                     (Delivery::Whole, Some(kind)) => {
                         self.take_data(kind, input, inbox, settings.max_message_len)?
                     }
@@ -162,14 +183,20 @@ impl Incoming {
     }
 
     /// What the next header must keep.
-    fn expected(&self, role: Role, settings: &Settings) -> Expected {
+    fn expected(&self, role: Role, settings: &Settings, rsv: u8) -> Expected {
         let in_message = self.message.is_some();
         let so_far = if in_message { self.message_len } else { 0 };
+        let max = settings.max_message_len;
+        // A compressed message costs no memory before it is inflated, which has the limit; but if
+        // it takes more than the worst code for it could, it is too long or made to waste time.
+        let max_compressed = max.saturating_add(max / 4 + 256);
+        let compressed = in_message && self.compressed;
         Expected {
             role: Some(role),
             in_message: Some(in_message),
-            rsv: 0,
-            max_len: settings.max_message_len.saturating_sub(so_far),
+            rsv,
+            max_len: if compressed { max_compressed } else { max }.saturating_sub(so_far),
+            max_compressed_len: max_compressed,
         }
     }
 
@@ -191,8 +218,9 @@ impl Incoming {
         input: &mut Input<'_>,
         role: Role,
         settings: &Settings,
+        rsv: u8,
     ) -> Result<Option<FrameHeader>, ProtocolError> {
-        let expected = self.expected(role, settings);
+        let expected = self.expected(role, settings, rsv);
         let kept = usize::from(self.header_len);
         let (joined, len) = if kept == 0 {
             if let Some((header, n)) = FrameHeader::decode_expected(input.as_bytes(), expected)? {
@@ -234,6 +262,7 @@ impl Incoming {
         };
         self.message = Some(kind);
         self.message_len = header.len;
+        self.compressed = header.rsv & RSV1 != 0;
         self.started = false;
         self.carry = Carry::NONE;
     }
@@ -344,7 +373,7 @@ impl Incoming {
         inbox.end_message();
         let len = self.message_len;
         self.end_message();
-        Ok(Progress::Step(Step::Assembled { kind, len }))
+        Ok(Progress::Step(Step::Assembled { kind, len, wire_len: len }))
     }
 
     /// Whether the inbox holds what has arrived of the message.
@@ -395,6 +424,7 @@ impl Incoming {
         let direct = delivery == Delivery::Whole
             && self.phase == Phase::Payload
             && self.message == Some(MessageKind::Binary)
+            && !self.compressed
             && !self.opcode.is_control()
             && self.started
             && self.is_in(inbox);
@@ -416,14 +446,20 @@ impl Incoming {
 
     /// Whether [`Self::step`] on these bytes would give a step or an error; see
     /// [`Connection::has_event`](crate::Connection::has_event).
-    pub(super) fn has_step(&self, mut bytes: &[u8], role: Role, settings: &Settings) -> bool {
+    pub(super) fn has_step(
+        &self,
+        mut bytes: &[u8],
+        role: Role,
+        settings: &Settings,
+        rsv: u8,
+    ) -> bool {
         let parts = settings.delivery == Delivery::Parts;
         let mut seen = *self;
         loop {
             match seen.phase {
                 Phase::InvalidText | Phase::Misused(_) => return true,
                 Phase::Header => {
-                    let expected = seen.expected(role, settings);
+                    let expected = seen.expected(role, settings, rsv);
                     let kept = usize::from(seen.header_len);
                     let decoded = if kept == 0 {
                         FrameHeader::decode_expected(bytes, expected)

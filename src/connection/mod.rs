@@ -2,11 +2,18 @@
 //!
 //! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
 //! what doesn't lie whole in one input, `timers` does what is due; `closing` and `keep_alive` keep their
-//! own states.
+//! own states; `inflate` and `compress` are the two halves of permessage-deflate.
 
 pub(crate) mod closing;
 
 mod assembly;
+#[cfg(feature = "deflate")]
+mod compress;
+#[cfg(feature = "deflate")]
+mod inflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflate.rs"]
+mod inflate;
 mod keep_alive;
 mod receive;
 pub(crate) mod send;
@@ -19,9 +26,13 @@ use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
 use crate::connection::closing::{CloseStatus, Closing};
 use crate::connection::keep_alive::KeepAlive;
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
 use crate::entropy::KeyBlock;
 use crate::error::ProtocolError;
 use crate::frame::LEN_64;
+#[cfg(feature = "deflate")]
+use crate::frame::RSV1;
 use crate::instant::Instant;
 use crate::message::MessageKind;
 use crate::negotiated::Negotiated;
@@ -52,6 +63,9 @@ pub struct Connection {
     fast_receive: bool,
     /// Whether a message may be sent the short way, if `out` has room.
     fast_send: bool,
+    /// What was agreed on about compression.
+    #[cfg(feature = "deflate")]
+    agreement: Option<Agreement>,
 }
 
 /// What few connections need: allocated when it is first used.
@@ -62,6 +76,22 @@ struct Rare {
     waiting_pong: Option<Box<[u8]>>,
     /// Mask keys of a client whose source the thread's block must not be mixed with.
     keys: Option<KeyBlock<16>>,
+    #[cfg(feature = "deflate")]
+    inflating: Option<Box<inflate::Inflating>>,
+    #[cfg(feature = "deflate")]
+    compressing: Option<Box<compress::Compressing>>,
+}
+
+impl Rare {
+    /// Whether nothing in it is used.
+    #[cfg(feature = "deflate")]
+    const fn is_empty(&self) -> bool {
+        self.stats.is_none()
+            && self.waiting_pong.is_none()
+            && self.keys.is_none()
+            && self.inflating.is_none()
+            && self.compressing.is_none()
+    }
 }
 
 impl Connection {
@@ -71,7 +101,7 @@ impl Connection {
     /// send is refused with [`SendError::Entropy`](crate::SendError::Entropy).
     #[must_use]
     pub fn new(role: Role, config: &Config, negotiated: &Negotiated, now: Instant) -> Self {
-        // No extension is negotiated yet that would change the data phase.
+        #[cfg(not(feature = "deflate"))]
         let _ = negotiated;
         let mut connection = Self {
             config: config.clone(),
@@ -83,6 +113,8 @@ impl Connection {
             sending: None,
             fast_receive: false,
             fast_send: false,
+            #[cfg(feature = "deflate")]
+            agreement: negotiated.deflate(),
         };
         connection.choose_ways();
         connection
@@ -146,6 +178,26 @@ impl Connection {
             || self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
     }
 
+    /// Which reserved bits the first frame of a message may have.
+    fn rsv(&self) -> u8 {
+        #[cfg(feature = "deflate")]
+        if self.agreement.is_some() {
+            return RSV1;
+        }
+        0
+    }
+
+    /// Frees what compression has, once nothing more can be sent or received.
+    #[cfg(feature = "deflate")]
+    fn drop_compression(&mut self) {
+        if self.closing.is_closed()
+            && let Some(rare) = &mut self.rare
+        {
+            rare.inflating = None;
+            rare.compressing = None;
+        }
+    }
+
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -162,8 +214,11 @@ impl Connection {
             && settings.delivery == Delivery::Whole
             && settings.max_message_len > u64::from(u16::MAX)
             && !self.closing.is_closed();
-        self.fast_send =
-            plain && self.closing.is_open() && self.sending.is_none() && !self.keep_alive.counts();
+        self.fast_send = plain
+            && self.closing.is_open()
+            && self.sending.is_none()
+            && !self.keep_alive.counts()
+            && self.rsv() == 0;
     }
 }
 

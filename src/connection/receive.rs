@@ -6,6 +6,7 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::assembly::Step;
 use crate::connection::closing::Answer;
+use crate::connection::inflate::Inflater;
 use crate::error::{PeerError, ProtocolError};
 use crate::event::{Event, OwnedEvent};
 use crate::frame::{LEN_16, MASK};
@@ -79,8 +80,12 @@ impl Connection {
                 OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
             }
             Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
-            Step::PartInInbox { start, end, .. } => {
-                OwnedEvent::Part { data: Message::Text(inbox.take_text()), start, end }
+            Step::PartInInbox { kind, start, end, .. } => {
+                let data = match kind {
+                    MessageKind::Text => Message::Text(inbox.take_text()),
+                    MessageKind::Binary => Message::Binary(inbox.take_bytes()),
+                };
+                OwnedEvent::Part { data, start, end }
             }
             Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?.into(),
             Step::ControlInInbox(opcode) => {
@@ -102,7 +107,8 @@ impl Connection {
         if self.closing.is_closed() {
             return self.closing.failed().is_some();
         }
-        self.incoming.has_step(bytes, self.role, self.config.settings())
+        self.has_inflated()
+            || self.incoming.has_step(bytes, self.role, self.config.settings(), self.rsv())
     }
 
     /// Lends room for the rest of a large binary frame, to be read into directly: it saves the copy
@@ -145,6 +151,8 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let result = self.closing.receive_eof();
         self.drop_waiting_pong();
+        #[cfg(feature = "deflate")]
+        self.drop_compression();
         self.choose_ways();
         result
     }
@@ -188,8 +196,12 @@ impl Connection {
             Step::Assembled { kind: MessageKind::Text, .. } => Event::Text(inbox.text()),
             Step::Assembled { kind: MessageKind::Binary, .. } => Event::Binary(inbox.bytes()),
             Step::Part { data, start, end } => Event::Part { data, start, end },
-            Step::PartInInbox { start, end, .. } => {
-                Event::Part { data: Data::Text(inbox.text()), start, end }
+            Step::PartInInbox { kind, start, end, .. } => {
+                let data = match kind {
+                    MessageKind::Text => Data::Text(inbox.text()),
+                    MessageKind::Binary => Data::Binary(inbox.bytes()),
+                };
+                Event::Part { data, start, end }
             }
             Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?,
             Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), input, out)?,
@@ -213,7 +225,14 @@ impl Connection {
         if !input.is_empty() {
             self.keep_alive.heard(input.now());
         }
-        let step = self.incoming.step(input, inbox, self.role, self.config.settings());
+        #[cfg(feature = "deflate")]
+        let mut inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
+        #[cfg(not(feature = "deflate"))]
+        let mut inflater = Inflater::new();
+        let settings = self.config.settings();
+        let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater);
+        #[cfg(feature = "deflate")]
+        inflater.keep();
         if let Err(error) = step {
             input.clear();
             self.incoming.abandon(inbox);
@@ -263,6 +282,8 @@ impl Connection {
         if self.closing.receive_close(code) == Answer::Close {
             self.answer_close(payload, out);
         }
+        #[cfg(feature = "deflate")]
+        self.drop_compression();
         self.choose_ways();
         Ok(Event::Close(frame))
     }
@@ -275,19 +296,23 @@ impl Connection {
         if self.closing.fail(error) == Answer::Close {
             self.answer_close(&error.close_code().value().to_be_bytes(), out);
         }
+        #[cfg(feature = "deflate")]
+        self.drop_compression();
         self.choose_ways();
     }
 
     fn count_received(&mut self, step: &Step<'_>) {
         let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) else { return };
-        let (bytes, whole) = match step {
-            Step::Message(data) => (data.as_bytes().len(), true),
-            Step::Assembled { len, .. } => (usize::try_from(*len).unwrap_or(usize::MAX), true),
-            Step::Part { data, end, .. } => (data.as_bytes().len(), *end),
-            Step::PartInInbox { len, end, .. } => (*len, *end),
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let (bytes, wire_bytes, whole) = match step {
+            Step::Message(data) => (number(data.as_bytes().len()), None, true),
+            Step::Assembled { len, wire_len, .. } => (*len, Some(*wire_len), true),
+            Step::Part { data, end, .. } => (number(data.as_bytes().len()), None, *end),
+            Step::PartInInbox { len, wire_len, end, .. } => (number(*len), Some(*wire_len), *end),
             Step::Control(..) | Step::ControlInInbox(_) => return,
         };
-        stats.bytes_received += u64::try_from(bytes).unwrap_or(u64::MAX);
+        stats.bytes_received += bytes;
+        stats.wire_bytes_received += wire_bytes.unwrap_or(bytes);
         stats.messages_received += u64::from(whole);
     }
 }

@@ -21,20 +21,41 @@ use crate::role::Role;
 /// The longest reason of a Close frame, in bytes: two of the payload are the code.
 const MAX_REASON_LEN: usize = MAX_CONTROL_LEN - 2;
 
-/// How one message is sent. `Default`: one frame.
+/// Whether one message is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compress {
+    /// If it was agreed on and pays.
+    #[default]
+    Auto,
+    /// Not at all. For messages with secrets beside text that somebody else has chosen: how well
+    /// they shrink tells about the secret (CRIME, BREACH), TLS or not.
+    Never,
+}
+
+/// How one message is sent. `Default`: compressed if that was agreed on and pays, in one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendOptions {
+    /// Whether the message is compressed.
+    pub compress: Compress,
     /// The longest payload of a frame, in bytes: a longer message is sent in fragments. `None`: one
     /// frame, however long.
     pub max_frame_len: Option<NonZeroUsize>,
 }
 
 impl SendOptions {
-    /// One frame.
+    /// Compressed if that was agreed on and pays, in one frame.
     #[must_use]
     pub const fn new() -> Self {
-        Self { max_frame_len: None }
+        Self { compress: Compress::Auto, max_frame_len: None }
+    }
+
+    /// Sets whether the message is compressed.
+    #[must_use]
+    pub const fn compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// Sets the longest payload of a frame, in bytes.
@@ -74,10 +95,10 @@ impl Connection {
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        let (opcode, bytes) = (opcode(data.kind()), data.as_bytes());
+        let (opcode, bytes) = (data.kind().opcode(), data.as_bytes());
         match options.max_frame_len {
-            Some(max) if bytes.len() > max.get() => self.send_fragments(opcode, bytes, max, out),
-            _ => self.send_message(opcode, bytes, out),
+            None if self.may_send_fast(out) => self.write_frame(opcode, true, bytes, out),
+            _ => self.send_message_slowly(opcode, bytes, options, out),
         }
     }
 
@@ -96,33 +117,25 @@ impl Connection {
     ) -> Result<(), SendError> {
         self.check_room(out)?;
         let kind = data.kind();
-        let mut opcode = match self.sending {
-            None => opcode(kind),
+        let opcode = match self.sending {
+            None => kind.opcode(),
             Some(under_way) if under_way == kind => OpCode::Continuation,
             Some(_) => return Err(SendError::MessageInProgress),
         };
         let (before, bytes) = (out.len(), data.as_bytes());
-        let max = options.max_frame_len.map_or(usize::MAX, NonZeroUsize::get);
-        let mut rest = bytes;
-        loop {
-            let (piece, behind) = rest.split_at_checked(max).unwrap_or((rest, &[]));
-            let fin = end && behind.is_empty();
-            if let Err(error) = self.write_frame(opcode, fin, piece, out) {
-                out.truncate(before);
-                return Err(error);
-            }
-            if behind.is_empty() {
-                break;
-            }
-            (rest, opcode) = (behind, OpCode::Continuation);
-        }
+        let wire_len = if end && opcode != OpCode::Continuation {
+            self.write_message(opcode, bytes, options, out)?
+        } else {
+            self.write_part(opcode, bytes, end, options, out)?
+        };
         self.sending = if end { None } else { Some(kind) };
-        self.count_sent(bytes.len(), end);
+        self.count_sent(bytes.len(), wire_len, end);
         self.appended(out.len() - before);
         Ok(())
     }
 
-    /// Sends a message that was encoded once for many connections.
+    /// Sends a message that was encoded once for many connections: compressed if it was prepared so
+    /// for a window that was agreed on.
     ///
     /// # Errors
     /// [`SendError`]; nothing is sent then, and the connection is as it was.
@@ -131,19 +144,37 @@ impl Connection {
         message: &Prepared,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        if self.role == Role::Client {
-            return self.send_message(opcode(message.kind()), message.payload(), out);
-        }
         let short_way = self.may_send_fast(out);
         if !short_way {
             self.check_whole(out)?;
         }
-        let frame = message.frame();
-        out.reserve(frame.len());
-        append(out, frame);
+        let before = out.len();
+        #[cfg(feature = "deflate")]
+        let compressed = self.compressed_form(message);
+        #[cfg(feature = "deflate")]
+        let (frame, payload) = match compressed {
+            Some(form) => (form.frame(), form.payload()),
+            None => (message.frame(), message.payload()),
+        };
+        #[cfg(not(feature = "deflate"))]
+        let (frame, payload) = (message.frame(), message.payload());
+        match self.role {
+            Role::Server => {
+                out.reserve(frame.len());
+                append(out, frame);
+            }
+            Role::Client => {
+                let key = self.next_key()?;
+                write_masked(frame.first().copied().unwrap_or_default(), key, payload, out);
+            }
+        }
+        #[cfg(feature = "deflate")]
+        if compressed.is_some() {
+            self.follow(message.payload());
+        }
         if !short_way {
-            self.count_sent(message.payload().len(), true);
-            self.appended(frame.len());
+            self.count_sent(message.payload().len(), payload.len(), true);
+            self.appended(out.len() - before);
         }
         Ok(())
     }
@@ -167,9 +198,9 @@ impl Connection {
         if isize::try_from(len).is_err() {
             return Err(SendError::LengthTooLarge);
         }
-        self.count_sent(len, true);
+        self.count_sent(len, len, true);
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        Ok(FrameHeader::new(opcode(kind), len).encode())
+        Ok(FrameHeader::new(kind.opcode(), len).encode())
     }
 
     /// Sends a ping with at most 125 bytes of payload. Keep-alive pings are sent without it.
@@ -234,7 +265,7 @@ impl Connection {
         if self.may_send_fast(out) {
             return self.write_frame(opcode, true, payload, out);
         }
-        self.send_message_slowly(opcode, payload, out)
+        self.send_message_slowly(opcode, payload, SendOptions::new(), out)
     }
 
     #[inline(never)]
@@ -242,37 +273,76 @@ impl Connection {
         &mut self,
         opcode: OpCode,
         payload: &[u8],
+        options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
         self.check_whole(out)?;
         let before = out.len();
-        self.write_frame(opcode, true, payload, out)?;
-        self.count_sent(payload.len(), true);
+        let wire_len = self.write_message(opcode, payload, options, out)?;
+        self.count_sent(payload.len(), wire_len, true);
         self.appended(out.len() - before);
         Ok(())
     }
 
-    fn send_fragments(
+    /// Appends a whole message and returns the length of its frames' payloads.
+    fn write_message(
         &mut self,
-        first: OpCode,
+        opcode: OpCode,
         payload: &[u8],
-        max: NonZeroUsize,
+        options: SendOptions,
+        out: &mut BytesMut,
+    ) -> Result<usize, SendError> {
+        #[cfg(feature = "deflate")]
+        if let Some(wire_len) = self.write_compressed(opcode, payload, options, out)? {
+            return Ok(wire_len);
+        }
+        self.write_frames(opcode.value(), true, payload, options.max_frame_len, out)?;
+        Ok(payload.len())
+    }
+
+    /// The same for a part of a message that isn't whole before or after it.
+    fn write_part(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        end: bool,
+        options: SendOptions,
+        out: &mut BytesMut,
+    ) -> Result<usize, SendError> {
+        #[cfg(feature = "deflate")]
+        if let Some(len) = self.write_compressed_part(opcode, payload, end, options, out)? {
+            return Ok(len);
+        }
+        self.write_frames(opcode.value(), end, payload, options.max_frame_len, out)?;
+        Ok(payload.len())
+    }
+
+    /// Appends frames of at most `max` bytes of payload each, all of them or none. `first` has the
+    /// opcode and the reserved bits of the first.
+    pub(super) fn write_frames(
+        &mut self,
+        first: u8,
+        fin: bool,
+        payload: &[u8],
+        max: Option<NonZeroUsize>,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        self.check_whole(out)?;
         let before = out.len();
-        let (mut opcode, mut left) = (first, payload.len());
-        for piece in payload.chunks(max.get()) {
-            left -= piece.len();
-            if let Err(error) = self.write_frame(opcode, left == 0, piece, out) {
+        let max = max.map_or(usize::MAX, NonZeroUsize::get);
+        let (mut first, mut rest) = (first, payload);
+        loop {
+            let (piece, behind) = rest.split_at_checked(max).unwrap_or((rest, &[]));
+            let last = behind.is_empty();
+            let fin = if fin && last { FIN } else { 0 };
+            if let Err(error) = self.write_frame_of(first | fin, piece, out) {
                 out.truncate(before);
                 return Err(error);
             }
-            opcode = OpCode::Continuation;
+            if last {
+                return Ok(());
+            }
+            (rest, first) = (behind, OpCode::Continuation.value());
         }
-        self.count_sent(payload.len(), true);
-        self.appended(out.len() - before);
-        Ok(())
     }
 
     fn send_control(
@@ -320,7 +390,17 @@ impl Connection {
         payload: &[u8],
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
-        let first = opcode.value() | if fin { FIN } else { 0 };
+        self.write_frame_of(opcode.value() | if fin { FIN } else { 0 }, payload, out)
+    }
+
+    /// The same with all of the frame's first byte.
+    #[inline]
+    fn write_frame_of(
+        &mut self,
+        first: u8,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
         match self.role {
             Role::Server => write_unmasked(first, payload, out),
             Role::Client => {
@@ -333,7 +413,7 @@ impl Connection {
 
     /// RFC 6455 5.3: each frame has a fresh key, unpredictable for the one who gave the payload.
     #[inline]
-    fn next_key(&mut self) -> Result<[u8; 4], SendError> {
+    pub(super) fn next_key(&mut self) -> Result<[u8; 4], SendError> {
         let Some(entropy) = self.config.settings().entropy else { return Err(SendError::Entropy) };
         #[cfg(feature = "std")]
         if entropy.shares_keys() {
@@ -386,21 +466,15 @@ impl Connection {
         self.keep_alive.appended(n);
     }
 
-    fn count_sent(&mut self, bytes: usize, whole: bool) {
+    fn count_sent(&mut self, bytes: usize, wire_bytes: usize, whole: bool) {
         if let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) {
             // Heads may claim any length, so the sum may be anything.
-            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-            stats.bytes_sent = stats.bytes_sent.saturating_add(bytes);
+            let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+            stats.bytes_sent = stats.bytes_sent.saturating_add(number(bytes));
+            stats.wire_bytes_sent = stats.wire_bytes_sent.saturating_add(number(wire_bytes));
             stats.messages_sent += u64::from(whole);
         }
         self.choose_ways();
-    }
-}
-
-const fn opcode(kind: MessageKind) -> OpCode {
-    match kind {
-        MessageKind::Text => OpCode::Text,
-        MessageKind::Binary => OpCode::Binary,
     }
 }
 

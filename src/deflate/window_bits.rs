@@ -29,4 +29,14 @@ impl WindowBits {
     pub const fn len(self) -> usize {
         1 << self.0
     }
+
+    /// The smaller of both; `min` can't be called in constants.
+    pub(crate) const fn or_less(self, other: Self) -> Self {
+        if other.0 < self.0 { other } else { self }
+    }
+
+    /// The larger of both.
+    pub(crate) const fn or_more(self, other: Self) -> Self {
+        if other.0 > self.0 { other } else { self }
+    }
 }

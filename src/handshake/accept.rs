@@ -9,9 +9,13 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflate;
 use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::origin::OriginPolicy;
 use crate::handshake::refusal::Refusal;
+#[cfg(feature = "deflate")]
+use crate::handshake::upgrade::BAD_EXTENSIONS;
 use crate::handshake::upgrade::UpgradeRequest;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::instant::Instant;
@@ -37,6 +41,8 @@ pub struct AcceptOptions {
     origins: OriginPolicy,
     allow_missing_origin: bool,
     subprotocols: Vec<Box<str>>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
     fields: Option<Arc<FieldList>>,
 }
 
@@ -47,12 +53,15 @@ impl Default for AcceptOptions {
 }
 
 impl AcceptOptions {
-    /// Pages of the same host, clients that are no browsers, no subprotocol, no further fields.
+    /// Pages of the same host, clients that are no browsers, no subprotocol, no compression, no
+    /// further fields.
     pub const fn new() -> Self {
         Self {
             origins: OriginPolicy::SameHost,
             allow_missing_origin: true,
             subprotocols: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
             fields: None,
         }
     }
@@ -81,6 +90,14 @@ impl AcceptOptions {
     {
         self.subprotocols = read_subprotocols(subprotocols)?;
         Ok(self)
+    }
+
+    /// Sets that messages are compressed if the client offers it. Read first what the
+    /// [security section](Deflate#security) says.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
     }
 
     /// Adds a field to the answer; the same name may be added again.
@@ -151,7 +168,41 @@ impl UpgradeRequest<'_> {
         if let Some(chosen) = chosen {
             negotiated = negotiated.with_subprotocol(chosen);
         }
-        Ok(Accepted { key: AcceptKey::new(self.key()), negotiated, fields: options.fields.clone() })
+        let (negotiated, extensions) = self.negotiate_extensions(options, negotiated)?;
+        Ok(Accepted {
+            key: AcceptKey::new(self.key()),
+            negotiated,
+            extensions,
+            fields: options.fields.clone(),
+        })
+    }
+
+    /// RFC 6455 4.2.2(5.6): those that are used, and nothing if none is. Also the value of the
+    /// field that says so.
+    #[cfg(feature = "deflate")]
+    fn negotiate_extensions(
+        &self,
+        options: &AcceptOptions,
+        negotiated: Negotiated,
+    ) -> Result<(Negotiated, Option<Box<str>>), Refusal> {
+        let Some(deflate) = options.deflate else { return Ok((negotiated, None)) };
+        match deflate.answer(self.extension_offers()) {
+            Ok(None) => Ok((negotiated, None)),
+            Ok(Some(answer)) => {
+                Ok((negotiated.with_deflate(answer.agreement()), Some(answer.into_value())))
+            }
+            Err(_) => Err(Refusal::bad_request(BAD_EXTENSIONS)),
+        }
+    }
+
+    /// There are none that could be used.
+    #[cfg(not(feature = "deflate"))]
+    fn negotiate_extensions(
+        &self,
+        _: &AcceptOptions,
+        negotiated: Negotiated,
+    ) -> Result<(Negotiated, Option<Box<str>>), Refusal> {
+        Ok((negotiated, None))
     }
 }
 
@@ -161,6 +212,8 @@ impl UpgradeRequest<'_> {
 pub struct Accepted {
     key: AcceptKey,
     negotiated: Negotiated,
+    /// The value of Sec-WebSocket-Extensions.
+    extensions: Option<Box<str>>,
     fields: Option<Arc<FieldList>>,
 }
 
@@ -195,6 +248,11 @@ impl Accepted {
                 .subprotocol()
                 .map(|chosen| ("Sec-WebSocket-Protocol", chosen.as_bytes())),
         )
+        .chain(
+            self.extensions
+                .as_deref()
+                .map(|extensions| ("Sec-WebSocket-Extensions", extensions.as_bytes())),
+        )
         .chain(self.fields.iter().flat_map(|fields| fields.iter()))
     }
 
@@ -209,6 +267,9 @@ impl Accepted {
         out.extend_from_slice(b"\r\n");
         if let Some(chosen) = self.negotiated.subprotocol() {
             write_field("Sec-WebSocket-Protocol", chosen.as_bytes(), out);
+        }
+        if let Some(extensions) = &self.extensions {
+            write_field("Sec-WebSocket-Extensions", extensions.as_bytes(), out);
         }
         if let Some(fields) = &self.fields {
             fields.write(out);

@@ -10,7 +10,9 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::{LimitError, SendError};
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
+use crate::error::{ExtensionError, LimitError, SendError};
 use crate::handshake::accept_key::{AcceptKey, encode_nonce};
 use crate::handshake::connect::ConnectRequest;
 use crate::http1::error::HeadError;
@@ -132,6 +134,10 @@ impl ClientHandshake {
         match self.negotiate(&response) {
             Ok(negotiated) => {
                 self.state = State::Done;
+                #[cfg(feature = "deflate")]
+                {
+                    response.deflate = negotiated.deflate();
+                }
                 let connection =
                     Connection::new(Role::Client, &self.config, &negotiated, input.now());
                 Ok(Some((connection, response)))
@@ -164,15 +170,14 @@ impl ClientHandshake {
         if only(fields, "Sec-WebSocket-Accept")? != Some(self.expected.as_bytes()) {
             return Err(HandshakeError::BadAccept);
         }
-        if only(fields, "Sec-WebSocket-Extensions")?.is_some() {
-            return Err(HandshakeError::UnofferedExtension);
-        }
+        let extensions = only(fields, "Sec-WebSocket-Extensions")?;
+        let negotiated = self.request.negotiate_extensions(extensions)?;
         let Some(subprotocol) = only(fields, "Sec-WebSocket-Protocol")? else {
-            return Ok(Negotiated::new());
+            return Ok(negotiated);
         };
         match core::str::from_utf8(subprotocol) {
             Ok(subprotocol) if self.request.offers(subprotocol) => {
-                Ok(Negotiated::new().with_subprotocol(subprotocol))
+                Ok(negotiated.with_subprotocol(subprotocol))
             }
             _ => Err(HandshakeError::UnofferedSubprotocol),
         }
@@ -235,12 +240,19 @@ fn only<'h>(fields: Fields<'h>, name: &'static str) -> Result<Option<&'h [u8]>, 
 #[derive(Clone, Debug)]
 pub struct Response {
     head: RawHead,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Agreement>,
     body: Vec<u8>,
 }
 
 impl Response {
     const fn new(head: RawHead) -> Self {
-        Self { head, body: Vec::new() }
+        Self {
+            head,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            body: Vec::new(),
+        }
     }
 
     /// Returns the status.
@@ -268,6 +280,14 @@ impl Response {
         core::str::from_utf8(self.fields().get("Sec-WebSocket-Protocol")?).ok()
     }
 
+    /// Returns what was agreed on about compression, if the answer opened a connection; `None`:
+    /// messages are not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreement> {
+        self.deflate
+    }
+
     /// Returns the beginning of a refusal's body: what came in the same input as the end of its
     /// head, at most 1 KiB. They are still in the input too.
     #[must_use]
@@ -291,8 +311,8 @@ pub enum HandshakeError {
     BadConnection,
     /// A subprotocol that was not offered, or more than one.
     UnofferedSubprotocol,
-    /// An extension that was not offered.
-    UnofferedExtension,
+    /// The extensions of the answer can't be agreed to.
+    Extensions(ExtensionError),
     /// A field that may be there once only is there again.
     DuplicateField(&'static str),
     /// The answer is not HTTP/1.1.
@@ -303,6 +323,12 @@ pub enum HandshakeError {
     Timeout,
     /// The transport has ended before the answer was whole.
     ClosedWithoutResponse,
+}
+
+impl From<ExtensionError> for HandshakeError {
+    fn from(error: ExtensionError) -> Self {
+        Self::Extensions(error)
+    }
 }
 
 impl From<HeadError> for HandshakeError {
@@ -325,13 +351,13 @@ impl fmt::Display for HandshakeError {
             Self::BadUpgrade => "the server's Upgrade is not websocket",
             Self::BadConnection => "the server's Connection doesn't name Upgrade",
             Self::UnofferedSubprotocol => "the server chose a subprotocol that was not offered",
-            Self::UnofferedExtension => "the server chose an extension that was not offered",
             Self::DuplicateField(name) => {
                 return write!(f, "the server's answer has more than one {name}");
             }
             Self::BadHead(error) => {
                 return write!(f, "the server's answer is not HTTP/1.1: {error}");
             }
+            Self::Extensions(error) => return error.fmt(f),
             Self::Limit(error) => return error.fmt(f),
             Self::Timeout => "the server didn't answer the handshake in time",
             Self::ClosedWithoutResponse => {

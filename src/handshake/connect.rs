@@ -5,9 +5,13 @@ use alloc::sync::Arc;
 
 use bytes::BytesMut;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflate;
+use crate::error::ExtensionError;
 use crate::handshake::accept::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
 use crate::http1::writer::{FieldError, FieldList, write_field};
+use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
 
 /// What a client asks for: a URL, and what goes with it. Clones are cheap: keep one for
@@ -30,6 +34,8 @@ struct Parts {
     url: Url,
     origin: Option<Box<str>>,
     subprotocols: Box<[Box<str>]>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
     fields: FieldList,
 }
 
@@ -43,6 +49,8 @@ impl ConnectRequest {
             url: Url::parse(url)?,
             origin: None,
             subprotocols: Box::default(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
             fields: FieldList::new(),
         })))
     }
@@ -69,6 +77,15 @@ impl ConnectRequest {
     {
         Arc::make_mut(&mut self.0).subprotocols = read_subprotocols(subprotocols)?.into();
         Ok(self)
+    }
+
+    /// Sets that compression is offered. Read first what the [security section](Deflate#security)
+    /// says.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        Arc::make_mut(&mut self.0).deflate = Some(deflate);
+        self
     }
 
     /// Adds a field to the request, such as Authorization or Cookie.
@@ -111,6 +128,35 @@ impl ConnectRequest {
         self.0.subprotocols.iter().any(|offered| **offered == *subprotocol)
     }
 
+    /// RFC 6455 4.1, fifth rule about the answer: an extension that was not offered MUST fail the
+    /// connection.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn negotiate_extensions(
+        &self,
+        answer: Option<&[u8]>,
+    ) -> Result<Negotiated, ExtensionError> {
+        let agreed = match (self.0.deflate, answer) {
+            (Some(deflate), answer) => deflate.agree(answer)?,
+            (None, None) => None,
+            (None, Some(_)) => return Err(ExtensionError::Unoffered),
+        };
+        let negotiated = Negotiated::new();
+        Ok(match agreed {
+            Some(agreement) => negotiated.with_deflate(agreement),
+            None => negotiated,
+        })
+    }
+
+    /// The same where none can be offered.
+    #[cfg(not(feature = "deflate"))]
+    #[expect(clippy::unused_self, reason = "what was offered: nothing")]
+    pub(crate) fn negotiate_extensions(
+        &self,
+        answer: Option<&[u8]>,
+    ) -> Result<Negotiated, ExtensionError> {
+        if answer.is_some() { Err(ExtensionError::Unoffered) } else { Ok(Negotiated::new()) }
+    }
+
     /// RFC 6455 4.1: the request, with its fresh key.
     pub(crate) fn write(&self, key: &[u8], out: &mut BytesMut) {
         out.extend_from_slice(b"GET ");
@@ -132,6 +178,10 @@ impl ConnectRequest {
                 out.extend_from_slice(other.as_bytes());
             }
             out.extend_from_slice(b"\r\n");
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = self.0.deflate {
+            write_field("Sec-WebSocket-Extensions", deflate.offer().as_bytes(), out);
         }
         self.0.fields.write(out);
         out.extend_from_slice(b"\r\n");

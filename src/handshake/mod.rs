@@ -79,6 +79,7 @@ pub(crate) mod response;
 pub(crate) mod server;
 pub(crate) mod upgrade;
 
+pub use crate::error::ExtensionError;
 pub use crate::handshake::accept::Accepted;
 pub use crate::handshake::accept_key::accept_key;
 pub use crate::handshake::backoff::Backoff;

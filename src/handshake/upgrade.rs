@@ -12,6 +12,9 @@ use crate::kernel::class::is_token;
 /// The only version there is.
 const VERSION: &[u8] = b"13";
 
+/// What is said where they break their grammar.
+pub(crate) const BAD_EXTENSIONS: &str = "Sec-WebSocket-Extensions breaks its grammar";
+
 /// A request for a WebSocket that keeps every rule of the handshake: accept it or refuse it.
 #[derive(Clone, Copy, Debug)]
 pub struct UpgradeRequest<'h> {
@@ -106,7 +109,7 @@ impl<'h> Collected<'h> {
                     all.subprotocols.add(found);
                 }
                 24 if is(name, b"sec-websocket-extensions") => {
-                    let checked = all.extensions.list.check_extensions(value);
+                    let checked = all.extensions.list.read_extensions(value, |_| {});
                     all.extensions.add(checked.map(|()| true));
                 }
                 _ => {}
@@ -192,10 +195,10 @@ impl<'h> RequestHead<'h> {
         if all.subprotocols.is_broken() {
             return bad("Sec-WebSocket-Protocol is not a list of tokens");
         }
-        // RFC 6455 9.1: a breach of this grammar fails the handshake; what is offered in it is
-        // not looked at, so nothing of it is ever answered.
+        // RFC 6455 9.1: a breach of this grammar fails the handshake, also where nothing that is
+        // offered in it will be looked at.
         if all.extensions.is_broken() {
-            return bad("Sec-WebSocket-Extensions breaks its grammar");
+            return bad(BAD_EXTENSIONS);
         }
         let origin = all.origin.value;
         if all.origin.again || !origin.unwrap_or_default().is_ascii() {

@@ -12,6 +12,32 @@ const MAX_EMPTY: u8 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListError;
 
+/// A part of a list of extensions.
+#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nobody looks at them then"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'l> {
+    /// The name of an extension.
+    Extension(&'l [u8]),
+    /// A parameter of the extension named last.
+    Parameter(&'l [u8], Option<Value<'l>>),
+}
+
+/// The value of a parameter: one character at least, and a token when it is unquoted.
+#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nobody looks at them then"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'l> {
+    /// Without its quotes, but with its backslashes, which no token has.
+    raw: &'l [u8],
+}
+
+#[cfg(feature = "deflate")]
+impl Value<'_> {
+    /// The value's bytes, unquoted.
+    pub(crate) fn bytes(self) -> impl Iterator<Item = u8> {
+        self.raw.iter().copied().filter(|&byte| byte != b'\\')
+    }
+}
+
 /// Reads one list out of the lines that hold it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct List {
@@ -58,8 +84,12 @@ impl List {
     }
 
     /// Reads a line of extensions (RFC 6455 9.1): names with parameters, whose values are tokens,
-    /// quoted or not.
-    pub(crate) fn check_extensions(&mut self, line: &[u8]) -> Result<(), ListError> {
+    /// quoted or not. `each` gets every part as it comes, also those before a breach.
+    pub(crate) fn read_extensions<'l>(
+        &mut self,
+        line: &'l [u8],
+        mut each: impl FnMut(Part<'l>),
+    ) -> Result<(), ListError> {
         let mut rest = skip_blanks(line);
         loop {
             match rest {
@@ -68,7 +98,7 @@ impl List {
                 }
                 _ => {
                     self.members += 1;
-                    rest = skip_extension(rest)?;
+                    rest = read_extension(rest, &mut each)?;
                 }
             }
             match rest {
@@ -90,7 +120,7 @@ impl List {
     fn member<'a>(&mut self, member: &'a [u8]) -> Result<Option<&'a [u8]>, ListError> {
         let member = trim(member);
         if member.is_empty() {
-            self.empty += 1;
+            self.empty = self.empty.saturating_add(1);
             return if self.empty > MAX_EMPTY { Err(ListError) } else { Ok(None) };
         }
         self.members += 1;
@@ -104,38 +134,50 @@ pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with the blanks behind it.
-fn skip_extension(text: &[u8]) -> Result<&[u8], ListError> {
-    let mut rest = skip_token(text)?;
+fn read_extension<'l>(
+    text: &'l [u8],
+    each: &mut impl FnMut(Part<'l>),
+) -> Result<&'l [u8], ListError> {
+    let (name, mut rest) = read_token(text)?;
+    each(Part::Extension(name));
     while let [b';', after @ ..] = rest {
-        rest = skip_token(skip_blanks(after))?;
+        let (name, after) = read_token(skip_blanks(after))?;
+        rest = after;
+        let mut value = None;
         if let [b'=', after @ ..] = rest {
             let after = skip_blanks(after);
-            rest = match after {
-                [b'"', quoted @ ..] => skip_quoted_token(quoted)?,
-                _ => skip_token(after)?,
+            let (raw, after) = match after {
+                [b'"', quoted @ ..] => read_quoted_token(quoted)?,
+                _ => read_token(after)?,
             };
+            rest = after;
+            value = Some(Value { raw });
         }
+        each(Part::Parameter(name, value));
     }
     Ok(rest)
 }
 
-/// One token, with the blanks behind it.
-fn skip_token(text: &[u8]) -> Result<&[u8], ListError> {
+/// One token, and what is behind it and its blanks.
+fn read_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
     match split_run(text, TOKEN) {
         ([], _) => Err(ListError),
-        (_, rest) => Ok(skip_blanks(rest)),
+        (token, rest) => Ok((token, skip_blanks(rest))),
     }
 }
 
-/// What follows an opening quote: RFC 6455 9.1 wants the value to be a token when it is unquoted.
-fn skip_quoted_token(mut text: &[u8]) -> Result<&[u8], ListError> {
-    let mut len = 0_usize;
+/// What follows an opening quote, up to the closing one, and what is behind that and its blanks:
+/// RFC 6455 9.1 wants the value to be a token when it is unquoted.
+fn read_quoted_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
+    let mut left = text;
     loop {
-        text = match text {
-            [b'"', rest @ ..] if len > 0 => return Ok(skip_blanks(rest)),
+        left = match left {
+            [b'"', rest @ ..] if left.len() < text.len() => {
+                let len = text.len() - left.len();
+                return Ok((text.get(..len).ok_or(ListError)?, skip_blanks(rest)));
+            }
             [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_of(*byte, TOKEN) => rest,
             _ => return Err(ListError),
         };
-        len += 1;
     }
 }

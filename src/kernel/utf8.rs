@@ -113,6 +113,12 @@ impl Carry {
         usize::from(self.len)
     }
 
+    /// The bytes of the character that are here.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len()).unwrap_or_default()
+    }
+
     /// Keeps the beginning of a character; at most 3 bytes are one.
     pub(crate) fn keep(&mut self, beginning: &[u8]) {
         for (kept, byte) in self.bytes.iter_mut().zip(beginning) {

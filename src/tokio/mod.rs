@@ -180,6 +180,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Takes the adapter apart, for whoever goes on with its pieces.
+    ///
+    /// What [`read_into`](Self::read_into) has left over is dropped: read to the end of the message
+    /// first.
     pub fn into_inner(self) -> Unfinished<S> {
         let Driver { flow, intake } = self.driver;
         let unread = Bytes::copy_from_slice(intake.bytes());

@@ -20,9 +20,12 @@
     reason = "test helpers: every file uses a part of them, and a panic is a failed test"
 )]
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod entropy;
 pub mod frame;
 pub mod head;
+pub mod inflate_model;
 pub mod model;
 pub mod pair;
 

@@ -23,8 +23,13 @@ pub struct End {
 
 impl End {
     pub fn new(role: Role, config: &Config) -> Self {
+        Self::agreed(role, config, &Negotiated::new())
+    }
+
+    /// After a handshake that has agreed on more than the protocol.
+    pub fn agreed(role: Role, config: &Config, negotiated: &Negotiated) -> Self {
         Self {
-            conn: Connection::new(role, config, &Negotiated::new(), at_ms(0)),
+            conn: Connection::new(role, config, negotiated, at_ms(0)),
             inbox: Inbox::new(),
             out: BytesMut::new(),
             events: Vec::new(),
@@ -49,11 +54,14 @@ impl End {
             match &result {
                 Ok(Some(_)) => assert!(promised, "has_event denied {result:?}"),
                 Ok(None) => assert!(!promised, "has_event promised an event"),
-                // Only what lies inside a frame may surprise: the text, and whose inbox it is.
+                // Only what lies inside a frame may surprise: the text, what it is inflated to, and
+                // whose inbox it is.
                 Err(error) if !promised => assert!(
                     matches!(
                         error,
-                        ProtocolError::Peer(PeerError::InvalidUtf8) | ProtocolError::Misuse(_)
+                        ProtocolError::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate)
+                            | ProtocolError::Limit(_)
+                            | ProtocolError::Misuse(_)
                     ),
                     "has_event denied {error:?}"
                 ),

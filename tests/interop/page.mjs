@@ -1,6 +1,8 @@
 // Uses the sample app's page as a visitor would, in a headless Chromium driven through npm playwright-core.
 //
-//   page.mjs http://HOST:PORT/ PATH-OF-CHROMIUM [SCREENSHOT.png]
+//   page.mjs http://HOST:PORT/ PATH-OF-CHROMIUM EXTENSIONS [SCREENSHOT.png]
+//
+// EXTENSIONS is what must be agreed on, or none.
 //
 // Everything is found by role and visible name, so a page that a screen reader could not use fails too.
 import { createRequire } from 'node:module'
@@ -10,7 +12,7 @@ import path from 'node:path'
 
 const require = createRequire(path.join(process.env.INTEROP_NODE_MODULES ?? process.cwd(), 'x.js'))
 const { chromium } = require('playwright-core')
-const [address, executablePath, screenshot] = process.argv.slice(2)
+const [address, executablePath, extensions, screenshot] = process.argv.slice(2)
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sansocket-page-'))
 
 let checks = 0
@@ -70,7 +72,7 @@ try {
   await count(6)
   same('the buttons after', await enabled(), [true, false, false])
   same('the log', await rows.evaluateAll(all => all.map(row => [...row.cells].map(cell => cell.textContent))), [
-    ['Client', 'Server', `Connection opened to ws://${new URL(address).host}/ws`],
+    ['Client', 'Server', `Connection opened to ws://${new URL(address).host}/ws. Extensions: ${extensions}.`],
     ['Client', 'Server', 'Grüße, <b>世界</b> 🌍'],
     ['Server', 'Client', 'Grüße, <b>世界</b> 🌍'],
     ['Client', 'Server', ''],

@@ -16,10 +16,11 @@ use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
+use sansocket::deflate::Deflate;
 use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, Delivery, Head, OriginPolicy};
+use sansocket::{AcceptOptions, Config, ConfigError, Delivery, Head, OriginPolicy};
 
-use crate::options::{Options, USAGE};
+use crate::options::{Compression, Options, USAGE};
 
 /// How long everybody has to close after a signal, within the 2 s in which the app ends.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(1500);
@@ -44,8 +45,26 @@ impl App {
             .delivery(delivery)
             .build()?;
         let policy = if options.any_origin { OriginPolicy::Any } else { OriginPolicy::SameHost };
-        Ok(Self { config, accept: AcceptOptions::new().origins(policy) })
+        let mut accept = AcceptOptions::new().origins(policy);
+        if let Some(compression) = options.compression {
+            accept = accept.deflate(deflate(compression)?);
+        }
+        Ok(Self { config, accept })
     }
+}
+
+fn deflate(compression: Compression) -> Result<Deflate, ConfigError> {
+    let takeover = compression.context_takeover;
+    let mut deflate =
+        Deflate::options().server_context_takeover(takeover).client_context_takeover(takeover);
+    if let Some((server, client)) = compression.windows {
+        deflate = deflate
+            .server_max_window_bits(server)
+            .client_max_window_bits(client)
+            // Whoever names a window wants it used.
+            .encoder_window_bits(server);
+    }
+    deflate.build()
 }
 
 /// Answers what isn't for the WebSocket; `None`: it is.

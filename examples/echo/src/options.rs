@@ -11,6 +11,10 @@ usage: echo [ADDR] [OPTIONS]
   --max-message BYTES                the longest message that is received (default 67108864)
   --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with a timeout, a peer that doesn't
                                      answer in time is given up (default 120, no timeout)
+  --deflate on|off|BITS[,BITS]       compression for whoever offers it (default on); with numbers from 9
+                                     to 15, the largest window of our messages and of the client's,
+                                     as powers of two: fewer bits, less memory
+  --no-context-takeover              compress each message by itself, in both directions: less memory
   --parts                            echo each part as it arrives, so that fragments stay fragments
   --blocking                         the std adapter, a thread for each connection, not tokio
   --threads N                        tokio's worker threads (default: one for each core)
@@ -24,9 +28,20 @@ pub(crate) struct Options {
     pub(crate) any_origin: bool,
     pub(crate) max_message_len: u64,
     pub(crate) keep_alive: (Duration, Option<Duration>),
+    /// `None`: off.
+    pub(crate) compression: Option<Compression>,
     pub(crate) parts: bool,
     pub(crate) blocking: bool,
     pub(crate) threads: Option<usize>,
+}
+
+/// How to compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compression {
+    /// The largest windows of the server and of the client, in bits; `None`: the library's choice.
+    pub(crate) windows: Option<(u8, u8)>,
+    /// Whether messages may refer to those before them.
+    pub(crate) context_takeover: bool,
 }
 
 impl Options {
@@ -37,12 +52,14 @@ impl Options {
             any_origin: false,
             max_message_len: 64 << 20,
             keep_alive: (Duration::from_secs(120), None),
+            compression: Some(Compression { windows: None, context_takeover: true }),
             parts: false,
             blocking: false,
             threads: None,
         };
         let mut arguments = arguments.into_iter();
         let mut address = None;
+        let mut no_context_takeover = false;
         while let Some(argument) = arguments.next() {
             let mut value = |what: &str| {
                 arguments.next().ok_or_else(|| format!("{argument} needs a value: {what}"))
@@ -55,10 +72,14 @@ impl Options {
                 "--keep-alive" => {
                     options.keep_alive = keep_alive(&value("seconds[,timeout in seconds]")?)?;
                 }
+                "--deflate" => {
+                    options.compression = compression(&value("on, off, or 9 to 15 bits")?)?;
+                }
+                "--no-context-takeover" => no_context_takeover = true,
                 "--parts" => options.parts = true,
                 "--blocking" => options.blocking = true,
                 "--threads" => options.threads = Some(number(&argument, &value("a number")?)?),
-                "--deflate" | "--no-context-takeover" | "--tls" => {
+                "--tls" => {
                     return Err(format!("{argument} is not supported yet: leave it out"));
                 }
                 option if option.starts_with('-') => {
@@ -73,6 +94,14 @@ impl Options {
         }
         if options.threads == Some(0) {
             return Err("--threads 0 could do nothing: give at least 1".into());
+        }
+        if no_context_takeover {
+            let Some(compression) = &mut options.compression else {
+                return Err("--no-context-takeover is for compression: leave it out with \
+                            --deflate off"
+                    .into());
+            };
+            compression.context_takeover = false;
         }
         options.address = address.unwrap_or(options.address);
         Ok(options)
@@ -91,6 +120,27 @@ fn keep_alive(text: &str) -> Result<(Duration, Option<Duration>), String> {
     let seconds = |text| number("--keep-alive", text).map(Duration::from_secs);
     Ok((seconds(interval)?, timeout.map(seconds).transpose()?))
 }
+
+fn compression(text: &str) -> Result<Option<Compression>, String> {
+    let windows = match (text, text.split_once(',')) {
+        ("off", _) => return Ok(None),
+        ("on", _) => None,
+        (_, Some((server, client))) => Some((window_bits(server)?, window_bits(client)?)),
+        (server, None) => Some((window_bits(server)?, MAX_WINDOW_BITS)),
+    };
+    Ok(Some(Compression { windows, context_takeover: true }))
+}
+
+fn window_bits(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(bits @ MIN_WINDOW_BITS..=MAX_WINDOW_BITS) => Ok(bits),
+        _ => Err(format!("--deflate takes on, off, or windows of 9 to 15 bits, not {text:?}")),
+    }
+}
+
+/// Many peers can't do with 8 bits, which the standard would allow.
+const MIN_WINDOW_BITS: u8 = 9;
+const MAX_WINDOW_BITS: u8 = 15;
 
 #[cfg(test)]
 mod tests {
@@ -111,10 +161,33 @@ mod tests {
     }
 
     #[test]
+    fn options_of_compression_are_read() {
+        let on = |windows, context_takeover| Some(Compression { windows, context_takeover });
+        for (line, compression) in [
+            ("", on(None, true)),
+            ("--deflate on", on(None, true)),
+            ("--deflate off", None),
+            ("--deflate 9", on(Some((9, 15)), true)),
+            ("--deflate 15,10", on(Some((15, 10)), true)),
+            ("--no-context-takeover", on(None, false)),
+            ("--no-context-takeover --deflate 12,9", on(Some((12, 9)), false)),
+            ("--deflate 12,9 --no-context-takeover", on(Some((12, 9)), false)),
+        ] {
+            assert_eq!(parse(line).unwrap().compression, compression, "{line}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_is_refused_with_a_message() {
         for (line, message) in [
-            ("--deflate on", "--deflate is not supported yet: leave it out"),
-            ("--no-context-takeover", "--no-context-takeover is not supported yet: leave it out"),
+            ("--deflate", "--deflate needs a value: on, off, or 9 to 15 bits"),
+            ("--deflate 8", "--deflate takes on, off, or windows of 9 to 15 bits, not \"8\""),
+            ("--deflate 9,16", "--deflate takes on, off, or windows of 9 to 15 bits, not \"16\""),
+            ("--deflate 9,", "--deflate takes on, off, or windows of 9 to 15 bits, not \"\""),
+            (
+                "--no-context-takeover --deflate off",
+                "--no-context-takeover is for compression: leave it out with --deflate off",
+            ),
             ("--tls", "--tls is not supported yet: leave it out"),
             ("--max-message x", "--max-message takes a whole number, not \"x\""),
             ("--max-message", "--max-message needs a value: bytes"),

@@ -2,7 +2,9 @@
 
 use alloc::collections::VecDeque;
 
-use sansocket::{CloseCode, Event, Message};
+use sansocket::{CloseCode, Event, Message, Response, Stats};
+
+use crate::windows::Terms;
 
 /// What the client does, or waits for, next.
 pub(crate) enum Step {
@@ -16,6 +18,8 @@ pub(crate) enum Step {
     /// The closing handshake; 1005: with an empty Close frame.
     Close(CloseCode),
     Expect(Expected),
+    /// What was sent and what came so far, with every byte of it on the wire.
+    Check(fn(Terms, Stats) -> Result<(), String>),
 }
 
 /// What must come from the server, each kind in its own order: a pong may overtake an echo.
@@ -30,6 +34,8 @@ pub(crate) enum Expected {
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) path: String,
+    /// What is agreed on about compression; `None`: whatever.
+    pub(crate) agreed: Option<Terms>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -120,7 +126,32 @@ impl Case {
     }
 
     fn new(name: &str, path: &str, steps: impl IntoIterator<Item = Step>) -> Self {
-        Self { name: name.into(), path: path.into(), steps: steps.into_iter().collect() }
+        let steps = steps.into_iter().collect();
+        Self { name: name.into(), path: path.into(), agreed: None, steps }
+    }
+
+    /// Whether the server's answer is what this case is about.
+    pub(crate) fn check_answer(&self, answer: &Response) -> Result<(), String> {
+        let Some(agreed) = self.agreed else { return Ok(()) };
+        let value = answer.fields().get("Sec-WebSocket-Extensions").unwrap_or_default();
+        let value = String::from_utf8_lossy(value);
+        let got = Terms::read(&value)?;
+        if got != agreed {
+            return Err(format!("expected {agreed:?}, got {value:?}"));
+        }
+        Ok(())
+    }
+
+    /// Plays a [`Step::Check`].
+    pub(crate) fn check(
+        &self,
+        check: fn(Terms, Stats) -> Result<(), String>,
+        stats: Option<Stats>,
+    ) -> Result<(), String> {
+        match (self.agreed, stats) {
+            (Some(agreed), Some(stats)) => check(agreed, stats),
+            _ => Err("nothing was counted".into()),
+        }
     }
 }
 
@@ -199,7 +230,7 @@ fn spelled(code: CloseCode) -> String {
     }
 }
 
-fn text(text: &str) -> Message {
+pub(crate) fn text(text: &str) -> Message {
     Message::text(text.to_owned())
 }
 

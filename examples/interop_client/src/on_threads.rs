@@ -18,7 +18,9 @@ pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outco
 }
 
 fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
-    let (mut ws, _) = WebSocket::connect(request, config)?;
+    let (mut ws, answer) = WebSocket::connect(request, config)?;
+    case.check_answer(&answer)?;
+    ws.enable_stats();
     let mut seen = Seen::default();
     for step in &case.steps {
         match step {
@@ -32,6 +34,7 @@ fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
                 let status = ws.close(*code, "")?.ok_or("closed without a status")?;
                 seen.close(status.code);
             }
+            Step::Check(check) => case.check(*check, ws.connection().stats())?,
             Step::Expect(expected) => loop {
                 if let Some(outcome) = seen.take(expected) {
                     outcome?;

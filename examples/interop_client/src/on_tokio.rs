@@ -14,7 +14,9 @@ pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outco
 }
 
 async fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
-    let (mut ws, _) = WebSocket::connect(request, config).await?;
+    let (mut ws, answer) = WebSocket::connect(request, config).await?;
+    case.check_answer(&answer)?;
+    ws.enable_stats();
     let mut seen = Seen::default();
     for step in &case.steps {
         match step {
@@ -28,6 +30,7 @@ async fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcom
                 let status = ws.close(*code, "").await?.ok_or("closed without a status")?;
                 seen.close(status.code);
             }
+            Step::Check(check) => case.check(*check, ws.connection().stats())?,
             Step::Expect(expected) => loop {
                 if let Some(outcome) = seen.take(expected) {
                     outcome?;

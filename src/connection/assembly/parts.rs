@@ -14,7 +14,7 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
-        let (start, end) = self.part_done();
+        let (start, end) = self.part_done(self.remaining == 0);
         Progress::Step(Step::Part { data: Data::Binary(piece), start, end })
     }
 
@@ -47,7 +47,7 @@ impl Incoming {
                 return Ok(Progress::Step(Step::Part { data, start, end: false }));
             }
         }
-        let (start, end) = self.part_done();
+        let (start, end) = self.part_done(self.remaining == 0);
         Ok(Progress::Step(Step::Part { data: Data::Text(split.text), start, end }))
     }
 
@@ -67,8 +67,14 @@ impl Incoming {
                 inbox.begin_message(MessageKind::Text);
                 inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
                 inbox.end_message();
-                let (start, end) = self.part_done();
-                Ok(Progress::Step(Step::PartInInbox { len: char.len_utf8(), start, end }))
+                let (start, end) = self.part_done(self.remaining == 0);
+                Ok(Progress::Step(Step::PartInInbox {
+                    kind: MessageKind::Text,
+                    len: char.len_utf8(),
+                    wire_len: u64::try_from(char.len_utf8()).unwrap_or_default(),
+                    start,
+                    end,
+                }))
             }
             Completed::Incomplete => {
                 input.take(have);
@@ -76,7 +82,7 @@ impl Incoming {
                 if self.fin && self.remaining == 0 {
                     return Err(PeerError::InvalidUtf8.into());
                 }
-                let (start, end) = self.part_done();
+                let (start, end) = self.part_done(self.remaining == 0);
                 Ok(Progress::Step(Step::Part { data: Data::Text(""), start, end }))
             }
             Completed::Invalid => Err(PeerError::InvalidUtf8.into()),
@@ -84,12 +90,12 @@ impl Incoming {
     }
 
     /// A part is handed out: tells whether it is the first and the last of its message.
-    fn part_done(&mut self) -> (bool, bool) {
-        let (start, end) = (!self.started, self.fin && self.remaining == 0);
+    pub(super) fn part_done(&mut self, frame_done: bool) -> (bool, bool) {
+        let (start, end) = (!self.started, self.fin && frame_done);
         self.started = true;
         if end {
             self.end_message();
-        } else if self.remaining == 0 {
+        } else if frame_done {
             self.phase = Phase::Header;
         }
         (start, end)

@@ -95,7 +95,9 @@ impl Blocks {
                     out.advance(usize::from(n));
                     self.state = State::Stored { left: left - n };
                     if left > n {
-                        return Ok(if out.room() == 0 { Wants::Room } else { Wants::Input });
+                        // Without input nothing is known to be written, whatever the block announces.
+                        let input = bits.count() > 0 || !bits.is_last();
+                        return Ok(if input { Wants::Room } else { Wants::Input });
                     }
                     self.end_block(bits);
                 }

@@ -1,7 +1,20 @@
 //! From messages to compressed payloads.
 
+mod bits;
+mod block;
+mod context;
+mod finder;
+mod header;
+mod huffman;
+mod job;
+mod noise;
+mod scratch;
+mod token;
+
 use bytes::BytesMut;
 
+use crate::deflate::encoder::context::Context;
+use crate::deflate::encoder::job::Job;
 use crate::deflate::level::Level;
 use crate::deflate::window_bits::WindowBits;
 
@@ -13,13 +26,15 @@ pub struct Encoder {
     window_bits: WindowBits,
     level: Level,
     context_takeover: bool,
+    /// Without context takeover empty but for the length of a message that is sent in parts.
+    context: Context,
 }
 
 impl Encoder {
     /// Makes an encoder that never refers further back than the window.
     #[must_use]
     pub const fn new(window_bits: WindowBits, level: Level, context_takeover: bool) -> Self {
-        Self { window_bits, level, context_takeover }
+        Self { window_bits, level, context_takeover, context: Context::new(window_bits) }
     }
 
     /// Appends the compressed form of a whole message, without the tail `00 00 ff ff`
@@ -28,28 +43,80 @@ impl Encoder {
     /// False: it would not be shorter than the message, so nothing was appended, the message is to
     /// be sent as it is, and the encoder is as it was.
     pub fn message(&mut self, message: &[u8], out: &mut BytesMut) -> bool {
-        let _ = (message, out, self.window_bits, self.level, self.context_takeover);
-        false
+        if noise::is_noise(message) && !self.context.knows(message) {
+            return false;
+        }
+        let start = out.len();
+        scratch::with(|scratch| {
+            let mut job = Job::new(message, self.level, scratch, out);
+            if !self.context_takeover {
+                job.alone(self.window_bits.len());
+                return job.finish() - start < message.len();
+            }
+            self.context.grow(message.len());
+            let at = self.context.append(message);
+            job.with_context(&mut self.context, at);
+            let shorter = job.finish() - start < message.len();
+            match (at, shorter) {
+                (Some(_), true) => {}
+                (Some(at), false) => self.context.truncate(at),
+                (None, true) => self.context.replace(message),
+                (None, false) => self.context.reindex(),
+            }
+            shorter
+        }) || {
+            out.truncate(start);
+            false
+        }
     }
 
     /// Appends the compressed form of a part of a message, which ends on a byte boundary; without
     /// the tail at the message's `end`. A message is begun by its first part.
     pub fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
-        let _ = (part, end, out);
+        if !part.is_empty() || end {
+            scratch::with(|scratch| {
+                let mut job = Job::new(part, self.level, scratch, out);
+                if noise::is_noise(part) && !self.context.knows(part) {
+                    job.stored();
+                    self.context.follow(part);
+                } else {
+                    self.context.grow(part.len());
+                    let at = self.context.append(part);
+                    job.with_context(&mut self.context, at);
+                    if at.is_none() {
+                        self.context.replace(part);
+                    }
+                }
+                job.finish();
+            });
+        }
+        if !end && !part.is_empty() {
+            out.extend_from_slice(&TAIL);
+        }
+        if end && !self.context_takeover {
+            self.context = Context::new(self.window_bits);
+        }
     }
 
     /// Follows a message that was compressed elsewhere, without references to what was before it,
     /// and sent: later messages may refer to it. Without context takeover nothing is to be done.
     pub fn follow(&mut self, message: &[u8]) {
-        let _ = message;
+        if self.context_takeover && !message.is_empty() {
+            self.context.follow(message);
+        }
     }
 
     /// Forgets all messages: later ones don't refer to them. Always right to do between messages.
-    pub fn clear(&mut self) {}
+    pub fn clear(&mut self) {
+        self.context.forget();
+    }
 
     /// Returns how many bytes of heap it holds.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        0
+        self.context.capacity()
     }
 }
+
+/// The end of an empty stored block, which a message's compressed form is sent without.
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];

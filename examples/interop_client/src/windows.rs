@@ -1,0 +1,204 @@
+//! Compression over windows and context takeover of both directions: against
+//! `tests/interop/deflate_peer.py` and `.mjs`, whose settings are the query.
+
+use sansocket::deflate::Deflate;
+use sansocket::{CloseCode, ConfigError, Message, Stats};
+
+use crate::cases::{Case, Expected, Step, text};
+
+/// Parameters of permessage-deflate: what one side asks for, or what both agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) server: Direction,
+    pub(crate) client: Direction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Direction {
+    pub(crate) window_bits: u8,
+    pub(crate) context_takeover: bool,
+}
+
+impl Terms {
+    /// What holds when nobody asks for anything.
+    pub(crate) const ANY: Self = Self { server: Direction::ANY, client: Direction::ANY };
+
+    /// Every window of one side with every one of the other, and context takeover of either side in
+    /// turn.
+    fn all() -> impl Iterator<Item = Self> {
+        let pairs = (9..=15).flat_map(|server| (9..=15).map(move |client| (server, client)));
+        pairs.map(|(server, client)| Self {
+            server: Direction { window_bits: server, context_takeover: (server + client) & 1 == 0 },
+            client: Direction { window_bits: client, context_takeover: (server + client) & 2 == 0 },
+        })
+    }
+
+    /// Reads the server's answer; what it doesn't name holds as if nobody had asked.
+    pub(crate) fn read(answer: &str) -> Result<Self, String> {
+        let mut terms = Self::ANY;
+        let mut parameters = answer.split(';').map(str::trim);
+        if parameters.next() != Some("permessage-deflate") {
+            return Err(format!("the server agreed to {answer:?}"));
+        }
+        for parameter in parameters {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let (sender, rest) = name.split_once('_').unwrap_or_default();
+            let direction = match sender {
+                "server" => &mut terms.server,
+                "client" => &mut terms.client,
+                _ => return Err(format!("the server answered {parameter:?}")),
+            };
+            match (rest, value.parse()) {
+                ("max_window_bits", Ok(bits)) => direction.window_bits = bits,
+                ("no_context_takeover", Err(_)) => direction.context_takeover = false,
+                _ => return Err(format!("the server answered {parameter:?}")),
+            }
+        }
+        Ok(terms)
+    }
+
+    fn deflate(self) -> Result<Deflate, ConfigError> {
+        Deflate::options()
+            .server_max_window_bits(self.server.window_bits)
+            .client_max_window_bits(self.client.window_bits)
+            // All of the window is used.
+            .encoder_window_bits(self.client.window_bits)
+            .server_context_takeover(self.server.context_takeover)
+            .client_context_takeover(self.client.context_takeover)
+            .build()
+    }
+
+    fn query(self) -> String {
+        let mut query = format!(
+            "/?server_max_window_bits={}&client_max_window_bits={}",
+            self.server.window_bits, self.client.window_bits
+        );
+        if !self.server.context_takeover {
+            query.push_str("&server_no_context_takeover");
+        }
+        if !self.client.context_takeover {
+            query.push_str("&client_no_context_takeover");
+        }
+        query
+    }
+}
+
+impl Direction {
+    const ANY: Self = Self { window_bits: 15, context_takeover: true };
+
+    /// The same message again and again: it becomes a mere reference, or it doesn't.
+    fn check_repeats(self, name: &str, len: u64, wire_len: u64) -> Result<(), String> {
+        let fits = if self.context_takeover { wire_len < len / 8 } else { wire_len < len };
+        if fits && (self.context_takeover || wire_len > len / 4) {
+            return Ok(());
+        }
+        Err(format!("{len} bytes {name} as {wire_len}, which doesn't fit to {self:?}"))
+    }
+}
+
+/// All cases, and what the client offers.
+pub(crate) fn cases() -> Result<Vec<(Case, Option<Deflate>)>, ConfigError> {
+    let offer = Deflate::default();
+    let mut cases = vec![(case("nobody asks", "/", Terms::ANY), Some(offer))];
+    for terms in Terms::all() {
+        let query = terms.query();
+        let name = |who| format!("{who} asks for {query}");
+        cases.push((case(&name("the server"), &query, terms), Some(offer)));
+        cases.push((case(&name("the client"), "/", terms), Some(terms.deflate()?)));
+    }
+    // RFC 7692 allows 8 as well: nobody should ask for it, but who is told keeps to it.
+    let mut least = Terms::ANY;
+    least.client.window_bits = 8;
+    let path = "/?client_max_window_bits=8";
+    cases.push((case("the server asks for 8 bits", path, least), Some(offer)));
+    Ok(cases)
+}
+
+fn case(name: &str, path: &str, agreed: Terms) -> Case {
+    let mut noise = Noise(1);
+    let mut steps = Vec::new();
+    // Hexadecimal, so that it shrinks by itself too; shorter than any window.
+    let again = text(&noise.characters(b"0123456789abcdef", 200));
+    for _ in 0..20 {
+        steps.extend(echo(again.clone()));
+    }
+    steps.push(Step::Check(check_repeats));
+    let (bits, others) = (agreed.server.window_bits, agreed.client.window_bits);
+    for bits in if bits == others { vec![bits] } else { vec![bits, others] } {
+        steps.extend(echo(text(&noise.around(bits))));
+        steps.extend(echo(text(&noise.letters(1 << bits).repeat(2))));
+    }
+    steps.extend(echo(Message::binary(noise.bytes(5000))));
+    steps.extend(echo(text("")));
+    steps.extend(echo(Message::binary(Vec::new())));
+    steps.extend(echo(Message::binary(vec![0; 100_000])));
+    steps.extend(echo(text(&noise.record())));
+    let pieces = [noise.record(), String::new(), noise.record(), "ß".to_owned()];
+    for (index, piece) in pieces.iter().enumerate() {
+        steps.push(Step::SendPart { piece: text(piece), end: index + 1 == pieces.len() });
+        steps.push(Step::SendPing(vec![0; index]));
+    }
+    steps.push(Step::Expect(Expected::Message(text(&pieces.concat()))));
+    steps.extend((0..pieces.len()).map(|index| Step::Expect(Expected::Pong(vec![0; index]))));
+    steps.extend(echo(text(&noise.record())));
+    steps.push(Step::Close(CloseCode::NORMAL));
+    steps.push(Step::Expect(Expected::Close(CloseCode::NORMAL)));
+    Case { name: name.into(), path: path.into(), agreed: Some(agreed), steps }
+}
+
+fn echo(message: Message) -> [Step; 2] {
+    [Step::Send(message.clone()), Step::Expect(Expected::Message(message))]
+}
+
+fn check_repeats(agreed: Terms, stats: Stats) -> Result<(), String> {
+    agreed.client.check_repeats("went", stats.bytes_sent, stats.wire_bytes_sent)?;
+    agreed.server.check_repeats("came", stats.bytes_received, stats.wire_bytes_received)
+}
+
+/// The same in each run, and nothing in it that repeats.
+struct Noise(u64);
+
+impl Noise {
+    /// A step of xorshift64*.
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next().to_be_bytes()[7]).collect()
+    }
+
+    fn characters(&mut self, alphabet: &[u8], len: usize) -> String {
+        let mut pick = || {
+            let at = usize::try_from(self.next()).unwrap_or_default() % alphabet.len();
+            char::from(alphabet.get(at).copied().unwrap_or_default())
+        };
+        (0..len).map(|_| pick()).collect()
+    }
+
+    fn letters(&mut self, len: usize) -> String {
+        self.characters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", len)
+    }
+
+    fn record(&mut self) -> String {
+        let entry = |noise: &mut Self| {
+            let (id, price, name) = (noise.next(), noise.next(), noise.letters(6));
+            format!("{{\"id\": {id}, \"name\": \"{name}\", \"price\": {price}, \"open\": true}}")
+        };
+        (0..5).map(|_| entry(self)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What comes again at the window's length, one byte nearer, and one byte further.
+    fn around(&mut self, bits: u8) -> String {
+        let again = self.letters(40);
+        let mut text = String::new();
+        for len in [(1 << bits) - 1, 1 << bits, (1 << bits) + 1] {
+            text.push_str(&again);
+            text.push_str(&self.letters(len - again.len()));
+        }
+        text + &again
+    }
+}

@@ -1,0 +1,212 @@
+//! The receiving half of permessage-deflate: which messages may come compressed, and the decoder.
+
+use alloc::boxed::Box;
+
+use crate::connection::{Connection, Rare};
+use crate::deflate::{Agreement, Decompressor, Progress, Wants};
+use crate::error::{LimitError, PeerError, ProtocolError};
+use crate::frame::RSV1;
+use crate::inbox::Inbox;
+use crate::role::Role;
+
+/// The longest part of an inflated message, in bytes.
+const MAX_PART: usize = 16 * 1024;
+
+/// No window, and no more room than this for each compressed byte, is asked for in advance.
+const FIRST_RATIO: usize = 4;
+
+/// The decoder, and what it has given of the message under way. Boxed if it has to be kept: with context
+/// takeover, or while a message is under way.
+#[derive(Debug)]
+pub(super) struct Inflating {
+    decoder: Decompressor,
+    /// How long the message is so far, in bytes.
+    len: u64,
+    /// How many compressed bytes it has taken.
+    compressed_len: u64,
+    /// The first so many bytes of the input are unmasked already.
+    unmasked: usize,
+    /// The decoder has more to give without more input.
+    pending: bool,
+}
+
+/// What the connection lends to the one that puts messages together.
+pub(super) struct Inflater<'c> {
+    agreement: Option<&'c Agreement>,
+    sender: Role,
+    rare: &'c mut Option<Box<Rare>>,
+    /// Until it is known whether it has to be kept.
+    local: Option<Inflating>,
+}
+
+impl From<crate::deflate::Corrupt> for ProtocolError {
+    fn from(_: crate::deflate::Corrupt) -> Self {
+        PeerError::CorruptDeflate.into()
+    }
+}
+
+impl<'c> Inflater<'c> {
+    pub(super) const fn new(
+        agreement: Option<&'c Agreement>,
+        receiver: Role,
+        rare: &'c mut Option<Box<Rare>>,
+    ) -> Self {
+        let sender = match receiver {
+            Role::Server => Role::Client,
+            Role::Client => Role::Server,
+        };
+        Self { agreement, sender, rare, local: None }
+    }
+
+    /// Which reserved bits the first frame of a message may have.
+    pub(super) const fn rsv(&self) -> u8 {
+        if self.agreement.is_some() { RSV1 } else { 0 }
+    }
+
+    /// A compressed message begins.
+    pub(super) fn begin(&mut self) {
+        if let Some(inflating) = self.inflating() {
+            inflating.len = 0;
+            inflating.compressed_len = 0;
+            inflating.unmasked = 0;
+            inflating.pending = false;
+        }
+    }
+
+    /// The decoder of the message under way; `None` if nothing was agreed on, which RSV1 has shown.
+    pub(super) fn inflating(&mut self) -> Option<&mut Inflating> {
+        let agreement = self.agreement?;
+        let (direction, engine) = (agreement.direction(self.sender), agreement.engine);
+        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
+            return Some(kept);
+        }
+        Some(self.local.get_or_insert_with(|| Inflating {
+            decoder: engine.decompressor(direction.window_bits, direction.context_takeover),
+            len: 0,
+            compressed_len: 0,
+            unmasked: 0,
+            pending: false,
+        }))
+    }
+
+    /// The message is whole: without context takeover nothing of it is kept.
+    pub(super) fn end(&mut self) {
+        if let Some(agreement) = self.agreement
+            && !agreement.direction(self.sender).context_takeover
+        {
+            self.local = None;
+            if let Some(rare) = self.rare.as_mut()
+                && rare.inflating.take().is_some()
+                && rare.is_empty()
+            {
+                *self.rare = None;
+            }
+        }
+    }
+
+    /// The input is used up, or something has become whole: keeps what the next call needs.
+    pub(super) fn keep(self) {
+        if let Some(local) = self.local {
+            self.rare.get_or_insert_default().inflating = Some(Box::new(local));
+        }
+    }
+}
+
+impl Inflating {
+    /// How long the message is so far, and how long it was when compressed, in bytes.
+    pub(super) const fn lens(&self) -> (u64, u64) {
+        (self.len, self.compressed_len)
+    }
+
+    /// Whether the decoder has more to give without more input.
+    pub(super) const fn is_pending(&self) -> bool {
+        self.pending
+    }
+
+    /// The first so many bytes of the input are unmasked already.
+    pub(super) const fn unmasked(&self) -> usize {
+        self.unmasked
+    }
+
+    /// Inflates a piece, all of it, behind what the inbox holds of the message.
+    pub(super) fn inflate_whole(
+        &mut self,
+        mut piece: &[u8],
+        inbox: &mut Inbox,
+        max_len: u64,
+    ) -> Result<(), ProtocolError> {
+        let max_len = usize::try_from(max_len).unwrap_or(usize::MAX);
+        let first = piece.len().saturating_mul(FIRST_RATIO);
+        loop {
+            let (message, at) = inbox.inflate_room(max_len);
+            let progress = self.decoder.inflate(piece, message, at)?;
+            inbox.inflated(progress.written);
+            self.count(progress);
+            piece = piece.get(progress.read..).unwrap_or_default();
+            if progress.wants == Wants::Input {
+                return Ok(());
+            }
+            if !inbox.grow(first, max_len)? {
+                return Err(LimitError::MessageTooLong.into());
+            }
+        }
+    }
+
+    /// Inflates from the beginning of `piece` until it is used up or a part is full, behind the
+    /// `before` bytes that the inbox holds, which are not the decoder's. Returns how many bytes of
+    /// the piece are used up; the others are kept unmasked where they are.
+    pub(super) fn inflate_part(
+        &mut self,
+        piece: &[u8],
+        inbox: &mut Inbox,
+        before: usize,
+        max_len: u64,
+    ) -> Result<usize, ProtocolError> {
+        let left = usize::try_from(max_len - self.len.min(max_len)).unwrap_or(usize::MAX);
+        let most = before + left.min(MAX_PART);
+        let first = before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
+        let mut used = 0;
+        loop {
+            let (room, filled) = inbox.inflate_room(most);
+            let message = room.get_mut(before..).unwrap_or_default();
+            let rest = piece.get(used..).unwrap_or_default();
+            let progress = self.decoder.inflate(rest, message, filled.saturating_sub(before))?;
+            inbox.inflated(progress.written);
+            self.count(progress);
+            used += progress.read;
+            self.pending = progress.wants == Wants::Room;
+            if self.pending && inbox.grow(first, most)? {
+                continue;
+            }
+            if self.pending && left < MAX_PART {
+                return Err(LimitError::MessageTooLong.into());
+            }
+            self.unmasked = piece.len() - used;
+            return Ok(used);
+        }
+    }
+
+    /// The part moves out.
+    pub(super) fn slide(&mut self, part: &[u8]) {
+        self.decoder.slide(part);
+    }
+
+    /// The message is whole: it must end where a block does.
+    pub(super) fn finish(&mut self, message: &[u8]) -> Result<(), ProtocolError> {
+        Ok(self.decoder.finish(message)?)
+    }
+
+    fn count(&mut self, progress: Progress) {
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        self.len = self.len.saturating_add(number(progress.written));
+        self.compressed_len = self.compressed_len.saturating_add(number(progress.read));
+    }
+}
+
+impl Connection {
+    /// Whether a part is at hand without more input.
+    pub(super) fn has_inflated(&self) -> bool {
+        let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
+        inflating.is_some_and(|inflating| inflating.is_pending())
+    }
+}

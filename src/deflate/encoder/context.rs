@@ -1,0 +1,131 @@
+//! What later messages may refer to.
+
+use alloc::vec::Vec;
+
+use crate::deflate::encoder::finder::{Finder, Text};
+use crate::deflate::window_bits::WindowBits;
+
+/// The last bytes of a stream of messages, and where to find what in them.
+///
+/// Everything grows by doubling as bytes come, up to the window's size.
+#[derive(Debug)]
+pub(super) struct Context {
+    /// At most one and a half times `size`: it moves down by at least half of that.
+    history: Vec<u8>,
+    /// The position of the history's first byte.
+    base: u16,
+    /// The window that there is memory for.
+    size: usize,
+    window: WindowBits,
+    finder: Finder,
+}
+
+impl Context {
+    pub(super) const fn new(window: WindowBits) -> Self {
+        Self { history: Vec::new(), base: 0, size: 0, window, finder: Finder::EMPTY }
+    }
+
+    /// Makes room for `len` more bytes, or for a whole window if they are more.
+    pub(super) fn grow(&mut self, len: usize) {
+        let needed = self.history.len().saturating_add(len);
+        let mut size = self.size.max(WindowBits::MIN.len());
+        while size < self.window.len() && needed > size + size / 2 {
+            size *= 2;
+        }
+        if size != self.size {
+            self.size = size;
+            self.history.reserve_exact(size + size / 2 - self.history.len());
+            self.finder = Finder::EMPTY;
+            self.finder.fit(size);
+            self.reindex();
+        }
+    }
+
+    /// Appends bytes and returns where they begin in the history; `None` if they are too many.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.history.len() + bytes.len() > self.size + self.size / 2 {
+            if bytes.len() > self.size / 2 {
+                return None;
+            }
+            self.cut(self.size);
+        }
+        let at = self.history.len();
+        self.history.extend_from_slice(bytes);
+        Some(at)
+    }
+
+    /// Undoes [`append`](Self::append).
+    pub(super) fn truncate(&mut self, at: usize) {
+        self.history.truncate(at);
+    }
+
+    /// Takes the place of [`append`](Self::append) if bytes are too many for it.
+    pub(super) fn replace(&mut self, bytes: &[u8]) {
+        let tail = bytes.get(bytes.len().saturating_sub(self.size)..).unwrap_or_default();
+        self.cut(self.size - tail.len());
+        self.skip(bytes.len() - tail.len());
+        self.history.extend_from_slice(tail);
+    }
+
+    /// Forgets all bytes.
+    pub(super) fn forget(&mut self) {
+        self.cut(0);
+    }
+
+    /// Takes all places of the history into the finder's tables again.
+    pub(super) fn reindex(&mut self) {
+        let text = Text { bytes: &self.history, base: self.base, window: self.window.len() };
+        self.finder.insert(text, 0, self.history.len());
+    }
+
+    /// Appends bytes that nobody looks for matches in.
+    pub(super) fn follow(&mut self, bytes: &[u8]) {
+        self.grow(bytes.len());
+        if let Some(at) = self.append(bytes) {
+            let text = Text { bytes: &self.history, base: self.base, window: self.window.len() };
+            self.finder.insert(text, at, self.history.len());
+        } else {
+            self.replace(bytes);
+            self.reindex();
+        }
+    }
+
+    /// Returns whether some of the bytes are in the history, from a sample.
+    pub(super) fn knows(&self, bytes: &[u8]) -> bool {
+        let text = Text { bytes: &self.history, base: self.base, window: self.window.len() };
+        !self.history.is_empty()
+            && (0..PROBES).any(|n| {
+                let place = bytes.get(bytes.len() / PROBES * n..);
+                place
+                    .and_then(|place| place.first_chunk())
+                    .is_some_and(|&four| self.finder.knows(text, four))
+            })
+    }
+
+    /// The finder, and the history as a text.
+    pub(super) fn parts(&mut self) -> (&mut Finder, Text<'_>) {
+        (
+            &mut self.finder,
+            Text { bytes: &self.history, base: self.base, window: self.window.len() },
+        )
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.history.capacity() + self.finder.capacity()
+    }
+
+    /// Keeps only the last `len` bytes.
+    fn cut(&mut self, len: usize) {
+        let old = self.history.len().saturating_sub(len);
+        self.history.drain(..old);
+        self.skip(old);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "positions are modulo 2^16")]
+    fn skip(&mut self, bytes: usize) {
+        self.base = self.base.wrapping_add(bytes as u16);
+    }
+}
+
+/// At how many places noise is looked up in the history.
+const PROBES: usize = 8;

@@ -1,0 +1,232 @@
+//! The parameters of permessage-deflate, read and written
+//! ([RFC 7692 section 7.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.1)).
+
+use core::fmt;
+
+use crate::deflate::agreement::Direction;
+use crate::deflate::window_bits::WindowBits;
+use crate::error::ExtensionError;
+use crate::http1::lists::{List, Part, Value};
+
+const EXTENSION: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// The parameters of one offer or answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    pub(crate) server_no_context_takeover: bool,
+    pub(crate) client_no_context_takeover: bool,
+    pub(crate) server_max_window_bits: Bits,
+    pub(crate) client_max_window_bits: Bits,
+}
+
+/// A parameter that limits a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bits {
+    #[default]
+    Absent,
+    /// Without a value.
+    Bare,
+    Value(WindowBits),
+}
+
+impl Bits {
+    const fn limit(self) -> WindowBits {
+        match self {
+            // RFC 7692 7.1.2: without the parameter up to 32,768 bytes.
+            Self::Absent | Self::Bare => WindowBits::MAX,
+            Self::Value(bits) => bits,
+        }
+    }
+
+    fn write(self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => Ok(()),
+            Self::Bare => write!(f, "; {name}"),
+            Self::Value(bits) => write!(f, "; {name}={}", bits.get()),
+        }
+    }
+}
+
+impl Parameters {
+    /// Adds a parameter as it was read.
+    fn add(&mut self, name: &[u8], value: Option<Value<'_>>) -> Result<(), ExtensionError> {
+        // Names are compared as they are.
+        if name == SERVER_NO_CONTEXT_TAKEOVER.as_bytes() {
+            set_flag(&mut self.server_no_context_takeover, SERVER_NO_CONTEXT_TAKEOVER, value)
+        } else if name == CLIENT_NO_CONTEXT_TAKEOVER.as_bytes() {
+            set_flag(&mut self.client_no_context_takeover, CLIENT_NO_CONTEXT_TAKEOVER, value)
+        } else if name == SERVER_MAX_WINDOW_BITS.as_bytes() {
+            set_bits(&mut self.server_max_window_bits, SERVER_MAX_WINDOW_BITS, value)
+        } else if name == CLIENT_MAX_WINDOW_BITS.as_bytes() {
+            set_bits(&mut self.client_max_window_bits, CLIENT_MAX_WINDOW_BITS, value)
+        } else {
+            Err(ExtensionError::UnknownParameter)
+        }
+    }
+
+    /// Whether it may be the answer to an offer (RFC 7692 7.1).
+    pub(crate) fn correspond(&self, offer: Self) -> Result<(), ExtensionError> {
+        for (name, bits) in [
+            (SERVER_MAX_WINDOW_BITS, self.server_max_window_bits),
+            (CLIENT_MAX_WINDOW_BITS, self.client_max_window_bits),
+        ] {
+            if bits == Bits::Bare {
+                return Err(ExtensionError::InvalidValue(name));
+            }
+        }
+        if offer.server_no_context_takeover && !self.server_no_context_takeover {
+            return Err(ExtensionError::NotGranted(SERVER_NO_CONTEXT_TAKEOVER));
+        }
+        if self.server_max_window_bits.limit() > offer.server_max_window_bits.limit() {
+            return Err(ExtensionError::NotGranted(SERVER_MAX_WINDOW_BITS));
+        }
+        if self.client_max_window_bits != Bits::Absent
+            && offer.client_max_window_bits == Bits::Absent
+        {
+            return Err(ExtensionError::UnofferedParameter(CLIENT_MAX_WINDOW_BITS));
+        }
+        Ok(())
+    }
+
+    /// What holds for the server's messages, if this is the answer.
+    pub(crate) const fn server(&self) -> Direction {
+        Direction {
+            window_bits: self.server_max_window_bits.limit(),
+            context_takeover: !self.server_no_context_takeover,
+        }
+    }
+
+    /// What holds for the client's messages, if this is the answer.
+    pub(crate) const fn client(&self) -> Direction {
+        Direction {
+            window_bits: self.client_max_window_bits.limit(),
+            context_takeover: !self.client_no_context_takeover,
+        }
+    }
+}
+
+impl fmt::Display for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXTENSION)?;
+        for (name, present) in [
+            (SERVER_NO_CONTEXT_TAKEOVER, self.server_no_context_takeover),
+            (CLIENT_NO_CONTEXT_TAKEOVER, self.client_no_context_takeover),
+        ] {
+            if present {
+                write!(f, "; {name}")?;
+            }
+        }
+        self.server_max_window_bits.write(SERVER_MAX_WINDOW_BITS, f)?;
+        self.client_max_window_bits.write(CLIENT_MAX_WINDOW_BITS, f)
+    }
+}
+
+/// A parameter that is there or not.
+fn set_flag(
+    flag: &mut bool,
+    name: &'static str,
+    value: Option<Value<'_>>,
+) -> Result<(), ExtensionError> {
+    // RFC 7692 7.1.1: it has no value.
+    if value.is_some() {
+        return Err(ExtensionError::InvalidValue(name));
+    }
+    if core::mem::replace(flag, true) {
+        return Err(ExtensionError::DuplicateParameter(name));
+    }
+    Ok(())
+}
+
+/// A parameter that limits a window.
+fn set_bits(
+    bits: &mut Bits,
+    name: &'static str,
+    value: Option<Value<'_>>,
+) -> Result<(), ExtensionError> {
+    let new = match value {
+        None => Bits::Bare,
+        Some(value) => Bits::Value(window_bits(value).ok_or(ExtensionError::InvalidValue(name))?),
+    };
+    if core::mem::replace(bits, new) != Bits::Absent {
+        return Err(ExtensionError::DuplicateParameter(name));
+    }
+    Ok(())
+}
+
+/// RFC 7692 7.1.2: a decimal integer from 8 to 15, without leading zeros.
+fn window_bits(value: Value<'_>) -> Option<WindowBits> {
+    let mut digits = value.bytes();
+    let bits = match (digits.next(), digits.next(), digits.next()) {
+        (Some(digit @ b'8'..=b'9'), None, _) => digit - b'0',
+        (Some(b'1'), Some(digit @ b'0'..=b'5'), None) => 10 + (digit - b'0'),
+        _ => return None,
+    };
+    WindowBits::new(bits)
+}
+
+/// One member of the list of extensions.
+pub(crate) struct Element {
+    pub(crate) is_deflate: bool,
+    parameters: Parameters,
+    /// What was found first to be wrong with its parameters.
+    error: Option<ExtensionError>,
+}
+
+impl Element {
+    fn new(name: &[u8]) -> Self {
+        Self {
+            is_deflate: name == EXTENSION.as_bytes(),
+            parameters: Parameters::default(),
+            error: None,
+        }
+    }
+
+    fn add(&mut self, name: &[u8], value: Option<Value<'_>>) {
+        if self.is_deflate && self.error.is_none() {
+            self.error = self.parameters.add(name, value).err();
+        }
+    }
+
+    pub(crate) fn parameters(&self) -> Result<Parameters, ExtensionError> {
+        match self.error {
+            Some(error) => Err(error),
+            None if self.is_deflate => Ok(self.parameters),
+            None => Err(ExtensionError::Unoffered),
+        }
+    }
+}
+
+/// Reads the one list that lies in all the lines.
+pub(crate) fn read_elements<'l, I>(
+    lines: I,
+    mut each: impl FnMut(&Element),
+) -> Result<(), ExtensionError>
+where
+    I: IntoIterator<Item = &'l [u8]>,
+{
+    let (mut list, mut present) = (List::default(), false);
+    for line in lines {
+        present = true;
+        let mut element: Option<Element> = None;
+        let read = list.read_extensions(line, |part| match part {
+            Part::Extension(name) => {
+                if let Some(whole) = element.replace(Element::new(name)) {
+                    each(&whole);
+                }
+            }
+            Part::Parameter(name, value) => {
+                if let Some(element) = &mut element {
+                    element.add(name, value);
+                }
+            }
+        });
+        read.map_err(|_| ExtensionError::Grammar)?;
+        element.iter().for_each(&mut each);
+    }
+    // RFC 6455 9.1: a list has one member at least.
+    if present && list.members() == 0 { Err(ExtensionError::Grammar) } else { Ok(()) }
+}

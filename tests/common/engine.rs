@@ -1,0 +1,367 @@
+//! The engine of permessage-deflate as a connection drives it, every promise of it checked on the
+//! way; and all inflaters beside each other.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    clippy::indexing_slicing,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test helper: every file uses a part of it, and a panic is a failed test"
+)]
+
+use bytes::BytesMut;
+use sansocket::deflate::{Corrupt, Decoder, Encoder, Level, Wants, WindowBits};
+
+use super::codecs::{Refused, TAIL, miniz, naive, zlib};
+
+pub fn window(bits: u8) -> WindowBits {
+    WindowBits::new(bits).unwrap()
+}
+
+pub const LEVELS: [Level; 3] = [Level::Fast, Level::Balanced, Level::Best];
+
+/// How a message comes and goes: each number is asked for when it is needed.
+pub trait Cuts {
+    /// How much of `left` bytes the next input has.
+    fn input(&mut self, left: usize) -> usize;
+    /// How much room there is next; 0 is none.
+    fn room(&mut self) -> usize;
+    /// Whether what is there moves out first.
+    fn slides(&mut self) -> bool;
+}
+
+/// In one piece, with room for anything.
+pub struct Whole;
+
+impl Cuts for Whole {
+    fn input(&mut self, left: usize) -> usize {
+        left
+    }
+
+    fn room(&mut self) -> usize {
+        1 << 17
+    }
+
+    fn slides(&mut self) -> bool {
+        false
+    }
+}
+
+/// Anything, from 0 to a few hundred bytes, out of a small generator.
+pub struct Random(pub u32);
+
+impl Random {
+    pub fn below(&mut self, n: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) % n
+    }
+}
+
+impl Cuts for Random {
+    fn input(&mut self, left: usize) -> usize {
+        let most = [1, 3, 20, 400][self.below(4) as usize];
+        (self.below(most + 1) as usize).min(left)
+    }
+
+    fn room(&mut self) -> usize {
+        let most = [1, 2, 9, 70, 600, 5000][self.below(6) as usize];
+        self.below(most + 1) as usize
+    }
+
+    fn slides(&mut self) -> bool {
+        self.below(9) == 0
+    }
+}
+
+/// Inflates a message of at most `most` bytes by ours; `None` if it is longer.
+pub fn inflate(
+    decoder: &mut Decoder,
+    payload: &[u8],
+    cuts: &mut impl Cuts,
+    most: usize,
+) -> Result<Option<Vec<u8>>, Corrupt> {
+    let mut out = Vec::new();
+    let mut message = Vec::new();
+    let mut at = 0;
+    let mut rest = payload;
+    // What it had of the input when it asked for room, of which it can make another byte.
+    let mut held = None;
+    loop {
+        let (piece, _) = rest.split_at(cuts.input(rest.len()).min(rest.len()));
+        let step = decoder.inflate(piece, &mut message, at);
+        let step = match step {
+            Ok(step) => step,
+            Err(corrupt) => {
+                // Once corrupt, always corrupt.
+                assert_eq!(decoder.inflate(&[], &mut [0; 8], 0), Err(corrupt));
+                assert_eq!(decoder.finish(&[]), Err(corrupt));
+                return Err(corrupt);
+            }
+        };
+        assert!(step.read <= piece.len() && step.written <= message.len() - at, "{step:?}");
+        if held.is_some_and(|held| held > 0 && piece.len() >= held) && at < message.len() {
+            assert!(step.written > 0, "it asked for room");
+        }
+        at += step.written;
+        rest = &rest[step.read..];
+        match step.wants {
+            Wants::Input => {
+                assert_eq!(step.read, piece.len(), "input was left");
+                held = None;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            Wants::Room => {
+                assert_eq!(at, message.len(), "there was room");
+                held = Some(piece.len() - step.read);
+            }
+            _ => panic!("a new want"),
+        }
+        if at == message.len() {
+            if out.len() + at > most {
+                return Ok(None);
+            }
+            if at > 0 && cuts.slides() {
+                decoder.slide(&message[..at]);
+                out.extend_from_slice(&message[..at]);
+                message.clear();
+                at = 0;
+            }
+            // What stands in the room must not matter.
+            message.resize(at + cuts.room(), 0xa5);
+        }
+    }
+    if let Err(corrupt) = decoder.finish(&message[..at]) {
+        assert_eq!(decoder.inflate(&[0], &mut [0; 8], 0), Err(corrupt));
+        return Err(corrupt);
+    }
+    out.extend_from_slice(&message[..at]);
+    Ok(if out.len() > most { None } else { Some(out) })
+}
+
+/// A message by zlib, with its output taken in pieces that `room` gives, up to the end of the input or
+/// of a last block: how much it took with the tail, and what came out.
+pub fn by_zlib(
+    inflater: &mut zlib::Inflater,
+    payload: &[u8],
+    mut room: impl FnMut() -> usize,
+) -> Result<(Vec<u8>, Rest), Refused> {
+    let input = [payload, &TAIL].concat();
+    let (mut out, mut read) = (Vec::new(), 0);
+    let mut piece = [0; 64];
+    loop {
+        let room = room().clamp(1, 64);
+        let step = inflater.inflate(&input[read..], &mut piece[..room])?;
+        read += step.read;
+        out.extend_from_slice(&piece[..step.written]);
+        if step.ended {
+            return Ok((out, Rest::Last(input.len() - read)));
+        }
+        // With room left there is nothing more to come.
+        if step.written < room && read == input.len() {
+            return Ok((out, Rest::None));
+        }
+    }
+}
+
+/// A message by miniz_oxide, likewise.
+pub fn by_miniz(
+    inflater: &mut miniz::Inflater,
+    payload: &[u8],
+) -> Result<(Vec<u8>, Rest), Refused> {
+    let input = [payload, &TAIL].concat();
+    let mut out = Vec::new();
+    let step = inflater.inflate(&input, &mut out)?;
+    let rest = if step.ended { Rest::Last(input.len() - step.read) } else { Rest::None };
+    Ok((out, rest))
+}
+
+/// Where an inflater stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// At the end of the input.
+    None,
+    /// At the end of a last block, with so many bytes left.
+    Last(usize),
+}
+
+/// How another inflater's verdict compares to ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    BothAccept,
+    BothRefuse,
+    /// It stops at a last block; what it has got is where ours begins.
+    StopsAtLastBlock,
+    /// It takes a message that ends in the middle of something: it waits for more.
+    TakesAnOpenEnd,
+    /// It takes a reference to before the first byte.
+    TakesTooFar,
+    /// It takes a set of codes without the end of the block, or one code that leaves others free.
+    TakesOddCodes,
+}
+
+/// Panics where the difference has no known reason.
+pub fn judge(
+    who: &str,
+    payload: &[u8],
+    model: &Result<Vec<u8>, naive::Why>,
+    seen: naive::Seen,
+    it: Result<(Vec<u8>, Rest), Refused>,
+) -> Verdict {
+    match (model, it) {
+        (Ok(model), Ok((bytes, Rest::None))) => {
+            assert!(*model == bytes, "{who} {payload:02x?}");
+            Verdict::BothAccept
+        }
+        (Err(naive::Why::TooFar), Ok(_)) if who == "miniz" => Verdict::TakesTooFar,
+        (Err(naive::Why::Codes), Ok(_)) if who == "miniz" => Verdict::TakesOddCodes,
+        (_, Ok((bytes, Rest::Last(_)))) => {
+            assert!(seen.last && bytes.len() <= seen.written, "{who} {model:?} {payload:02x?}");
+            assert!(model.as_ref().is_ok_and(|model| model.starts_with(&bytes)) || model.is_err());
+            Verdict::StopsAtLastBlock
+        }
+        (Err(naive::Why::End), Ok(_)) => Verdict::TakesAnOpenEnd,
+        (Err(_), Err(Refused)) => Verdict::BothRefuse,
+        (model, it) => panic!("{who} {it:?}, the model {model:?}: {payload:02x?}"),
+    }
+}
+
+/// Everybody who can inflate with exactly the window, for one direction of one connection.
+pub struct Inflaters {
+    takeover: bool,
+    zlib: zlib::Inflater,
+    miniz: miniz::Inflater,
+    naive: naive::Inflater,
+    ours: Decoder,
+    random: Random,
+}
+
+impl Inflaters {
+    pub fn new(window_bits: u8, takeover: bool) -> Self {
+        Self {
+            takeover,
+            zlib: zlib::Inflater::new(window_bits),
+            miniz: miniz::Inflater::new(window_bits),
+            naive: naive::Inflater::new(window_bits, takeover),
+            ours: Decoder::new(window(window_bits), takeover),
+            random: Random(u32::from(window_bits)),
+        }
+    }
+
+    /// All of them make `message` of the payload. It must be without BFINAL.
+    #[track_caller]
+    pub fn expect(&mut self, payload: &[u8], message: &[u8]) {
+        self.expect_by_others(payload, message);
+        let ours = inflate(&mut self.ours, payload, &mut self.random, message.len());
+        assert!(ours == Ok(Some(message.to_vec())), "ours: {:?}", head(&ours));
+    }
+
+    /// All but ours.
+    #[track_caller]
+    pub fn expect_by_others(&mut self, payload: &[u8], message: &[u8]) {
+        let naive = self.naive.message(payload);
+        assert!(naive.as_deref() == Ok(message), "naive: {:?}", head(&naive));
+        let random = &mut self.random;
+        // A window violation shows only where little is written at once.
+        let step = 1 + random.below(64) as usize;
+        let zlib = by_zlib(&mut self.zlib, payload, || step);
+        assert!(zlib == Ok((message.to_vec(), Rest::None)), "zlib: {:?}", head(&zlib));
+        let miniz = by_miniz(&mut self.miniz, payload);
+        assert!(miniz == Ok((message.to_vec(), Rest::None)), "miniz: {:?}", head(&miniz));
+        if !self.takeover {
+            self.zlib.reset();
+            self.miniz.reset();
+        }
+    }
+}
+
+fn head(value: &impl core::fmt::Debug) -> String {
+    format!("{value:?}").chars().take(300).collect()
+}
+
+/// Compresses a whole message; `None` if it is to be sent plain.
+pub fn compress(encoder: &mut Encoder, message: &[u8]) -> Option<Vec<u8>> {
+    // What stands there already must stay.
+    let mut out = BytesMut::from(&b"before"[..]);
+    let taken = encoder.message(message, &mut out);
+    assert!(out.starts_with(b"before"));
+    let payload = out.split_off(6);
+    if !taken {
+        assert!(payload.is_empty(), "an undone message left something");
+        return None;
+    }
+    assert!(payload.len() < message.len(), "{} of {}", payload.len(), message.len());
+    Some(payload.to_vec())
+}
+
+/// One direction of a connection: our encoder, and everybody's inflater at the other side.
+pub struct Connection {
+    bits: u8,
+    level: Level,
+    takeover: bool,
+    encoder: Encoder,
+    inflaters: Inflaters,
+}
+
+impl Connection {
+    pub fn new(bits: u8, level: Level, takeover: bool) -> Self {
+        Self {
+            bits,
+            level,
+            takeover,
+            encoder: Encoder::new(window(bits), level, takeover),
+            inflaters: Inflaters::new(bits, takeover),
+        }
+    }
+
+    /// Sends a whole message; false if it went plain.
+    #[track_caller]
+    pub fn whole(&mut self, message: &[u8]) -> bool {
+        self.payload(message).is_some()
+    }
+
+    #[track_caller]
+    pub fn payload(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let payload = compress(&mut self.encoder, message)?;
+        self.inflaters.expect(&payload, message);
+        Some(payload)
+    }
+
+    /// Sends one message in parts.
+    #[track_caller]
+    pub fn parts(&mut self, parts: &[&[u8]]) {
+        let mut payload = BytesMut::from(&b"before"[..]);
+        for (index, part) in parts.iter().enumerate() {
+            self.encoder.part(part, index + 1 == parts.len(), &mut payload);
+        }
+        assert!(payload.starts_with(b"before"));
+        self.inflaters.expect(&payload[6..], &parts.concat());
+    }
+
+    /// Sends a message that another encoder has compressed, without references to what was before.
+    #[track_caller]
+    pub fn follow(&mut self, message: &[u8]) {
+        let mut elsewhere = Encoder::new(window(self.bits), self.level, false);
+        if let Some(payload) = compress(&mut elsewhere, message) {
+            self.inflaters.expect(&payload, message);
+            self.encoder.follow(message);
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.encoder.clear();
+    }
+
+    /// The heap of both sides.
+    pub fn capacity(&self) -> (usize, usize) {
+        (self.encoder.capacity(), self.inflaters.ours.capacity())
+    }
+}

@@ -1,0 +1,224 @@
+//! permessage-deflate through the adapters: parts that wait without any bytes at hand, reading into a
+//! buffer, owned messages, halves.
+#![cfg(all(feature = "deflate", feature = "tokio"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod common;
+
+use core::time::Duration;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use common::deflate::Terms;
+use futures_util::{SinkExt, StreamExt};
+use sansocket::{
+    CloseCode, Compress, Config, ConfigBuilder, Connection, Data, Delivery, Entropy, Event,
+    Instant, Message, MessageKind, Role, SendOptions,
+};
+
+const SECONDS_10: Duration = Duration::from_secs(10);
+
+fn preset(role: Role) -> ConfigBuilder {
+    match role {
+        Role::Server => Config::server(),
+        Role::Client => Config::client(Entropy::os()),
+    }
+}
+
+fn connection(role: Role, delivery: Delivery) -> Connection {
+    let config = preset(role).delivery(delivery).build().unwrap();
+    Connection::new(role, &config, &Terms::default().negotiated(role), Instant::now())
+}
+
+/// Much shorter when compressed.
+fn long_text(n: usize) -> String {
+    (0..n).map(|i| format!("line {} of a text that says the same again\n", i / 100)).collect()
+}
+
+mod on_tokio {
+    use sansocket::tokio::WebSocket;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn pair(delivery: Delivery) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+        let (a, b) = duplex(1 << 20);
+        (
+            WebSocket::from_connection(a, connection(Role::Client, delivery), &[]),
+            WebSocket::from_connection(b, connection(Role::Server, delivery), &[]),
+        )
+    }
+
+    #[tokio::test]
+    async fn inflated_parts_come_without_more_bytes() {
+        let (mut client, mut server) = pair(Delivery::Parts);
+        for text in [long_text(30_000), long_text(10), long_text(30_000)] {
+            client.send_text(&text).unwrap();
+            client.flush().await.unwrap();
+            let (mut all, mut parts) = (String::new(), 0);
+            loop {
+                // Nothing more comes: a part that waits must not need it.
+                let (event, mut reply) =
+                    timeout(SECONDS_10, server.read()).await.unwrap().unwrap().unwrap();
+                let Event::Part { data: Data::Text(part), start, end } = event else {
+                    panic!("{event:?}");
+                };
+                assert!(part.len() <= 16 << 10);
+                assert_eq!(start, parts == 0);
+                all.push_str(part);
+                parts += 1;
+                let echo = Data::Text(part);
+                reply.send_part(echo, end, SendOptions::new()).unwrap();
+                if end {
+                    break;
+                }
+            }
+            assert!(all == text);
+            server.flush().await.unwrap();
+            let mut echoed = String::new();
+            loop {
+                let (event, _) =
+                    timeout(SECONDS_10, client.read()).await.unwrap().unwrap().unwrap();
+                let Event::Part { data: Data::Text(part), end, .. } = event else {
+                    panic!("{event:?}");
+                };
+                echoed.push_str(part);
+                if end {
+                    break;
+                }
+            }
+            assert!(echoed == text);
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_are_read_into_a_buffer() {
+        for delivery in [Delivery::Whole, Delivery::Parts] {
+            let (mut client, mut server) = pair(delivery);
+            let text = long_text(3000);
+            client.send_text(&text).unwrap();
+            client.flush().await.unwrap();
+            let (mut all, mut buffer) = (Vec::new(), vec![0; 1000]);
+            loop {
+                let read = timeout(SECONDS_10, server.read_into(&mut buffer));
+                let received = read.await.unwrap().unwrap().unwrap();
+                assert_eq!(received.kind, MessageKind::Text);
+                all.extend_from_slice(&buffer[..received.len]);
+                if received.end_of_message {
+                    break;
+                }
+            }
+            assert!(all == text.as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn owned_messages_and_halves() {
+        let (client, server) = pair(Delivery::Whole);
+        let mut client = client.into_messages();
+        let (mut reader, sender) = server.split();
+        let echo = tokio::spawn(async move {
+            while let Some((event, _)) = reader.read().await.unwrap() {
+                match event {
+                    Event::Text(text) => {
+                        let never = SendOptions::new().compress(Compress::Never);
+                        sender.send(Data::Text(text), never).await.unwrap();
+                    }
+                    Event::Binary(bytes) => sender.send_binary(bytes).await.unwrap(),
+                    _ => {}
+                }
+            }
+        });
+        for i in 0..20 {
+            for message in [
+                Message::Text(long_text(i * 50).into()),
+                Message::Binary(long_text(i).into_bytes().into()),
+            ] {
+                client.send(message.clone()).await.unwrap();
+                let back = timeout(SECONDS_10, client.next()).await.unwrap().unwrap().unwrap();
+                assert_eq!(back, message);
+            }
+        }
+        client.close().await.unwrap();
+        timeout(SECONDS_10, echo).await.unwrap().unwrap();
+    }
+}
+
+mod on_threads {
+    use sansocket::blocking::WebSocket;
+
+    use super::*;
+
+    fn pair(delivery: Delivery) -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let a = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (b, _) = listener.accept().unwrap();
+        for stream in [&a, &b] {
+            stream.set_read_timeout(Some(SECONDS_10)).unwrap();
+        }
+        (
+            WebSocket::from_connection(a, connection(Role::Client, delivery), &[]),
+            WebSocket::from_connection(b, connection(Role::Server, delivery), &[]),
+        )
+    }
+
+    #[test]
+    fn inflated_parts_and_buffers() {
+        let (mut client, mut server) = pair(Delivery::Parts);
+        let texts = [long_text(30_000), long_text(10), long_text(30_000)];
+        let expected = texts.clone();
+        let sender = thread::spawn(move || {
+            for text in texts {
+                client.send_text(&text).unwrap();
+                client.flush().unwrap();
+            }
+            client.close(CloseCode::NORMAL, "").unwrap();
+        });
+        let mut buffer = vec![0; 5000];
+        for text in expected {
+            let mut all = Vec::new();
+            loop {
+                let received = server.read_into(&mut buffer).unwrap().unwrap();
+                all.extend_from_slice(&buffer[..received.len]);
+                if received.end_of_message {
+                    break;
+                }
+            }
+            assert!(all == text.as_bytes());
+        }
+        assert!(server.read_into(&mut buffer).unwrap().is_none());
+        sender.join().unwrap();
+    }
+
+    #[test]
+    fn an_echo_of_whole_messages() {
+        let (mut client, mut server) = pair(Delivery::Whole);
+        let echo = thread::spawn(move || {
+            while let Some((event, mut reply)) = server.read().unwrap() {
+                match event {
+                    Event::Text(text) => reply.send_text(text).unwrap(),
+                    Event::Binary(bytes) => reply.send_binary(bytes).unwrap(),
+                    _ => {}
+                }
+            }
+        });
+        for i in 0..50 {
+            let text = long_text(i * i);
+            client.send_text(&text).unwrap();
+            client.flush().unwrap();
+            let (event, _) = client.read().unwrap().unwrap();
+            assert!(event == Event::Text(&text));
+        }
+        client.close(CloseCode::NORMAL, "").unwrap();
+        echo.join().unwrap();
+    }
+}

@@ -1,0 +1,91 @@
+//! What one connection has carried never shows on another, and never after it was forgotten: windows
+//! and tables are used again.
+
+use sansocket::deflate::Decoder;
+
+use crate::bit_writer::{BitWriter, Code};
+use crate::codecs::{Flush, TAIL, zlib};
+use crate::corpus::{Kind, messages};
+use crate::engine::{Whole, inflate, window};
+
+/// A message that begins with a copy from `distance` bytes before its first.
+fn copy_from(distance: u16) -> Vec<u8> {
+    let (literals, distances) = (Code::fixed(), Code::fixed_distances());
+    BitWriter::new()
+        .block(false, 1)
+        .copy(&literals, &distances, 40, distance)
+        .symbol(&literals, 256)
+        .end()
+}
+
+/// Fills a decoder's window with what nobody else may see.
+fn fill(decoder: &mut Decoder, bits: u8) {
+    let mut deflater = zlib::Deflater::new(6, bits.max(9));
+    let mut out = vec![0; 80_000];
+    for message in messages(Kind::Chat, 4096, 10, 77) {
+        let len = deflater.compress(&message, &mut out, Flush::Sync);
+        let payload = &out[..len - TAIL.len()];
+        // Its distances fit 8 bits at 9 bits, too.
+        assert_eq!(inflate(decoder, payload, &mut Whole, 4096).unwrap().as_ref(), Some(&message));
+    }
+}
+
+const DISTANCES: [u16; 8] = [1, 2, 40, 200, 256, 511, 4096, 32_768];
+
+#[test]
+fn a_new_decoder_knows_nothing() {
+    for bits in 8..=15 {
+        for takeover in [true, false] {
+            for distance in DISTANCES {
+                let mut before = Decoder::new(window(bits), true);
+                fill(&mut before, bits);
+                drop(before);
+                let mut decoder = Decoder::new(window(bits), takeover);
+                let got = inflate(&mut decoder, &copy_from(distance), &mut Whole, 100);
+                assert!(got.is_err(), "{bits} {takeover} {distance}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_takeover_nothing_is_known_of_the_last_message() {
+    for bits in 8..=15 {
+        for distance in DISTANCES {
+            let mut decoder = Decoder::new(window(bits), false);
+            let mut deflater = zlib::Deflater::new(6, bits.max(9));
+            let mut out = vec![0; 10_000];
+            let message = &messages(Kind::Html, 4096, 1, 78)[0];
+            let len = deflater.compress(message, &mut out, Flush::Sync);
+            let payload = &out[..len - TAIL.len()];
+            assert_eq!(
+                inflate(&mut decoder, payload, &mut Whole, 4096).unwrap().as_ref(),
+                Some(message)
+            );
+            let got = inflate(&mut decoder, &copy_from(distance), &mut Whole, 100);
+            assert!(got.is_err(), "{bits} {distance}");
+        }
+    }
+}
+
+/// With the room full of secrets, they are not taken for history.
+#[test]
+fn the_room_is_not_history() {
+    for distance in DISTANCES {
+        let mut decoder = Decoder::new(window(15), true);
+        let mut room = vec![0x5e; 100_000];
+        assert!(decoder.inflate(&copy_from(distance), &mut room, 0).is_err());
+    }
+}
+
+/// As far as the last message reaches, and not one byte further.
+#[test]
+fn as_far_as_the_messages_reach() {
+    let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    for distance in 1..=7 {
+        let mut decoder = Decoder::new(window(8), true);
+        assert_eq!(inflate(&mut decoder, &hello, &mut Whole, 5), Ok(Some(b"Hello".to_vec())));
+        let got = inflate(&mut decoder, &copy_from(distance), &mut Whole, 100);
+        assert_eq!(got.is_ok(), distance <= 5, "{distance}");
+    }
+}

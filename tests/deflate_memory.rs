@@ -1,0 +1,245 @@
+//! What compression allocates, counted: nothing before it is used, what its window needs while it is
+//! kept, nothing without context takeover, and no more than the limit for a bomb.
+
+#![cfg(all(feature = "deflate", feature = "std"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
+#[path = "common/alloc.rs"]
+mod alloc;
+mod common;
+
+use alloc::{Counting, count};
+use bytes::BytesMut;
+use common::deflate::{Foreign, Terms, compressed, payload};
+use common::frame::{self, BINARY};
+use common::{BOTH, End, Frame, at_ms, preset};
+use sansocket::{
+    Config, Connection, Data, Delivery, Entropy, Event, Inbox, Input, LimitError, ProtocolError,
+    Role, SendOptions,
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
+
+/// Keys come from the thread's common block, as outside of tests: none lie in the connection.
+fn config(role: Role) -> Config {
+    match role {
+        Role::Server => Config::server().build().unwrap(),
+        Role::Client => Config::client(Entropy::os()).build().unwrap(),
+    }
+}
+
+/// The end's memory: the connection's, without inbox and output.
+fn settle(end: &mut End) {
+    end.inbox.shrink();
+    end.out = BytesMut::new();
+    end.events = Vec::new();
+}
+
+fn text(n: usize, len: usize) -> String {
+    let line = format!("{{\"n\":{n},\"user\":\"user {}\",\"value\":{}}} ", n * 7 % 13, n * n);
+    line.repeat(len / line.len() + 1)[..len].to_string()
+}
+
+/// What the thread keeps for all its connections is there before it is counted.
+fn warm_up() {
+    for role in BOTH {
+        let mut from = Terms::default().preset(role);
+        let mut to = Terms::default().preset(role.peer());
+        for len in [100, 100_000] {
+            from.conn.send_text(&text(1, len), &mut from.out).unwrap();
+            to.feed(&from.take_out()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn nothing_before_the_first_compressed_message() {
+    warm_up();
+    for role in BOTH {
+        let negotiated = Terms::default().negotiated(role);
+        let config = preset(role).build().unwrap();
+        let mut input = Frame::text("hello").to(role).bytes();
+        let mut out = BytesMut::with_capacity(1 << 12);
+        let mut inbox = Inbox::new();
+        // A client's keys are drawn before: a generator of its own has its block in the connection.
+        let role_has_keys = role == Role::Client;
+        let (conn, counted) = count(|| {
+            let mut conn = Connection::new(role, &config, &negotiated, at_ms(0));
+            let mut input = Input::new(at_ms(1), &mut input);
+            while let Some(event) = conn.receive(&mut input, &mut inbox, &mut out).unwrap() {
+                let Event::Text(text) = event else { panic!("{event:?}") };
+                if !role_has_keys {
+                    conn.send_text(text, &mut out).unwrap();
+                }
+            }
+            conn
+        });
+        assert_eq!((counted.live, counted.calls), (0, 0), "{role:?}");
+        drop(conn);
+    }
+}
+
+/// A connection's heap after it has sent and received `messages` of `len` bytes, both ways.
+fn heap(terms: Terms, role: Role, messages: usize, len: usize) -> isize {
+    let mut peer = terms.preset(role.peer());
+    let config = config(role);
+    let (end, _) = count(|| {
+        let mut end = terms.end(role, &config);
+        for n in 0..messages {
+            let text = text(n, len);
+            peer.conn.send_text(&text, &mut peer.out).unwrap();
+            end.feed(&peer.take_out()).unwrap();
+            end.conn.send_text(&text, &mut end.out).unwrap();
+            peer.feed(&end.take_out()).unwrap();
+            peer.events = Vec::new();
+        }
+        settle(&mut end);
+        end
+    });
+    let ((), after) = count(|| drop(end));
+    // What dropping it gives back is what it held.
+    -after.live
+}
+
+#[test]
+fn both_ways_with_context_takeover() {
+    warm_up();
+    for role in BOTH {
+        for (bits, most) in [(9, 4 << 10), (10, 8 << 10), (12, 45_000), (15, 240 << 10)] {
+            let most_of = |messages, len| heap(Terms::default().bits(bits), role, messages, len);
+            for (messages, len) in [(2000, 100), (50, 5000), (3, 300_000)] {
+                let heap = most_of(messages, len);
+                assert!(heap <= most, "{bits} bits, {messages} of {len} bytes: {heap} bytes");
+            }
+            // It grows with what has been carried.
+            let little = most_of(1, 100);
+            assert!(little < 4 << 10, "{bits} bits, one short message: {little} bytes");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_kept_without_context_takeover() {
+    warm_up();
+    for role in BOTH {
+        let terms = Terms::default().takeover(false);
+        for (messages, len) in [(1, 200), (100, 200), (3, 100_000)] {
+            let heap = heap(terms, role, messages, len);
+            assert_eq!(heap, 0, "{role:?}: bytes of heap");
+        }
+        // In parts, too, once the message is whole.
+        let config = config(role);
+        let mut end = terms.end(role, &config);
+        for (i, part) in [text(1, 1000), text(2, 1000), String::new()].iter().enumerate() {
+            end.conn.send_part(Data::Text(part), i == 2, SendOptions::new(), &mut end.out).unwrap();
+        }
+        settle(&mut end);
+        let ((), after) = count(|| drop(end));
+        assert_eq!(after.live, 0);
+    }
+}
+
+#[test]
+fn a_failed_or_closed_connection_keeps_nothing() {
+    warm_up();
+    for role in BOTH {
+        let mut end = Terms::default().preset(role);
+        let mut foreign = Foreign::new();
+        let message = text(1, 100_000);
+        let frame = compressed(BINARY, foreign.payload(message.as_bytes())).to(role);
+        end.feed(&frame.bytes()).unwrap();
+        end.conn.send_text(&message, &mut end.out).unwrap();
+        let ((), counted) = count(|| {
+            end.feed(&compressed(BINARY, [0x06]).to(role).bytes()).unwrap_err();
+            end.inbox.shrink();
+        });
+        assert!(counted.live < -50_000, "{}", counted.live);
+    }
+}
+
+/// Runs of zeros, as many as wanted, compressed.
+fn bomb(len: usize) -> Vec<u8> {
+    payload(&vec![0; len])
+}
+
+#[test]
+fn v9_a_bomb_stops_at_the_limit() {
+    warm_up();
+    let payload = bomb(50_000_000);
+    assert!(payload.len() < 60_000, "{} bytes", payload.len());
+    for role in BOTH {
+        for delivery in [Delivery::Whole, Delivery::Parts] {
+            let limit = 1 << 20;
+            let builder = preset(role).delivery(delivery).max_message_len(limit as u64);
+            let config = builder.build().unwrap();
+            let cut = payload.len() / 2;
+            let alone = compressed(BINARY, &payload).to(role).bytes();
+            let fragments = frame::bytes(&[
+                compressed(BINARY, &payload[..cut]).not_fin().to(role),
+                Frame::cont(&payload[cut..]).to(role),
+            ]);
+            for mut bytes in [alone, fragments] {
+                let mut end = Terms::default().end(role, &config);
+                let (error, counted) = count(|| {
+                    let mut input = Input::new(at_ms(1), &mut bytes);
+                    loop {
+                        match end.conn.receive(&mut input, &mut end.inbox, &mut end.out) {
+                            Ok(Some(Event::Part { .. })) => {}
+                            Ok(event) => panic!("{event:?}"),
+                            Err(error) => return error,
+                        }
+                    }
+                });
+                assert_eq!(error, TOO_LONG);
+                assert!(counted.live * 10 <= limit * 11, "{delivery:?}: {} bytes", counted.live);
+                // While it grows, the old and the new place may exist at once.
+                assert!(counted.peak <= limit * 2, "{delivery:?}: {} bytes", counted.peak);
+            }
+        }
+    }
+}
+
+#[test]
+fn v38_forty_bombs_at_once() {
+    warm_up();
+    let payload = bomb(4_000_000);
+    let limit = 256 << 10;
+    let config = preset(Role::Server).max_message_len(limit as u64).build().unwrap();
+    let frame = compressed(BINARY, &payload).to(Role::Server).bytes();
+    let mut ends: Vec<End> = (0..40).map(|_| Terms::default().end(Role::Server, &config)).collect();
+    let mut inputs = vec![frame; 40];
+    let ((), counted) = count(|| {
+        // All of them get a piece at a time.
+        let pieces = inputs[0].len().div_ceil(100);
+        let mut failed = 0;
+        for i in 0..pieces {
+            for (end, input) in ends.iter_mut().zip(&mut inputs) {
+                if end.conn.is_closed() {
+                    continue;
+                }
+                let piece = input.chunks_mut(100).nth(i).unwrap();
+                let mut input = Input::new(at_ms(1), piece);
+                if let Err(error) = end.conn.receive(&mut input, &mut end.inbox, &mut end.out) {
+                    assert_eq!(error, TOO_LONG);
+                    failed += 1;
+                }
+            }
+        }
+        assert_eq!(failed, 40);
+    });
+    // One at a time may exist twice while it grows.
+    assert!(counted.peak * 10 <= (40 + 1) * limit * 11, "{} bytes", counted.peak);
+    assert!(counted.live * 10 <= 40 * limit * 11, "{} bytes", counted.live);
+}
