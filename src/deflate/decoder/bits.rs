@@ -49,6 +49,12 @@ impl<'i> Bits<'i> {
         self.count += 8 * taken;
     }
 
+    /// Returns whether all input is taken.
+    #[inline(always)]
+    pub(super) const fn is_last(&self) -> bool {
+        self.input.is_empty()
+    }
+
     /// Takes input until there are at least 56 bits; false if the input has less than 8 bytes.
     #[inline(always)]
     pub(super) fn refill_at_once(&mut self) -> bool {
