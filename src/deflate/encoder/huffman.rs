@@ -8,9 +8,9 @@
 /// The code words of an alphabet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Code<const N: usize> {
-    /// Reversed, since Huffman codes are sent from their highest bit.
-    pub(super) words: [u16; N],
-    /// 0: the symbol isn't used.
+    /// Reversed, since Huffman codes are sent from their highest bit; the lengths from bit 16 on.
+    pub(super) words: [u32; N],
+    /// In bits; 0: the symbol isn't used.
     pub(super) lengths: [u8; N],
 }
 
@@ -91,7 +91,8 @@ impl<const N: usize> Code<N> {
             if length != 0 {
                 let word = next[length as usize];
                 next[length as usize] = word.wrapping_add(1);
-                self.words[symbol] = word.reverse_bits() >> (16 - length);
+                self.words[symbol] =
+                    (word.reverse_bits() >> (16 - length)) as u32 | (length as u32) << 16;
             }
             symbol += 1;
         }

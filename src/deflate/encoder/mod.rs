@@ -49,9 +49,9 @@ impl Encoder {
         }
         let start = out.len();
         scratch::with(|scratch| {
-            let mut job = Job::new(message, scratch, out);
+            let mut job = Job::new(message, self.level, scratch, out);
             if !self.context_takeover {
-                job.alone(self.window_bits.len(), self.level);
+                job.alone(self.window_bits.len());
                 return job.finish() - start < message.len();
             }
             self.context.grow(message.len());
@@ -76,7 +76,7 @@ impl Encoder {
     pub fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
         if !part.is_empty() || end {
             scratch::with(|scratch| {
-                let mut job = Job::new(part, scratch, out);
+                let mut job = Job::new(part, self.level, scratch, out);
                 if noise::is_noise(part) && !self.context.knows(part) {
                     job.stored();
                     self.context.follow(part);
