@@ -21,7 +21,21 @@ use crate::deflate::window_bits::WindowBits;
 
 /// Compresses the messages of one direction of one connection.
 ///
-/// No heap until the first message; without context takeover none between messages either.
+/// No heap until the first message; without context takeover none between messages either. What is
+/// needed only while a message is compressed is one for each thread under the feature `std`, else
+/// it lives as long as the call.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::deflate::{Encoder, Level, WindowBits};
+///
+/// let mut encoder = Encoder::new(WindowBits::MAX, Level::Balanced, true);
+/// let mut out = BytesMut::new();
+/// // It would be longer.
+/// assert!(!encoder.message(b"Hello", &mut out));
+/// assert!(encoder.message(b"Hello, hello, hello, hello", &mut out));
+/// assert!(out.len() < 20);
+/// ```
 #[derive(Debug)]
 pub struct Encoder {
     window_bits: WindowBits,
@@ -79,7 +93,11 @@ impl Encoder {
                 let mut job = Job::new(part, self.level, scratch, out);
                 if noise::is_noise(part) && !self.context.knows(part) {
                     job.stored();
-                    self.context.follow(part);
+                    if self.context_takeover || !end {
+                        self.context.follow(part);
+                    }
+                } else if end && !self.context_takeover && self.context.is_empty() {
+                    job.alone(self.window_bits.len());
                 } else {
                     self.context.grow(part.len());
                     let at = self.context.append(part);
