@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::deflate::encoder::finder::{Finder, Text};
+use crate::deflate::encoder::finder::Finder;
+use crate::deflate::encoder::text::Text;
+use crate::deflate::level::Level;
 use crate::deflate::window_bits::WindowBits;
 
 /// The last bytes of a stream of messages, and where to find what in them.
@@ -21,8 +23,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) const fn new(window: WindowBits) -> Self {
-        Self { history: Vec::new(), base: 0, size: 0, window, finder: Finder::EMPTY }
+    pub(super) const fn new(window: WindowBits, level: Level) -> Self {
+        Self { history: Vec::new(), base: 0, size: 0, window, finder: Finder::new(level) }
     }
 
     /// Makes room for `len` more bytes, or for a whole window if they are more.
@@ -35,7 +37,6 @@ impl Context {
         if size != self.size {
             self.size = size;
             self.history.reserve_exact(size + size / 2 - self.history.len());
-            self.finder = Finder::EMPTY;
             self.finder.fit(size);
             self.reindex();
         }
@@ -98,7 +99,7 @@ impl Context {
                 let place = bytes.get(bytes.len() / PROBES * n..);
                 place
                     .and_then(|place| place.first_chunk())
-                    .is_some_and(|&four| self.finder.knows(text, four))
+                    .is_some_and(|&eight| self.finder.knows(text, eight))
             })
     }
 

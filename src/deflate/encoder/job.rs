@@ -5,8 +5,9 @@ use bytes::BytesMut;
 use crate::deflate::encoder::bits::BitWriter;
 use crate::deflate::encoder::block::write_stored;
 use crate::deflate::encoder::context::Context;
-use crate::deflate::encoder::finder::{Finder, MATCH_MAX, Text};
-use crate::deflate::encoder::scratch::Scratch;
+use crate::deflate::encoder::finder::Finder;
+use crate::deflate::encoder::scratch::{Alone, Scratch};
+use crate::deflate::encoder::text::{MATCH_MAX, Text};
 use crate::deflate::level::Level;
 
 /// Bytes that are being compressed.
@@ -15,29 +16,23 @@ pub(super) struct Job<'a> {
     bytes: &'a [u8],
     /// How many of them lie in blocks.
     done: usize,
-    level: Level,
     scratch: &'a mut Scratch,
     bits: BitWriter<'a>,
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(
-        bytes: &'a [u8],
-        level: Level,
-        scratch: &'a mut Scratch,
-        out: &'a mut BytesMut,
-    ) -> Self {
+    pub(super) fn new(bytes: &'a [u8], scratch: &'a mut Scratch, out: &'a mut BytesMut) -> Self {
         scratch.tokens.begin(bytes.len());
-        Self { bytes, done: 0, level, scratch, bits: BitWriter::new(out) }
+        Self { bytes, done: 0, scratch, bits: BitWriter::new(out) }
     }
 
     /// Compresses the bytes without references to others.
-    pub(super) fn alone(&mut self, window: usize) {
-        let base = self.scratch.begin(self.bytes.len(), window);
-        let mut finder = core::mem::replace(&mut self.scratch.finder, Finder::EMPTY);
+    pub(super) fn alone(&mut self, window: usize, level: Level) {
+        let mut alone = core::mem::replace(self.scratch.alone(level), Alone::new(level));
+        let base = alone.begin(self.bytes.len(), window);
         let text = Text { bytes: self.bytes, base, window };
-        self.run(&mut finder, text, 0, 0, self.bytes.len());
-        self.scratch.finder = finder;
+        self.run(&mut alone.finder, text, 0, 0, self.bytes.len());
+        *self.scratch.alone(level) = alone;
     }
 
     /// Compresses the bytes with references to the history, which they have been appended to at
@@ -92,7 +87,7 @@ impl<'a> Job<'a> {
         stop: usize,
     ) -> usize {
         loop {
-            at = finder.run(text, at, stop, self.level, &mut self.scratch.tokens);
+            at = finder.run(text, at, stop, &mut self.scratch.tokens);
             if self.scratch.tokens.is_full() || at - start >= self.bytes.len() {
                 self.block(at - start);
             }

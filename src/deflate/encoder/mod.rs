@@ -9,6 +9,7 @@ mod huffman;
 mod job;
 mod noise;
 mod scratch;
+mod text;
 mod token;
 
 use bytes::BytesMut;
@@ -34,7 +35,7 @@ impl Encoder {
     /// Makes an encoder that never refers further back than the window.
     #[must_use]
     pub const fn new(window_bits: WindowBits, level: Level, context_takeover: bool) -> Self {
-        Self { window_bits, level, context_takeover, context: Context::new(window_bits) }
+        Self { window_bits, level, context_takeover, context: Context::new(window_bits, level) }
     }
 
     /// Appends the compressed form of a whole message, without the tail `00 00 ff ff`
@@ -48,9 +49,9 @@ impl Encoder {
         }
         let start = out.len();
         scratch::with(|scratch| {
-            let mut job = Job::new(message, self.level, scratch, out);
+            let mut job = Job::new(message, scratch, out);
             if !self.context_takeover {
-                job.alone(self.window_bits.len());
+                job.alone(self.window_bits.len(), self.level);
                 return job.finish() - start < message.len();
             }
             self.context.grow(message.len());
@@ -75,7 +76,7 @@ impl Encoder {
     pub fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
         if !part.is_empty() || end {
             scratch::with(|scratch| {
-                let mut job = Job::new(part, self.level, scratch, out);
+                let mut job = Job::new(part, scratch, out);
                 if noise::is_noise(part) && !self.context.knows(part) {
                     job.stored();
                     self.context.follow(part);
@@ -94,7 +95,7 @@ impl Encoder {
             out.extend_from_slice(&TAIL);
         }
         if end && !self.context_takeover {
-            self.context = Context::new(self.window_bits);
+            self.context = Context::new(self.window_bits, self.level);
         }
     }
 

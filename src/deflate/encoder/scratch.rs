@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::deflate::encoder::block::Coder;
 use crate::deflate::encoder::finder::Finder;
 use crate::deflate::encoder::token::Tokens;
+use crate::deflate::level::Level;
 
 /// What nothing of survives a message.
 #[derive(Debug)]
@@ -15,10 +16,7 @@ pub(super) struct Scratch {
     pub(super) coder: Coder,
     /// A window of history and the message behind it.
     pub(super) gather: Vec<u8>,
-    /// For messages without history.
-    pub(super) finder: Finder,
-    /// The first position that the finder has not seen yet, up to 2^16.
-    next: usize,
+    alone: [Alone; 3],
 }
 
 impl Scratch {
@@ -27,9 +25,31 @@ impl Scratch {
             tokens: Tokens::EMPTY,
             coder: Coder::new(),
             gather: Vec::new(),
-            finder: Finder::EMPTY,
-            next: 0,
+            alone: [Alone::new(Level::Fast), Alone::new(Level::Balanced), Alone::new(Level::Best)],
         }
+    }
+
+    pub(super) const fn alone(&mut self, level: Level) -> &mut Alone {
+        let [fast, balanced, best] = &mut self.alone;
+        match level {
+            Level::Fast => fast,
+            Level::Balanced => balanced,
+            Level::Best => best,
+        }
+    }
+}
+
+/// A finder for messages without history.
+#[derive(Debug)]
+pub(super) struct Alone {
+    pub(super) finder: Finder,
+    /// The first position that it has not seen yet, up to 2^16.
+    next: usize,
+}
+
+impl Alone {
+    pub(super) const fn new(level: Level) -> Self {
+        Self { finder: Finder::new(level), next: 0 }
     }
 
     /// Makes the finder ready for a message of `len` bytes; returns the position of its first byte.
