@@ -20,7 +20,7 @@ impl<'i> Bits<'i> {
     }
 
     /// Takes input until there are at least 56 bits, or all that there is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn refill(&mut self) {
         if self.refill_at_once() {
             return;
@@ -47,12 +47,6 @@ impl<'i> Bits<'i> {
         #[expect(clippy::cast_possible_truncation, reason = "at most 7")]
         let taken = taken as u32;
         self.count += 8 * taken;
-    }
-
-    /// Returns whether [`refill_at_once`](Self::refill_at_once) would.
-    #[inline(always)]
-    pub(super) const fn has_word(&self) -> bool {
-        self.input.len() >= 8
     }
 
     /// Returns whether all input is taken.
@@ -183,6 +177,26 @@ impl<'i> Words<'i> {
     #[inline(always)]
     pub(super) const fn peek(&self) -> u64 {
         self.buffer
+    }
+
+    /// Returns how many bits are at hand.
+    #[inline(always)]
+    pub(super) const fn count(&self) -> u32 {
+        self.count & 63
+    }
+
+    /// Takes input until there are at least 56 bits, or all that there is.
+    #[inline(always)]
+    pub(super) fn refill_last(&mut self) {
+        let mut bits = self.into_bits();
+        bits.refill();
+        *self = Self::new(&bits);
+    }
+
+    /// Returns whether all input is taken.
+    #[inline(always)]
+    pub(super) const fn is_last(&self) -> bool {
+        self.input.is_empty()
     }
 
     /// Drops the bits of an entry.

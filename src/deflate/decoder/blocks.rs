@@ -5,11 +5,11 @@
 use alloc::boxed::Box;
 
 use crate::deflate::decoder::bits::Bits;
-use crate::deflate::decoder::codes::{Codes, FIXED};
+use crate::deflate::decoder::codes::FIXED;
 use crate::deflate::decoder::dynamic::Dynamic;
-use crate::deflate::decoder::fast;
 use crate::deflate::decoder::output::{Match, Output};
 use crate::deflate::decoder::pool;
+use crate::deflate::decoder::symbols::{self, Stop};
 use crate::deflate::decoder::{Corrupt, Wants};
 
 /// Where in the blocks of a message it is.
@@ -51,16 +51,6 @@ enum State {
 enum Kind {
     Fixed,
     Dynamic,
-}
-
-/// Why the symbols of a block can't be followed further.
-#[derive(Clone, Copy, Debug)]
-enum Stop {
-    /// It ends.
-    End,
-    Wants(Wants),
-    /// There is no room for the rest of a match.
-    Match(Match),
 }
 
 impl Blocks {
@@ -133,9 +123,10 @@ impl Blocks {
                         (Kind::Dynamic, Some(dynamic)) => &dynamic.codes,
                         (Kind::Dynamic, None) | (Kind::Fixed, _) => &FIXED,
                     };
-                    match symbols(codes, bits, out)? {
+                    match symbols::follow(codes, bits, out)? {
                         Stop::End => self.end_block(bits),
-                        Stop::Wants(wants) => return Ok(wants),
+                        Stop::Input => return Ok(Wants::Input),
+                        Stop::Room => return Ok(Wants::Room),
                         Stop::Match(rest) => {
                             self.state = State::Match(kind, rest);
                             return Ok(Wants::Room);
@@ -209,60 +200,5 @@ impl Blocks {
     /// Returns how many bytes of heap it holds.
     pub(super) const fn capacity(&self) -> usize {
         if self.dynamic.is_some() { size_of::<Dynamic>() } else { 0 }
-    }
-}
-
-/// Follows the symbols of a block.
-fn symbols(codes: &Codes, bits: &mut Bits<'_>, out: &mut Output<'_>) -> Result<Stop, Corrupt> {
-    loop {
-        if bits.has_word() && out.room() > 0 {
-            match fast::symbols(codes, bits, out)? {
-                fast::Stop::End => return Ok(Stop::End),
-                fast::Stop::Match(rest) => return Ok(Stop::Match(rest)),
-                fast::Stop::Symbol => {}
-            }
-        }
-        bits.refill();
-        loop {
-            let symbol = codes.literal(bits.peek());
-            if symbol.len() > bits.count() {
-                break;
-            }
-            if symbol.is_literal() {
-                if !out.push(symbol.byte()) {
-                    return Ok(Stop::Wants(Wants::Room));
-                }
-                bits.skip(symbol.len());
-                continue;
-            }
-            if symbol.is_special() {
-                if !symbol.is_end() {
-                    return Err(Corrupt);
-                }
-                bits.skip(symbol.len());
-                return Ok(Stop::End);
-            }
-            let length = symbol.value(bits.peek());
-            let behind = bits.peek() >> symbol.len();
-            let distance = codes.distance(behind);
-            let len = symbol.len() + distance.len();
-            if len > bits.count() {
-                break;
-            }
-            if distance.is_special() {
-                return Err(Corrupt);
-            }
-            let back = distance.value(behind);
-            bits.skip(len);
-            let rest = out.copy(Match::new(length, back))?;
-            if rest.length > 0 {
-                return Ok(Stop::Match(rest));
-            }
-        }
-        // A length and a distance have at most 20 and 28 bits: after a refill with input left there
-        // are enough.
-        if bits.is_last() {
-            return Ok(Stop::Wants(Wants::Input));
-        }
     }
 }

@@ -5,9 +5,9 @@ mod blocks;
 mod codes;
 mod dynamic;
 mod entry;
-mod fast;
 mod output;
 mod pool;
+mod symbols;
 mod window;
 
 use core::fmt;

@@ -34,15 +34,6 @@ impl<'m> Output<'m> {
         Self { message, at, window }
     }
 
-    /// Appends a byte; false: there is no room.
-    #[inline(always)]
-    pub(super) fn push(&mut self, byte: u8) -> bool {
-        let Some(place) = self.message.get_mut(self.at) else { return false };
-        *place = byte;
-        self.at += 1;
-        true
-    }
-
     /// Appends what the match says, as far as there is room; returns what is left of it.
     pub(super) fn copy(&mut self, Match { length, distance }: Match) -> Result<Match, Corrupt> {
         let mut left = usize::from(length);
@@ -167,3 +158,35 @@ impl<'m> Output<'m> {
         self.at
     }
 }
+
+/// Writes a match of `length` bytes from `back` before `at` as one block, which may write too much;
+/// false: it is nothing for this way, and nothing is written.
+///
+/// `back` is not more than the window's size. Most matches are, and here is what that takes and no more. It takes its parts one by one so that
+/// they can stay in registers.
+#[inline(always)]
+pub(super) fn copy_block(
+    message: &mut [u8],
+    at: usize,
+    window: &Window,
+    length: usize,
+    back: usize,
+) -> bool {
+    if length > BLOCK {
+        return false;
+    }
+    let block = if let Some(from) = at.checked_sub(back) {
+        // One that reaches into itself must not do so within the block.
+        message.get(from..at).and_then(|old| old.first_chunk::<BLOCK>())
+    } else {
+        window.last(back - at).first_chunk::<BLOCK>()
+    };
+    let Some(&block) = block else { return false };
+    let Some(room) = message.get_mut(at..) else { return false };
+    let Some(room) = room.first_chunk_mut::<BLOCK>() else { return false };
+    *room = block;
+    true
+}
+
+/// How much is copied at once.
+const BLOCK: usize = 32;

@@ -22,6 +22,13 @@ pub(super) fn take() -> Box<Dynamic> {
     if let Ok(Some(spare)) = SPARE.try_with(Cell::take) {
         return spare;
     }
+    new()
+}
+
+/// Apart, since it is made on the stack first.
+#[cold]
+#[inline(never)]
+fn new() -> Box<Dynamic> {
     Box::new(Dynamic::new())
 }
 
