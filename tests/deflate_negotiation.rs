@@ -731,6 +731,22 @@ fn an_agreement_holds_what_the_connection_needs() {
     assert!(size_of::<Deflate>() <= 16);
 }
 
+/// X12: others may have agreed on windows that the chosen engine knows nothing of.
+#[cfg(feature = "miniz_oxide")]
+#[test]
+fn x12_an_engine_that_cannot_keep_to_the_agreed_window_is_not_used() {
+    use sansocket::deflate::Engine;
+    let deflate = Deflate::options().engine(Engine::MinizOxide).build().unwrap();
+    for own in 8..=15 {
+        let own = Direction { window_bits: bits(own), context_takeover: true };
+        let other = Direction { window_bits: bits(9), context_takeover: true };
+        let engine =
+            if own.window_bits == WindowBits::MAX { Engine::MinizOxide } else { Engine::Native };
+        assert_eq!(Agreement::new(Role::Server, own, other, deflate).engine(), engine);
+        assert_eq!(Agreement::new(Role::Client, other, own, deflate).engine(), engine);
+    }
+}
+
 // ---------------------------------------------------------------- properties
 
 /// Any settings, and what they allow.
