@@ -1,4 +1,5 @@
-//! Replays the seeds of the fuzz targets.
+//! Replays the seeds of the fuzz targets. Those of open connections have compression among their
+//! settings, so they need the feature.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::expect_used,
@@ -12,6 +13,7 @@
 use std::fs;
 use std::path::Path;
 
+#[cfg(feature = "deflate")]
 use sansocket::Role;
 
 #[cfg(feature = "deflate")]
@@ -22,6 +24,7 @@ mod heads;
 #[cfg(feature = "deflate")]
 #[path = "../fuzz/src/negotiation.rs"]
 mod negotiation;
+#[cfg(feature = "deflate")]
 #[path = "../fuzz/src/open.rs"]
 mod open;
 
@@ -36,11 +39,13 @@ fn replay(target: &str, check: impl Fn(&[u8])) {
     assert!(count > 0, "no seeds in {}", folder.display());
 }
 
+#[cfg(feature = "deflate")]
 #[test]
 fn seeds_of_open_server() {
     replay("open_server", |data| open::check(Role::Server, data));
 }
 
+#[cfg(feature = "deflate")]
 #[test]
 fn seeds_of_open_client() {
     replay("open_client", |data| open::check(Role::Client, data));
