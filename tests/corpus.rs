@@ -13,7 +13,6 @@
 use std::fs;
 use std::path::Path;
 
-#[cfg(feature = "deflate")]
 use sansocket::Role;
 
 #[cfg(feature = "deflate")]
@@ -24,7 +23,6 @@ mod heads;
 #[cfg(feature = "deflate")]
 #[path = "../fuzz/src/negotiation.rs"]
 mod negotiation;
-#[cfg(feature = "deflate")]
 #[path = "../fuzz/src/open.rs"]
 mod open;
 
@@ -39,13 +37,11 @@ fn replay(target: &str, check: impl Fn(&[u8])) {
     assert!(count > 0, "no seeds in {}", folder.display());
 }
 
-#[cfg(feature = "deflate")]
 #[test]
 fn seeds_of_open_server() {
     replay("open_server", |data| open::check(Role::Server, data));
 }
 
-#[cfg(feature = "deflate")]
 #[test]
 fn seeds_of_open_client() {
     replay("open_client", |data| open::check(Role::Client, data));

@@ -21,6 +21,10 @@ use crate::error::ConfigError;
 /// choose, or send the messages with secrets uncompressed, with
 /// [`Compress::Never`](crate::Compress::Never). Both ends have to do so, and a browser can't.
 ///
+/// A compressed message can be some 1000 times as long as what has arrived of it, up to
+/// [`max_message_len`](crate::ConfigBuilder::max_message_len), which a peer can make an inbox hold
+/// with few bytes: set it as low as your messages allow.
+///
 /// # Settings
 ///
 /// | setting | default | unit |
