@@ -249,6 +249,31 @@ fn nothing_is_allocated_before_the_first_message() {
 }
 
 #[test]
+fn memory_grows_with_what_was_sent() {
+    // In bytes, for fast, balanced and best.
+    let most = |window: u8| [(1 << window) * 7 / 2, (1 << window) * 6, (1 << window) * 6];
+    for window in 8..=15 {
+        for (level, most) in LEVELS.into_iter().zip(most(window)) {
+            let mut numbers = Numbers(11);
+            let mut encoder = Encoder::new(bits(window), level, true);
+            let mut sent = 0_usize;
+            let mut out = BytesMut::new();
+            for _ in 0..1_000 {
+                let message = numbers.chat();
+                sent += message.len();
+                out.clear();
+                encoder.message(&message, &mut out);
+                assert!(encoder.capacity() <= most.min(12 * sent.next_power_of_two()));
+            }
+            encoder.message(&numbers.text(100_000), &mut out);
+            encoder.follow(&numbers.text(100_000));
+            encoder.part(&numbers.text(100_000), true, &mut out);
+            assert!(encoder.capacity() <= most, "{window} {level:?} {}", encoder.capacity());
+        }
+    }
+}
+
+#[test]
 fn chat_on_every_window() {
     for window in 8..=15 {
         for level in LEVELS {

@@ -44,6 +44,12 @@ impl<'a> BitWriter<'a> {
         self.count += count;
     }
 
+    /// Takes a code word: its bits, and their number from bit 16 on.
+    #[inline(always)]
+    pub(super) fn word(&mut self, word: u32) {
+        self.put(u64::from(word & 0xffff), word >> 16);
+    }
+
     /// Writes whole bytes; fewer than 8 bits stay pending.
     #[inline(always)]
     pub(super) fn flush(&mut self) {

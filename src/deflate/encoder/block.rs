@@ -5,6 +5,7 @@ use crate::deflate::encoder::bits::BitWriter;
 use crate::deflate::encoder::header::Header;
 use crate::deflate::encoder::huffman::Code;
 use crate::deflate::encoder::token::Token;
+use crate::deflate::level::Level;
 use crate::deflate::tables::{LENGTH_BASE, LENGTH_EXTRA};
 
 /// What writing a block takes besides its tokens; nothing of it survives the block.
@@ -29,8 +30,17 @@ impl Coder {
     }
 
     /// Appends the block of `tokens`, which stand for `text`.
-    pub(super) fn block(&mut self, tokens: &[Token], text: &[u8], bits: &mut BitWriter<'_>) {
-        if text.len() <= FEW_BYTES {
+    pub(super) fn block(
+        &mut self,
+        tokens: &[Token],
+        text: &[u8],
+        level: Level,
+        bits: &mut BitWriter<'_>,
+    ) {
+        // Fewer tokens than that hardly ever pay for a header, and to look for it takes time; nor
+        // do used symbols that take less than these bits in it.
+        let (few, header_bits) = if level == Level::Fast { (160, 8) } else { (40, 6) };
+        if tokens.len() <= few {
             write_few(tokens, text, bits);
             return;
         }
@@ -41,7 +51,10 @@ impl Coder {
             + cost(&self.distances, &FIXED_DISTANCES);
         let stored = stored_cost(text.len(), bits.mark().pending());
         let mut dynamic = u64::MAX;
-        if tokens.len() > FEW_TOKENS {
+        // Codes are dear to make: only if they may pay.
+        let symbols =
+            least_cost(&self.literals, header_bits) + least_cost(&self.distances, header_bits);
+        if LEAST_HEADER + extra + symbols < fixed.min(stored) {
             self.literal_code.build(&self.literals, 15, 2);
             self.distance_code.build(&self.distances, 15, 0);
             dynamic = 3
@@ -56,8 +69,7 @@ impl Coder {
         }
         bits.reserve(usize::try_from(fixed.min(dynamic) / 8).unwrap_or(usize::MAX));
         if fixed <= dynamic {
-            bits.put(0b010, 3);
-            write_tokens(tokens, &FIXED_LITERALS, &FIXED_DISTANCES, bits);
+            write_fixed(tokens, bits);
         } else {
             bits.put(0b100, 3);
             self.header.write(bits);
@@ -94,15 +106,34 @@ impl Coder {
 
 /// Appends a block that no header pays for.
 fn write_few(tokens: &[Token], text: &[u8], bits: &mut BitWriter<'_>) {
-    // A literal takes 9 bits at most, a match of three bytes 25; the block itself 10.
-    bits.reserve(text.len() + text.len() / 8 + 2);
+    // A match takes 31 bits at most; the block itself 10.
+    bits.reserve(tokens.len() * 4 + 2);
     let start = bits.mark();
-    bits.put(0b010, 3);
-    write_tokens(tokens, &FIXED_LITERALS, &FIXED_DISTANCES, bits);
+    write_fixed(tokens, bits);
     if bits.since(start) > stored_cost(text.len(), start.pending()) {
         bits.rewind(start);
         write_stored(text, bits);
     }
+}
+
+/// Appends a fixed block; [`BitWriter::reserve`] has made room.
+fn write_fixed(tokens: &[Token], bits: &mut BitWriter<'_>) {
+    bits.put(0b010, 3);
+    for &token in tokens {
+        let distance = token.distance();
+        let lookup = token.length_or_literal() as usize;
+        if distance == 0 {
+            bits.word(FIXED_LITERALS.words.get(lookup).copied().unwrap_or_default());
+        } else {
+            bits.word(FIXED_LENGTHS.get(lookup).copied().unwrap_or_default());
+            let (symbol, count, extra) = distance_code(distance);
+            put_symbol(symbol, &FIXED_DISTANCES, bits);
+            bits.put(u64::from(extra), count);
+        }
+        bits.flush();
+    }
+    put_symbol(END_OF_BLOCK, &FIXED_LITERALS, bits);
+    bits.flush();
 }
 
 /// Appends stored blocks.
@@ -135,6 +166,26 @@ fn cost<const N: usize>(counts: &[u32; N], code: &Code<N>) -> u64 {
     u64::from(bits)
 }
 
+/// Returns about the least that these symbols can take with a code of their own: what their
+/// entropy says, and `header_bits` for each one in the header.
+fn least_cost<const N: usize>(counts: &[u32; N], header_bits: u64) -> u64 {
+    let (mut total, mut used, mut sum) = (0, 0, 0);
+    for &count in counts.iter().filter(|&&count| count != 0) {
+        total += count;
+        used += 1;
+        sum += count * log2(count);
+    }
+    // In 64ths of a bit; a block has less than 2^15 symbols.
+    u64::from(total * log2(total) - sum) / 64 + used * header_bits
+}
+
+/// Returns the logarithm, in 64ths, rounded down; 0 for 0.
+fn log2(number: u32) -> u32 {
+    let Some(whole) = number.checked_ilog2() else { return 0 };
+    let fraction = (number << (31 - whole)) >> 25 & 63;
+    whole * 64 + LOG2_FRACTIONS.get(fraction as usize).map_or(0, |&part| u32::from(part))
+}
+
 fn write_tokens(
     tokens: &[Token],
     literals: &Code<LITERALS>,
@@ -161,9 +212,7 @@ fn write_tokens(
 
 #[inline(always)]
 fn put_symbol<const N: usize>(symbol: usize, code: &Code<N>, bits: &mut BitWriter<'_>) {
-    if let (Some(&word), Some(&length)) = (code.words.get(symbol), code.lengths.get(symbol)) {
-        bits.put(u64::from(word), u32::from(length));
-    }
+    bits.word(code.words.get(symbol).copied().unwrap_or_default());
 }
 
 /// Returns the length's code, counted from 257, how many extra bits it has and which.
@@ -212,16 +261,61 @@ static FIXED_LITERALS: Code<LITERALS> = {
     Code::from_lengths(lengths)
 };
 
+/// The fixed code's word of each length, with its extra bits behind it.
+static FIXED_LENGTHS: [u32; 512] = {
+    let mut words = [0; 512];
+    let mut length = 3;
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "evaluated by the compiler"
+    )]
+    while length <= 258 {
+        let code = LENGTH_CODES[length] as usize;
+        let word = FIXED_LITERALS.words[257 + code];
+        let (bits, count) = (word & 0xffff, word >> 16);
+        let extra = (length - LENGTH_BASE[code] as usize) as u32;
+        words[length] = bits | extra << count | (count + LENGTH_EXTRA[code] as u32) << 16;
+        length += 1;
+    }
+    words
+};
+
+/// The logarithms of 1, 1 + 1/64, ... to the base 2, in 64ths.
+static LOG2_FRACTIONS: [u8; 64] = {
+    let mut logarithms = [0; 64];
+    let mut n = 0;
+    while n < 64 {
+        // Each squaring gives a bit.
+        let mut square = (64 + n as u64) << 24;
+        let mut bits = 0;
+        let mut digit = 0;
+        while digit < 6 {
+            square = (square * square) >> 30;
+            bits <<= 1;
+            if square >= 1 << 31 {
+                bits |= 1;
+                square >>= 1;
+            }
+            digit += 1;
+        }
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            logarithms[n] = bits;
+        }
+        n += 1;
+    }
+    logarithms
+};
+
 static FIXED_DISTANCES: Code<DISTANCES> = Code::from_lengths([5; DISTANCES]);
 
 /// Of literals, lengths and the end of the block; the fixed code has 288.
 const LITERALS: usize = 288;
 const DISTANCES: usize = 32;
 const END_OF_BLOCK: usize = 256;
+
 const STORED_MAX: usize = 65_535;
 
-/// In so few bytes only fixed and stored blocks are considered.
-const FEW_BYTES: usize = 128;
-
-/// Fewer tokens never pay for a header.
-const FEW_TOKENS: usize = 40;
+/// What a dynamic block's header takes for itself, at least.
+const LEAST_HEADER: u64 = 53;

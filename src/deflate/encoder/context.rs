@@ -111,6 +111,10 @@ impl Context {
         )
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.history.is_empty()
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.history.capacity() + self.finder.capacity()
     }

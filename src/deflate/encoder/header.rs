@@ -74,10 +74,8 @@ impl Header {
         }
         for &item in self.items.iter().take(self.len) {
             let symbol = usize::from(item & 0x1f);
-            if let (Some(&word), Some(&length)) =
-                (self.code.words.get(symbol), self.code.lengths.get(symbol))
-            {
-                bits.put(u64::from(word), u32::from(length));
+            if let Some(&word) = self.code.words.get(symbol) {
+                bits.word(word);
             }
             let extra = match symbol {
                 16 => 2,

@@ -8,9 +8,9 @@
 /// The code words of an alphabet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Code<const N: usize> {
-    /// Reversed, since Huffman codes are sent from their highest bit.
-    pub(super) words: [u16; N],
-    /// 0: the symbol isn't used.
+    /// Reversed, since Huffman codes are sent from their highest bit; the lengths from bit 16 on.
+    pub(super) words: [u32; N],
+    /// In bits; 0: the symbol isn't used.
     pub(super) lengths: [u8; N],
 }
 
@@ -91,7 +91,8 @@ impl<const N: usize> Code<N> {
             if length != 0 {
                 let word = next[length as usize];
                 next[length as usize] = word.wrapping_add(1);
-                self.words[symbol] = word.reverse_bits() >> (16 - length);
+                self.words[symbol] =
+                    (word.reverse_bits() >> (16 - length)) as u32 | (length as u32) << 16;
             }
             symbol += 1;
         }
@@ -161,5 +162,57 @@ fn shorten(counts: &mut [u32; 16], limit: usize, used: usize) {
             counts[length + 1] += 2;
         }
         room -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All words of a code together fill the room there is.
+    fn is_complete<const N: usize>(code: &Code<N>, limit: u32) -> bool {
+        let used = code.lengths.iter().filter(|&&length| length != 0);
+        used.map(|&length| 1_u32 << (limit - u32::from(length))).sum::<u32>() == 1 << limit
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        // Fibonacci's numbers make the deepest trees.
+        let mut frequencies = [1_u32; 19];
+        for n in 2..19 {
+            frequencies[n] = frequencies[n - 1] + frequencies[n - 2];
+        }
+        for limit in [5, 7, 15] {
+            let mut code = Code::<19>::EMPTY;
+            code.build(&frequencies, limit, 2);
+            assert!(is_complete(&code, 15), "{:?}", code.lengths);
+            assert!(code.lengths.iter().all(|&length| length != 0 && usize::from(length) <= limit));
+            assert!(code.lengths.is_sorted_by(|a, b| a >= b), "{:?}", code.lengths);
+        }
+    }
+
+    #[test]
+    fn few_symbols() {
+        let mut code = Code::<19>::EMPTY;
+        code.build(&[0; 19], 15, 0);
+        assert_eq!(code.lengths, [0; 19]);
+        let mut frequencies = [0; 19];
+        frequencies[7] = 9;
+        code.build(&frequencies, 15, 0);
+        assert_eq!(code.lengths.iter().filter(|&&length| length != 0).count(), 1);
+        assert_eq!(code.lengths[7], 1);
+        code.build(&frequencies, 7, 2);
+        assert!(is_complete(&code, 15));
+    }
+
+    /// RFC 1951 section 3.2.2: the lengths of A to H, and their words.
+    #[test]
+    fn the_example_of_rfc_1951() {
+        let code = Code::from_lengths([3, 3, 3, 3, 3, 2, 4, 4]);
+        let words = [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111];
+        for ((word, length), sent) in words.into_iter().zip(code.lengths).zip(code.words) {
+            let reversed = (0..length).fold(0, |all, bit| all << 1 | (word >> bit & 1));
+            assert_eq!(sent, reversed | u32::from(length) << 16);
+        }
     }
 }

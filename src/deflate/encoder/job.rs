@@ -16,18 +16,25 @@ pub(super) struct Job<'a> {
     bytes: &'a [u8],
     /// How many of them lie in blocks.
     done: usize,
+    level: Level,
     scratch: &'a mut Scratch,
     bits: BitWriter<'a>,
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(bytes: &'a [u8], scratch: &'a mut Scratch, out: &'a mut BytesMut) -> Self {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        level: Level,
+        scratch: &'a mut Scratch,
+        out: &'a mut BytesMut,
+    ) -> Self {
         scratch.tokens.begin(bytes.len());
-        Self { bytes, done: 0, scratch, bits: BitWriter::new(out) }
+        Self { bytes, done: 0, level, scratch, bits: BitWriter::new(out) }
     }
 
     /// Compresses the bytes without references to others.
-    pub(super) fn alone(&mut self, window: usize, level: Level) {
+    pub(super) fn alone(&mut self, window: usize) {
+        let level = self.level;
         let mut alone = core::mem::replace(self.scratch.alone(level), Alone::new(level));
         let base = alone.begin(self.bytes.len(), window);
         let text = Text { bytes: self.bytes, base, window };
@@ -102,7 +109,8 @@ impl<'a> Job<'a> {
         let bytes = self.bytes.get(self.done..to).unwrap_or_default();
         self.done = to;
         if !bytes.is_empty() {
-            self.scratch.coder.block(self.scratch.tokens.as_slice(), bytes, &mut self.bits);
+            let tokens = self.scratch.tokens.as_slice();
+            self.scratch.coder.block(tokens, bytes, self.level, &mut self.bits);
         }
         self.scratch.tokens.begin(self.bytes.len() - to);
     }

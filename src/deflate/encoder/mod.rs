@@ -21,7 +21,21 @@ use crate::deflate::window_bits::WindowBits;
 
 /// Compresses the messages of one direction of one connection.
 ///
-/// No heap until the first message; without context takeover none between messages either.
+/// No heap until the first message; without context takeover none between messages either. What is
+/// needed only while a message is compressed is one for each thread under the feature `std`, else
+/// it lives as long as the call.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::deflate::{Encoder, Level, WindowBits};
+///
+/// let mut encoder = Encoder::new(WindowBits::MAX, Level::Balanced, true);
+/// let mut out = BytesMut::new();
+/// // It would be longer.
+/// assert!(!encoder.message(b"Hello", &mut out));
+/// assert!(encoder.message(b"Hello, hello, hello, hello", &mut out));
+/// assert!(out.len() < 20);
+/// ```
 #[derive(Debug)]
 pub struct Encoder {
     window_bits: WindowBits,
@@ -49,9 +63,9 @@ impl Encoder {
         }
         let start = out.len();
         scratch::with(|scratch| {
-            let mut job = Job::new(message, scratch, out);
+            let mut job = Job::new(message, self.level, scratch, out);
             if !self.context_takeover {
-                job.alone(self.window_bits.len(), self.level);
+                job.alone(self.window_bits.len());
                 return job.finish() - start < message.len();
             }
             self.context.grow(message.len());
@@ -76,10 +90,14 @@ impl Encoder {
     pub fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
         if !part.is_empty() || end {
             scratch::with(|scratch| {
-                let mut job = Job::new(part, scratch, out);
+                let mut job = Job::new(part, self.level, scratch, out);
                 if noise::is_noise(part) && !self.context.knows(part) {
                     job.stored();
-                    self.context.follow(part);
+                    if self.context_takeover || !end {
+                        self.context.follow(part);
+                    }
+                } else if end && !self.context_takeover && self.context.is_empty() {
+                    job.alone(self.window_bits.len());
                 } else {
                     self.context.grow(part.len());
                     let at = self.context.append(part);
