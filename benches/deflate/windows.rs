@@ -108,6 +108,7 @@ fn memory(who: Who, bits: u8) -> isize {
     let mut out = BytesMut::with_capacity(100_000);
     let bits = WindowBits::new(bits).unwrap();
     Encoder::new(bits, Level::Balanced, true).message(&messages[0], &mut out);
+    Decoder::new(bits, true).inflate(&out, &mut room, 0).unwrap();
     let both = (Encoder::new(bits, Level::Balanced, true), Decoder::new(bits, true));
     let (both, counted) = alloc::count(|| {
         let mut both = both;
