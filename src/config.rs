@@ -106,7 +106,7 @@ impl ConfigBuilder {
 
     /// Sets the longest message that is received, in bytes, all fragments together. A longer one
     /// fails the connection with 1009 as soon as a header announces it; a compressed one as soon as
-    /// more comes out of it, or a header announces more than the worst compressor would need.
+    /// more comes out of it, or its headers announce more than eight times as much.
     pub const fn max_message_len(mut self, bytes: u64) -> Self {
         self.0.max_message_len = bytes;
         self

@@ -234,12 +234,17 @@ impl Flow {
         Step::Drain
     }
 
+    /// Whether there is something that was read and not received: bytes, or what they are inflated to.
+    pub(crate) fn is_at_hand(&self, intake: &Intake) -> bool {
+        !intake.is_empty() || self.connection.has_inflated()
+    }
+
     /// Until when the step asked for may take.
     pub(crate) fn deadline(&self, intake: &Intake) -> Option<Instant> {
         if self.connection.is_closed() {
             return self.linger_until;
         }
-        if intake.is_empty() {
+        if !self.is_at_hand(intake) {
             return self.connection.poll_timeout();
         }
         // A pong may be among the bytes at hand, so nobody can be told dead for its lack.
@@ -292,7 +297,7 @@ impl Flow {
 
     /// The deadline has passed, and a read just before found nothing.
     pub(crate) fn timed_out(&mut self, intake: &Intake, now: Instant) {
-        if self.connection.is_closed() || !intake.is_empty() {
+        if self.connection.is_closed() || self.is_at_hand(intake) {
             self.stalled(now);
         } else {
             // An error shows in the connection's state.

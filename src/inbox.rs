@@ -31,7 +31,8 @@ const FIRST_ROOM: usize = 128;
 /// Storage of a message that doesn't lie whole in one input: straddling, fragmented or inflated.
 ///
 /// Empty: 8 bytes, no heap. It grows with what has arrived, at most 32 times that, never with what
-/// a header announces. Give each connection its own.
+/// a header announces; what is inflated can be 1032 times as long as what has arrived. All of it
+/// stays below the config's `max_message_len`. Give each connection its own.
 #[derive(Debug, Default)]
 pub struct Inbox(Option<Box<Store>>);
 
@@ -116,17 +117,22 @@ impl Inbox {
         tag
     }
 
-    /// Appends the beginning of a character, of which the end is to come.
+    /// Begins with the beginning of a character, of which the end is to come.
     #[cfg(feature = "deflate")]
     pub(crate) fn append_carry(&mut self, carry: &Carry) -> Result<(), OutOfMemory> {
         if carry.is_empty() {
             return Ok(());
         }
         let store = self.store();
-        store.bytes.truncate(store.filled);
-        store.bytes.try_reserve(FIRST_ROOM).map_err(|_| OutOfMemory)?;
-        store.bytes.extend_from_slice(carry.as_bytes());
-        store.filled = store.bytes.len();
+        let len = carry.as_bytes().len();
+        if store.bytes.len() < len {
+            store.bytes.try_reserve(FIRST_ROOM).map_err(|_| OutOfMemory)?;
+            store.bytes.resize(len, 0);
+        }
+        if let Some(place) = store.bytes.get_mut(..len) {
+            place.copy_from_slice(carry.as_bytes());
+        }
+        store.filled = len;
         Ok(())
     }
 
@@ -155,8 +161,7 @@ impl Inbox {
         store.filled = store.filled.min(len);
     }
 
-    /// Makes room for more: `first` bytes if there is none at all, else twice as much, but never
-    /// more than `max_len` in all. False: the message is that long already.
+    /// Makes room for more: `first` bytes at least, or twice as much as there is, but never more than `max_len` in all. False: the message is that long already.
     #[cfg(feature = "deflate")]
     pub(crate) fn grow(&mut self, first: usize, max_len: usize) -> Result<bool, OutOfMemory> {
         let store = self.store();
@@ -164,12 +169,12 @@ impl Inbox {
         if have >= max_len {
             return Ok(false);
         }
+        let want = first.max(FIRST_ROOM).max(have.saturating_mul(2)).min(max_len);
         // Room that is reserved already costs nothing but the zeroing.
-        let want = if have == 0 { first.max(FIRST_ROOM) } else { have.saturating_mul(2) };
-        if want > store.bytes.capacity() {
-            let want = want.min(max_len);
+        if have == store.bytes.capacity() {
             store.bytes.try_reserve_exact(want - have).map_err(|_| OutOfMemory)?;
         }
+        let want = store.bytes.capacity();
         let zeroed = have.saturating_add(ZEROED).min(want).min(max_len);
         store.bytes.resize(zeroed, 0);
         Ok(true)
@@ -299,11 +304,16 @@ impl Inbox {
         self.0.as_mut().map(|store| core::mem::take(&mut store.text)).unwrap_or_default().into()
     }
 
-    /// Moves the bytes out, without a copy.
+    /// Moves the bytes out, without a copy unless they take less than half of their room.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
         let Some(store) = &mut self.0 else { return Bytes::new() };
-        store.bytes.truncate(store.filled);
-        store.filled = 0;
+        store.text_in_bytes = false;
+        let filled = core::mem::take(&mut store.filled);
+        // A short message doesn't take a long one's room with it.
+        if store.bytes.capacity() / 2 > filled {
+            return Bytes::copy_from_slice(store.bytes.get(..filled).unwrap_or_default());
+        }
+        store.bytes.truncate(filled);
         Bytes::from(core::mem::take(&mut store.bytes))
     }
 

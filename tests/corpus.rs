@@ -1,4 +1,5 @@
-//! Replays the seeds of the fuzz targets.
+//! Replays the seeds of the fuzz targets. Those of open connections have compression among their
+//! settings, so they need the feature.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::expect_used,

@@ -387,16 +387,14 @@ fn v9_v38_the_limit_counts_what_is_inflated() {
 fn v38_an_announced_length_that_no_message_needs_is_too_long() {
     for role in BOTH {
         let config = preset(role).max_message_len(1000).build().unwrap();
-        for (announced, fits) in [(1000, true), (1250, true), (1600, false), (1 << 40, false)] {
+        for (announced, fits) in [(1000, true), (9024, true), (9025, false), (1 << 40, false)] {
             let mut end = Terms::default().end(role, &config);
             let frame = compressed(BINARY, []).announce(announced).to(role);
             assert_eq!(end.feed(&frame.bytes()).is_ok(), fits, "{announced}");
         }
         // All fragments together.
         let mut end = Terms::default().end(role, &config);
-        end.feed(&compressed(BINARY, [0; 1000]).not_fin().to(role).bytes()).unwrap_err();
-        let mut end = Terms::default().end(role, &config);
-        let empty_blocks = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(200);
+        let empty_blocks = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(1000);
         end.feed(&compressed(BINARY, &empty_blocks).not_fin().to(role).bytes()).unwrap();
         let error = end.feed(&Frame::cont(&empty_blocks).to(role).bytes()).unwrap_err();
         assert_eq!(error, TOO_LONG);

@@ -148,6 +148,13 @@ mod on_tokio {
                 assert_eq!(back, message);
             }
         }
+        // How it sends is a setting of the sink.
+        let text = long_text(50);
+        client.set_send_options(SendOptions::new().compress(Compress::Never));
+        client.send(Message::Text(text.clone().into())).await.unwrap();
+        let back = timeout(SECONDS_10, client.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(back, Message::Text(text.clone().into()));
+        assert!(client.connection().deflate().is_some());
         client.close().await.unwrap();
         timeout(SECONDS_10, echo).await.unwrap().unwrap();
     }
@@ -197,6 +204,24 @@ mod on_threads {
         }
         assert!(server.read_into(&mut buffer).unwrap().is_none());
         sender.join().unwrap();
+    }
+
+    #[test]
+    fn how_messages_are_sent_is_a_setting() {
+        let (mut client, server) = pair(Delivery::Whole);
+        client.enable_stats();
+        let mut messages = server.into_messages();
+        let text = long_text(50);
+        for (compress, shorter) in [(Compress::Auto, true), (Compress::Never, false)] {
+            messages.set_send_options(SendOptions::new().compress(compress));
+            messages.send(Message::Text(text.clone().into())).unwrap();
+            messages.flush().unwrap();
+            let before = client.connection().stats().unwrap();
+            assert!(client.read().unwrap().unwrap().0 == Event::Text(&text));
+            let after = client.connection().stats().unwrap();
+            let wire_bytes = after.wire_bytes_received - before.wire_bytes_received;
+            assert_eq!(wire_bytes < text.len() as u64, shorter);
+        }
     }
 
     #[test]

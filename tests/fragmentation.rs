@@ -269,9 +269,13 @@ fn flat_flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8]) -> usize {
     runs.iter().map(|(_, events)| events).sum()
 }
 
+fn is_flat(early: Duration, late: Duration) -> bool {
+    late <= early * FLAT + Duration::from_millis(20)
+}
+
 #[track_caller]
 fn assert_flat(early: Duration, late: Duration) {
-    assert!(late <= early * FLAT + Duration::from_millis(20), "{early:?} early, {late:?} late");
+    assert!(is_flat(early, late), "{early:?} early, {late:?} late");
 }
 
 #[test]
@@ -338,8 +342,9 @@ fn v33_many_frames_in_one_input_take_flat_time_each() {
                 start.elapsed()
             };
             let quickest = |n: usize| (0..3).map(|_| run(n)).min().unwrap();
-            let (early, late) = (quickest(few) * (many / few) as u32, quickest(many));
-            assert_flat(early, late);
+            // A machine that is busy with something else for a while is no growth.
+            let flat = (0..8).any(|_| is_flat(quickest(few) * (many / few) as u32, quickest(many)));
+            assert!(flat, "the time for each frame grows with their number");
         }
     }
 }

@@ -6,6 +6,7 @@
 //! is cut, the rest is what the peer sends.
 
 use bytes::BytesMut;
+#[cfg(feature = "deflate")]
 use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 use sansocket::{
     Config, Connection, Data, Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant,
@@ -47,6 +48,7 @@ pub(crate) fn check(role: Role, data: &[u8]) {
 }
 
 /// Compression or not, with or without context takeover, with a window of 8, 9, 12 or 15 bits.
+#[cfg(feature = "deflate")]
 fn negotiated(role: Role, choice: u8) -> Negotiated {
     if choice & 0x08 == 0 {
         return Negotiated::new();
@@ -61,6 +63,11 @@ fn negotiated(role: Role, choice: u8) -> Negotiated {
     let direction = Direction { window_bits, context_takeover: choice & 0x10 == 0 };
     let agreement = Agreement::new(role, direction, direction, Deflate::default());
     Negotiated::new().with_deflate(agreement)
+}
+
+#[cfg(not(feature = "deflate"))]
+fn negotiated(_: Role, _: u8) -> Negotiated {
+    Negotiated::new()
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +104,10 @@ fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usiz
     let now = Instant::from_micros(0);
     let Settings { role, config, negotiated } = settings;
     let mut connection = Connection::new(role, config, negotiated, now);
+    #[cfg(feature = "deflate")]
     let deflate = negotiated.deflate().is_some();
+    #[cfg(not(feature = "deflate"))]
+    let deflate = false;
     let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
     let mut trace = Trace { events: Vec::new(), out: Vec::new(), error: None };
     let (mut rest, mut given) = (stream, 0);

@@ -33,17 +33,23 @@ use crate::message::Message;
 #[derive(Debug)]
 pub struct Messages<S> {
     socket: WebSocket<S>,
+    options: SendOptions,
     finished: bool,
 }
 
 impl<S: Transport> WebSocket<S> {
     /// Makes owned messages of it, as an iterator.
     pub const fn into_messages(self) -> Messages<S> {
-        Messages { socket: self, finished: false }
+        Messages { socket: self, options: SendOptions::new(), finished: false }
     }
 }
 
 impl<S: Transport> Messages<S> {
+    /// Sets how messages are sent from now on: compressed or not, in which fragments.
+    pub const fn set_send_options(&mut self, options: SendOptions) {
+        self.options = options;
+    }
+
     /// Sends a message. Above the high-water mark all output is written first; otherwise it is
     /// written when the next message is waited for, or by [`flush`](Self::flush).
     ///
@@ -53,7 +59,7 @@ impl<S: Transport> Messages<S> {
         if self.socket.driver.flow.is_above_mark() {
             self.socket.flush()?;
         }
-        let (data, options) = (message.as_data(), SendOptions::new());
+        let (data, options) = (message.as_data(), self.options);
         let flow = &mut self.socket.driver.flow;
         Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
     }

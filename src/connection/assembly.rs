@@ -187,9 +187,9 @@ impl Incoming {
         let in_message = self.message.is_some();
         let so_far = if in_message { self.message_len } else { 0 };
         let max = settings.max_message_len;
-        // A compressed message costs no memory before it is inflated, which has the limit; but if
-        // it takes more than the worst code for it could, it is too long or made to waste time.
-        let max_compressed = max.saturating_add(max / 4 + 256);
+        // A compressed message costs no memory before it is inflated, which has the limit. More than
+        // a flush after each of its bytes can be nothing but a waste of time.
+        let max_compressed = max.saturating_mul(8).saturating_add(1024);
         let compressed = in_message && self.compressed;
         Expected {
             role: Some(role),

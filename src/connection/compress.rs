@@ -125,6 +125,9 @@ impl Connection {
         if written.is_err() {
             // As above. In the midst of a message too: each part ends on a byte boundary.
             self.compressing(&agreement).encoder = encoder(&agreement, self.role);
+            if first {
+                self.end_compressed();
+            }
         } else if end {
             self.compressing(&agreement).in_message = false;
             self.end_compressed();
@@ -154,6 +157,13 @@ impl Connection {
         self.rare().compressing.get_or_insert_with(|| {
             Box::new(Compressing { encoder: encoder(agreement, role), in_message: false })
         })
+    }
+
+    /// Nothing is sent any more.
+    pub(super) fn drop_compressing(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.compressing = None;
+        }
     }
 
     /// The message is whole: without context takeover nothing of it is kept.
@@ -198,9 +208,12 @@ impl Reserved {
         let wide = u64::try_from(len).unwrap_or(u64::MAX);
         let header = FrameHeader { fin, rsv, opcode, key: self.key, len: wide }.encode();
         let header = header.as_bytes();
-        // It was reserved for what the payload might have become.
-        if header.len() < self.room {
-            out.copy_within(payload_at.., self.at + header.len());
+        // It was reserved for the message's own length. An encoder that can't undo may need more.
+        if header.len() > self.room {
+            out.resize(self.at + header.len() + len, 0);
+        }
+        if header.len() != self.room {
+            out.copy_within(payload_at..payload_at + len, self.at + header.len());
             out.truncate(self.at + header.len() + len);
         }
         let frame = out.get_mut(self.at..).unwrap_or_default();

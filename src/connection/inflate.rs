@@ -24,10 +24,19 @@ pub(super) struct Inflating {
     len: u64,
     /// How many compressed bytes it has taken.
     compressed_len: u64,
-    /// The first so many bytes of the input are unmasked already.
-    unmasked: usize,
     /// The decoder has more to give without more input.
     pending: bool,
+}
+
+/// How long a part may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MaxPart {
+    /// It begins with so many bytes that the decoder has given before.
+    before: usize,
+    /// All in all, in bytes.
+    len: usize,
+    /// More would be more than a message may have.
+    is_limit: bool,
 }
 
 /// What the connection lends to the one that puts messages together.
@@ -68,7 +77,6 @@ impl<'c> Inflater<'c> {
         if let Some(inflating) = self.inflating() {
             inflating.len = 0;
             inflating.compressed_len = 0;
-            inflating.unmasked = 0;
             inflating.pending = false;
         }
     }
@@ -84,9 +92,14 @@ impl<'c> Inflater<'c> {
             decoder: engine.decompressor(direction.window_bits, direction.context_takeover),
             len: 0,
             compressed_len: 0,
-            unmasked: 0,
             pending: false,
         }))
+    }
+
+    /// Whether the decoder has more to give without more input.
+    pub(super) fn is_pending(&self) -> bool {
+        let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
+        inflating.is_some_and(|inflating| inflating.is_pending())
     }
 
     /// The message is whole: without context takeover nothing of it is kept.
@@ -123,11 +136,6 @@ impl Inflating {
         self.pending
     }
 
-    /// The first so many bytes of the input are unmasked already.
-    pub(super) const fn unmasked(&self) -> usize {
-        self.unmasked
-    }
-
     /// Inflates a piece, all of it, behind what the inbox holds of the message.
     pub(super) fn inflate_whole(
         &mut self,
@@ -152,37 +160,43 @@ impl Inflating {
         }
     }
 
-    /// Inflates from the beginning of `piece` until it is used up or a part is full, behind the
-    /// `before` bytes that the inbox holds, which are not the decoder's. Returns how many bytes of
-    /// the piece are used up; the others are kept unmasked where they are.
+    /// Returns how long a part may be that begins with `before` bytes which are not the decoder's.
+    pub(super) fn max_part(&self, before: usize, max_len: u64) -> MaxPart {
+        let left = usize::try_from(max_len - self.len.min(max_len)).unwrap_or(usize::MAX);
+        let len = before.saturating_add(left);
+        MaxPart { before, len: len.min(MAX_PART), is_limit: len < MAX_PART }
+    }
+
+    /// Inflates from the beginning of `piece` until it is used up or the part is full, behind what
+    /// the inbox holds of the part. Returns how many bytes of the piece are used up.
     pub(super) fn inflate_part(
         &mut self,
         piece: &[u8],
         inbox: &mut Inbox,
-        before: usize,
-        max_len: u64,
+        max: MaxPart,
     ) -> Result<usize, ProtocolError> {
-        let left = usize::try_from(max_len - self.len.min(max_len)).unwrap_or(usize::MAX);
-        let most = before + left.min(MAX_PART);
-        let first = before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
+        let first = max.before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
         let mut used = 0;
         loop {
-            let (room, filled) = inbox.inflate_room(most);
-            let message = room.get_mut(before..).unwrap_or_default();
+            let (room, filled) = inbox.inflate_room(max.len);
+            let message = room.get_mut(max.before..).unwrap_or_default();
             let rest = piece.get(used..).unwrap_or_default();
-            let progress = self.decoder.inflate(rest, message, filled.saturating_sub(before))?;
+            let progress =
+                self.decoder.inflate(rest, message, filled.saturating_sub(max.before))?;
             inbox.inflated(progress.written);
             self.count(progress);
             used += progress.read;
             self.pending = progress.wants == Wants::Room;
-            if self.pending && inbox.grow(first, most)? {
-                continue;
+            if !self.pending {
+                return Ok(used);
             }
-            if self.pending && left < MAX_PART {
-                return Err(LimitError::MessageTooLong.into());
+            if !inbox.grow(first, max.len)? {
+                return if max.is_limit {
+                    Err(LimitError::MessageTooLong.into())
+                } else {
+                    Ok(used)
+                };
             }
-            self.unmasked = piece.len() - used;
-            return Ok(used);
         }
     }
 
@@ -205,7 +219,7 @@ impl Inflating {
 
 impl Connection {
     /// Whether a part is at hand without more input.
-    pub(super) fn has_inflated(&self) -> bool {
+    pub(crate) fn has_inflated(&self) -> bool {
         let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
         inflating.is_some_and(|inflating| inflating.is_pending())
     }

@@ -41,7 +41,8 @@ use crate::stats::Stats;
 
 /// The protocol after the handshake, for both roles.
 ///
-/// At most 128 bytes, no heap for an idle connection. It owns neither input nor output: every
+/// At most 128 bytes, no heap for an idle connection; with context takeover the windows of
+/// compression, once it is used. It owns neither input nor output: every
 /// byte of an input is used up, and what is to be written is appended to `out`.
 ///
 /// 1. [`receive`](Self::receive) until it gives `None`, answering as you like;
@@ -130,6 +131,13 @@ impl Connection {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Returns what the handshake has agreed on about compression; `None`: no message is compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreement> {
+        self.agreement
     }
 
     /// Returns true until a Close frame is sent or received, or the connection fails: messages can

@@ -17,7 +17,7 @@ impl Inflater<'_> {
 
 impl crate::connection::Connection {
     /// Whether a part is at hand without more input.
-    pub(super) const fn has_inflated(&self) -> bool {
+    pub(crate) const fn has_inflated(&self) -> bool {
         let _ = self;
         false
     }

@@ -29,7 +29,8 @@ impl Connection {
     /// Pongs, the answer to a Close frame and the Close frame of an error are appended to `out`.
     /// After the closing handshake input is dropped
     /// ([RFC 6455 section 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Give the same
-    /// `inbox` each time: it holds the message under way.
+    /// `inbox` each time: it holds the message under way. Call it until it gives `None`, not until
+    /// the input is empty: a compressed message can have parts left without any bytes.
     ///
     /// # Errors
     /// [`ProtocolError`] when the peer breaks a rule or passes a limit. The Close frame with the
@@ -142,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// The transport has ended.
+    /// The transport has ended, and [`receive`](Self::receive) has given all there was.
     ///
     /// # Errors
     /// [`PeerError::ClosedWithoutHandshake`] unless the closing handshake is done

@@ -37,7 +37,8 @@ pub enum Compress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendOptions {
-    /// Whether the message is compressed.
+    /// Whether the message is compressed. Of a message that is sent in parts the first part's options
+    /// decide; those of later parts don't count.
     pub compress: Compress,
     /// The longest payload of a frame, in bytes: a longer message is sent in fragments. `None`: one
     /// frame, however long.
@@ -51,7 +52,8 @@ impl SendOptions {
         Self { compress: Compress::Auto, max_frame_len: None }
     }
 
-    /// Sets whether the message is compressed.
+    /// Sets whether the message is compressed. Of a message that is sent in parts the first part's
+    /// options decide; those of later parts don't count.
     #[must_use]
     pub const fn compress(mut self, compress: Compress) -> Self {
         self.compress = compress;
@@ -102,8 +104,12 @@ impl Connection {
         }
     }
 
-    /// Sends one frame of a message that is sent in pieces; `end` with the last one, which may be
-    /// empty. Pings, pongs and Close frames may come between; other messages may not.
+    /// Sends a part of a message; `end` with the last one, which may be empty. Pings, pongs and Close
+    /// frames may come between; other messages may not. A part is one frame, unless
+    /// [`max_frame_len`](SendOptions::max_frame_len) is less.
+    ///
+    /// Whether the message is compressed is decided by the first part's options, whatever the parts'
+    /// lengths. Each part ends in a flush then, some 5 bytes, so that the peer can inflate it at once.
     ///
     /// # Errors
     /// [`SendError::MessageInProgress`] if the piece is of another kind than the message's first;
@@ -250,6 +256,8 @@ impl Connection {
         }
         self.write_frame(OpCode::Close, true, &payload, out)?;
         self.closing.send_close(code, now)?;
+        #[cfg(feature = "deflate")]
+        self.drop_compressing();
         self.choose_ways();
         Ok(())
     }

@@ -37,7 +37,8 @@ pub struct Direction {
 impl Agreement {
     /// Makes it from what the handshake's answer says about the messages of each sender, for the
     /// end that plays `role` and compresses as `deflate` says. The limits in `deflate` don't count
-    /// any more: the handshake is over.
+    /// any more: the handshake is over. Where its engine can't keep to the window that was agreed on
+    /// for this end's messages, [`Engine::Native`] does the work.
     ///
     /// ```
     /// use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
@@ -62,7 +63,11 @@ impl Agreement {
             client,
             encoder_window_bits: own.window_bits.or_less(deflate.encoder_window_bits),
             level: deflate.level,
-            engine: deflate.engine,
+            engine: if own.window_bits.get() < deflate.engine.min_window_bits().get() {
+                Engine::Native
+            } else {
+                deflate.engine
+            },
             threshold: match deflate.threshold {
                 Some(bytes) => bytes,
                 None if own.context_takeover => THRESHOLD_WITH_TAKEOVER,

@@ -18,10 +18,14 @@ pub enum Engine {
     Native,
     /// The crate `miniz_oxide`, for those who prefer what they know.
     ///
-    /// What it can't: compress with a window of less than 15 bits (it is never agreed on then), take
-    /// back a message that didn't shrink (with context takeover it is sent nevertheless, some bytes
-    /// longer), tell a reference to before the connection's first byte from zeros (they are what it
-    /// gives), or do with less than 319 KB for compressing and 43 KB for inflating.
+    /// What it can't:
+    /// * compress with a window of less than 15 bits: none is agreed on then;
+    /// * hold a peer to a window of less than 15 bits, or tell a reference to before the connection's
+    ///   first byte: it gives zeros for those;
+    /// * take back a message that didn't shrink: with context takeover it is sent nevertheless, some
+    ///   bytes longer;
+    /// * follow a [`Prepared`](crate::Prepared) message without compressing it again;
+    /// * do with less than 319 KB for compressing and 43 KB for inflating.
     #[cfg(feature = "miniz_oxide")]
     MinizOxide,
 }

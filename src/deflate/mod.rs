@@ -10,6 +10,9 @@
 //! The engine knows nothing of frames: the [`Encoder`] turns messages into compressed payloads, the
 //! [`Decoder`] turns them back, in pieces of any length.
 //!
+//! Beside the windows of the connections each thread that compresses and inflates keeps some 200 KB
+//! of scratch under `std`; without it that is allocated for the length of a call.
+//!
 //! ```
 //! use bytes::BytesMut;
 //! use sansocket::deflate::{Decoder, Encoder, Level, Wants, WindowBits};

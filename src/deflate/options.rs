@@ -18,8 +18,12 @@ use crate::error::ConfigError;
 /// can guess the secret piece by piece (the attacks named CRIME and BREACH). With context takeover
 /// all messages of a direction are compressed together, without it those in one message. So leave
 /// compression off where secrets (tokens, cookies, other people's data) travel with what others may
-/// choose, or send the messages with secrets uncompressed: `SendOptions` has a switch for it. Both
-/// ends have to do so, and a browser can't.
+/// choose, or send the messages with secrets uncompressed, with
+/// [`Compress::Never`](crate::Compress::Never). Both ends have to do so, and a browser can't.
+///
+/// A compressed message can be some 1000 times as long as what has arrived of it, up to
+/// [`max_message_len`](crate::ConfigBuilder::max_message_len), which a peer can make an inbox hold
+/// with few bytes: set it as low as your messages allow.
 ///
 /// # Settings
 ///

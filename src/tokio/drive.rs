@@ -114,7 +114,7 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let now = ready!(timer.poll(cx, flow.deadline(intake)));
         // Nobody is told dead before a read that found nothing.
-        if intake.is_empty()
+        if !flow.is_at_hand(intake)
             && !flow.connection.is_closed()
             && let Poll::Ready(result) = poll_read(io, flow, intake, cx)
         {

@@ -31,6 +31,7 @@ pub struct Messages<S> {
     socket: WebSocket<S>,
     /// The stream and the sink may be in two tasks, by a `split` of somebody's.
     wakers: Wakers,
+    options: SendOptions,
     finished: bool,
 }
 
@@ -43,12 +44,17 @@ enum End {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     pub(super) fn new(socket: WebSocket<S>) -> Self {
-        Self { socket, wakers: Wakers::new(), finished: false }
+        Self { socket, wakers: Wakers::new(), options: SendOptions::new(), finished: false }
     }
 
     /// Returns the connection: whether it is open, how it has closed.
     pub const fn connection(&self) -> &Connection {
         self.socket.connection()
+    }
+
+    /// Sets how messages are sent from now on: compressed or not, in which fragments.
+    pub const fn set_send_options(&mut self, options: SendOptions) {
+        self.options = options;
     }
 
     /// Gives the WebSocket back.
@@ -149,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
-        let (data, options) = (message.as_data(), SendOptions::new());
+        let (data, options) = (message.as_data(), self.options);
         let flow = &mut self.socket.driver.flow;
         Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
     }

@@ -27,8 +27,8 @@ from websockets.frames import CTRL_OPCODES, Opcode
 # No connection may hang: a lost answer is a failure after this time.
 CASE_SECONDS = 20
 BITS = range(9, 16)
-# zlib looks back as far as it likes within what one call gives. So a step is small, and large windows, which so small a
-# step would take too long for, are held to theirs within 64 bytes.
+# Within what one call gives zlib looks back as far as it likes. So this is how much further than the window a reference may
+# go and not be seen.
 STEP = 64
 FLAGS = ["server_no_context_takeover", "client_no_context_takeover"]
 

@@ -82,11 +82,15 @@ try {
 
   await connect.click()
   await becomes('Open')
-  for (let i = 0; i < 20; i += 1) {
-    await message.fill(`message ${i}`)
+  // Long ones too, which are compressed both ways; the last one is short, to fit into the window.
+  const sent = Array.from({ length: 20 }, (_, i) => `message ${i} ${'and so on '.repeat(10 * (19 - i))}`)
+  for (const text of sent) {
+    await message.fill(text)
     await message.press('Enter')
   }
   await count(47)
+  const received = await rows.evaluateAll(all => all.slice(7).map(row => [...row.cells].map(cell => cell.textContent)))
+  same('the echoes', received.filter(([from]) => from === 'Server').map(([, , text]) => text), sent)
   const inSight = async part => part.evaluate(e => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom <= innerHeight)
   for (const [name, part] of Object.entries({ state, message, 'last row': rows.last() }))
     same(`the ${name} is in sight below a long log`, await inSight(part), true)

@@ -11,9 +11,9 @@ usage: echo [ADDR] [OPTIONS]
   --max-message BYTES                the longest message that is received (default 67108864)
   --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with a timeout, a peer that doesn't
                                      answer in time is given up (default 120, no timeout)
-  --deflate on|off|BITS[,BITS]       compression for whoever offers it (default on); with numbers from 9
-                                     to 15, the largest window of our messages and of the client's,
-                                     as powers of two: fewer bits, less memory
+  --deflate on|off|SERVER[,CLIENT]   compression for whoever offers it (default on); SERVER and CLIENT,
+                                     9 to 15, are the bits of the largest windows that the messages of
+                                     each side are compressed in: fewer bits, less memory
   --no-context-takeover              compress each message by itself, in both directions: less memory
   --parts                            echo each part as it arrives, so that fragments stay fragments
   --blocking                         the std adapter, a thread for each connection, not tokio
@@ -79,9 +79,7 @@ impl Options {
                 "--parts" => options.parts = true,
                 "--blocking" => options.blocking = true,
                 "--threads" => options.threads = Some(number(&argument, &value("a number")?)?),
-                "--tls" => {
-                    return Err(format!("{argument} is not supported yet: leave it out"));
-                }
+                "--tls" => return Err("--tls is not supported yet: leave it out".into()),
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));
                 }

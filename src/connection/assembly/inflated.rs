@@ -2,13 +2,16 @@
 //! ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
 
 use crate::connection::assembly::{Incoming, Progress, Step, unmask};
-use crate::connection::inflate::{Inflater, Inflating};
+use crate::connection::inflate::{Inflater, Inflating, MaxPart};
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
 use crate::kernel::mask::rotate;
 use crate::kernel::utf8::{Carry, Rest, split};
 use crate::message::MessageKind;
+
+/// So much of the input is unmasked at once for a part, which may leave most of it for the next.
+const PIECE: usize = 4096;
 
 impl Incoming {
     pub(super) fn take_inflated<'b>(
@@ -77,19 +80,20 @@ impl Incoming {
         max_len: u64,
         inflater: &mut Inflater<'_>,
     ) -> Result<Progress<'b>, ProtocolError> {
+        if input.is_empty() && self.remaining > 0 && !inflater.is_pending() {
+            return Ok(Progress::NeedInput);
+        }
         if !self.started {
             inflater.begin();
         }
         let inflating = inflater.inflating().ok_or(PeerError::ReservedBits)?;
-        if input.is_empty() && self.remaining > 0 && !inflating.is_pending() {
-            return Ok(Progress::NeedInput);
-        }
         // A character that was cut goes first; the decoder has it in its window already.
-        inbox.begin_inflated(kind);
+        self.tag = inbox.begin_inflated(kind);
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
         self.carry = Carry::NONE;
-        let used = self.inflate_piece(input, inbox, before, max_len, inflating)?;
+        let max = inflating.max_part(before, max_len);
+        let used = self.inflate_input(input, inbox, max, inflating)?;
         let frame_done = self.remaining == 0 && !inflating.is_pending();
         let part = inbox.bytes().get(before..).unwrap_or_default();
         if frame_done && self.fin {
@@ -113,25 +117,33 @@ impl Incoming {
         Ok(Progress::Step(Step::PartInInbox { kind, len, wire_len, start, end }))
     }
 
-    /// Inflates what there is of the frame's payload until a part is full. What is left of it stays
-    /// in the input, unmasked.
-    fn inflate_piece(
+    /// Inflates what there is of the frame's payload until a part is full; returns how many bytes were
+    /// used up. What is left of them stays in the input as it came.
+    fn inflate_input(
         &mut self,
         input: &mut Input<'_>,
         inbox: &mut Inbox,
-        before: usize,
-        max_len: u64,
+        max: MaxPart,
         inflating: &mut Inflating,
     ) -> Result<usize, ProtocolError> {
-        let piece = input.first_mut(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        let unmasked = inflating.unmasked().min(piece.len());
-        if let Some(masked) = piece.get_mut(unmasked..) {
-            unmask(masked, rotate(self.key, unmasked));
+        let mut all = 0;
+        loop {
+            let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(PIECE);
+            let piece = input.first_mut(n);
+            let len = piece.len();
+            unmask(piece, self.key);
+            let used = inflating.inflate_part(piece, inbox, max)?;
+            if let Some(left) = piece.get_mut(used..) {
+                // Masking it again takes it back.
+                unmask(left, rotate(self.key, used));
+            }
+            input.take(used);
+            self.advance(used);
+            all += used;
+            if inflating.is_pending() || len == 0 || self.remaining == 0 {
+                return Ok(all);
+            }
         }
-        let used = inflating.inflate_part(piece, inbox, before, max_len)?;
-        input.take(used);
-        self.advance(used);
-        Ok(used)
     }
 
     /// Cuts a part of a text where its last whole character ends, and keeps the beginning of the

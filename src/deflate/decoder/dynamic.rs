@@ -61,6 +61,7 @@ impl Dynamic {
     }
 
     /// Reads the code length code, and builds it; false: there is too little input.
+    #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read_lens(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
         let sent = self.lens.get_mut(..usize::from(self.sent)).unwrap_or_default();
@@ -92,6 +93,7 @@ impl Dynamic {
     }
 
     /// Reads the lengths of the block's codes, and builds these; false: there is too little input.
+    #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
         let mut b = *bits;

@@ -125,6 +125,14 @@ impl<'m> Output<'m> {
     fn copy_within(&mut self, back: usize, n: usize) -> usize {
         let n = n.min(self.room());
         let Some(from) = self.at.checked_sub(back) else { return 0 };
+        if back == 1
+            && let Some(&byte) = self.message.get(from)
+            && let Some(run) = self.message.get_mut(self.at..self.at + n)
+        {
+            run.fill(byte);
+            self.at += n;
+            return n;
+        }
         let mut left = n;
         while left > 0 {
             // Matches that reach into themselves repeat: twice as much is there each time.
