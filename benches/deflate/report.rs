@@ -113,7 +113,8 @@ impl Report {
 
     fn print_row(&self, section: Section) {
         let Some(ours) = self.mean(section, Who::Ours) else { return };
-        print!("| {} {} |", section.size.name(), section.level);
+        let comma = if section.level.is_empty() { "" } else { ", " };
+        print!("| {}{comma}{} |", section.size.name(), section.level);
         for who in ALL {
             let Some(mean) = self.mean(section, who) else { return };
             print!(" {:.0}, {:.2} |", mean.nanos, mean.ratio);
@@ -127,13 +128,18 @@ impl Report {
     }
 
     fn print_noise(&self) {
-        println!("\n### Noise, balanced: ns per message\n\n| |");
-        let noise = |row: &&(Section, Kind, Case)| row.1 == Kind::Noise;
-        for (section, _, case) in self.rows.iter().filter(noise) {
+        let noise = || self.rows.iter().filter(|row| row.1 == Kind::Noise);
+        if noise().next().is_none() {
+            return;
+        }
+        print!("\n### Noise, balanced: ns per message\n\n| |");
+        ALL.iter().for_each(|who| print!(" {} |", who.name()));
+        print!("\n|---|---|---|---|---|");
+        for (section, _, case) in noise() {
             if case.who == ALL[0] {
                 print!("\n| {}, {} |", section.size.name(), takeover_name(section.takeover));
             }
-            print!(" {} {:.0} |", case.who.name(), case.nanos);
+            print!(" {:.0} |", case.nanos);
         }
         println!();
     }
