@@ -354,6 +354,18 @@ fn noise_is_not_tried_unless_it_comes_again() {
     }
 }
 
+/// All values are as frequent as in noise, and yet it is none.
+#[test]
+fn records_are_no_noise() {
+    for level in LEVELS {
+        for takeover in [false, true] {
+            let mut wire = Wire::new(15, level, takeover);
+            let records: Vec<u8> = (0..5_000).map(|n| (n % 200 * 7) as u8).collect();
+            assert!(wire.message(&records).unwrap() < 500);
+        }
+    }
+}
+
 #[test]
 fn parts() {
     for window in [8, 9, 11, 15] {

@@ -40,7 +40,7 @@ impl Coder {
         // Fewer tokens than that hardly ever pay for a header, and to look for it takes time; nor
         // do used symbols that take less than these bits in it.
         let (few, header_bits) = if level == Level::Fast { (160, 8) } else { (40, 6) };
-        if tokens.len() <= few {
+        if tokens.len() <= few || text.len() <= FEW_BYTES {
             write_few(tokens, text, bits);
             return;
         }
@@ -316,6 +316,9 @@ const DISTANCES: usize = 32;
 const END_OF_BLOCK: usize = 256;
 
 const STORED_MAX: usize = 65_535;
+
+/// Nor do they in so few bytes, whatever they are.
+const FEW_BYTES: usize = 128;
 
 /// What a dynamic block's header takes for itself, at least.
 const LEAST_HEADER: u64 = 53;

@@ -31,7 +31,24 @@ pub(super) fn is_noise(bytes: &[u8]) -> bool {
     // 1.25 times what is to be expected of 768 random bytes; from 512 bytes some are taken twice,
     // which adds two for each.
     let twice = u32::try_from((3 * PIECE).saturating_sub(bytes.len())).unwrap_or_default();
-    squares < (SAMPLE + SAMPLE * SAMPLE / 256) * 5 / 4 + 2 * twice
+    squares < (SAMPLE + SAMPLE * SAMPLE / 256) * 5 / 4 + 2 * twice && !repeats(bytes)
+}
+
+/// Returns whether bytes come again near the start: all values may be equally frequent in records
+/// and counters too.
+fn repeats(bytes: &[u8]) -> bool {
+    let mut places = [[0; 4]; 256];
+    let mut again = 0;
+    for window in bytes.windows(4).take(SAMPLE as usize) {
+        let Some(&four) = window.first_chunk::<4>() else { break };
+        let hash = u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1) >> 24;
+        if let Some(place) = places.get_mut(hash as usize) {
+            again += u32::from(*place == four);
+            *place = four;
+        }
+    }
+    // One in random bytes happens once in 20,000 times; four don't.
+    again >= 4
 }
 
 /// Shorter messages are compressed faster than sampled.
