@@ -259,7 +259,7 @@ macro_rules! send_methods {
         pub fn send(
             &mut self,
             data: crate::message::Data<'_>,
-            options: crate::connection::send::SendOptions,
+            options: crate::connection::options::SendOptions,
         ) -> Result<(), crate::error::SendError> {
             let flow = self.flow();
             flow.connection.send(data, options, &mut flow.out)
@@ -273,7 +273,7 @@ macro_rules! send_methods {
             &mut self,
             data: crate::message::Data<'_>,
             end: bool,
-            options: crate::connection::send::SendOptions,
+            options: crate::connection::options::SendOptions,
         ) -> Result<(), crate::error::SendError> {
             let flow = self.flow();
             flow.connection.send_part(data, end, options, &mut flow.out)

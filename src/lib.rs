@@ -125,7 +125,7 @@ pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;
 pub use crate::connection::closing::CloseStatus;
-pub use crate::connection::send::{Compress, SendOptions};
+pub use crate::connection::options::{Compress, SendOptions};
 pub use crate::entropy::{Entropy, EntropyError};
 pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,

@@ -13,7 +13,7 @@
 
 mod common;
 
-use common::deflate::{Foreign, RSV1, Terms, compressed, payload};
+use common::deflate::{Foreign, RSV1, Terms, chat, compressed, noise, payload};
 use common::frame::{self, BINARY, CLOSE, PING, PONG, TEXT};
 use common::{BOTH, Frame, preset};
 use sansocket::{
@@ -46,13 +46,6 @@ fn close_code(out: &[u8]) -> CloseCode {
     let close = frames.last().expect("a Close frame");
     assert_eq!(close.opcode, CLOSE);
     CloseCode::new(u16::from_be_bytes(close.payload[..2].try_into().unwrap()))
-}
-
-/// Texts with much in common, as a connection would carry them.
-fn chat(n: usize) -> String {
-    format!(
-        "{{\"type\":\"message\",\"id\":{n},\"room\":\"general\",\"text\":\"hello number {n}\"}}"
-    )
 }
 
 #[test]
@@ -288,8 +281,7 @@ fn x19_v29_empty_messages_in_a_row() {
 fn v43_three_messages_with_references_to_those_before() {
     for role in BOTH {
         let mut foreign = Foreign::new();
-        let noise: Vec<u8> =
-            (0..2000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let noise = noise(2000, 1);
         let mut end = Terms::default().preset(role);
         for round in 0..3 {
             let payload = foreign.payload(&noise);

@@ -20,25 +20,13 @@ mod common;
 use core::num::NonZeroUsize;
 
 use alloc::{Counting, count};
-use common::deflate::{Terms, compressed, payload};
+use common::deflate::{Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, Frame, at_ms, preset};
 use sansocket::{Data, Delivery, Event, Input, Message, OwnedEvent, Role, SendError, SendOptions};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn noise(n: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect()
-}
 
 /// Not so easy to compress as zeros: about 4 : 1.
 fn text(len: usize) -> String {

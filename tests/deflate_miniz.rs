@@ -13,7 +13,7 @@
 
 mod common;
 
-use common::deflate::{Foreign, RSV1, Terms, compressed, payload};
+use common::deflate::{Foreign, RSV1, Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, End, Frame, preset};
 use sansocket::deflate::{Deflate, Engine, Level, WindowBits};
@@ -27,25 +27,13 @@ const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong)
 const MINIZ: Terms = Terms { engine: Engine::MinizOxide, ..Terms::DEFAULT };
 const NATIVE: Terms = Terms::DEFAULT;
 
-fn noise(n: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect()
-}
-
 fn messages(n: usize) -> Vec<Vec<u8>> {
     vec![
         format!("{{\"n\":{n},\"text\":\"some text that is long enough to be compressed\"}}").into(),
         Vec::new(),
-        noise(1000 + n),
+        noise(1000 + n, 1),
         vec![b'a'; 100_000],
-        noise(40_000).repeat(2),
+        noise(40_000, 1).repeat(2),
         b"the end".repeat(20),
     ]
 }
@@ -108,7 +96,7 @@ fn v29_empty_messages_and_references_to_messages_before() {
                 to.feed(&compressed(TEXT, payload).to(role).bytes()).unwrap();
             }
             assert_eq!(to.take_events().len(), 6);
-            let message = noise(3000);
+            let message = noise(3000, 1);
             to.feed(&compressed(BINARY, foreign.payload(&message)).to(role).bytes()).unwrap();
             let expected = OwnedEvent::Message(Message::Binary(message.into()));
             assert_eq!(to.take_events(), [expected]);
@@ -139,7 +127,7 @@ fn v12_v14_v15_what_it_refuses() {
         }
         // What was never there is zeros, not what another connection has had.
         let mut secret = MINIZ.preset(role);
-        let bytes = compressed(BINARY, payload(&noise(40_000))).to(role).bytes();
+        let bytes = compressed(BINARY, payload(&noise(40_000, 1))).to(role).bytes();
         secret.feed(&bytes).unwrap();
         drop(secret);
         let mut end = MINIZ.preset(role);

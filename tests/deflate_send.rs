@@ -16,7 +16,7 @@ mod common;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use common::deflate::{RSV1, Terms};
+use common::deflate::{RSV1, Terms, chat, noise};
 use common::frame::{self, CONT, TEXT};
 use common::{BOTH, End};
 use sansocket::deflate::{Level, WindowBits};
@@ -26,26 +26,6 @@ use sansocket::{
 };
 
 const NEVER: SendOptions = SendOptions::new().compress(Compress::Never);
-
-/// Texts with much in common, as a connection would carry them.
-fn chat(n: usize) -> String {
-    format!(
-        "{{\"type\":\"message\",\"id\":{n},\"room\":\"general\",\"text\":\"hello number {n}, nice to \
-         meet you\"}}"
-    )
-}
-
-fn noise(n: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    (0..n)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect()
-}
 
 /// Carries what `from` has to write to `to`, and gives the messages that come out.
 fn carry(from: &mut End, to: &mut End) -> Vec<Vec<u8>> {

@@ -8,7 +8,7 @@ use crate::blocking::transport::Transport;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::connection::send::SendOptions;
+use crate::connection::options::SendOptions;
 use crate::event::OwnedEvent;
 use crate::message::Message;
 

@@ -10,7 +10,7 @@ use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::close_code::CloseCode;
 use crate::connection::closing::CloseStatus;
-use crate::connection::send::SendOptions;
+use crate::connection::options::SendOptions;
 use crate::driver::{self, Driver, Intake};
 use crate::error::SendError;
 use crate::event::Event;

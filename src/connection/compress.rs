@@ -6,7 +6,7 @@ use core::num::NonZeroUsize;
 use bytes::BytesMut;
 
 use crate::connection::Connection;
-use crate::connection::send::{Compress, SendOptions};
+use crate::connection::options::{Compress, SendOptions};
 use crate::deflate::{Agreement, Compressor};
 use crate::error::SendError;
 use crate::frame::{FrameHeader, MASK_KEY_LEN, RSV1, header_len};

@@ -15,8 +15,9 @@ mod inflate;
 #[path = "no_deflate.rs"]
 mod inflate;
 mod keep_alive;
+pub(crate) mod options;
 mod receive;
-pub(crate) mod send;
+mod send;
 mod timers;
 
 use alloc::boxed::Box;

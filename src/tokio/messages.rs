@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::adapter::WebSocketError;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
-use crate::connection::send::SendOptions;
+use crate::connection::options::SendOptions;
 use crate::driver::{self, Driver};
 use crate::error::SendError;
 use crate::event::OwnedEvent;

@@ -17,7 +17,7 @@ use crate::adapter::{LeftOver, Received, WebSocketError};
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::connection::send::SendOptions;
+use crate::connection::options::SendOptions;
 use crate::driver::{self, Driver, Flow, Intake};
 use crate::error::SendError;
 use crate::event::Event;

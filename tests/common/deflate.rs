@@ -74,6 +74,27 @@ pub fn compressed(opcode: u8, payload: impl AsRef<[u8]>) -> Frame {
     Frame::new(opcode, payload).rsv(RSV1)
 }
 
+/// Texts with much in common, as a connection would carry them.
+pub fn chat(n: usize) -> String {
+    format!(
+        "{{\"type\":\"message\",\"id\":{n},\"room\":\"general\",\"text\":\"hello number {n}, nice to \
+         meet you\"}}"
+    )
+}
+
+/// Bytes that don't shrink.
+pub fn noise(n: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}
+
 /// What was agreed on: window bits of the server and of the client, and their context takeover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
