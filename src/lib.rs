@@ -1,8 +1,9 @@
 //! The WebSocket without the socket: bytes in, events out; messages in, bytes out.
 //!
-//! A WebSocket engine ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)) that does no I/O, reads
-//! no clock, draws no randomness and spawns nothing. Time and entropy are arguments; the core is
-//! `no_std + alloc`. Adapters for tokio and for blocking sockets sit on it.
+//! A WebSocket engine ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455), with the compression of
+//! [RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)) that does no I/O, reads no clock, draws no
+//! randomness and spawns nothing. Time and entropy are arguments; the core is `no_std + alloc`.
+//! Adapters for tokio and for blocking sockets sit on it.
 //!
 //! ```text
 //!           bytes of one read                                           bytes to write
