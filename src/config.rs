@@ -14,7 +14,7 @@ pub enum Delivery {
     /// [`Event::Binary`](crate::Event::Binary).
     #[default]
     Whole,
-    /// Pieces as they arrive: [`Event::Part`](crate::Event::Part). Nothing is kept, so a message
+    /// Parts as they arrive: [`Event::Part`](crate::Event::Part). Nothing is kept, so a message
     /// costs no memory, however long it is; a compressed one its window and a part of 16 KiB.
     Parts,
 }
@@ -30,8 +30,10 @@ pub enum Delivery {
 /// | [`handshake_timeout`](ConfigBuilder::handshake_timeout) | 10 s | |
 /// | [`close_timeout`](ConfigBuilder::close_timeout) | 5 s | |
 /// | [`linger_timeout`](ConfigBuilder::linger_timeout) | 2 s | |
-/// | [`keep_alive`](ConfigBuilder::keep_alive) | server 2 min, client 30 s; no timeout | |
-/// | [`high_water_mark`](ConfigBuilder::high_water_mark) | 64 KiB | bytes |
+/// | [`write_timeout`](ConfigBuilder::write_timeout) | 60 s | |
+/// | [`message_timeout`](ConfigBuilder::message_timeout) | off | |
+/// | [`keep_alive`](ConfigBuilder::keep_alive) | every 30 s, no timeout | |
+/// | [`high_water_mark`](ConfigBuilder::high_water_mark) | 64 KiB, at most half of `max_unsent` | bytes |
 /// | [`delivery`](ConfigBuilder::delivery) | [`Delivery::Whole`] | |
 ///
 /// The number of fragments of a message has no limit: memory and time per fragment are flat.
@@ -48,8 +50,11 @@ pub(crate) struct Settings {
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) linger_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) message_timeout: Option<Duration>,
     pub(crate) keep_alive_interval: Option<Duration>,
     pub(crate) keep_alive_timeout: Option<Duration>,
+    /// 0: not set; [`ConfigBuilder::build`] puts the default in its place.
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
     /// What a client masks with; a server needs none.
@@ -57,21 +62,108 @@ pub(crate) struct Settings {
 }
 
 impl Config {
-    /// Starts from the server's preset: keep-alive every 2 minutes. No entropy: servers don't mask.
+    /// Starts from the server's preset. No entropy: servers don't mask.
     pub const fn server() -> ConfigBuilder {
-        ConfigBuilder::new(Duration::from_secs(120), None)
+        ConfigBuilder::new(None)
     }
 
-    /// Starts from the client's preset: keep-alive every 30 seconds.
+    /// Starts from the client's preset.
     ///
     /// Under `std` give `Entropy::os()`.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
-        ConfigBuilder::new(Duration::from_secs(30), Some(entropy))
+        ConfigBuilder::new(Some(entropy))
     }
 
     #[inline]
     pub(crate) fn settings(&self) -> &Settings {
         &self.0
+    }
+}
+
+/// The settings as they are in force.
+impl Config {
+    /// Returns the longest message that is received, in bytes.
+    #[must_use]
+    pub fn max_message_len(&self) -> u64 {
+        self.0.max_message_len
+    }
+
+    /// Returns the amount of unsent output, in bytes, from which on sends are refused.
+    #[must_use]
+    pub fn max_unsent(&self) -> usize {
+        self.0.max_unsent
+    }
+
+    /// Returns the longest head of an opening handshake, in bytes.
+    #[must_use]
+    pub fn max_head_len(&self) -> usize {
+        self.0.max_head_len
+    }
+
+    /// Returns the largest number of fields in the head of an opening handshake.
+    #[must_use]
+    pub fn max_head_fields(&self) -> usize {
+        self.0.max_head_fields
+    }
+
+    /// Returns how long the opening handshake may take.
+    #[must_use]
+    pub fn handshake_timeout(&self) -> Duration {
+        self.0.handshake_timeout
+    }
+
+    /// Returns how long the peer's Close frame may take.
+    #[must_use]
+    pub fn close_timeout(&self) -> Duration {
+        self.0.close_timeout
+    }
+
+    /// Returns how long the end of a transport may take.
+    #[must_use]
+    pub fn linger_timeout(&self) -> Duration {
+        self.0.linger_timeout
+    }
+
+    /// Returns how long output may make no progress.
+    #[must_use]
+    pub fn write_timeout(&self) -> Duration {
+        self.0.write_timeout
+    }
+
+    /// Returns how long a message may take; `None`: as long as it likes.
+    #[must_use]
+    pub fn message_timeout(&self) -> Option<Duration> {
+        self.0.message_timeout
+    }
+
+    /// Returns the keep-alive interval; `None`: keep-alive is off.
+    #[must_use]
+    pub fn keep_alive_interval(&self) -> Option<Duration> {
+        self.0.keep_alive_interval
+    }
+
+    /// Returns the keep-alive timeout; `None`: no pong is expected.
+    #[must_use]
+    pub fn keep_alive_timeout(&self) -> Option<Duration> {
+        self.0.keep_alive_timeout
+    }
+
+    /// Returns the high-water mark, in bytes of unsent replies.
+    #[must_use]
+    pub fn high_water_mark(&self) -> usize {
+        self.0.high_water_mark
+    }
+
+    /// Returns how messages are handed out.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.0.delivery
+    }
+
+    /// Returns the source of mask keys and nonces; `None` for the config of a server.
+    #[must_use]
+    pub fn entropy(&self) -> Option<Entropy> {
+        self.0.entropy
     }
 }
 
@@ -87,7 +179,7 @@ impl fmt::Debug for Config {
 pub struct ConfigBuilder(Settings);
 
 impl ConfigBuilder {
-    const fn new(keep_alive_interval: Duration, entropy: Option<Entropy>) -> Self {
+    const fn new(entropy: Option<Entropy>) -> Self {
         Self(Settings {
             max_message_len: 16 << 20,
             max_unsent: 1 << 20,
@@ -96,9 +188,11 @@ impl ConfigBuilder {
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
             linger_timeout: Duration::from_secs(2),
-            keep_alive_interval: Some(keep_alive_interval),
+            write_timeout: Duration::from_secs(60),
+            message_timeout: None,
+            keep_alive_interval: Some(Duration::from_secs(30)),
             keep_alive_timeout: None,
-            high_water_mark: 64 << 10,
+            high_water_mark: 0,
             delivery: Delivery::Whole,
             entropy,
         })
@@ -112,8 +206,11 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets the mark, in bytes, from which on sends are refused and pongs wait while that much
-    /// output is unsent. The test is before a send, so one message may be larger than the mark.
+    /// Sets the amount of unsent output, in bytes, from which on sends are refused and pongs wait.
+    /// The test is before a send, so one message may be larger.
+    ///
+    /// In the [driver](crate::driver) and the adapters unsolicited sends are refused from
+    /// `max_unsent - high_water_mark` on: the rest is for replies.
     pub const fn max_unsent(mut self, bytes: usize) -> Self {
         self.0.max_unsent = bytes;
         self
@@ -139,15 +236,39 @@ impl ConfigBuilder {
     }
 
     /// Sets how long after our Close frame the peer's may take.
+    ///
+    /// The time runs from when the Close frame has left the output. Before that it starts anew
+    /// while output makes progress: at least 16 KiB, or the rest of it, in that time.
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
         self.0.close_timeout = timeout;
         self
     }
 
-    /// Sets how long an adapter goes on reading, and dropping what it reads, after the connection
-    /// has ended at this side, so that the peer gets the Close frame instead of a reset.
+    /// Sets how long the end of a transport may take after the connection has closed or failed.
+    ///
+    /// In that time the output is written, the writing half ended, and input dropped until the
+    /// peer's end, so that the peer gets the Close frame instead of a reset. The time starts anew
+    /// while output makes progress: at least 16 KiB, or the rest of it, in that time.
     pub const fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.0.linger_timeout = timeout;
+        self
+    }
+
+    /// Sets how long output may make no progress at all: then the connection fails with
+    /// [`TimeoutError::Write`](crate::TimeoutError::Write). A shorter keep-alive timeout counts in
+    /// its place.
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.0.write_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a message may take from its first byte to its last, against peers that let one
+    /// trickle in and so hold its memory: then the connection fails with
+    /// [`TimeoutError::Message`](crate::TimeoutError::Message). `None`, the default: no limit.
+    ///
+    /// The time rests while the [driver](crate::driver) and the adapters don't read.
+    pub const fn message_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.0.message_timeout = timeout;
         self
     }
 
@@ -155,10 +276,14 @@ impl ConfigBuilder {
     ///
     /// * `interval` `None`: off.
     /// * `timeout` `None`: an unsolicited pong every `interval`; nothing is expected back.
-    /// * both: a ping when nothing has been received for `interval`, whose pong must come within
-    ///   `timeout` after the ping was written, or the connection fails with
+    /// * both: a ping when nothing has been received for `interval`. If nothing at all is received
+    ///   for `timeout` after the ping was written, the connection fails with
     ///   [`TimeoutError::KeepAlive`](crate::TimeoutError::KeepAlive). This is what notices a
     ///   vanished peer.
+    ///
+    /// The default is an interval of 30 seconds without a timeout, which is shorter than the idle
+    /// timeouts of common proxies (nginx: 60 s). ASP.NET Core's default is 2 minutes; it counts
+    /// only the pong as life, so it fails a peer that is inside a long frame.
     pub const fn keep_alive(
         mut self,
         interval: Option<Duration>,
@@ -169,8 +294,9 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets the mark, in bytes of unsent output, from which on an adapter writes before it hands
-    /// out the next event, and reads no further than to that event.
+    /// Sets the amount of unsent replies, in bytes, from which on a driver or adapter writes before it
+    /// hands out the next event, and reads no further than to that event. At most half of
+    /// [`max_unsent`](Self::max_unsent).
     pub const fn high_water_mark(mut self, bytes: usize) -> Self {
         self.0.high_water_mark = bytes;
         self
@@ -186,14 +312,16 @@ impl ConfigBuilder {
     ///
     /// # Errors
     /// [`ConfigError`] for what can't work; its text says what to change.
-    pub fn build(self) -> Result<Config, ConfigError> {
-        let s = &self.0;
+    pub fn build(mut self) -> Result<Config, ConfigError> {
+        let s = &mut self.0;
+        if s.high_water_mark == 0 {
+            s.high_water_mark = HIGH_WATER_MARK.min(s.max_unsent / 2);
+        }
         for (name, zero) in [
             ("max_message_len", s.max_message_len == 0),
             ("max_unsent", s.max_unsent == 0),
             ("max_head_len", s.max_head_len == 0),
             ("max_head_fields", s.max_head_fields == 0),
-            ("high_water_mark", s.high_water_mark == 0),
         ] {
             if zero {
                 return Err(ConfigError::ZeroLimit(name));
@@ -203,6 +331,8 @@ impl ConfigBuilder {
             ("handshake_timeout", Some(s.handshake_timeout)),
             ("close_timeout", Some(s.close_timeout)),
             ("linger_timeout", Some(s.linger_timeout)),
+            ("write_timeout", Some(s.write_timeout)),
+            ("message_timeout", s.message_timeout),
             ("the keep_alive interval", s.keep_alive_interval),
             ("the keep_alive timeout", s.keep_alive_timeout),
         ] {
@@ -210,6 +340,10 @@ impl ConfigBuilder {
             if duration.is_some_and(|d| d.as_micros() == 0) {
                 return Err(ConfigError::ZeroDuration(name));
             }
+        }
+        // A reply must have room while unsolicited output has all of its share.
+        if s.high_water_mark == 0 || s.high_water_mark > s.max_unsent / 2 {
+            return Err(ConfigError::HighWaterMark);
         }
         if s.keep_alive_timeout.is_some() && s.keep_alive_interval.is_none() {
             return Err(ConfigError::TimeoutWithoutInterval);
@@ -221,3 +355,6 @@ impl ConfigBuilder {
         Ok(Config(Arc::new(self.0)))
     }
 }
+
+/// The default of [`ConfigBuilder::high_water_mark`], in bytes.
+const HIGH_WATER_MARK: usize = 64 << 10;

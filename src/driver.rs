@@ -333,7 +333,7 @@ impl Flow {
     pub(crate) fn received_eof(&mut self) {
         self.reading_ended = true;
         // An error shows in the connection's state.
-        let _ = self.connection.receive_eof();
+        let _ = self.connection.receive_eof(&mut self.out);
     }
 
     /// There is no transport any more, or as good as none.

@@ -20,6 +20,8 @@ pub enum ProtocolError {
     Timeout(TimeoutError),
     /// The caller broke the contract of a call in a way that loses data.
     Misuse(MisuseError),
+    /// This end gave the connection up, without a Close frame.
+    Aborted,
 }
 
 impl ProtocolError {
@@ -31,11 +33,16 @@ impl ProtocolError {
             Self::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate) => {
                 CloseCode::INVALID_PAYLOAD
             }
-            Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
-            Self::Timeout(TimeoutError::KeepAlive) | Self::Misuse(_) => CloseCode::INTERNAL_ERROR,
-            Self::Timeout(TimeoutError::Close | TimeoutError::Handshake) => CloseCode::ABNORMAL,
+            Self::Timeout(TimeoutError::Message) => CloseCode::POLICY_VIOLATION,
+            Self::Timeout(TimeoutError::KeepAlive | TimeoutError::Write) | Self::Misuse(_) => {
+                CloseCode::INTERNAL_ERROR
+            }
+            Self::Timeout(
+                TimeoutError::Close | TimeoutError::CloseUnsent | TimeoutError::Handshake,
+            )
+            | Self::Aborted => CloseCode::ABNORMAL,
         }
     }
 }
@@ -47,6 +54,7 @@ impl fmt::Display for ProtocolError {
             Self::Limit(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
             Self::Misuse(error) => error.fmt(f),
+            Self::Aborted => f.write_str("this end gave the connection up"),
         }
     }
 }
@@ -176,18 +184,35 @@ impl core::error::Error for LimitError {}
 pub enum TimeoutError {
     /// The opening handshake took longer than `handshake_timeout`.
     Handshake,
-    /// The pong to a keep-alive ping took longer than the keep-alive timeout.
+    /// Nothing was received for the keep-alive timeout after a keep-alive ping.
     KeepAlive,
+    /// A message took longer than `message_timeout`.
+    Message,
+    /// Output made no progress for `write_timeout`, or for the keep-alive timeout.
+    Write,
     /// The peer's Close frame took longer than `close_timeout`.
     Close,
+    /// Our Close frame, or the output before it, could not be written within `close_timeout`.
+    CloseUnsent,
 }
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Handshake => "the opening handshake was not finished in time",
-            Self::KeepAlive => "the peer didn't answer the keep-alive ping in time",
-            Self::Close => "the peer didn't answer the close frame in time",
+            Self::Handshake => {
+                "the opening handshake was not finished in time (setting: handshake_timeout)"
+            }
+            Self::KeepAlive => {
+                "nothing was received after the keep-alive ping (setting: keep_alive, the timeout)"
+            }
+            Self::Message => "the peer's message took too long (setting: message_timeout)",
+            Self::Write => {
+                "the peer took no output for too long (settings: write_timeout, keep_alive)"
+            }
+            Self::Close => "the peer didn't answer the close frame in time (setting: close_timeout)",
+            Self::CloseUnsent => {
+                "the close frame could not be written in time (setting: close_timeout)"
+            }
         })
     }
 }
@@ -227,7 +252,10 @@ impl core::error::Error for MisuseError {}
 pub enum SendError {
     /// A Close frame was sent or the connection has failed: nothing can be sent any more.
     Closed,
-    /// `out` holds `max_unsent` bytes or more: write it first.
+    /// The opening handshake is not done: nothing can be sent yet.
+    NotOpen,
+    /// The output holds `max_unsent` bytes or more, or for unsolicited sends `max_unsent -
+    /// high_water_mark`: write it first.
     Full,
     /// The payload of a ping or pong has more than 125 bytes.
     ControlTooLong,
@@ -250,7 +278,10 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "the connection is closing or closed: nothing can be sent any more",
-            Self::Full => "max_unsent bytes are waiting in the output: write them first",
+            Self::NotOpen => "the opening handshake is not done: nothing can be sent yet",
+            Self::Full => {
+                "the output holds as much as max_unsent allows: write it first, or set a larger one"
+            }
             Self::ControlTooLong => "a ping or pong carries at most 125 bytes",
             Self::ReasonTooLong => "the reason of a close frame has at most 123 bytes",
             Self::UnsendableCode(code) => {
@@ -349,6 +380,9 @@ pub enum ConfigError {
     ZeroDuration(&'static str),
     /// A keep-alive timeout without an interval: no ping would ever be sent.
     TimeoutWithoutInterval,
+    /// `high_water_mark` is more than half of `max_unsent`: replies and unsolicited output need room
+    /// beside each other.
+    HighWaterMark,
     /// The named limit is too large for this machine's addresses.
     LimitTooLarge(&'static str),
     /// The named number of window bits is not from 9 to 15.
@@ -366,6 +400,10 @@ impl fmt::Display for ConfigError {
             }
             Self::TimeoutWithoutInterval => f.write_str(
                 "keep_alive has a timeout but no interval: set the interval after which to ping",
+            ),
+            Self::HighWaterMark => f.write_str(
+                "high_water_mark is more than half of max_unsent: set max_unsent to at least twice \
+                 high_water_mark (and to at least 2)",
             ),
             Self::LimitTooLarge(name) => {
                 write!(f, "{name} is larger than this machine's memory can be: set a smaller one")
@@ -397,6 +435,7 @@ mod io {
                 ProtocolError::Peer(_) | ProtocolError::Limit(_) => io::ErrorKind::InvalidData,
                 ProtocolError::Timeout(_) => io::ErrorKind::TimedOut,
                 ProtocolError::Misuse(_) => io::ErrorKind::InvalidInput,
+                ProtocolError::Aborted => io::ErrorKind::ConnectionAborted,
             };
             Self::new(kind, error)
         }
@@ -405,7 +444,7 @@ mod io {
     impl From<SendError> for io::Error {
         fn from(error: SendError) -> Self {
             let kind = match error {
-                SendError::Closed => io::ErrorKind::NotConnected,
+                SendError::Closed | SendError::NotOpen => io::ErrorKind::NotConnected,
                 SendError::Full => io::ErrorKind::WouldBlock,
                 SendError::Entropy => io::ErrorKind::Other,
                 SendError::ControlTooLong

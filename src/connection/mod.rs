@@ -16,6 +16,7 @@ mod inflate;
 mod inflate;
 mod keep_alive;
 pub(crate) mod options;
+pub(crate) mod queued;
 mod receive;
 mod send;
 mod timers;
@@ -27,6 +28,7 @@ use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
 use crate::connection::closing::{CloseStatus, Closing};
 use crate::connection::keep_alive::KeepAlive;
+use crate::connection::queued::CloseWait;
 #[cfg(feature = "deflate")]
 use crate::deflate::Agreement;
 use crate::entropy::KeyBlock;
@@ -35,7 +37,7 @@ use crate::frame::LEN_64;
 #[cfg(feature = "deflate")]
 use crate::frame::RSV1;
 use crate::instant::Instant;
-use crate::message::MessageKind;
+use crate::message::{MessageKind, Utf8Bytes};
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 use crate::stats::Stats;
@@ -78,6 +80,13 @@ struct Rare {
     waiting_pong: Option<Box<[u8]>>,
     /// Mask keys of a client whose source the thread's block must not be mixed with.
     keys: Option<KeyBlock<16>>,
+    /// The wait for the peer's Close frame.
+    close_wait: Option<CloseWait>,
+    /// The reason of the peer's Close frame.
+    close_reason: Utf8Bytes,
+    /// When the first byte of the message under way came, if there is a limit to how long it may take.
+    message_since: Option<Instant>,
+    subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
     inflating: Option<Box<inflate::Inflating>>,
     #[cfg(feature = "deflate")]
@@ -91,6 +100,9 @@ impl Rare {
         self.stats.is_none()
             && self.waiting_pong.is_none()
             && self.keys.is_none()
+            && self.close_wait.is_none()
+            && self.message_since.is_none()
+            && self.subprotocol.is_none()
             && self.inflating.is_none()
             && self.compressing.is_none()
     }
@@ -103,8 +115,6 @@ impl Connection {
     /// send is refused with [`SendError::Entropy`](crate::SendError::Entropy).
     #[must_use]
     pub fn new(role: Role, config: &Config, negotiated: &Negotiated, now: Instant) -> Self {
-        #[cfg(not(feature = "deflate"))]
-        let _ = negotiated;
         let mut connection = Self {
             config: config.clone(),
             rare: None,
@@ -118,6 +128,9 @@ impl Connection {
             #[cfg(feature = "deflate")]
             agreement: negotiated.deflate(),
         };
+        if let Some(subprotocol) = negotiated.subprotocol() {
+            connection.rare().subprotocol = Some(subprotocol.into());
+        }
         connection.choose_ways();
         connection
     }
@@ -155,10 +168,18 @@ impl Connection {
         self.closing.is_closed()
     }
 
-    /// Returns who began to close, with which code; `None` while the connection is open.
+    /// Returns the subprotocol that the handshake has agreed on.
     #[must_use]
-    pub const fn close_status(&self) -> Option<CloseStatus> {
-        self.closing.status(self.role)
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.rare.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
+    #[must_use]
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        let reason = self.rare.as_ref().map(|rare| rare.close_reason.clone());
+        self.closing.status(self.role, reason.unwrap_or_default())
     }
 
     /// Returns the error that has failed the connection.
@@ -179,12 +200,14 @@ impl Connection {
         self.rare.as_ref()?.stats
     }
 
-    /// Whether [`handle_timeout`](Self::handle_timeout) should be told of a write: a keep-alive
-    /// ping waits in `out` to be written, or a pong for room in `out`.
-    #[cfg(feature = "std")]
+    /// Whether [`output_written`](Self::output_written) has something to do after a write: a
+    /// keep-alive ping or a Close frame lies in `out`, or a pong waits for room in it.
     pub(crate) fn waits_for_writes(&self) -> bool {
         self.keep_alive.counts()
-            || self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
+            || self
+                .rare
+                .as_ref()
+                .is_some_and(|rare| rare.waiting_pong.is_some() || rare.close_wait.is_some())
     }
 
     /// Which reserved bits the first frame of a message may have.

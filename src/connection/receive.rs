@@ -143,19 +143,27 @@ impl Connection {
         }
     }
 
-    /// The transport has ended, and [`receive`](Self::receive) has given all there was.
+    /// Takes the end of the transport's input, after [`receive`](Self::receive) has given all events.
+    ///
+    /// The peer may have ended its writing half only: a Close frame with 1002 is appended to `out`,
+    /// behind the replies, unless one was sent before.
     ///
     /// # Errors
     /// [`PeerError::ClosedWithoutHandshake`] unless the closing handshake is done
     /// ([RFC 6455 section 7.1.5](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5): 1006), or
     /// the error that has failed the connection before.
-    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        let result = self.closing.receive_eof();
-        self.drop_waiting_pong();
-        #[cfg(feature = "deflate")]
-        self.drop_compression();
-        self.choose_ways();
-        result
+    pub fn receive_eof(&mut self, out: &mut BytesMut) -> Result<(), ProtocolError> {
+        if !self.closing.is_closed() {
+            self.fail(PeerError::ClosedWithoutHandshake.into(), out);
+        }
+        self.closing.failed().map_or(Ok(()), Err)
+    }
+
+    /// Gives the connection up at once, without a Close frame: drop the transport and `out`. Later
+    /// calls return [`ProtocolError::Aborted`], unless the connection was closed or had failed
+    /// before.
+    pub fn abort(&mut self) {
+        self.fail(ProtocolError::Aborted, &mut BytesMut::new());
     }
 
     /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under
@@ -239,6 +247,7 @@ impl Connection {
             self.incoming.abandon(inbox);
             self.fail(error, out);
         } else {
+            self.track_message(input.now());
             self.choose_ways();
         }
         if let Ok(Some(step)) = &step {
@@ -278,7 +287,10 @@ impl Connection {
                 return Err(error.into());
             }
         };
-        self.drop_waiting_pong();
+        self.drop_waits();
+        if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
+            self.rare().close_reason = Utf8Bytes::from(alloc::string::String::from(frame.reason));
+        }
         let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
         if self.closing.receive_close(code) == Answer::Close {
             self.answer_close(payload, out);
@@ -293,7 +305,7 @@ impl Connection {
     /// been sent before.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
-        self.drop_waiting_pong();
+        self.drop_waits();
         if self.closing.fail(error) == Answer::Close {
             self.answer_close(&error.close_code().value().to_be_bytes(), out);
         }
