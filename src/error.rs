@@ -209,7 +209,9 @@ impl fmt::Display for TimeoutError {
             Self::Write => {
                 "the peer took no output for too long (settings: write_timeout, keep_alive)"
             }
-            Self::Close => "the peer didn't answer the close frame in time (setting: close_timeout)",
+            Self::Close => {
+                "the peer didn't answer the close frame in time (setting: close_timeout)"
+            }
             Self::CloseUnsent => {
                 "the close frame could not be written in time (setting: close_timeout)"
             }
@@ -229,6 +231,8 @@ pub enum MisuseError {
     /// [`received_direct`](crate::Connection::received_direct) was told of more bytes than
     /// [`direct_room`](crate::Connection::direct_room) has lent in this inbox: they are lost.
     DirectRoom,
+    /// No request is to be answered: none was read yet, or it was answered before.
+    NoRequest,
 }
 
 impl fmt::Display for MisuseError {
@@ -240,6 +244,7 @@ impl fmt::Display for MisuseError {
             Self::DirectRoom => {
                 "more bytes were read directly than direct_room has lent in this inbox"
             }
+            Self::NoRequest => "no request is to be answered: none was read, or it was answered",
         })
     }
 }

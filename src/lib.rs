@@ -96,10 +96,7 @@ mod config;
 mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
-#[cfg(feature = "std")]
-mod dial;
-#[cfg(feature = "std")]
-mod driver;
+pub mod driver;
 mod entropy;
 mod error;
 mod event;
@@ -121,7 +118,9 @@ pub mod tokio;
 mod url;
 
 #[cfg(feature = "std")]
-pub use crate::adapter::{AcceptError, ConnectError, Received, Unfinished, WebSocketError};
+pub use crate::adapter::error::{AcceptError, ConnectError, WebSocketError};
+#[cfg(feature = "std")]
+pub use crate::adapter::parts::{Received, Unfinished};
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;

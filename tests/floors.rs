@@ -27,11 +27,12 @@ const FLOORS: &[(u8, &[&str])] = &[
     (4, &["event.rs", "input.rs", "inbox.rs", "prepared.rs", "stats.rs", "negotiated.rs"]),
     (5, &["connection/"]),
     (6, &["handshake/"]),
+    // Buffers, deadlines, back-pressure, the end of the transport.
+    (7, &["driver/"]),
     // Shared by the adapters.
-    (7, &["driver.rs", "adapter.rs", "dial.rs", "http_types.rs"]),
+    (8, &["adapter/"]),
     // The adapters.
-    (8, &["blocking/", "tokio/"]),
-    (9, &["h2/"]),
+    (9, &["blocking/", "tokio/"]),
     // Docs and re-exports.
     (10, &["lib.rs"]),
 ];

@@ -1,0 +1,49 @@
+use crate::connection::queued::{MIN_PROGRESS, Queued};
+use crate::instant::Instant;
+
+/// The driver's own deadlines, beside those of the connection and of the opening handshake.
+///
+/// | deadline | runs from | moved by |
+/// |---|---|---|
+/// | answer: `handshake_timeout` | the beginning of the opening handshake | nothing |
+/// | stall: `write_timeout`, or a shorter keep-alive timeout | the first wait with unsent output | any write |
+/// | linger: `linger_timeout` | the end of the connection | at least 16 KiB of output, or the rest |
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    /// Until when the answer that has opened the connection must have left.
+    pub(super) answer: Option<Instant>,
+    /// Since when no output has moved, as of the last wait.
+    pub(super) stalled_since: Option<Instant>,
+    pub(super) linger: Option<Linger>,
+    /// Since when nothing is read, by this end's choice; only with a message timeout.
+    pub(super) resting_since: Option<Instant>,
+}
+
+/// The end of a transport.
+#[derive(Debug)]
+pub(super) struct Linger {
+    pub(super) since: Instant,
+    output: Queued,
+}
+
+impl Linger {
+    /// The connection is over, with `unsent` bytes of output left.
+    pub(super) fn new(now: Instant, unsent: usize) -> Self {
+        Self { since: now, output: Queued::new(unsent) }
+    }
+
+    /// `unsent` bytes are left at `now`.
+    pub(super) fn look(&mut self, now: Instant, unsent: usize) {
+        if self.output.progress(unsent, MIN_PROGRESS) {
+            self.since = now;
+        }
+    }
+}
+
+/// The earlier of two deadlines, either of which may be absent.
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

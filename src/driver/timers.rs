@@ -1,0 +1,138 @@
+//! Until when to wait, and what is due afterwards.
+
+use core::time::Duration;
+
+use crate::driver::deadlines::{Linger, earlier};
+use crate::driver::flow::Flow;
+use crate::driver::intake::Intake;
+use crate::error::TimeoutError;
+use crate::instant::Instant;
+
+/// Deadlines.
+impl Flow {
+    /// Returns until when the step may wait. Call it at `now`, just before waiting: some of the
+    /// deadlines begin with the first wait. When it has passed call [`timed_out`](Self::timed_out).
+    #[must_use]
+    pub fn deadline(&mut self, intake: &Intake, now: Instant) -> Option<Instant> {
+        let writing = self.write_deadline(now);
+        if self.is_over() {
+            return writing;
+        }
+        if self.is_unwritable() {
+            return Some(now);
+        }
+        self.rest(now, intake.has_event());
+        if self.opening.is_some() || intake.has_event() {
+            // A pong may lie behind the event, so its lack says nothing.
+            return writing;
+        }
+        earlier(writing, self.connection.poll_timeout())
+    }
+
+    /// The same for a wait of writes alone, beside which nothing is read. When it has passed call
+    /// [`write_timed_out`](Self::write_timed_out).
+    #[must_use]
+    pub fn write_deadline(&mut self, now: Instant) -> Option<Instant> {
+        if self.is_over() {
+            let since = self.begin_linger(now).since;
+            // `None` if the time overflows; then the peer's end alone ends the wait.
+            return since.checked_add(self.settings().linger_timeout);
+        }
+        let pending = self.output.unsent() > 0 || self.output.needs_flush();
+        if !pending {
+            self.deadlines.stalled_since = None;
+        }
+        let stall = if pending {
+            let since = *self.deadlines.stalled_since.get_or_insert(now);
+            since.checked_add(self.stall_timeout())
+        } else {
+            None
+        };
+        let phase = match &self.opening {
+            None => self.connection.close_deadline(),
+            Some(opening) => opening.deadline(),
+        };
+        earlier(earlier(stall, phase), self.deadlines.answer)
+    }
+
+    fn stall_timeout(&self) -> Duration {
+        let settings = self.settings();
+        let timeout = settings.write_timeout;
+        settings.keep_alive_timeout.map_or(timeout, |keep_alive| keep_alive.min(timeout))
+    }
+
+    /// Does what is due at `now`: sends a keep-alive ping, or fails the connection. Early is no
+    /// error. Try one last read before: the peer's pong may lie unread in the transport.
+    pub fn timed_out(&mut self, intake: &Intake, now: Instant) {
+        if !self.is_over() && self.is_unwritable() {
+            self.failed();
+            return;
+        }
+        self.write_timed_out(now);
+        if self.is_over() {
+            return;
+        }
+        self.rest(now, intake.has_event());
+        if let Some(opening) = &mut self.opening {
+            opening.timed_out(now, &mut self.output.bytes);
+            self.note_opening_ended();
+        } else if !intake.has_event() {
+            self.handle_timeout(now);
+        }
+    }
+
+    /// Keep-alive pings are unsolicited; an error shows in the connection's state.
+    fn handle_timeout(&mut self, now: Instant) {
+        let Self { connection, output, .. } = self;
+        let in_flight = output.in_flight();
+        let _ = output.unsolicited(|out| connection.handle_timeout_beside(in_flight, now, out));
+    }
+
+    /// Does what is due at `now` for a wait of writes alone: fails the connection if the peer has
+    /// taken no output for too long.
+    pub fn write_timed_out(&mut self, now: Instant) {
+        if self.is_over() {
+            self.end_linger(now);
+            return;
+        }
+        let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| now >= deadline);
+        let stall = self.deadlines.stalled_since.and_then(|s| s.checked_add(self.stall_timeout()));
+        if let Some(opening) = &mut self.opening {
+            if passed(opening.deadline()) {
+                opening.timed_out(now, &mut self.output.bytes);
+                self.note_opening_ended();
+            } else if passed(stall) {
+                self.failed();
+            }
+        } else if passed(self.deadlines.answer) {
+            self.connection.fail(TimeoutError::Handshake.into(), &mut self.output.bytes);
+        } else if passed(self.connection.close_deadline()) {
+            self.handle_timeout(now);
+        } else if passed(stall) {
+            self.connection.fail(TimeoutError::Write.into(), &mut self.output.bytes);
+        }
+    }
+
+    pub(super) fn begin_linger(&mut self, now: Instant) -> &mut Linger {
+        let unsent = self.output.unsent();
+        self.deadlines.linger.get_or_insert_with(|| Linger::new(now, unsent))
+    }
+
+    /// Ends the transport without more ado if its time is over.
+    pub(super) fn end_linger(&mut self, now: Instant) {
+        if self.is_over() && self.write_deadline(now).is_some_and(|deadline| now >= deadline) {
+            self.give_up();
+        }
+    }
+
+    /// For the message timeout: `resting` is whether nothing is read from `now` on.
+    pub(super) fn rest(&mut self, now: Instant, resting: bool) {
+        if self.settings().message_timeout.is_none() || self.opening.is_some() {
+            return;
+        }
+        if let Some(since) = self.deadlines.resting_since {
+            self.connection.message_rested(now.saturating_duration_since(since));
+        }
+        self.deadlines.resting_since = resting.then_some(now);
+    }
+}
