@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, OwnedData, MessageKind, Utf8Bytes};
+use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 

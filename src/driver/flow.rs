@@ -57,7 +57,8 @@ impl Flow {
         }
     }
 
-    pub(super) fn receive_eof(&mut self) {
+    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    pub fn eof(&mut self) {
         self.reading_ended = true;
         if let Some(opening) = &mut self.opening {
             opening.receive_eof();
@@ -96,7 +97,7 @@ impl Flow {
             opening.lose();
             self.note_opening_ended();
         } else {
-            self.receive_eof();
+            self.eof();
         }
         self.give_up();
     }

@@ -17,6 +17,8 @@ pub(super) struct Output {
     behind_replies: usize,
     written: u64,
     flushed: u64,
+    /// Whether writes and flushes are different things.
+    tracks_flushes: bool,
 }
 
 impl Output {
@@ -98,9 +100,17 @@ impl Output {
         self.bytes.advance(n - from_flight);
         self.known = self.bytes.len();
         self.written = self.written.saturating_add(to_u64(n));
+        if !self.tracks_flushes {
+            self.flushed = self.written;
+        }
         let unsent = self.unsent();
         self.behind_replies = self.behind_replies.min(unsent);
         self.replies = self.replies.min(unsent - self.behind_replies);
+    }
+
+    /// From now on what was written has left only when it was flushed.
+    pub(super) const fn track_flushes(&mut self) {
+        self.tracks_flushes = true;
     }
 
     /// All that was written has been flushed.
@@ -198,9 +208,14 @@ mod tests {
         assert!(output.replies_below(61));
         output.wrote(110);
         assert_eq!((output.unsent(), output.end()), (0, 150));
+        assert!(!output.needs_flush());
+        output.track_flushes();
+        reply(&mut output, 10);
+        output.wrote(10);
         assert!(output.needs_flush());
-        output.flush_done();
         assert_eq!(output.flushed(), 150);
+        output.flush_done();
+        assert_eq!(output.flushed(), 160);
     }
 
     #[test]

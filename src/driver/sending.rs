@@ -176,7 +176,8 @@ impl Flow {
         self.output.written()
     }
 
-    /// Returns the position up to which the output has been written and flushed.
+    /// Returns the position up to which the output has left: it was written, and flushed if
+    /// [flushes are tracked](Self::track_flushes).
     #[must_use]
     pub const fn flushed(&self) -> u64 {
         self.output.flushed()

@@ -15,9 +15,10 @@ impl Flow {
             self.drained(n, now);
             return;
         }
+        self.rest(now, false);
         self.rest(now, true);
         if n == 0 {
-            self.receive_eof();
+            self.eof();
         } else {
             intake.filled(n, now, self);
         }
@@ -27,7 +28,7 @@ impl Flow {
     /// peer has ended its writing half.
     pub fn drained(&mut self, n: usize, now: Instant) {
         if n == 0 {
-            self.receive_eof();
+            self.eof();
         }
         // A peer that always has something to say must not keep the transport from ending.
         self.end_linger(now);
@@ -69,15 +70,20 @@ impl Flow {
         }
     }
 
-    /// Returns true if bytes were written that a transport with a buffer of its own may still hold:
-    /// flush it before waiting.
+    /// Tells that the transport has a buffer of its own: from now on output that was written has left
+    /// only when it was [flushed](Self::flush_done). Without this call writes are flushes.
+    pub const fn track_flushes(&mut self) {
+        self.output.track_flushes();
+    }
+
+    /// Returns true if bytes were written that the transport may still hold: flush it before waiting.
+    /// Never without [`track_flushes`](Self::track_flushes).
     #[must_use]
     pub const fn needs_flush(&self) -> bool {
         self.output.needs_flush()
     }
 
-    /// Takes note that all that was written has been flushed. Without a buffer in the transport
-    /// writes are flushes.
+    /// Takes note that all that was written has been flushed.
     pub const fn flush_done(&mut self) {
         self.output.flush_done();
         self.deadlines.stalled_since = None;

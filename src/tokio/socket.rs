@@ -48,12 +48,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Puts a WebSocket together again that [`into_inner`](Self::into_inner) has taken apart, in the
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
-        let (stream, driver, left_over) = unfinished.into_driver(now());
+        let (stream, mut driver, left_over) = unfinished.into_driver(now());
+        driver.flow.track_flushes();
         Self { link: Link::new(stream), driver, timer: Timer::default(), left_over }
     }
 
-    /// A WebSocket whose driver has opened it.
-    pub(super) const fn new(link: Link<S>, driver: Driver, timer: Timer) -> Self {
+    /// A WebSocket whose driver opens it.
+    pub(super) const fn new(link: Link<S>, mut driver: Driver, timer: Timer) -> Self {
+        driver.flow.track_flushes();
         Self { link, driver, timer, left_over: LeftOver::new() }
     }
 
