@@ -199,6 +199,18 @@ impl Connection {
         now: Instant,
         out: &mut BytesMut,
     ) -> Result<(), SendError> {
+        self.close_beside(0, code, reason, now, out)
+    }
+
+    /// The same with `in_flight` bytes of output taken out of `out` and not written yet.
+    pub(crate) fn close_beside(
+        &mut self,
+        in_flight: usize,
+        code: CloseCode,
+        reason: &str,
+        now: Instant,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
         self.closing.check_open()?;
         let without_status = code == CloseCode::NO_STATUS && reason.is_empty();
         if !code.may_be_sent() && !without_status {
@@ -212,9 +224,11 @@ impl Connection {
             payload.extend_from_slice(&code.value().to_be_bytes());
             payload.extend_from_slice(reason.as_bytes());
         }
+        let before = out.len();
         self.write_frame(OpCode::Close, true, &payload, out)?;
+        self.appended(out.len() - before);
         self.closing.send_close(code)?;
-        self.rare().close_wait = Some(CloseWait::new(now, out.len()));
+        self.rare().close_wait = Some(CloseWait::new(now, in_flight.saturating_add(out.len())));
         #[cfg(feature = "deflate")]
         self.drop_compressing();
         self.choose_ways();
