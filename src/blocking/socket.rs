@@ -335,7 +335,7 @@ impl<S: Transport> WebSocket<S> {
     /// Otherwise as [`read`](Self::read).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
-        self.driver.flow.discard_data(Instant::now());
+        self.driver.flow.discard_data();
         while self.read()?.is_some() {}
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }

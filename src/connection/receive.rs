@@ -385,7 +385,8 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if !code.may_be_received() {
         return Err(PeerError::InvalidCloseCode(code.value()));
     }
-    let reason = core::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
+    let invalid = |_| PeerError::InvalidCloseReason(code.value());
+    let reason = core::str::from_utf8(reason).map_err(invalid)?;
     Ok(Some(CloseFrame { code, reason }))
 }
 

@@ -147,9 +147,9 @@ impl Flow {
         }
     }
 
-    /// Discards data from `now` on; see [`Connection::discard_data`].
-    pub fn discard_data(&mut self, now: Instant) {
-        self.connection.discard_data(now);
+    /// Discards data from now on; see [`Connection::discard_data`].
+    pub fn discard_data(&mut self) {
+        self.connection.discard_data();
     }
 
     /// Starts the close timeout anew, for a caller that has not read for a while.

@@ -193,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         reason: &str,
     ) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
-        self.driver.flow.discard_data(now());
+        self.driver.flow.discard_data();
         while self.read().await?.is_some() {}
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }
