@@ -32,8 +32,7 @@ impl<'d, 'b> Loan<'d, 'b> {
             flow.drained(bytes.len(), now);
             return Self { flow, intake, input: None };
         }
-        flow.rest(now, false);
-        flow.rest(now, true);
+        flow.note_read(now);
         if bytes.is_empty() {
             flow.eof();
             return Self { flow, intake, input: None };

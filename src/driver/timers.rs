@@ -125,6 +125,17 @@ impl Flow {
         }
     }
 
+    /// Something was read at `now`.
+    pub(super) fn note_read(&mut self, now: Instant) {
+        self.rest(now, false);
+        self.rest(now, true);
+        // A peer that always has something to say must not keep a stall from being noticed: its input
+        // makes every wait end at once.
+        if self.output.unsent() > 0 && self.write_deadline(now).is_some_and(|at| now >= at) {
+            self.write_timed_out(now);
+        }
+    }
+
     /// For the message timeout: `resting` is whether nothing is read from `now` on.
     pub(super) fn rest(&mut self, now: Instant, resting: bool) {
         if self.settings().message_timeout.is_none() || self.opening.is_some() {

@@ -99,22 +99,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
                 None => Poll::Ready(Step::Done),
             })
             .await;
-        let mut state = shared.state();
-        let State { link, flow } = &mut *state;
-        if step == Step::Done {
-            match link {
-                Some(link) => link.result(flow)?,
-                None => flow.error().map_or(Ok(()), Err)?,
+        // The lock is given back before the next await.
+        let (event, over) = {
+            let mut state = shared.state();
+            let State { link, flow } = &mut *state;
+            if step == Step::Done {
+                match link {
+                    Some(link) => link.result(flow)?,
+                    None => flow.error().map_or(Ok(()), Err)?,
+                }
+                return Ok(None);
             }
-            return Ok(None);
-        }
-        let event = intake.receive(flow);
-        let over = flow.is_over();
-        if over && event.is_ok() {
-            // The answer to a Close frame must not wait for a call that may not come.
-            state.write_some(&shared.wakers);
-        }
-        drop(state);
+            let event = intake.receive(flow);
+            let over = flow.is_over();
+            if over && event.is_ok() {
+                // The answer to a Close frame must not wait for a call that may not come.
+                state.write_some(&shared.wakers);
+            }
+            (event, over)
+        };
         if over {
             // Senders that wait for room never get it.
             shared.wakers.wake_all();
