@@ -34,7 +34,7 @@ impl<'d, 'b> Loan<'d, 'b> {
         }
         flow.rest(now, true);
         if bytes.is_empty() {
-            flow.receive_eof();
+            flow.reading_ended = true;
             return Self { flow, intake, input: None };
         }
         let waits = !intake.is_empty() || intake.has_event();

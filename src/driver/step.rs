@@ -51,7 +51,9 @@ impl Flow {
                     Step::Write { or_read: false }
                 };
             }
-            if !connection.is_open() {
+            if self.reading_ended {
+                self.receive_eof();
+            } else if !connection.is_open() {
                 // A peer that always has something to say must not keep the connection from ending.
                 let in_flight = output.in_flight();
                 let out = &mut output.bytes;
@@ -69,6 +71,9 @@ impl Flow {
         let Some(opening) = &mut self.opening else { return Step::Done };
         if !intake.is_empty() {
             intake.with_input(|input, _| opening.receive(input, &mut self.output.bytes));
+        }
+        if self.reading_ended {
+            opening.receive_eof();
         }
         match &opening.state {
             State::Request(_) | State::Answering { .. } => return Step::Request,

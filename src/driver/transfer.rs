@@ -17,7 +17,7 @@ impl Flow {
         }
         self.rest(now, true);
         if n == 0 {
-            self.receive_eof();
+            self.reading_ended = true;
         } else {
             intake.filled(n, now, self);
         }
@@ -27,7 +27,7 @@ impl Flow {
     /// peer has ended its writing half.
     pub fn drained(&mut self, n: usize, now: Instant) {
         if n == 0 {
-            self.receive_eof();
+            self.reading_ended = true;
         }
         // A peer that always has something to say must not keep the transport from ending.
         self.end_linger(now);
