@@ -78,12 +78,13 @@ impl<S: Transport> WebSocket<S> {
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
         let (stream, driver, left_over) = unfinished.into_driver(Instant::now());
-        Self { link: Link::new(stream), driver, left_over }
+        Self { left_over, ..Self::new(stream, driver) }
     }
 
     /// A WebSocket whose driver opens it, or has opened it.
-    pub(super) const fn new(link: Link<S>, driver: Driver) -> Self {
-        Self { link, driver, left_over: LeftOver::new() }
+    pub(super) fn new(stream: S, mut driver: Driver) -> Self {
+        driver.flow.set_buffered();
+        Self { link: Link::new(stream), driver, left_over: LeftOver::new() }
     }
 
     /// Drives to the next step that is the caller's.

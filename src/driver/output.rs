@@ -17,6 +17,10 @@ pub(super) struct Output {
     behind_replies: usize,
     written: u64,
     flushed: u64,
+    /// Bytes that were dropped. Positions count them, so that none behind them is ever reached.
+    lost: u64,
+    /// The transport has a buffer of its own.
+    buffered: bool,
 }
 
 impl Output {
@@ -31,7 +35,7 @@ impl Output {
 
     /// The position behind the last byte of the output, counted from its beginning.
     pub(super) fn end(&self) -> u64 {
-        self.written.saturating_add(to_u64(self.unsent()))
+        self.written.saturating_add(self.lost).saturating_add(to_u64(self.unsent()))
     }
 
     /// The position up to which the output has been written.
@@ -62,19 +66,20 @@ impl Output {
 
     /// What was appended since the last call is replies.
     fn account(&mut self) {
-        let new = self.bytes.len() - self.known;
+        // A closure of the caller's may have made it shorter.
+        let new = self.bytes.len().saturating_sub(self.known);
         if new > 0 {
             self.replies += new;
             self.behind_replies = 0;
-            self.known = self.bytes.len();
         }
+        self.known = self.bytes.len();
     }
 
     /// Appends unsolicited output.
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
         self.account();
         let result = append(&mut self.bytes);
-        self.behind_replies += self.bytes.len() - self.known;
+        self.behind_replies += self.bytes.len().saturating_sub(self.known);
         self.known = self.bytes.len();
         result
     }
@@ -98,9 +103,18 @@ impl Output {
         self.bytes.advance(n - from_flight);
         self.known = self.bytes.len();
         self.written = self.written.saturating_add(to_u64(n));
+        if !self.buffered {
+            self.flushed = self.written;
+        }
         let unsent = self.unsent();
         self.behind_replies = self.behind_replies.min(unsent);
         self.replies = self.replies.min(unsent - self.behind_replies);
+    }
+
+    /// Writes are no flushes. The transport may hold bytes already: they get a position of their own.
+    pub(super) const fn set_buffered(&mut self) {
+        self.buffered = true;
+        self.written = self.written.saturating_add(1);
     }
 
     /// All that was written has been flushed.
@@ -127,6 +141,7 @@ impl Output {
 
     /// Drops all bytes: they can't be written. Those in flight are given up too.
     pub(super) fn clear(&mut self) {
+        self.lost = self.lost.saturating_add(to_u64(self.unsent()));
         self.bytes = BytesMut::new();
         (self.in_flight, self.known, self.replies, self.behind_replies) = (0, 0, 0, 0);
     }
@@ -184,11 +199,13 @@ mod tests {
     #[test]
     fn bytes_in_flight_are_unsent_until_they_are_written() {
         let mut output = Output::default();
+        output.set_buffered();
+        assert!(output.needs_flush());
         reply(&mut output, 100);
         let mut taken = output.take();
         assert!(output.bytes.is_empty());
         unsolicited(&mut output, 50);
-        assert_eq!((output.unsent(), output.end()), (150, 150));
+        assert_eq!((output.unsent(), output.end()), (150, 151));
         assert!(!output.replies_below(100));
         taken.advance(40);
         output.wrote(40);
@@ -197,10 +214,10 @@ mod tests {
         assert!(!output.replies_below(60));
         assert!(output.replies_below(61));
         output.wrote(110);
-        assert_eq!((output.unsent(), output.end()), (0, 150));
+        assert_eq!((output.unsent(), output.end()), (0, 151));
         assert!(output.needs_flush());
         output.flush_done();
-        assert_eq!(output.flushed(), 150);
+        assert_eq!(output.flushed(), 151);
     }
 
     #[test]

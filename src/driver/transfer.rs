@@ -48,11 +48,18 @@ impl Flow {
 
     /// Puts back the rest of output that was taken and not written.
     pub fn put_back(&mut self, rest: BytesMut) {
-        self.output.put_back(rest);
+        // Output that can't be written was dropped, and what was in flight with it.
+        if !self.is_unwritable() {
+            self.output.put_back(rest);
+        }
     }
 
     /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
     pub fn write_done(&mut self, n: usize, now: Instant) {
+        if self.is_unwritable() {
+            // Late news of a write in flight.
+            return;
+        }
         self.output.wrote(n);
         if n > 0 {
             self.deadlines.stalled_since = None;
@@ -69,15 +76,21 @@ impl Flow {
         }
     }
 
-    /// Returns true if bytes were written that a transport with a buffer of its own may still hold:
-    /// flush it before waiting.
+    /// Tells that the transport has a buffer of its own, or may have one, which may hold bytes
+    /// already: what was written has left when [`flush_done`](Self::flush_done) says so. Without this
+    /// call a write is a flush.
+    pub const fn set_buffered(&mut self) {
+        self.output.set_buffered();
+    }
+
+    /// Returns true if bytes were written that a [buffered](Self::set_buffered) transport may still
+    /// hold: flush it before waiting.
     #[must_use]
     pub const fn needs_flush(&self) -> bool {
         self.output.needs_flush()
     }
 
-    /// Takes note that all that was written has been flushed. Without a buffer in the transport
-    /// writes are flushes.
+    /// Takes note that all that was written has been flushed.
     pub const fn flush_done(&mut self) {
         self.output.flush_done();
         self.deadlines.stalled_since = None;

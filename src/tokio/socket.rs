@@ -49,12 +49,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
         let (stream, driver, left_over) = unfinished.into_driver(now());
-        Self { link: Link::new(stream), driver, timer: Timer::default(), left_over }
+        Self { left_over, ..Self::new(stream, driver) }
     }
 
-    /// A WebSocket whose driver has opened it.
-    pub(super) const fn new(link: Link<S>, driver: Driver, timer: Timer) -> Self {
-        Self { link, driver, timer, left_over: LeftOver::new() }
+    /// A WebSocket whose driver opens it, or has opened it.
+    pub(super) fn new(stream: S, mut driver: Driver) -> Self {
+        driver.flow.set_buffered();
+        let (link, timer, left_over) = (Link::new(stream), Timer::default(), LeftOver::new());
+        Self { link, driver, timer, left_over }
     }
 
     /// Waits for the next event, and gives with it what to answer with while the event is held.
