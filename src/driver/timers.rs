@@ -52,7 +52,11 @@ impl Flow {
             None => self.connection.close_deadline(),
             Some(opening) => opening.deadline(),
         };
-        earlier(earlier(stall, phase), self.deadlines.answer)
+        earlier(earlier(stall, phase), self.answer_deadline())
+    }
+
+    fn answer_deadline(&self) -> Option<Instant> {
+        self.deadlines.answer?.deadline
     }
 
     fn stall_timeout(&self) -> Duration {
@@ -104,7 +108,7 @@ impl Flow {
             } else if passed(stall) {
                 self.failed();
             }
-        } else if passed(self.deadlines.answer) {
+        } else if passed(self.answer_deadline()) {
             self.connection.fail(TimeoutError::Handshake.into(), &mut self.output.bytes);
         } else if passed(self.connection.close_deadline()) {
             self.handle_timeout(now);

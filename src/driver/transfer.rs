@@ -64,11 +64,12 @@ impl Flow {
         if n > 0 {
             self.deadlines.stalled_since = None;
         }
-        let unsent = self.output.unsent();
-        if unsent == 0 {
+        let written = self.output.written();
+        if self.deadlines.answer.is_some_and(|answer| written >= answer.end) {
             self.deadlines.answer = None;
         }
         if self.is_over() {
+            let unsent = self.output.unsent();
             self.begin_linger(now).look(now, unsent);
         } else if self.connection.waits_for_writes() {
             let in_flight = self.output.in_flight();
