@@ -83,7 +83,7 @@ impl<S: Transport> WebSocket<S> {
 
     /// A WebSocket whose driver opens it, or has opened it.
     pub(super) fn new(stream: S, mut driver: Driver) -> Self {
-        driver.flow.set_buffered();
+        driver.flow.track_flushes();
         Self { link: Link::new(stream), driver, left_over: LeftOver::new() }
     }
 
@@ -334,7 +334,7 @@ impl<S: Transport> WebSocket<S> {
     /// Otherwise as [`read`](Self::read).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
-        self.driver.flow.discard_data(Instant::now());
+        self.driver.flow.discard_data();
         while self.read()?.is_some() {}
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }

@@ -63,6 +63,11 @@ impl Flow {
         let _ = self.connection.receive_eof(&mut self.output.bytes);
     }
 
+    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    pub const fn eof(&mut self) {
+        self.reading_ended = true;
+    }
+
     /// After each call that may have ended the opening handshake without a connection.
     pub(super) fn note_opening_ended(&mut self) {
         let Some(Ended { must_answer }) = self.opening.as_ref().and_then(|opening| opening.ended())

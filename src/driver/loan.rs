@@ -32,9 +32,10 @@ impl<'d, 'b> Loan<'d, 'b> {
             flow.drained(bytes.len(), now);
             return Self { flow, intake, input: None };
         }
+        flow.rest(now, false);
         flow.rest(now, true);
         if bytes.is_empty() {
-            flow.reading_ended = true;
+            flow.eof();
             return Self { flow, intake, input: None };
         }
         let waits = !intake.is_empty() || intake.has_event();

@@ -243,6 +243,11 @@ impl Driver {
         Loan::new(&mut self.flow, &mut self.intake, bytes, now)
     }
 
+    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    pub const fn eof(&mut self) {
+        self.flow.eof();
+    }
+
     /// As [`Flow::deadline`].
     #[must_use]
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {

@@ -19,8 +19,8 @@ pub(super) struct Output {
     flushed: u64,
     /// Bytes that were dropped. Positions count them, so that none behind them is ever reached.
     lost: u64,
-    /// The transport has a buffer of its own.
-    buffered: bool,
+    /// Whether writes and flushes are different things.
+    tracks_flushes: bool,
 }
 
 impl Output {
@@ -103,7 +103,7 @@ impl Output {
         self.bytes.advance(n - from_flight);
         self.known = self.bytes.len();
         self.written = self.written.saturating_add(to_u64(n));
-        if !self.buffered {
+        if !self.tracks_flushes {
             self.flushed = self.written;
         }
         let unsent = self.unsent();
@@ -111,9 +111,10 @@ impl Output {
         self.replies = self.replies.min(unsent - self.behind_replies);
     }
 
-    /// Writes are no flushes. The transport may hold bytes already: they get a position of their own.
-    pub(super) const fn set_buffered(&mut self) {
-        self.buffered = true;
+    /// From now on what was written has left only when it was flushed. The transport may hold bytes
+    /// already: they get a position of their own.
+    pub(super) const fn track_flushes(&mut self) {
+        self.tracks_flushes = true;
         self.written = self.written.saturating_add(1);
     }
 
@@ -199,13 +200,11 @@ mod tests {
     #[test]
     fn bytes_in_flight_are_unsent_until_they_are_written() {
         let mut output = Output::default();
-        output.set_buffered();
-        assert!(output.needs_flush());
         reply(&mut output, 100);
         let mut taken = output.take();
         assert!(output.bytes.is_empty());
         unsolicited(&mut output, 50);
-        assert_eq!((output.unsent(), output.end()), (150, 151));
+        assert_eq!((output.unsent(), output.end()), (150, 150));
         assert!(!output.replies_below(100));
         taken.advance(40);
         output.wrote(40);
@@ -214,10 +213,15 @@ mod tests {
         assert!(!output.replies_below(60));
         assert!(output.replies_below(61));
         output.wrote(110);
-        assert_eq!((output.unsent(), output.end()), (0, 151));
+        assert_eq!((output.unsent(), output.end()), (0, 150));
+        assert!(!output.needs_flush());
+        output.track_flushes();
         assert!(output.needs_flush());
+        reply(&mut output, 10);
+        output.wrote(10);
+        assert_eq!((output.flushed(), output.end()), (150, 161));
         output.flush_done();
-        assert_eq!(output.flushed(), 151);
+        assert_eq!(output.flushed(), 161);
     }
 
     #[test]

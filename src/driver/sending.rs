@@ -147,9 +147,9 @@ impl Flow {
         }
     }
 
-    /// Discards data from `now` on; see [`Connection::discard_data`].
-    pub fn discard_data(&mut self, now: Instant) {
-        self.connection.discard_data(now);
+    /// Discards data from now on; see [`Connection::discard_data`].
+    pub fn discard_data(&mut self) {
+        self.connection.discard_data();
     }
 
     /// Starts the close timeout anew, for a caller that has not read for a while.
@@ -177,7 +177,8 @@ impl Flow {
         self.output.written()
     }
 
-    /// Returns the position up to which the output has been written and flushed.
+    /// Returns the position up to which the output has left: it was written, and flushed if
+    /// [flushes are tracked](Self::track_flushes).
     #[must_use]
     pub const fn flushed(&self) -> u64 {
         self.output.flushed()

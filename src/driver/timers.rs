@@ -134,9 +134,11 @@ impl Flow {
         if self.settings().message_timeout.is_none() || self.opening.is_some() {
             return;
         }
-        if let Some(since) = self.deadlines.resting_since {
+        if resting {
+            // Told when reading goes on: until then the message under way may be another one.
+            self.deadlines.resting_since.get_or_insert(now);
+        } else if let Some(since) = self.deadlines.resting_since.take() {
             self.connection.message_rested(now.saturating_duration_since(since));
         }
-        self.deadlines.resting_since = resting.then_some(now);
     }
 }

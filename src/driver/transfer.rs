@@ -15,9 +15,10 @@ impl Flow {
             self.drained(n, now);
             return;
         }
+        self.rest(now, false);
         self.rest(now, true);
         if n == 0 {
-            self.reading_ended = true;
+            self.eof();
         } else {
             intake.filled(n, now, self);
         }
@@ -27,7 +28,7 @@ impl Flow {
     /// peer has ended its writing half.
     pub fn drained(&mut self, n: usize, now: Instant) {
         if n == 0 {
-            self.reading_ended = true;
+            self.eof();
         }
         // A peer that always has something to say must not keep the transport from ending.
         self.end_linger(now);
@@ -77,15 +78,15 @@ impl Flow {
         }
     }
 
-    /// Tells that the transport has a buffer of its own, or may have one, which may hold bytes
-    /// already: what was written has left when [`flush_done`](Self::flush_done) says so. Without this
-    /// call a write is a flush.
-    pub const fn set_buffered(&mut self) {
-        self.output.set_buffered();
+    /// Tells that the transport has a buffer of its own, which may hold bytes already: from now on
+    /// output that was written has left only when it was [flushed](Self::flush_done). Without this call
+    /// writes are flushes.
+    pub const fn track_flushes(&mut self) {
+        self.output.track_flushes();
     }
 
-    /// Returns true if bytes were written that a [buffered](Self::set_buffered) transport may still
-    /// hold: flush it before waiting.
+    /// Returns true if bytes were written that the transport may still hold: flush it before waiting.
+    /// Never without [`track_flushes`](Self::track_flushes).
     #[must_use]
     pub const fn needs_flush(&self) -> bool {
         self.output.needs_flush()

@@ -276,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
         if self.closing == Closing::No {
             self.socket.close_output(CloseCode::NORMAL, "")?;
             // A peer that always has something to say must not keep the sink from being closed.
-            self.socket.driver.flow.discard_data(now());
+            self.socket.driver.flow.discard_data();
             self.closing = Closing::Keeping;
         }
         for _ in 0..MAX_TURNS {

@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// A WebSocket whose driver opens it, or has opened it.
     pub(super) fn new(stream: S, mut driver: Driver) -> Self {
-        driver.flow.set_buffered();
+        driver.flow.track_flushes();
         let (link, timer, left_over) = (Link::new(stream), Timer::default(), LeftOver::new());
         Self { link, driver, timer, left_over }
     }
@@ -193,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         reason: &str,
     ) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
-        self.driver.flow.discard_data(now());
+        self.driver.flow.discard_data();
         while self.read().await?.is_some() {}
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }
