@@ -41,10 +41,11 @@ impl Flow {
         if self.opening.is_some() {
             return self.opening_step(intake);
         }
-        let Self { connection, output, .. } = self;
-        if !connection.is_closed() {
+        if !self.is_over() {
+            let Self { connection, output, .. } = self;
             // An error shows in the connection's state.
             if intake.seek(connection, &mut output.bytes) == Ok(true) {
+                self.rest(intake.now());
                 return if self.may_receive() {
                     Step::Event
                 } else {
@@ -53,11 +54,8 @@ impl Flow {
             }
             if self.reading_ended {
                 self.receive_eof();
-            } else if !connection.is_open() {
-                // A peer that always has something to say must not keep the connection from ending.
-                let in_flight = output.in_flight();
-                let out = &mut output.bytes;
-                let _ = connection.handle_timeout_beside(in_flight, intake.now(), out);
+            } else {
+                self.read_in_vain(intake.now());
             }
         }
         if self.is_over() {

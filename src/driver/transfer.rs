@@ -15,8 +15,7 @@ impl Flow {
             self.drained(n, now);
             return;
         }
-        self.rest(now, false);
-        self.rest(now, true);
+        self.reads(now);
         if n == 0 {
             self.eof();
         } else {
