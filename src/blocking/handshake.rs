@@ -17,7 +17,6 @@ use bytes::Bytes;
 use crate::adapter::dial::Dial;
 use crate::adapter::error::{AcceptError, ConnectError};
 use crate::blocking::drive::send_up_to;
-use crate::blocking::link::Link;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::config::Config;
@@ -70,7 +69,7 @@ impl<S: Transport> PendingRequest<S> {
     /// was written; [`AcceptError::Io`] if the transport failed or ended.
     pub fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, Instant::now());
-        let mut socket = WebSocket::new(Link::new(stream), driver);
+        let mut socket = WebSocket::new(stream, driver);
         if socket.step() == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -218,7 +217,7 @@ impl<S: Transport> WebSocket<S> {
         start: Instant,
     ) -> Result<(Self, Response), ConnectError> {
         let driver = Driver::client(request, config, start)?;
-        let mut socket = Self::new(Link::new(stream), driver);
+        let mut socket = Self::new(stream, driver);
         if socket.step() == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {

@@ -77,15 +77,14 @@ impl<S: Transport> WebSocket<S> {
     /// Puts a WebSocket together again that [`into_inner`](Self::into_inner) has taken apart, in the
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
-        let (stream, mut driver, left_over) = unfinished.into_driver(Instant::now());
-        driver.flow.track_flushes();
-        Self { link: Link::new(stream), driver, left_over }
+        let (stream, driver, left_over) = unfinished.into_driver(Instant::now());
+        Self { left_over, ..Self::new(stream, driver) }
     }
 
-    /// A WebSocket whose driver opens it.
-    pub(super) const fn new(link: Link<S>, mut driver: Driver) -> Self {
+    /// A WebSocket whose driver opens it, or has opened it.
+    pub(super) fn new(stream: S, mut driver: Driver) -> Self {
         driver.flow.track_flushes();
-        Self { link, driver, left_over: LeftOver::new() }
+        Self { link: Link::new(stream), driver, left_over: LeftOver::new() }
     }
 
     /// Drives to the next step that is the caller's.

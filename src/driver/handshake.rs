@@ -1,5 +1,6 @@
 //! The opening handshake: what the caller decides in it.
 
+use crate::driver::deadlines::Answer;
 use crate::driver::flow::Flow;
 use crate::driver::opening::{Opening, State};
 use crate::error::MisuseError;
@@ -46,9 +47,9 @@ impl Flow {
     /// # Errors
     /// [`MisuseError::NoRequest`] unless a request is to be answered.
     pub fn accept_with(&mut self, accepted: Accepted, now: Instant) -> Result<(), MisuseError> {
-        let opening = self.awaiting_answer()?;
-        self.deadlines.answer = opening.deadline;
+        let deadline = self.awaiting_answer()?.deadline;
         accepted.write(&mut self.output.bytes);
+        self.deadlines.answer = Some(Answer { deadline, end: self.output.end() });
         self.connection = accepted.into_connection(self.connection.config(), now);
         self.opening = None;
         Ok(())

@@ -22,6 +22,8 @@ const DIRECT_LEN: usize = 64 * 1024;
 pub struct Intake {
     inbox: Inbox,
     buffer: Option<Box<[u8]>>,
+    /// The buffer was made for bytes that were put behind others: it is no buffer of the caller's.
+    is_own: bool,
     start: usize,
     end: usize,
     /// When the bytes were read.
@@ -42,7 +44,8 @@ enum Lent {
 impl Intake {
     pub(super) const fn new(inbox: Inbox, now: Instant) -> Self {
         let (buffer, lent) = (None, Lent::Nothing);
-        Self { inbox, buffer, start: 0, end: 0, now, has_event: false, lent }
+        let is_own = false;
+        Self { inbox, buffer, is_own, start: 0, end: 0, now, has_event: false, lent }
     }
 
     /// Returns true if all bytes that were read have been received.
@@ -74,6 +77,7 @@ impl Intake {
         if !self.is_empty() {
             return &mut [];
         }
+        self.drop_own();
         let connection = flow.connection();
         if connection.direct_room(&mut self.inbox).is_some_and(|room| room.len() >= DIRECT_LEN)
             && let Some(room) = connection.direct_room(&mut self.inbox)
@@ -87,7 +91,11 @@ impl Intake {
 
     /// Takes the read buffer back, if nothing in it is unread: for a pool, before waiting.
     pub fn take_buffer(&mut self) -> Option<Box<[u8]>> {
-        if self.is_empty() { self.buffer.take() } else { None }
+        if !self.is_empty() {
+            return None;
+        }
+        self.drop_own();
+        self.buffer.take()
     }
 
     /// Frees the memory that no message under way needs: before waiting.
@@ -198,6 +206,7 @@ impl Intake {
                     place.copy_from_slice(self.unread());
                 }
                 self.buffer = Some(larger);
+                self.is_own = true;
                 (self.start, self.end) = (0, len);
             }
         }
@@ -205,6 +214,13 @@ impl Intake {
         if let Some(place) = place {
             place.copy_from_slice(bytes);
             self.end += bytes.len();
+        }
+    }
+
+    /// Nothing is unread: a buffer made for what was is of no use any more.
+    fn drop_own(&mut self) {
+        if core::mem::take(&mut self.is_own) {
+            self.buffer = None;
         }
     }
 

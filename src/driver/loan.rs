@@ -32,7 +32,7 @@ impl<'d, 'b> Loan<'d, 'b> {
             flow.drained(bytes.len(), now);
             return Self { flow, intake, input: None };
         }
-        flow.note_read(now);
+        flow.reads(now);
         if bytes.is_empty() {
             flow.eof();
             return Self { flow, intake, input: None };
@@ -73,6 +73,9 @@ impl<'d, 'b> Loan<'d, 'b> {
             return Ok(None);
         }
         let event = connection.receive(input, intake.inbox_mut(), out)?;
+        if event.is_some() {
+            flow.rest(input.now());
+        }
         Ok(event.map(|event| (event, flow.reply())))
     }
 }

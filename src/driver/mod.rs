@@ -244,7 +244,7 @@ impl Driver {
     }
 
     /// Takes note that the peer has ended its writing half: as a read of no bytes.
-    pub fn eof(&mut self) {
+    pub const fn eof(&mut self) {
         self.flow.eof();
     }
 

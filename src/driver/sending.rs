@@ -164,7 +164,8 @@ impl Flow {
     }
 
     /// Returns the position behind the last byte of the output, counted from its beginning: a send
-    /// has left when [`flushed`](Self::flushed) has reached what this was behind it.
+    /// has left when [`flushed`](Self::flushed) has reached what this was behind it. Positions of
+    /// output that was dropped, because it can't be written, are never reached.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.output.end()

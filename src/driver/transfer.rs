@@ -15,7 +15,7 @@ impl Flow {
             self.drained(n, now);
             return;
         }
-        self.note_read(now);
+        self.reads(now);
         if n == 0 {
             self.eof();
         } else {
@@ -48,20 +48,28 @@ impl Flow {
 
     /// Puts back the rest of output that was taken and not written.
     pub fn put_back(&mut self, rest: BytesMut) {
-        self.output.put_back(rest);
+        // Output that can't be written was dropped, and what was in flight with it.
+        if !self.is_unwritable() {
+            self.output.put_back(rest);
+        }
     }
 
     /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
     pub fn write_done(&mut self, n: usize, now: Instant) {
+        if self.is_unwritable() {
+            // Late news of a write in flight.
+            return;
+        }
         self.output.wrote(n);
         if n > 0 {
             self.deadlines.stalled_since = None;
         }
-        let unsent = self.output.unsent();
-        if unsent == 0 {
+        let written = self.output.written();
+        if self.deadlines.answer.is_some_and(|answer| written >= answer.end) {
             self.deadlines.answer = None;
         }
         if self.is_over() {
+            let unsent = self.output.unsent();
             self.begin_linger(now).look(now, unsent);
         } else if self.connection.waits_for_writes() {
             let in_flight = self.output.in_flight();
@@ -69,8 +77,9 @@ impl Flow {
         }
     }
 
-    /// Tells that the transport has a buffer of its own: from now on output that was written has left
-    /// only when it was [flushed](Self::flush_done). Without this call writes are flushes.
+    /// Tells that the transport has a buffer of its own, which may hold bytes already: from now on
+    /// output that was written has left only when it was [flushed](Self::flush_done). Without this call
+    /// writes are flushes.
     pub const fn track_flushes(&mut self) {
         self.output.track_flushes();
     }

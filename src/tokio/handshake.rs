@@ -22,7 +22,7 @@ use crate::handshake::head::Head;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
-use crate::tokio::drive::{Link, Timer, now, poll_sent, poll_step};
+use crate::tokio::drive::{now, poll_sent, poll_step};
 use crate::tokio::socket::WebSocket;
 
 /// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// [`AcceptError::Io`] if the transport failed or ended.
     pub async fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, now());
-        let mut socket = WebSocket::new(Link::new(stream), driver, Timer::default());
+        let mut socket = WebSocket::new(stream, driver);
         if socket.step().await == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         config: &Config,
     ) -> Result<(Self, Response), ConnectError> {
         let driver = Driver::client(request, config, now())?;
-        let mut socket = Self::new(Link::new(stream), driver, Timer::default());
+        let mut socket = Self::new(stream, driver);
         if socket.step().await == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {

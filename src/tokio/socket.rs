@@ -48,15 +48,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Puts a WebSocket together again that [`into_inner`](Self::into_inner) has taken apart, in the
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
-        let (stream, mut driver, left_over) = unfinished.into_driver(now());
-        driver.flow.track_flushes();
-        Self { link: Link::new(stream), driver, timer: Timer::default(), left_over }
+        let (stream, driver, left_over) = unfinished.into_driver(now());
+        Self { left_over, ..Self::new(stream, driver) }
     }
 
-    /// A WebSocket whose driver opens it.
-    pub(super) const fn new(link: Link<S>, mut driver: Driver, timer: Timer) -> Self {
+    /// A WebSocket whose driver opens it, or has opened it.
+    pub(super) fn new(stream: S, mut driver: Driver) -> Self {
         driver.flow.track_flushes();
-        Self { link, driver, timer, left_over: LeftOver::new() }
+        let (link, timer, left_over) = (Link::new(stream), Timer::default(), LeftOver::new());
+        Self { link, driver, timer, left_over }
     }
 
     /// Waits for the next event, and gives with it what to answer with while the event is held.

@@ -99,25 +99,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
                 None => Poll::Ready(Step::Done),
             })
             .await;
-        // The lock is given back before the next await.
-        let (event, over) = {
-            let mut state = shared.state();
-            let State { link, flow } = &mut *state;
-            if step == Step::Done {
-                match link {
-                    Some(link) => link.result(flow)?,
-                    None => flow.error().map_or(Ok(()), Err)?,
-                }
-                return Ok(None);
-            }
-            let event = intake.receive(flow);
-            let over = flow.is_over();
-            if over && event.is_ok() {
-                // The answer to a Close frame must not wait for a call that may not come.
-                state.write_some(&shared.wakers);
-            }
-            (event, over)
-        };
+        if step == Step::Done {
+            shared.state().result()?;
+            return Ok(None);
+        }
+        let (event, over) = shared.receive(intake);
         if over {
             // Senders that wait for room never get it.
             shared.wakers.wake_all();
@@ -201,6 +187,14 @@ where
 }
 
 impl<S> State<S> {
+    /// How the connection has ended.
+    fn result(&mut self) -> Result<(), WebSocketError> {
+        match &mut self.link {
+            Some(link) => link.result(&self.flow),
+            None => Ok(self.flow.error().map_or(Ok(()), Err)?),
+        }
+    }
+
     /// What a task that waits may wait for.
     fn news(&self) -> (usize, u64, bool, bool) {
         let flow = &self.flow;
@@ -250,6 +244,22 @@ impl<S> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// Receives the event that the last step has told of, and returns with it whether the connection
+    /// is over now.
+    fn receive<'intake>(
+        &self,
+        intake: &'intake mut Intake,
+    ) -> (Result<Option<Event<'intake>>, ProtocolError>, bool) {
+        let mut state = self.state();
+        let event = intake.receive(&mut state.flow);
+        let over = state.flow.is_over();
+        if over && event.is_ok() {
+            // The answer to a Close frame must not wait for a call that may not come.
+            state.write_some(&self.wakers);
+        }
+        (event, over)
+    }
+
     async fn send(&self, timer: &mut Timer, mut feed: impl Feed) -> Result<(), WebSocketError> {
         let mut sending = Sending::default();
         self.drive(|state, cx| match &mut state.link {
