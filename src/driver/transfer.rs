@@ -51,8 +51,19 @@ impl Flow {
         self.output.put_back(rest);
     }
 
-    /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
+    /// Takes note that `n` bytes of output were written at `now`, first of those that were taken, and
+    /// have left. If the transport has a buffer of its own call
+    /// [`write_buffered`](Self::write_buffered).
     pub fn write_done(&mut self, n: usize, now: Instant) {
+        self.write_buffered(n, now);
+        self.output.flush_done();
+    }
+
+    /// The same for a transport with a buffer of its own, which may still hold the bytes: before
+    /// waiting flush it, if [`needs_flush`](Self::needs_flush), and call
+    /// [`flush_done`](Self::flush_done). A flush that takes longer than the `write_timeout` fails the
+    /// connection, as a write does.
+    pub fn write_buffered(&mut self, n: usize, now: Instant) {
         self.output.wrote(n);
         if n > 0 {
             self.deadlines.stalled_since = None;
@@ -69,15 +80,14 @@ impl Flow {
         }
     }
 
-    /// Returns true if bytes were written that a transport with a buffer of its own may still hold:
-    /// flush it before waiting.
+    /// Returns true if bytes were [written](Self::write_buffered) that the transport may still hold in
+    /// a buffer of its own: flush it before waiting.
     #[must_use]
     pub const fn needs_flush(&self) -> bool {
         self.output.needs_flush()
     }
 
-    /// Takes note that all that was written has been flushed. Without a buffer in the transport
-    /// writes are flushes.
+    /// Takes note that the transport has flushed all that was written.
     pub const fn flush_done(&mut self) {
         self.output.flush_done();
         self.deadlines.stalled_since = None;
