@@ -22,6 +22,8 @@ const DIRECT_LEN: usize = 64 * 1024;
 pub struct Intake {
     inbox: Inbox,
     buffer: Option<Box<[u8]>>,
+    /// Whether [`append`](Self::append) has made the buffer, which no caller takes back.
+    is_own: bool,
     start: usize,
     end: usize,
     /// When the bytes were read.
@@ -42,7 +44,7 @@ enum Lent {
 impl Intake {
     pub(super) const fn new(inbox: Inbox, now: Instant) -> Self {
         let (buffer, lent) = (None, Lent::Nothing);
-        Self { inbox, buffer, start: 0, end: 0, now, has_event: false, lent }
+        Self { inbox, buffer, is_own: false, start: 0, end: 0, now, has_event: false, lent }
     }
 
     /// Returns true if all bytes that were read have been received.
@@ -87,6 +89,7 @@ impl Intake {
 
     /// Takes the read buffer back, if nothing in it is unread: for a pool, before waiting.
     pub fn take_buffer(&mut self) -> Option<Box<[u8]>> {
+        self.release();
         if self.is_empty() { self.buffer.take() } else { None }
     }
 
@@ -197,7 +200,7 @@ impl Intake {
                 if let Some(place) = larger.get_mut(..len) {
                     place.copy_from_slice(self.unread());
                 }
-                self.buffer = Some(larger);
+                (self.buffer, self.is_own) = (Some(larger), true);
                 (self.start, self.end) = (0, len);
             }
         }
@@ -213,12 +216,20 @@ impl Intake {
         self.now = now;
     }
 
+    /// Frees the buffer that [`append`](Self::append) has made, once all of it has been received.
+    pub(super) fn release(&mut self) {
+        if self.is_own && self.is_empty() {
+            (self.buffer, self.is_own) = (None, false);
+        }
+    }
+
     /// The connection is over: drops unread bytes, and the memory that the last event was lent from.
     pub(super) fn clear(&mut self) {
         if self.inbox.capacity() > 0 {
             self.inbox = Inbox::new();
         }
         (self.start, self.end) = (0, 0);
+        self.release();
         self.has_event = false;
     }
 
