@@ -50,6 +50,7 @@ enum Op {
     Timeout,
     Close,
     Discard,
+    Restart,
     Rest(Duration),
     Eof,
     Abort,
@@ -60,7 +61,7 @@ fn len() -> impl Strategy<Value = usize> {
         3 => 0..20_usize,
         2 => 0..2000_usize,
         1 => MIN_PROGRESS - 20..MIN_PROGRESS + 20,
-        1 => 0..100_000_usize,
+        1 => 0..40_000_usize,
     ]
 }
 
@@ -89,6 +90,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => Just(Op::Timeout),
         2 => Just(Op::Close),
         1 => Just(Op::Discard),
+        1 => Just(Op::Restart),
         1 => duration().prop_map(Op::Rest),
     ]
 }
@@ -413,12 +415,18 @@ impl Run {
                 }
             }
             Op::Discard => {
-                end.conn.discard_data();
+                end.conn.discard_data(end.now);
                 if let Some((_, since)) = &mut model.close
                     && !model.discards
                 {
-                    *since = (*since).max(model.heard);
+                    *since = (*since).max(end.now);
                     model.discards = true;
+                }
+            }
+            Op::Restart => {
+                end.conn.restart_close_timeout(end.now);
+                if let Some((_, since)) = &mut model.close {
+                    *since = (*since).max(end.now);
                 }
             }
             Op::Rest(time) => {
@@ -501,7 +509,7 @@ proptest! {
         cases: if std::env::var_os("PROPTEST_CASES").is_some() {
             ProptestConfig::default().cases
         } else {
-            1000
+            500
         },
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -5,7 +5,7 @@ use crate::instant::Instant;
 /// The core doesn't see writes: the length of the output tells, once the bytes appended behind the
 /// frame are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Queued {
+pub(crate) struct Queued {
     /// Bytes up to the frame's end when progress was last seen.
     ahead: usize,
     /// Bytes appended behind it.
@@ -36,7 +36,7 @@ impl From<CompactQueued> for Queued {
 
 impl Queued {
     /// The frame was just appended; `unsent` bytes are not written yet, the frame included.
-    pub(super) const fn new(unsent: usize) -> Self {
+    pub(crate) const fn new(unsent: usize) -> Self {
         Self { ahead: unsent, behind: 0 }
     }
 
@@ -47,7 +47,7 @@ impl Queued {
 
     /// Compares with the output's length of now; `least` is the progress that counts, in bytes, if
     /// the frame has not left. True: there was that much progress since the last time it was true.
-    pub(super) fn progress(&mut self, unsent: usize, least: usize) -> bool {
+    pub(crate) fn progress(&mut self, unsent: usize, least: usize) -> bool {
         let still = unsent.saturating_sub(self.behind).min(self.ahead);
         let moved = self.ahead - still;
         if moved == 0 || (moved < least && still > 0) {
@@ -86,10 +86,15 @@ impl CloseWait {
         self.close.appended(n);
     }
 
-    /// Bytes received from now on no longer move the deadline; `heard` is when the last ones were.
-    pub(super) fn discard_data(&mut self, heard: Instant) {
-        self.since = self.since(heard);
-        self.expects_data = false;
+    /// Received data no longer moves the deadline. The first call starts the wait anew.
+    pub(super) fn discard_data(&mut self, now: Instant) {
+        if core::mem::take(&mut self.expects_data) {
+            self.restart(now);
+        }
+    }
+
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.since = self.since.max(now);
     }
 
     /// The output is `unsent` bytes long at `now`.

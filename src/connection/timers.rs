@@ -127,14 +127,21 @@ impl Connection {
         self.choose_ways();
     }
 
-    /// Discards data from now on: received bytes no longer move the deadline of the peer's Close
-    /// frame, which stays where it is. Events are given as before; drop them.
+    /// Discards data from `now` on: received data no longer moves the deadline of the peer's Close
+    /// frame. Events are given as before; drop them. The first call starts the timeout anew.
     ///
-    /// Call it after [`close`](Self::close); before it there is no such deadline.
-    pub fn discard_data(&mut self) {
-        let heard = self.keep_alive.last_heard();
+    /// Call it after [`close`](Self::close): before it there is no such deadline, and nothing is
+    /// noted.
+    pub fn discard_data(&mut self, now: Instant) {
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
-            wait.discard_data(heard);
+            wait.discard_data(now);
+        }
+    }
+
+    /// Starts the close timeout anew, for a caller that has not read for a while.
+    pub fn restart_close_timeout(&mut self, now: Instant) {
+        if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
+            wait.restart(now);
         }
     }
 
@@ -164,7 +171,8 @@ impl Connection {
         self.rare.as_ref()?.close_wait.as_ref()
     }
 
-    fn close_deadline(&self) -> Option<Instant> {
+    /// Until when the peer's Close frame is awaited.
+    pub(crate) fn close_deadline(&self) -> Option<Instant> {
         let since = self.close_wait()?.since(self.keep_alive.last_heard());
         since.checked_add(self.config.settings().close_timeout)
     }
