@@ -14,7 +14,7 @@
 mod common;
 
 use common::frame::sent;
-use common::{BOTH, End, Frame, Pair, at_ms, entropy, preset, secs};
+use common::{BOTH, End, Frame, Pair, at_ms, entropy, preset};
 use sansocket::{
     CloseCode, Connection, Data, Event, Negotiated, OwnedEvent, PeerError, ProtocolError, Role,
     SendError, SendOptions, TimeoutError,
@@ -274,7 +274,7 @@ fn the_subprotocol_outlives_compressed_messages() {
             let agreement = Agreement::new(role, direction, direction, Deflate::default());
             Negotiated::new().with_deflate(agreement).with_subprotocol("chat")
         };
-        let config = |role| preset(role).message_timeout(Some(secs(1))).build().unwrap();
+        let config = |role| preset(role).message_timeout(Some(common::secs(1))).build().unwrap();
         let mut end = End::agreed(role, &config(role), &agreed(role));
         let mut peer = End::agreed(role.peer(), &config(role.peer()), &agreed(role.peer()));
         let o = SendOptions::new().max_frame_len(50.try_into().unwrap());

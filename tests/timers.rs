@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::std_instead_of_alloc,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::wildcard_enum_match_arm,
@@ -14,9 +15,8 @@
 
 mod common;
 
-use std::collections::VecDeque;
-
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use common::frame::{CLOSE, PING, PONG, sent};
 use common::{BOTH, End, Frame, at_ms, entropy, preset, secs};
