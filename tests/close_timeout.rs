@@ -282,26 +282,25 @@ fn v25_received_data_moves_the_deadline() {
     }
 }
 
-/// V25: discarded data doesn't move the deadline; the first call gives the peer its full time.
+/// V25: discarded data doesn't move the deadline any more; the deadline that there was stays.
 #[test]
 fn v25_discarded_data_moves_no_deadline() {
     for role in BOTH {
         let data = Frame::text("x").to(role).bytes();
         // At once.
         let mut end = closing_behind(role, 0);
-        end.conn.discard_data(end.now);
+        end.conn.discard_data();
         take(&mut end, 1000, usize::MAX);
         for ms in [2000, 5999] {
             end.now = at_ms(ms);
             end.feed(&data).unwrap();
             assert_eq!(end.timeout(), Ok(()));
-            end.conn.discard_data(end.now);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(6000)));
         }
         assert_eq!(end.events.len(), 2, "events are given as before");
         end.now = at_ms(6000);
         assert_eq!(end.timeout(), Err(CLOSE));
-        // After data went on for a minute: the deadline is never in the past.
+        // After data went on for a minute: the deadline is not in the past.
         let mut end = closing_behind(role, 0);
         take(&mut end, 0, usize::MAX);
         for n in 1..=60 {
@@ -309,16 +308,18 @@ fn v25_discarded_data_moves_no_deadline() {
             end.feed(&data).unwrap();
         }
         end.now = at_ms(61_000);
-        end.conn.discard_data(end.now);
+        end.conn.discard_data();
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)));
         end.feed(&data).unwrap();
-        end.now = at_ms(65_999);
+        end.conn.discard_data();
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)), "twice is once");
+        end.now = at_ms(64_999);
         assert_eq!(end.timeout(), Ok(()));
-        end.conn.discard_data(end.now);
-        end.now = at_ms(66_000);
+        end.now = at_ms(65_000);
         assert_eq!(end.timeout(), Err(CLOSE));
         // The output's progress still counts.
         let mut end = closing_behind(role, 100_000);
-        end.conn.discard_data(end.now);
+        end.conn.discard_data();
         take(&mut end, 4000, MIN_PROGRESS);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));
     }
@@ -330,7 +331,7 @@ fn v25_discarding_before_the_close_frame_changes_nothing() {
     for role in BOTH {
         let mut end = End::preset(role);
         let deadline = end.conn.poll_timeout();
-        end.conn.discard_data(at_ms(10));
+        end.conn.discard_data();
         end.conn.restart_close_timeout(at_ms(20));
         assert_eq!(end.conn.poll_timeout(), deadline);
         close(&mut end);
@@ -349,7 +350,7 @@ fn v25_a_restarted_close_timeout_runs_from_the_restart() {
             let mut end = closing_behind(role, 0);
             take(&mut end, 1000, usize::MAX);
             if discards {
-                end.conn.discard_data(end.now);
+                end.conn.discard_data();
             }
             end.conn.restart_close_timeout(at_ms(4000));
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));

@@ -29,7 +29,7 @@ fn receive_slowly(conn: &mut Connection, input: &[u8]) -> Inbox {
         conn.output_written(now, &mut out);
         conn.handle_timeout(now, &mut out).unwrap();
         conn.message_rested(secs(1));
-        conn.discard_data(now);
+        conn.discard_data();
         let _ = (conn.poll_timeout(), conn.close_status(), conn.subprotocol(), conn.stats());
     }
     inbox.shrink();

@@ -415,11 +415,11 @@ impl Run {
                 }
             }
             Op::Discard => {
-                end.conn.discard_data(end.now);
+                end.conn.discard_data();
                 if let Some((_, since)) = &mut model.close
                     && !model.discards
                 {
-                    *since = (*since).max(end.now);
+                    *since = (*since).max(model.heard);
                     model.discards = true;
                 }
             }

@@ -86,13 +86,13 @@ impl CloseWait {
         self.close.appended(n);
     }
 
-    /// Received data no longer moves the deadline. The first call starts the wait anew.
-    pub(super) fn discard_data(&mut self, now: Instant) {
-        if core::mem::take(&mut self.expects_data) {
-            self.restart(now);
-        }
+    /// Bytes received from now on no longer move the deadline; `heard` is when the last ones were.
+    pub(super) fn discard_data(&mut self, heard: Instant) {
+        self.since = self.since(heard);
+        self.expects_data = false;
     }
 
+    /// The timeout runs anew from `now` on.
     pub(super) fn restart(&mut self, now: Instant) {
         self.since = self.since.max(now);
     }

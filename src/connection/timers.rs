@@ -127,14 +127,14 @@ impl Connection {
         self.choose_ways();
     }
 
-    /// Discards data from `now` on: received data no longer moves the deadline of the peer's Close
-    /// frame. Events are given as before; drop them. The first call starts the timeout anew.
+    /// Discards data from now on: received bytes no longer move the deadline of the peer's Close
+    /// frame, which stays where it is. Events are given as before; drop them.
     ///
-    /// Call it after [`close`](Self::close): before it there is no such deadline, and nothing is
-    /// noted.
-    pub fn discard_data(&mut self, now: Instant) {
+    /// Call it after [`close`](Self::close); before it there is no such deadline.
+    pub fn discard_data(&mut self) {
+        let heard = self.keep_alive.last_heard();
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
-            wait.discard_data(now);
+            wait.discard_data(heard);
         }
     }
 
