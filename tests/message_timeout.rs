@@ -299,7 +299,7 @@ fn the_message_timeout_holds_after_our_close_frame() {
     }
 }
 
-/// The earlier of the two deadlines is told, and each does its own.
+/// `poll_timeout` returns the earlier of the two deadlines, and each has its own effect.
 #[test]
 fn the_message_timeout_beside_keep_alive() {
     for role in BOTH {
