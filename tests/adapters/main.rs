@@ -16,6 +16,8 @@ mod blocking_liveness;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
+mod tokio_endings;
+#[cfg(feature = "tokio")]
 mod tokio_liveness;
 #[cfg(feature = "tokio")]
 mod tokio_waits;
