@@ -12,7 +12,9 @@
     reason = "tests"
 )]
 
+mod blocking_endings;
 mod blocking_liveness;
+mod blocking_waits;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
