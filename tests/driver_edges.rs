@@ -238,7 +238,17 @@ fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
     driver.flow.send_text("text").unwrap();
     write_all(&mut driver, at(3));
     assert_eq!(driver.deadline(at(4)), Some(at(104)));
-    driver.timed_out(at(104));
+    // More that is taken into the buffer is no progress, unless it has waited for room there.
+    driver.flow.send_text("text").unwrap();
+    write_all(&mut driver, at(50));
+    assert_eq!(driver.deadline(at(50)), Some(at(104)));
+    driver.flow.send_text("text").unwrap();
+    assert_eq!(driver.deadline(at(60)), Some(at(104)));
+    write_all(&mut driver, at(70));
+    assert_eq!(driver.deadline(at(70)), Some(at(170)));
+    driver.timed_out(at(169));
+    assert_eq!(driver.flow.error(), None);
+    driver.timed_out(at(170));
     assert_eq!(driver.flow.error(), Some(TimeoutError::Write.into()));
 }
 
