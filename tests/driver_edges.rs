@@ -22,7 +22,8 @@ use sansocket::{
 const MS: Duration = Duration::from_millis(1);
 const LOST: ProtocolError = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
 
 fn at(ms: u64) -> Instant {
