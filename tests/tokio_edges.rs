@@ -172,7 +172,7 @@ async fn what_a_dropped_send_has_fed_is_written_by_the_reader_that_waits() {
 async fn a_send_waits_for_its_own_bytes_only() {
     let (mut raw, b) = duplex(16);
     let (_reader, sender) = plain(Role::Server, b).split();
-    let mut sending = pin!(sender.send_binary(&[7; 30]));
+    let mut sending = pin!(sender.send_binary(&[7; 40]));
     assert!(poll_once(sending.as_mut()).is_pending());
     sender.feed_binary(&[0; 1000]).unwrap();
     raw.read_exact(&mut [0; 16]).await.unwrap();
