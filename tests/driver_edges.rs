@@ -22,7 +22,8 @@ use sansocket::{
 const MS: Duration = Duration::from_millis(1);
 const LOST: ProtocolError = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
 
 fn at(ms: u64) -> Instant {
@@ -238,7 +239,17 @@ fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
     driver.flow.send_text("text").unwrap();
     write_all(&mut driver, at(3));
     assert_eq!(driver.deadline(at(4)), Some(at(104)));
-    driver.timed_out(at(104));
+    // More that is taken into the buffer is no progress, unless it has waited for room there.
+    driver.flow.send_text("text").unwrap();
+    write_all(&mut driver, at(50));
+    assert_eq!(driver.deadline(at(50)), Some(at(104)));
+    driver.flow.send_text("text").unwrap();
+    assert_eq!(driver.deadline(at(60)), Some(at(104)));
+    write_all(&mut driver, at(70));
+    assert_eq!(driver.deadline(at(70)), Some(at(170)));
+    driver.timed_out(at(169));
+    assert_eq!(driver.flow.error(), None);
+    driver.timed_out(at(170));
     assert_eq!(driver.flow.error(), Some(TimeoutError::Write.into()));
 }
 

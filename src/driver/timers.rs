@@ -38,14 +38,10 @@ impl Flow {
             // `None` if the time overflows; then the peer's end alone ends the wait.
             return since.checked_add(self.settings().linger_timeout);
         }
-        let pending = self.output.unsent() > 0 || self.output.needs_flush();
-        if !pending {
-            self.deadlines.stalled_since = None;
-        }
-        let stall = if pending {
-            let since = *self.deadlines.stalled_since.get_or_insert(now);
-            since.checked_add(self.stall_timeout())
+        let stall = if self.output.unsent() > 0 || self.output.needs_flush() {
+            self.begin_stall(now).checked_add(self.stall_timeout())
         } else {
+            self.end_stall();
             None
         };
         let phase = match &self.opening {
@@ -162,7 +158,19 @@ impl Flow {
     pub(super) fn reads(&mut self, now: Instant) {
         self.end_rest(now);
         if self.output.unsent() > 0 {
-            self.deadlines.stalled_since.get_or_insert(now);
+            self.begin_stall(now);
         }
+    }
+
+    /// Output doesn't move. Returns since when.
+    fn begin_stall(&mut self, now: Instant) -> Instant {
+        self.deadlines.write_waits |= self.output.unsent() > 0;
+        *self.deadlines.stalled_since.get_or_insert(now)
+    }
+
+    /// Output has moved, or there is none.
+    pub(super) const fn end_stall(&mut self) {
+        self.deadlines.stalled_since = None;
+        self.deadlines.write_waits = false;
     }
 }

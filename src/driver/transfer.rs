@@ -61,8 +61,9 @@ impl Flow {
             return;
         }
         self.output.wrote(n);
-        if n > 0 {
-            self.deadlines.stalled_since = None;
+        // A transport with a buffer takes more while it moves nothing.
+        if n > 0 && (self.deadlines.write_waits || !self.output.needs_flush()) {
+            self.end_stall();
         }
         let written = self.output.written();
         if self.deadlines.answer.is_some_and(|answer| written >= answer.end) {
@@ -94,7 +95,7 @@ impl Flow {
     /// Takes note that all that was written has been flushed.
     pub const fn flush_done(&mut self) {
         self.output.flush_done();
-        self.deadlines.stalled_since = None;
+        self.end_stall();
     }
 
     /// Takes note that the writing half of the transport was ended, as [`Step::EndWriting`](crate::driver::Step::EndWriting)

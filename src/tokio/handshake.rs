@@ -22,7 +22,7 @@ use crate::handshake::head::Head;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
-use crate::tokio::drive::{now, poll_sent, poll_step};
+use crate::tokio::drive::{Goal, now, poll_sent, poll_step};
 use crate::tokio::socket::WebSocket;
 
 /// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
@@ -131,7 +131,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         let mut socket = self.socket;
         let WebSocket { link, driver, timer, .. } = &mut socket;
         let end = driver.flow.end();
-        let sent = poll_fn(|cx| poll_sent(link, &mut driver.flow, timer, end, cx)).await;
+        let sent =
+            poll_fn(|cx| poll_sent(link, &mut driver.flow, timer, Goal::Sent(end), cx)).await;
         match sent {
             Ok(()) => Ok(socket),
             Err(error) => Err(AcceptError::Io(error.into())),
@@ -143,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         while self.socket.step().await != Step::Done {}
         if self.socket.driver.flow.written() < answer {
             let error = self.socket.link.take_error();
-            return Err(error.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()));
+            return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
     }

@@ -16,7 +16,8 @@ use crate::driver::{Driver, Flow, Step};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::tokio::drive::{
-    Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step, write_some,
+    Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
+    write_some,
 };
 
 /// A WebSocket over an asynchronous transport.
@@ -164,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { link, driver: Driver { flow, .. }, timer, .. } = self;
         let end = flow.end();
-        poll_fn(|cx| poll_sent(link, flow, timer, end, cx)).await
+        poll_fn(|cx| poll_sent(link, flow, timer, Goal::Sent(end), cx)).await
     }
 
     /// Sends a Close frame: nothing can be sent after it, and reading goes on until the peer's
@@ -289,7 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { link, flow, timer } = self;
         let end = flow.end();
-        poll_fn(|cx| poll_sent(link, flow, timer, end, cx)).await
+        poll_fn(|cx| poll_sent(link, flow, timer, Goal::Sent(end), cx)).await
     }
 
     /// Sends a Close frame, as [`WebSocket::close_output`].

@@ -23,7 +23,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::stats::Stats;
 use crate::tokio::drive::{
-    Feed, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
+    Feed, Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
     write_some,
 };
 use crate::tokio::socket::WebSocket;
@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     async fn flush(&self, timer: &mut Timer) -> Result<(), WebSocketError> {
         let end = self.state().flow.end();
         self.drive(|state, cx| match &mut state.link {
-            Some(link) => poll_sent(link, &mut state.flow, timer, end, cx),
+            Some(link) => poll_sent(link, &mut state.flow, timer, Goal::Sent(end), cx),
             None => Poll::Ready(Err(SendError::Closed.into())),
         })
         .await
