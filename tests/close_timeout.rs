@@ -282,6 +282,39 @@ fn v25_received_data_moves_the_deadline() {
     }
 }
 
+/// V25: compressed data after our Close frame, of which nothing is kept, leaves a deadline.
+#[cfg(feature = "deflate")]
+#[test]
+fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
+    use sansocket::Negotiated;
+    use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
+
+    for role in BOTH {
+        let direction =
+            Direction { window_bits: WindowBits::new(15).unwrap(), context_takeover: false };
+        let agreed = |role| {
+            let agreement = Agreement::new(role, direction, direction, Deflate::default());
+            End::agreed(
+                role,
+                &preset(role).build().unwrap(),
+                &Negotiated::new().with_deflate(agreement),
+            )
+        };
+        let (mut end, mut peer) = (agreed(role), agreed(role.peer()));
+        close(&mut end);
+        take(&mut end, 0, usize::MAX);
+        peer.conn.send_text(&"all the same ".repeat(100), &mut peer.out).unwrap();
+        for (n, byte) in peer.take_out().iter().enumerate() {
+            end.now = at_ms(4000 * (n as u64 + 1));
+            end.feed(&[*byte]).unwrap();
+            assert_eq!(end.conn.poll_timeout(), Some(after(end.now, 5000)));
+        }
+        assert_eq!(end.events.len(), 1);
+        end.now = after(end.now, 5000);
+        assert_eq!(end.timeout(), Err(CLOSE));
+    }
+}
+
 /// V25: discarded data doesn't move the deadline any more; the deadline stays where it is.
 #[test]
 fn v25_discarded_data_moves_no_deadline() {
