@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::connection::Connection;
 use crate::error::{ProtocolError, SendError};
-use crate::handshake::client::HandshakeError;
+use crate::handshake::error::HandshakeError;
 use crate::handshake::refusal::Refusal;
 use crate::inbox::Inbox;
 use crate::message::{Data, MessageKind};

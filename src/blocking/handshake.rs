@@ -21,9 +21,11 @@ use crate::config::Config;
 use crate::dial::Dial;
 use crate::driver::Intake;
 use crate::handshake::accept::AcceptOptions;
-use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
+use crate::handshake::client::ClientHandshake;
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::handshake::server::ServerHandshake;
@@ -58,7 +60,7 @@ use crate::instant::Instant;
 #[derive(Debug)]
 pub struct Incoming<S> {
     wire: Wire<S>,
-    head: Head,
+    head: OwnedRequestHead,
     config: Config,
     /// What came behind the head: the first frames.
     unread: BytesMut,
@@ -92,7 +94,7 @@ impl<S: Transport> Incoming<S> {
     }
 
     /// Returns the request's head.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
 
@@ -148,7 +150,7 @@ impl<S: Transport> Incoming<S> {
 
     /// Gives the transport back, with the head and with what was read behind it: for another HTTP
     /// server in the same program. The stream has no timeouts then.
-    pub fn into_parts(self) -> (S, Head, Bytes) {
+    pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         (self.wire.into_stream(), self.head, self.unread.freeze())
     }
 }
@@ -174,7 +176,7 @@ impl<S: Transport> WebSocket<S> {
         stream: S,
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         let now = Instant::now();
         Self::ask(stream, request, config, now.checked_add(config.settings().handshake_timeout))
     }
@@ -185,7 +187,7 @@ impl<S: Transport> WebSocket<S> {
         request: &ConnectRequest,
         config: &Config,
         deadline: Option<Instant>,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         let mut wire = Wire::new(stream);
         let mut out = BytesMut::new();
         let mut handshake = ClientHandshake::new(request, config, Instant::now(), &mut out)?;
@@ -219,7 +221,7 @@ impl WebSocket<TcpStream> {
     pub fn connect(
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }

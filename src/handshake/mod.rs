@@ -5,7 +5,7 @@
 //! are the types around it.
 //!
 //! # Server
-//! [`ServerHandshake`](crate::ServerHandshake) makes a [`Head`](crate::Head) of any request, so
+//! [`ServerHandshake`](crate::ServerHandshake) makes a [`OwnedRequestHead`](crate::OwnedRequestHead) of any request, so
 //! that pages can be served too. [`RequestHead::upgrade`](crate::RequestHead::upgrade) checks every
 //! rule of the handshake, [`UpgradeRequest::accept`](crate::UpgradeRequest::accept) makes the
 //! answer.
@@ -72,6 +72,8 @@ pub(crate) mod accept_key;
 pub(crate) mod backoff;
 pub(crate) mod client;
 pub(crate) mod connect;
+pub(crate) mod connect_response;
+pub(crate) mod error;
 pub(crate) mod head;
 pub(crate) mod origin;
 pub(crate) mod refusal;

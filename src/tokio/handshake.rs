@@ -15,9 +15,11 @@ use crate::config::Config;
 use crate::dial::Dial;
 use crate::driver::Intake;
 use crate::handshake::accept::AcceptOptions;
-use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
+use crate::handshake::client::ClientHandshake;
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::handshake::server::ServerHandshake;
@@ -51,7 +53,7 @@ use crate::tokio::drive::now;
 #[derive(Debug)]
 pub struct Incoming<S> {
     io: S,
-    head: Head,
+    head: OwnedRequestHead,
     config: Config,
     /// What came behind the head: the first frames.
     unread: BytesMut,
@@ -84,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     }
 
     /// Returns the request's head.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
 
@@ -160,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         mut stream: S,
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         let mut out = BytesMut::new();
         let mut handshake = ClientHandshake::new(request, config, now(), &mut out)?;
         let deadline = handshake.poll_timeout();
@@ -192,7 +194,7 @@ impl WebSocket<TcpStream> {
     pub async fn connect(
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }
