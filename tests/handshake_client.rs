@@ -167,7 +167,7 @@ fn hc6_the_right_answers() {
         lines
     };
     assert!(outcome(lower).is_ok());
-    for first in ["HTTP/1.1 101 ", "HTTP/1.1 101 \u{e4}\t!", "HTTP/1.2 101 x"] {
+    for first in ["HTTP/1.1 101 ", "HTTP/1.1 101", "HTTP/1.1 101 \u{e4}\t!", "HTTP/1.2 101 x"] {
         assert!(outcome(|right| right.first(first)).is_ok(), "{first}");
     }
     // RFC 9112 6.3: there is no body behind a 101, whatever its fields say.
@@ -272,6 +272,7 @@ fn hc5_another_status_is_the_callers_business() {
         ("HTTP/1.1 302 Found", 302, "Found"),
         ("HTTP/1.1 200 OK", 200, "OK"),
         ("HTTP/1.1 426 ", 426, ""),
+        ("HTTP/1.1 403", 403, ""),
         ("HTTP/1.0 503 no", 503, "no"), // an old proxy
         ("HTTP/1.1 599 ?", 599, "?"),
     ] {
@@ -348,7 +349,10 @@ fn hs17_heads_that_are_not_http_1_1() {
         ("HTTP/1.1  101 x", Status),
         ("HTTP/1.1 1010 x", Status),
         ("HTTP/1.1 10 x", Status),
-        ("HTTP/1.1 101\r\n", Status),
+        ("HTTP/1.1 10\r\n", Status),
+        ("HTTP/1.1 101\n", LineEnd),
+        ("HTTP/1.1 101\r\r", LineEnd),
+        ("HTTP/1.1\r\n", Version),
         ("HTTP/1.1 101\tx", Status),
         ("HTTP/1.1 099 x", Status),
         ("HTTP/1.1 600 x", Status),
