@@ -614,10 +614,9 @@ fn byte() -> impl Strategy<Value = u8> {
 fn hc9_the_first_wait_is_random_then_they_get_longer() {
     let entropy = weak_entropy_for_tests_only();
     entropy::reseed(3);
-    let max = secs(60);
     let (mut least, mut most) = (Duration::MAX, Duration::ZERO);
     for _ in 0..2000 {
-        let mut backoff = Backoff::new(max);
+        let mut backoff = Backoff::new(secs(5), secs(60));
         let delays: Vec<Duration> =
             (0..70).map(|_| backoff.next_delay(&entropy).unwrap()).collect();
         assert!(delays[0] <= secs(5));
@@ -631,16 +630,34 @@ fn hc9_the_first_wait_is_random_then_they_get_longer() {
         assert!(backoff.next_delay(&entropy).unwrap() <= secs(5));
     }
     assert!(least < Duration::from_millis(50) && most > Duration::from_millis(4950));
-    // A limit below 5 s holds for the first wait too; none at all is never reached.
-    let mut backoff = Backoff::new(Duration::from_millis(10));
-    for _ in 0..20 {
-        assert!(backoff.next_delay(&entropy).unwrap() <= Duration::from_millis(10));
-    }
-    let mut backoff = Backoff::new(Duration::MAX);
-    let delays: Vec<Duration> = (0..200).map(|_| backoff.next_delay(&entropy).unwrap()).collect();
-    assert!(delays[..40].is_sorted());
-    let mut backoff = Backoff::new(Duration::ZERO);
-    assert_eq!(backoff.next_delay(&entropy), Ok(Duration::ZERO));
     let failing = Entropy::from_fn(|_| Err(EntropyError));
-    assert_eq!(backoff.next_delay(&failing), Err(EntropyError));
+    assert_eq!(Backoff::new(secs(1), secs(1)).next_delay(&failing), Err(EntropyError));
+}
+
+#[test]
+fn hc9_the_first_span_and_the_maximum_are_the_callers() {
+    let entropy = weak_entropy_for_tests_only();
+    entropy::reseed(3);
+    let ms = Duration::from_millis;
+    for _ in 0..200 {
+        let mut delays = |first, max| {
+            let mut backoff = Backoff::new(first, max);
+            [(); 100].map(|()| backoff.next_delay(&entropy).unwrap())
+        };
+        let short = delays(ms(100), ms(1000));
+        for (i, span) in [(0, 100), (1, 200), (2, 400), (3, 800), (4, 1000), (99, 1000)] {
+            let least = if i == 0 { Duration::ZERO } else { ms(span) / 2 };
+            assert!(short[i] >= least && short[i] <= ms(span), "{i}: {short:?}");
+        }
+        // A maximum below the first span holds for the first wait too.
+        assert!(delays(secs(5), ms(10)).iter().all(|delay| *delay <= ms(10)));
+        // Without an end.
+        assert!(delays(secs(5), Duration::MAX)[..40].is_sorted());
+        assert!(delays(Duration::MAX, Duration::MAX)[1..].iter().all(|d| *d > secs(1)));
+        // At once for the first time, but not for ever.
+        let at_once = delays(Duration::ZERO, secs(60));
+        assert_eq!(at_once[0], Duration::ZERO);
+        assert!(at_once[99] >= secs(30));
+        assert!(delays(Duration::ZERO, Duration::ZERO).iter().all(Duration::is_zero));
+    }
 }
