@@ -640,7 +640,7 @@ fn hc9_the_first_span_and_the_maximum_are_the_callers() {
     entropy::reseed(3);
     let ms = Duration::from_millis;
     for _ in 0..200 {
-        let mut delays = |first, max| {
+        let delays = |first, max| {
             let mut backoff = Backoff::new(first, max);
             [(); 100].map(|()| backoff.next_delay(&entropy).unwrap())
         };

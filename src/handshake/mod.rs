@@ -74,6 +74,7 @@ pub(crate) mod client;
 pub(crate) mod connect;
 pub(crate) mod connect_response;
 pub(crate) mod error;
+pub(crate) mod excerpt;
 pub(crate) mod head;
 pub(crate) mod origin;
 pub(crate) mod refusal;
