@@ -824,7 +824,7 @@ fn hs10_a_refused_origin_is_told_with_the_setting() {
          http://*.b.example:81, file://)"
     );
     assert_eq!(found.to_string(), shown);
-    let found = refusal(&lines, &list.clone()).with_field("X", "y").unwrap();
+    let found = refusal(&lines, &list).with_field("X", "y").unwrap();
     assert_eq!(found.to_string(), shown);
 
     let evil = format!("<script>'\"\\\t&{}", "x".repeat(1000));

@@ -12,13 +12,10 @@ use crate::handshake::accept_key::{AcceptKey, encode_nonce};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
-use crate::http1::error::HeadError;
-use crate::http1::head::Fields;
-use crate::http1::lists::List;
+use crate::handshake::rules::http1::open;
 use crate::http1::reader::{HeadReader, Kind};
 use crate::input::Input;
 use crate::instant::Instant;
-use crate::negotiated::Negotiated;
 use crate::role::Role;
 
 /// How much of the body of a refusal is kept, in bytes.
@@ -128,7 +125,7 @@ impl ClientHandshake {
             response.set_body(body.get(..MAX_BODY).unwrap_or(body));
             return Err(self.fail(HandshakeError::Status(Box::new(response))));
         }
-        match self.negotiate(&response) {
+        match open(&self.request, &self.expected, &response) {
             Ok(negotiated) => {
                 self.state = State::Done;
                 let connection =
@@ -136,44 +133,10 @@ impl ClientHandshake {
                 response.set_negotiated(negotiated);
                 Ok(Some((connection, response)))
             }
-            Err(error) => Err(self.fail(error)),
-        }
-    }
-
-    /// RFC 6455 4.1, second to sixth rule about the answer: each breach MUST fail.
-    fn negotiate(&self, response: &ConnectResponse) -> Result<Negotiated, HandshakeError> {
-        // RFC 9110 7.8: HTTP/1.0 has no Upgrade.
-        if response.minor_version() == 0 {
-            return Err(HandshakeError::BadHead(HeadError::Version));
-        }
-        let fields = response.fields();
-        let upgrade = only(fields, "Upgrade")?.unwrap_or_default();
-        if !upgrade.eq_ignore_ascii_case(b"websocket") {
-            return Err(HandshakeError::BadUpgrade);
-        }
-        let mut connection = List::default();
-        let mut found = false;
-        for line in fields.get_all("Connection") {
-            found |= connection
-                .find_token(line, "Upgrade")
-                .map_err(|_| HandshakeError::BadConnection)?;
-        }
-        if !found {
-            return Err(HandshakeError::BadConnection);
-        }
-        if only(fields, "Sec-WebSocket-Accept")? != Some(self.expected.as_bytes()) {
-            return Err(HandshakeError::BadAccept);
-        }
-        let extensions = only(fields, "Sec-WebSocket-Extensions")?;
-        let negotiated = self.request.negotiate_extensions(extensions)?;
-        let Some(subprotocol) = only(fields, "Sec-WebSocket-Protocol")? else {
-            return Ok(negotiated);
-        };
-        match core::str::from_utf8(subprotocol) {
-            Ok(subprotocol) if self.request.offers(subprotocol) => {
-                Ok(negotiated.with_subprotocol(subprotocol))
+            Err(fault) => {
+                let error = HandshakeError::new(fault, response, &self.request, &self.expected);
+                Err(self.fail(error))
             }
-            _ => Err(HandshakeError::UnofferedSubprotocol),
         }
     }
 
@@ -218,14 +181,4 @@ impl ClientHandshake {
         self.state = State::Failed(error.clone());
         error
     }
-}
-
-/// The value of a field that may be there once only.
-fn only<'h>(fields: Fields<'h>, name: &'static str) -> Result<Option<&'h [u8]>, HandshakeError> {
-    let mut values = fields.get_all(name);
-    let value = values.next();
-    if values.next().is_some() {
-        return Err(HandshakeError::DuplicateField(name));
-    }
-    Ok(value)
 }

@@ -79,6 +79,7 @@ pub(crate) mod head;
 pub(crate) mod origin;
 pub(crate) mod refusal;
 pub(crate) mod response;
+pub(crate) mod rules;
 pub(crate) mod server;
 pub(crate) mod upgrade;
 
@@ -86,6 +87,7 @@ pub use crate::error::ExtensionError;
 pub use crate::handshake::accept::Accepted;
 pub use crate::handshake::accept_key::accept_key;
 pub use crate::handshake::backoff::Backoff;
+pub use crate::handshake::error::{BadAccept, UnofferedSubprotocol};
 pub use crate::handshake::head::HttpVersion;
 pub use crate::handshake::origin::OriginList;
 pub use crate::handshake::response::{HttpResponse, StatusError};
