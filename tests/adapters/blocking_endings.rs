@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use sansocket::blocking::{Transport, WebSocket};
 use sansocket::{
-    CloseCode, ConfigBuilder, Connection, Event, Message, Negotiated, PeerError, ProtocolError, Role,
-    SendError, TimeoutError, WebSocketError,
+    CloseCode, ConfigBuilder, Connection, Event, Message, Negotiated, PeerError, ProtocolError,
+    Role, SendError, TimeoutError, WebSocketError,
 };
 
 use crate::pipe::{Pipe, pipe};

@@ -140,9 +140,7 @@ const WAITS: &[(&str, Wait)] = &[
         sender.feed_binary(&LONG)?;
         sender.flush()
     }),
-    ("Sender::flush behind close_output, reader polled", |ws| {
-        close_after_flush(&halves(ws, true))
-    }),
+    ("Sender::flush behind close_output, reader polled", |ws| close_after_flush(&halves(ws, true))),
     ("Sender::flush behind close_output, reader not polled", |ws| {
         close_after_flush(&halves(ws, false))
     }),
@@ -203,9 +201,8 @@ fn run(config: fn(ConfigBuilder) -> ConfigBuilder) {
                     thread::sleep(MS / 4);
                 }
             });
-            let config = config(
-                preset(Role::Server).close_timeout(300 * MS).linger_timeout(100 * MS),
-            );
+            let config =
+                config(preset(Role::Server).close_timeout(300 * MS).linger_timeout(100 * MS));
             let config = config.build().unwrap();
             let now = sansocket::Instant::now();
             let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);

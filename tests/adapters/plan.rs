@@ -34,7 +34,8 @@ pub struct Case {
 pub fn case(max_messages: usize) -> impl Strategy<Value = Case> {
     let plan = move || {
         let sizes = prop_oneof![Just(0..20usize), Just(0..300), Just(0..3000)];
-        let messages = sizes.prop_flat_map(move |size| prop::collection::vec(size, 0..max_messages));
+        let messages =
+            sizes.prop_flat_map(move |size| prop::collection::vec(size, 0..max_messages));
         let mark = prop_oneof![1..20usize, 1..300usize, 1..70_000usize];
         (any::<bool>(), any::<bool>(), messages, 1..200usize, mark, 0..3000usize).prop_map(
             |(split, feeds, messages, batch, mark, more_unsent)| Plan {

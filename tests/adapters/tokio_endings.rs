@@ -114,8 +114,7 @@ async fn a_trickle_reader_is_given_up() {
 async fn a_peer_inside_a_long_frame_lives() {
     let (io, mut peer) = duplex(4096);
     let half = Duration::from_millis(500);
-    let mut ws =
-        open(preset(Role::Server).keep_alive(Some(half), Some(half)), Role::Server, io);
+    let mut ws = open(preset(Role::Server).keep_alive(Some(half), Some(half)), Role::Server, io);
     tokio::spawn(async move {
         // Silent until our ping has come.
         peer.read_exact(&mut [0; 10]).await.unwrap();
@@ -127,7 +126,9 @@ async fn a_peer_inside_a_long_frame_lives() {
             sleep(Duration::from_millis(10)).await;
             peer.write_all(&[0; 3000]).await.unwrap();
         }
-        peer.write_all(&[&[0x8a, 0x88, 0, 0, 0, 0][..], &1_u64.to_be_bytes()].concat()).await.unwrap();
+        peer.write_all(&[&[0x8a, 0x88, 0, 0, 0, 0][..], &1_u64.to_be_bytes()].concat())
+            .await
+            .unwrap();
         sleep(secs(1)).await;
     });
     let event = ws.read().await.unwrap();
@@ -323,7 +324,10 @@ async fn codes_and_reasons_are_at_hand_from_every_type() {
     let mut ws = server(io);
     let status = ws.close(CloseCode::NORMAL, "enough").await.unwrap();
     let theirs = peer.await.unwrap();
-    assert_eq!((theirs.code, theirs.reason.as_str(), theirs.by), (CloseCode::NORMAL, "enough", Role::Server));
+    assert_eq!(
+        (theirs.code, theirs.reason.as_str(), theirs.by),
+        (CloseCode::NORMAL, "enough", Role::Server)
+    );
     // The peer's answer echoes code and reason.
     assert_eq!((status.code, status.by, status.clean), (CloseCode::NORMAL, Role::Server, true));
 

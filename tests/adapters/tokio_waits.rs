@@ -202,7 +202,9 @@ const WAITS: &[(&str, Wait)] = &[
     ("Sink::feed, stream polled", |ws| {
         let (mut sink, mut stream) = ws.into_messages().split();
         tokio::spawn(async move { while stream.next().await.is_some() {} });
-        Box::pin(async move { until_error!(sink.feed(Message::Binary(LONG.to_vec().into())).await) })
+        Box::pin(
+            async move { until_error!(sink.feed(Message::Binary(LONG.to_vec().into())).await) },
+        )
     }),
     ("Sink::close, stream not polled", |ws| {
         let (mut sink, stream) = ws.into_messages().split();
@@ -252,8 +254,12 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
                 });
                 let config = config(preset(Role::Server)).build().unwrap();
                 let now = Instant::now();
-                let connection =
-                    Connection::new(Role::Server, &config, &Negotiated::new(), now.into_std().into());
+                let connection = Connection::new(
+                    Role::Server,
+                    &config,
+                    &Negotiated::new(),
+                    now.into_std().into(),
+                );
                 let ws = WebSocket::from_connection(io, connection, &[]);
                 let outcome = timeout(secs(3600), wait(ws)).await;
                 let elapsed = now.elapsed();
