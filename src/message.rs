@@ -86,14 +86,14 @@ pub struct CloseFrame<'a> {
 /// Moved out of the inbox without a copy, or copied to its exact size from the input.
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OwnedData {
+pub enum Message {
     /// Text, valid UTF-8.
     Text(Utf8Bytes),
     /// Any bytes.
     Binary(Bytes),
 }
 
-impl OwnedData {
+impl Message {
     /// Makes a text message.
     #[must_use]
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
@@ -184,43 +184,5 @@ impl TryFrom<Bytes> for Utf8Bytes {
     fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
         core::str::from_utf8(&bytes)?;
         Ok(Self(bytes))
-    }
-}
-
-/// stub
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Message {
-    /// t
-    Text(Utf8Bytes),
-    /// t
-    Binary(Bytes),
-    /// t
-    Ping(Bytes),
-    /// t
-    Pong(Bytes),
-    /// t
-    Close(Option<crate::event::OwnedCloseFrame>),
-}
-impl Message {
-    /// len
-    #[must_use]
-    pub fn len(&self) -> usize {
-        0
-    }
-    /// len
-    #[must_use]
-    pub fn is_text(&self) -> bool {
-        false
-    }
-    /// len
-    #[must_use]
-    pub fn is_binary(&self) -> bool {
-        false
-    }
-}
-impl From<crate::event::OwnedEvent> for Message {
-    fn from(_: crate::event::OwnedEvent) -> Self {
-        Self::Close(None)
     }
 }

@@ -59,8 +59,6 @@ enum Phase {
 /// What has become whole.
 #[derive(Debug)]
 pub(super) enum Step<'b> {
-    /// The next step gives something; the payload it is of stays in the input as it came.
-    Ready,
     /// A message that lies whole in the input.
     Message(Data<'b>),
     /// A message in the inbox, with its length, and the one it had in its frames.
@@ -138,7 +136,6 @@ impl Incoming {
         role: Role,
         settings: &Settings,
         inflater: &mut Inflater<'_>,
-        stop: bool,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
         loop {
             match self.phase {
@@ -152,9 +149,6 @@ impl Incoming {
                     self.begin_frame(&header);
                 }
                 Phase::Payload => {}
-            }
-            if stop && self.is_ready(input.len(), settings.delivery, inflater.is_pending()) {
-                return Ok(Some(Step::Ready));
             }
             let progress = if self.opcode.is_control() {
                 self.take_control(input, inbox, settings.delivery == Delivery::Parts)?
@@ -450,13 +444,55 @@ impl Incoming {
         }
     }
 
-    /// Whether the frame under way gives a step with `have` bytes of input.
-    fn is_ready(&self, have: usize, delivery: Delivery, pending: bool) -> bool {
-        if delivery == Delivery::Parts && !self.opcode.is_control() {
-            return self.remaining == 0 || have > 0 || pending;
+    /// Whether [`Self::step`] on these bytes would give a step or an error; see
+    /// [`Connection::has_event`](crate::Connection::has_event).
+    pub(super) fn has_step(
+        &self,
+        mut bytes: &[u8],
+        role: Role,
+        settings: &Settings,
+        rsv: u8,
+    ) -> bool {
+        let parts = settings.delivery == Delivery::Parts;
+        let mut seen = *self;
+        loop {
+            match seen.phase {
+                Phase::InvalidText | Phase::Misused(_) => return true,
+                Phase::Header => {
+                    let expected = seen.expected(role, settings, rsv);
+                    let kept = usize::from(seen.header_len);
+                    let decoded = if kept == 0 {
+                        FrameHeader::decode_expected(bytes, expected)
+                    } else {
+                        let (joined, len) = seen.joined_header(bytes);
+                        FrameHeader::decode_expected(
+                            joined.get(..len).unwrap_or_default(),
+                            expected,
+                        )
+                    };
+                    match decoded {
+                        Err(_) => return true,
+                        Ok(None) => return false,
+                        Ok(Some((header, n))) => {
+                            bytes = bytes.get(n - kept..).unwrap_or_default();
+                            seen.header_len = 0;
+                            seen.begin_frame(&header);
+                        }
+                    }
+                }
+                Phase::Payload => {}
+            }
+            if parts && !seen.opcode.is_control() {
+                return seen.remaining == 0 || !bytes.is_empty();
+            }
+            let rest = usize::try_from(seen.remaining).ok().and_then(|n| bytes.get(n..));
+            let Some(rest) = rest else { return false };
+            if seen.fin {
+                return true;
+            }
+            bytes = rest;
+            seen.phase = Phase::Header;
         }
-        (self.fin || self.opcode.is_control())
-            && u64::try_from(have).is_ok_and(|have| have >= self.remaining)
     }
 }
 

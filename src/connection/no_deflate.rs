@@ -8,11 +8,6 @@ impl Inflater<'_> {
         Self(core::marker::PhantomData)
     }
 
-    pub(super) const fn is_pending(&self) -> bool {
-        let _ = self;
-        false
-    }
-
     /// Which reserved bits the first frame of a message may have.
     pub(super) const fn rsv(&self) -> u8 {
         let _ = self;

@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
+use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -71,24 +71,23 @@ impl Connection {
         {
             return Ok(Some(OwnedEvent::Message(data.into())));
         }
-        let Some(step) = self.advance(input, inbox, out, false)? else { return Ok(None) };
+        let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
         Ok(Some(match step {
             Step::Message(data) => OwnedEvent::Message(data.into()),
             Step::Assembled { kind: MessageKind::Text, .. } => {
-                OwnedEvent::Message(OwnedData::Text(inbox.take_text()))
+                OwnedEvent::Message(Message::Text(inbox.take_text()))
             }
             Step::Assembled { kind: MessageKind::Binary, .. } => {
-                OwnedEvent::Message(OwnedData::Binary(inbox.take_bytes()))
+                OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
             }
             Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
             Step::PartInInbox { kind, start, end, .. } => {
                 let data = match kind {
-                    MessageKind::Text => OwnedData::Text(inbox.take_text()),
-                    MessageKind::Binary => OwnedData::Binary(inbox.take_bytes()),
+                    MessageKind::Text => Message::Text(inbox.take_text()),
+                    MessageKind::Binary => Message::Binary(inbox.take_bytes()),
                 };
                 OwnedEvent::Part { data, start, end }
             }
-            Step::Ready => return Ok(None),
             Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?.into(),
             Step::ControlInInbox(opcode) => {
                 self.control(opcode, inbox.control(), input, out)?.into()
@@ -96,26 +95,21 @@ impl Connection {
         }))
     }
 
-    /// Takes input up to the next event, which it leaves to [`receive`](Self::receive); false: all of it.
+    /// Tells whether [`receive`](Self::receive) on these bytes would give an event, for adapters
+    /// that lend events out of a loop.
     ///
-    /// # Errors
-    /// As [`receive`](Self::receive).
-    #[inline]
-    pub fn seek(
-        &mut self,
-        input: &mut Input<'_>,
-        inbox: &mut Inbox,
-        out: &mut BytesMut,
-    ) -> Result<bool, ProtocolError> {
-        if self.fast_receive {
-            if WholeFrame::find(input.as_bytes(), self.role).is_some() {
-                return Ok(true);
-            }
-            if input.is_empty() {
-                return Ok(false);
-            }
+    /// True: it gives an event or an error. False: nothing, or an error. An event of a kind that is
+    /// still to be taken, such as one whose last byte was read directly, counts for no bytes too.
+    #[must_use]
+    pub fn has_event(&self, bytes: &[u8]) -> bool {
+        if self.fast_receive && WholeFrame::find(bytes, self.role).is_some() {
+            return true;
         }
-        Ok(self.advance(input, inbox, out, true)?.is_some())
+        if self.closing.is_closed() {
+            return self.closing.failed().is_some();
+        }
+        self.has_inflated()
+            || self.incoming.has_step(bytes, self.role, self.config.settings(), self.rsv())
     }
 
     /// Lends room for the rest of a large binary frame, to be read into directly: it saves the copy
@@ -204,7 +198,7 @@ impl Connection {
         inbox: &'a mut Inbox,
         out: &mut BytesMut,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let Some(step) = self.advance(input, inbox, out, false)? else { return Ok(None) };
+        let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
         Ok(Some(match step {
             Step::Message(Data::Text(text)) => Event::Text(text),
             Step::Message(Data::Binary(bytes)) => Event::Binary(bytes),
@@ -218,7 +212,6 @@ impl Connection {
                 };
                 Event::Part { data, start, end }
             }
-            Step::Ready => return Ok(None),
             Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?,
             Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), input, out)?,
         }))
@@ -230,7 +223,6 @@ impl Connection {
         input: &mut Input<'b>,
         inbox: &mut Inbox,
         out: &mut BytesMut,
-        stop: bool,
     ) -> Result<Option<Step<'b>>, ProtocolError> {
         if self.closing.is_closed() {
             // RFC 6455 7.1.7: it MUST NOT continue to process data.
@@ -247,7 +239,7 @@ impl Connection {
         #[cfg(not(feature = "deflate"))]
         let mut inflater = Inflater::new();
         let settings = self.config.settings();
-        let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater, stop);
+        let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater);
         #[cfg(feature = "deflate")]
         inflater.keep();
         if let Err(error) = step {
@@ -330,7 +322,7 @@ impl Connection {
             Step::Assembled { len, wire_len, .. } => (*len, Some(*wire_len), true),
             Step::Part { data, end, .. } => (number(data.as_bytes().len()), None, *end),
             Step::PartInInbox { len, wire_len, end, .. } => (number(*len), Some(*wire_len), *end),
-            Step::Ready | Step::Control(..) | Step::ControlInInbox(_) => return,
+            Step::Control(..) | Step::ControlInInbox(_) => return,
         };
         stats.bytes_received += bytes;
         stats.wire_bytes_received += wire_bytes.unwrap_or(bytes);
@@ -390,7 +382,7 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     Ok(Some(CloseFrame { code, reason }))
 }
 
-impl From<Data<'_>> for OwnedData {
+impl From<Data<'_>> for Message {
     /// Copies the data to its exact size.
     fn from(data: Data<'_>) -> Self {
         match data {
