@@ -113,16 +113,13 @@ impl Driver {
 /// Tells what to do next. `clock` is asked only where time counts.
 pub(crate) fn step(flow: &mut Flow, intake: &mut Intake, clock: impl Fn() -> Instant) -> Step {
     if !flow.connection.is_closed() {
-        if intake.has_event(flow) {
+        // An error shows in the connection's state.
+        if intake.seek(flow).unwrap_or(false) {
             if flow.may_receive() || flow.unwritable {
                 return Step::Lend;
             }
             flow.begin_stall(clock);
             return Step::Write { or_read: false };
-        }
-        if !intake.is_empty() {
-            // It makes no event: kept in the connection and the inbox. An error shows below.
-            let _ = receive(flow, intake);
         }
         // A peer that always has something to say must not keep us from ending.
         flow.give_up_closing(intake.now);
@@ -427,9 +424,15 @@ impl Intake {
         self.buffer.as_ref().and_then(|b| b.get(self.start..self.end)).unwrap_or_default()
     }
 
-    /// Whether an event or an error is at hand.
-    pub(crate) fn has_event(&self, flow: &Flow) -> bool {
-        flow.connection.has_event(self.bytes())
+    /// Takes what was read up to the next event.
+    #[inline]
+    pub(crate) fn seek(&mut self, flow: &mut Flow) -> Result<bool, ProtocolError> {
+        let Self { inbox, buffer, start, end, now } = self;
+        let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
+        let mut input = Input::new(*now, bytes);
+        let found = flow.connection.seek(&mut input, inbox, &mut flow.out);
+        *start = *end - input.len();
+        found
     }
 
     /// Lends room for a read: the inbox's, for the rest of a large frame, or the buffer. Only while

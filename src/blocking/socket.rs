@@ -138,7 +138,7 @@ impl<S: Transport> WebSocket<S> {
     /// As [`read`](Self::read); the Close frame is written by the next call that waits.
     pub fn try_read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { wire, driver: Driver { flow, intake }, .. } = self;
-        if !intake.has_event(flow) {
+        if !intake.seek(flow)? {
             return Ok(None);
         }
         let event = driver::receive(flow, intake)?;

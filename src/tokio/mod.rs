@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`read`](Self::read); the Close frame is written by the next call that waits.
     pub fn try_read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { io, driver: Driver { flow, intake }, timer, .. } = self;
-        if !intake.has_event(flow) {
+        if !intake.seek(flow)? {
             return Ok(None);
         }
         let event = driver::receive(flow, intake)?;
