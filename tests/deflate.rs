@@ -341,6 +341,25 @@ fn text_is_judged_as_it_is_inflated() {
     }
 }
 
+/// What is inflated of an unfinished frame doesn't wait for the rest of it.
+#[test]
+fn all_parts_of_an_unfinished_frame_come_without_more_input() {
+    let n = 200_000;
+    let payload = payload(&vec![b'a'; n]);
+    for role in BOTH {
+        let config = preset(role).delivery(Delivery::Parts).build().unwrap();
+        let bytes = compressed(TEXT, &payload).to(role).bytes();
+        for missing in 1..30 {
+            let [whole, bytewise] = [bytes.len(), 1].map(|piece| {
+                let mut end = Terms::default().end(role, &config);
+                end.feed_by(&bytes[..bytes.len() - missing], piece).unwrap();
+                total(&end.take_events())
+            });
+            assert_eq!(whole, bytewise, "without the last {missing}");
+        }
+    }
+}
+
 #[test]
 fn v9_v38_the_limit_counts_what_is_inflated() {
     let n = 100_000;

@@ -218,7 +218,8 @@ impl Inflating {
 }
 
 impl Connection {
-    /// Whether a part is at hand without more input.
+    /// Whether there is a part without more input.
+    #[cfg(feature = "std")]
     pub(crate) fn has_inflated(&self) -> bool {
         let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
         inflating.is_some_and(|inflating| inflating.is_pending())
