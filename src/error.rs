@@ -28,9 +28,11 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate) => {
-                CloseCode::INVALID_PAYLOAD
-            }
+            Self::Peer(
+                PeerError::InvalidUtf8
+                | PeerError::InvalidCloseReason(_)
+                | PeerError::CorruptDeflate,
+            ) => CloseCode::INVALID_PAYLOAD,
             Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
@@ -101,12 +103,15 @@ pub enum PeerError {
     UnexpectedContinuation,
     /// A new message inside a fragmented one (section 5.4).
     ExpectedContinuation,
-    /// A text, or the reason of a Close frame, that isn't UTF-8 (section 8.1).
+    /// A text that isn't UTF-8 (section 8.1).
     InvalidUtf8,
     /// A Close frame with one byte of payload (section 5.5.1).
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
+    /// A Close frame with this code and a reason that isn't UTF-8 (section 5.5.1). Some peers cut a
+    /// long reason at 123 bytes, inside a character: the code tells why they closed.
+    InvalidCloseReason(u16),
     /// A compressed message that can't be inflated, or that refers to what is outside of the window
     /// (RFC 7692 section 7.2.2).
     CorruptDeflate,
@@ -135,6 +140,9 @@ impl fmt::Display for PeerError {
             Self::InvalidClosePayload => "the peer sent a close frame with one byte of payload",
             Self::InvalidCloseCode(code) => {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
+            }
+            Self::InvalidCloseReason(code) => {
+                return write!(f, "the peer closed with code {code} and a reason that isn't UTF-8");
             }
             Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {

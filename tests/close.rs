@@ -270,7 +270,7 @@ fn expected(role: Role, state: State, on: On) -> Seen {
         }
         On::ShortClose => fail(PeerError::InvalidClosePayload.into(), 1002),
         On::BadCode => fail(PeerError::InvalidCloseCode(1005).into(), 1002),
-        On::BadReason => fail(PeerError::InvalidUtf8.into(), 1007),
+        On::BadReason => fail(PeerError::InvalidCloseReason(3001).into(), 1007),
         On::ReservedBit => fail(RSV, 1002),
         On::Eof => {
             seen.result = Err(EOF);
@@ -416,12 +416,17 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
             b"\xf4\x90\x80\x80",
             b"long enough for the vector loop, if there is one at all, and then \x80",
         ] {
-            let bytes = Frame::close(1000, bad).to(role).bytes();
-            for piece in [1, 2, bytes.len()] {
-                let mut end = End::preset(role);
-                assert_eq!(end.feed_by(&bytes, piece), Err(PeerError::InvalidUtf8.into()));
-                assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
-                assert!(end.events.is_empty());
+            for code in [1000, 1013, 4999] {
+                let bytes = Frame::close(code, bad).to(role).bytes();
+                let error = PeerError::InvalidCloseReason(code);
+                for piece in [1, 2, bytes.len()] {
+                    let mut end = End::preset(role);
+                    assert_eq!(end.feed_by(&bytes, piece), Err(error.into()));
+                    assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
+                    assert!(end.events.is_empty());
+                }
+                let text = error.to_string();
+                assert!(text.contains(&code.to_string()) && text.contains("reason"), "{text}");
             }
         }
         // A bad code and a bad reason: the code comes first.
@@ -686,6 +691,7 @@ fn c9_every_error_has_its_code() {
         (PeerError::InvalidUtf8.into(), 1007),
         (PeerError::InvalidClosePayload.into(), 1002),
         (PeerError::InvalidCloseCode(1005).into(), 1002),
+        (PeerError::InvalidCloseReason(1000).into(), 1007),
         (EOF, 1006),
         (LimitError::MessageTooLong.into(), 1009),
         (LATE, 1006),

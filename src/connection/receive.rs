@@ -365,7 +365,9 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if !code.may_be_received() {
         return Err(PeerError::InvalidCloseCode(code.value()));
     }
-    let reason = core::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
+    // RFC 6455 5.5.1: the reason MUST be UTF-8. Short as it is, a vector loop gains nothing.
+    let reason =
+        core::str::from_utf8(reason).map_err(|_| PeerError::InvalidCloseReason(code.value()))?;
     Ok(Some(CloseFrame { code, reason }))
 }
 
