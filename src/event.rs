@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use crate::close_code::CloseCode;
-use crate::message::{CloseFrame, Data, Message, Utf8Bytes};
+use crate::message::{CloseFrame, Data, OwnedData, Utf8Bytes};
 
 /// What has been received, lent from the input or the inbox, never from the connection: answer
 /// while you hold it.
@@ -50,11 +50,11 @@ impl<'a> Event<'a> {
 #[non_exhaustive]
 pub enum OwnedEvent {
     /// A whole message.
-    Message(Message),
+    Message(OwnedData),
     /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts).
     Part {
         /// The piece.
-        data: Message,
+        data: OwnedData,
         /// Whether the message begins with it.
         start: bool,
         /// Whether the message ends with it.

@@ -81,26 +81,26 @@ pub struct CloseFrame<'a> {
     pub reason: &'a str,
 }
 
-/// An owned message, for queues, streams and other threads.
+/// Owned data of a message or of a part of one: the owned twin of [`Data`].
 ///
 /// Moved out of the inbox without a copy, or copied to its exact size from the input.
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum OwnedData {
     /// Text, valid UTF-8.
     Text(Utf8Bytes),
     /// Any bytes.
     Binary(Bytes),
 }
 
-impl Message {
-    /// Makes a text message.
+impl OwnedData {
+    /// Makes data of text.
     #[must_use]
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Makes a binary message.
+    /// Makes data of any bytes.
     #[must_use]
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())

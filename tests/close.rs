@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use common::frame::{self, sent};
 use common::{BOTH, End, Frame, Pair, at_ms, connection, model, preset};
 use sansocket::{
-    CloseCode, Delivery, Event, Message, OwnedCloseFrame, OwnedEvent, PeerError, ProtocolError,
+    CloseCode, Delivery, Event, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, ProtocolError,
     Role, SendError, TimeoutError,
 };
 
@@ -30,7 +30,7 @@ fn close_event(code: u16, reason: &'static str) -> OwnedEvent {
 }
 
 fn text_event(text: &'static str) -> OwnedEvent {
-    OwnedEvent::Message(Message::text(text))
+    OwnedEvent::Message(OwnedData::text(text))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

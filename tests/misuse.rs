@@ -22,8 +22,8 @@ use common::{
     BOTH, End, Frame, at_ms, connection, entropy, preset, secs, weak_entropy_for_tests_only,
 };
 use sansocket::{
-    CloseCode, Config, ConfigError, Connection, Data, Delivery, Entropy, EntropyError, Message,
-    MessageKind, MisuseError, Negotiated, OwnedEvent, Prepared, ProtocolError, Role, SendError,
+    CloseCode, Config, ConfigError, Connection, Data, Delivery, Entropy, EntropyError, MessageKind,
+    MisuseError, Negotiated, OwnedData, OwnedEvent, Prepared, ProtocolError, Role, SendError,
     SendOptions,
 };
 
@@ -601,8 +601,8 @@ fn shrinking_the_inbox_never_loses_anything() {
             if delivery == Delivery::Whole {
                 let expected = [
                     OwnedEvent::Ping("ping".into()),
-                    OwnedEvent::Message(Message::text("ab\u{20ac}c")),
-                    OwnedEvent::Message(Message::binary("binary")),
+                    OwnedEvent::Message(OwnedData::text("ab\u{20ac}c")),
+                    OwnedEvent::Message(OwnedData::binary("binary")),
                     OwnedEvent::Pong("pong".into()),
                 ];
                 assert_eq!(end.events, expected);

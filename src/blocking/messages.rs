@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::connection::options::SendOptions;
 use crate::event::OwnedEvent;
-use crate::message::Message;
+use crate::message::OwnedData;
 
 /// Owned messages as an iterator, for queues and other threads.
 ///
@@ -55,7 +55,7 @@ impl<S: Transport> Messages<S> {
     ///
     /// # Errors
     /// [`WebSocketError::Send`]: nothing was sent. Otherwise as [`WebSocket::flush`].
-    pub fn send(&mut self, message: Message) -> Result<(), WebSocketError> {
+    pub fn send(&mut self, message: OwnedData) -> Result<(), WebSocketError> {
         if self.socket.driver.flow.is_above_mark() {
             self.socket.flush()?;
         }
@@ -98,7 +98,7 @@ impl<S: Transport> Messages<S> {
 }
 
 impl<S: Transport> Iterator for Messages<S> {
-    type Item = Result<Message, WebSocketError>;
+    type Item = Result<OwnedData, WebSocketError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.finished {

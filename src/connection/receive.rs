@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -75,16 +75,16 @@ impl Connection {
         Ok(Some(match step {
             Step::Message(data) => OwnedEvent::Message(data.into()),
             Step::Assembled { kind: MessageKind::Text, .. } => {
-                OwnedEvent::Message(Message::Text(inbox.take_text()))
+                OwnedEvent::Message(OwnedData::Text(inbox.take_text()))
             }
             Step::Assembled { kind: MessageKind::Binary, .. } => {
-                OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
+                OwnedEvent::Message(OwnedData::Binary(inbox.take_bytes()))
             }
             Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
             Step::PartInInbox { kind, start, end, .. } => {
                 let data = match kind {
-                    MessageKind::Text => Message::Text(inbox.take_text()),
-                    MessageKind::Binary => Message::Binary(inbox.take_bytes()),
+                    MessageKind::Text => OwnedData::Text(inbox.take_text()),
+                    MessageKind::Binary => OwnedData::Binary(inbox.take_bytes()),
                 };
                 OwnedEvent::Part { data, start, end }
             }
@@ -371,7 +371,7 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     Ok(Some(CloseFrame { code, reason }))
 }
 
-impl From<Data<'_>> for Message {
+impl From<Data<'_>> for OwnedData {
     /// Copies the data to its exact size.
     fn from(data: Data<'_>) -> Self {
         match data {

@@ -16,7 +16,7 @@ use crate::connection::options::SendOptions;
 use crate::driver::{self, Driver};
 use crate::error::SendError;
 use crate::event::OwnedEvent;
-use crate::message::Message;
+use crate::message::OwnedData;
 use crate::tokio::WebSocket;
 use crate::tokio::drive::{MAX_TURNS, Ready, Timer, poll_event, poll_flush};
 use crate::tokio::wakers::Wakers;
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
-    type Item = Result<Message, WebSocketError>;
+    type Item = Result<OwnedData, WebSocketError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         for _ in 0..MAX_TURNS {
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for Messages<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedData> for Messages<S> {
     type Error = WebSocketError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -154,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
+    fn start_send(mut self: Pin<&mut Self>, message: OwnedData) -> Result<(), Self::Error> {
         let (data, options) = (message.as_data(), self.options);
         let flow = &mut self.socket.driver.flow;
         Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
