@@ -1,6 +1,6 @@
 //! Bytes in, events out.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
+use crate::message::{CloseFrame, Data, MessageKind, OwnedData};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -369,28 +369,4 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     let reason =
         core::str::from_utf8(reason).map_err(|_| PeerError::InvalidCloseReason(code.value()))?;
     Ok(Some(CloseFrame { code, reason }))
-}
-
-impl From<Data<'_>> for OwnedData {
-    /// Copies the data to its exact size.
-    fn from(data: Data<'_>) -> Self {
-        match data {
-            Data::Text(text) => Self::Text(Utf8Bytes::from(alloc::string::String::from(text))),
-            Data::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
-        }
-    }
-}
-
-impl From<Event<'_>> for OwnedEvent {
-    /// Copies what is lent to its exact size.
-    fn from(event: Event<'_>) -> Self {
-        match event {
-            Event::Text(text) => Self::Message(Data::Text(text).into()),
-            Event::Binary(bytes) => Self::Message(Data::Binary(bytes).into()),
-            Event::Part { data, start, end } => Self::Part { data: data.into(), start, end },
-            Event::Ping(payload) => Self::Ping(Bytes::copy_from_slice(payload)),
-            Event::Pong(payload) => Self::Pong(Bytes::copy_from_slice(payload)),
-            Event::Close(frame) => Self::Close(frame.map(Into::into)),
-        }
-    }
 }
