@@ -1,5 +1,3 @@
-use alloc::string::String;
-
 use crate::close_code::CloseCode;
 use crate::message::utf8_bytes::Utf8Bytes;
 
@@ -25,6 +23,6 @@ pub struct OwnedCloseFrame {
 
 impl From<CloseFrame<'_>> for OwnedCloseFrame {
     fn from(frame: CloseFrame<'_>) -> Self {
-        Self { code: frame.code, reason: String::from(frame.reason).into() }
+        Self { code: frame.code, reason: frame.reason.into() }
     }
 }

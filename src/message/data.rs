@@ -1,5 +1,3 @@
-use alloc::string::String;
-
 use bytes::Bytes;
 
 use crate::message::utf8_bytes::Utf8Bytes;
@@ -106,7 +104,7 @@ impl From<Data<'_>> for OwnedData {
     /// Copies the data to its exact size.
     fn from(data: Data<'_>) -> Self {
         match data {
-            Data::Text(text) => Self::Text(Utf8Bytes::from(String::from(text))),
+            Data::Text(text) => Self::Text(text.into()),
             Data::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
         }
     }
