@@ -117,8 +117,8 @@ pub enum PeerError {
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
-    /// A Close frame with this code and a reason that isn't UTF-8, such as one that was cut inside a
-    /// character (sections 5.5.1 and 8.1).
+    /// A Close frame with this code and a reason that isn't UTF-8 (section 5.5.1). Some peers cut a
+    /// long reason at 123 bytes, inside a character: the code tells why they closed.
     InvalidCloseReason(u16),
     /// A compressed message that can't be inflated, or that refers to what is outside of the window
     /// (RFC 7692 section 7.2.2).
@@ -150,10 +150,7 @@ impl fmt::Display for PeerError {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
             }
             Self::InvalidCloseReason(code) => {
-                return write!(
-                    f,
-                    "the peer sent the close code {code} with a reason that isn't UTF-8"
-                );
+                return write!(f, "the peer closed with code {code} and a reason that isn't UTF-8");
             }
             Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {

@@ -130,7 +130,7 @@ pub use crate::entropy::{Entropy, EntropyError};
 pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
 };
-pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
+pub use crate::event::{Event, OwnedEvent};
 pub use crate::handshake::accept::AcceptOptions;
 pub use crate::handshake::client::ClientHandshake;
 pub use crate::handshake::connect::ConnectRequest;
@@ -144,7 +144,7 @@ pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
-pub use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+pub use crate::message::{CloseFrame, Data, MessageKind, OwnedCloseFrame, OwnedData, Utf8Bytes};
 pub use crate::negotiated::Negotiated;
 pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;

@@ -21,8 +21,8 @@ use common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
 use sansocket::frame::{FrameHead, FrameHeader};
 use sansocket::{
     CloseCode, CloseFrame, CloseStatus, Config, ConfigBuilder, ConfigError, Connection, Data,
-    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, Message,
-    MessageKind, MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedEvent, PeerError, Prepared,
+    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, MessageKind,
+    MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, Prepared,
     ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError, Utf8Bytes,
 };
 
@@ -55,13 +55,13 @@ const RE_EXPORTS: [&str; 50] = [
     "Input",
     "Instant",
     "LimitError",
-    "Message",
     "MessageKind",
     "MisuseError",
     "Negotiated",
     "OpCode",
     "OriginPolicy",
     "OwnedCloseFrame",
+    "OwnedData",
     "OwnedEvent",
     "PeerError",
     "Prepared",
@@ -131,7 +131,7 @@ fn public_types_are_send_and_sync() {
     check::<Event<'_>>();
     check::<OwnedEvent>();
     check::<OwnedCloseFrame>();
-    check::<Message>();
+    check::<OwnedData>();
     check::<Utf8Bytes>();
     check::<Prepared>();
     check::<Negotiated>();
@@ -182,7 +182,7 @@ fn public_types_have_the_common_traits() {
     }
     fn eq<T: Clone + PartialEq + Debug>() {}
     eq::<OwnedEvent>();
-    eq::<Message>();
+    eq::<OwnedData>();
     eq::<Utf8Bytes>();
     eq::<SendOptions>();
     eq::<Stats>();
@@ -234,7 +234,7 @@ fn debug_is_never_empty_and_shows_no_payload_by_accident() {
         format!("{:?}", Stats::default()),
         format!("{:?}", Event::Text("text")),
         format!("{:?}", Data::Binary(b"x")),
-        format!("{:?}", Message::text("x")),
+        format!("{:?}", OwnedData::text("x")),
         format!("{:?}", CloseFrame { code: CloseCode::NORMAL, reason: "r" }),
         format!("{:?}", CloseCode::NORMAL),
         format!("{:?}", Instant::from_micros(1)),
@@ -259,15 +259,15 @@ fn conversions() {
     assert_eq!(text.into_bytes(), Bytes::from("t\u{e4}xt"));
     assert_eq!(Utf8Bytes::try_from(Bytes::from_static(b"ok")).unwrap(), Utf8Bytes::from("ok"));
     assert!(Utf8Bytes::try_from(Bytes::from_static(b"\xff")).is_err());
-    assert_eq!(Message::text("x").as_data(), Data::Text("x"));
-    assert_eq!(Message::binary(vec![1]).as_data(), Data::Binary(&[1]));
-    assert_eq!(Message::from(Data::Text("x")), Message::text("x"));
+    assert_eq!(OwnedData::text("x").as_data(), Data::Text("x"));
+    assert_eq!(OwnedData::binary(vec![1]).as_data(), Data::Binary(&[1]));
+    assert_eq!(OwnedData::from(Data::Text("x")), OwnedData::text("x"));
     assert_eq!(u16::from(CloseCode::from(3000)), 3000);
     assert_eq!(CloseCode::new(3000).to_string(), "3000");
     assert_eq!(OwnedEvent::from(Event::Ping(b"p")), OwnedEvent::Ping(Bytes::from_static(b"p")));
     assert_eq!(OwnedEvent::from(Event::Close(None)), OwnedEvent::Close(None));
     let part = Event::Part { data: Data::Text("x"), start: true, end: false };
-    let owned = OwnedEvent::Part { data: Message::text("x"), start: true, end: false };
+    let owned = OwnedEvent::Part { data: OwnedData::text("x"), start: true, end: false };
     assert_eq!(OwnedEvent::from(part), owned);
     assert_eq!(Role::Client.peer(), Role::Server);
     for value in 0..=255 {

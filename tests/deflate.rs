@@ -17,7 +17,7 @@ use common::deflate::{Foreign, RSV1, Terms, chat, compressed, noise, payload};
 use common::frame::{self, BINARY, CLOSE, PING, PONG, TEXT};
 use common::{BOTH, Frame, preset};
 use sansocket::{
-    CloseCode, Delivery, LimitError, Message, OwnedEvent, PeerError, ProtocolError, Role,
+    CloseCode, Delivery, LimitError, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
 };
 
 /// RFC 7692 7.2.3, each of them "Hello".
@@ -33,11 +33,11 @@ const RESERVED: ProtocolError = ProtocolError::Peer(PeerError::ReservedBits);
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
 
 fn text(text: &str) -> OwnedEvent {
-    OwnedEvent::Message(Message::Text(String::from(text).into()))
+    OwnedEvent::Message(OwnedData::Text(String::from(text).into()))
 }
 
 fn binary(bytes: &[u8]) -> OwnedEvent {
-    OwnedEvent::Message(Message::Binary(bytes.to_vec().into()))
+    OwnedEvent::Message(OwnedData::Binary(bytes.to_vec().into()))
 }
 
 /// The close code in the last frame of what was sent.
@@ -198,8 +198,8 @@ fn joined(events: &[OwnedEvent]) -> String {
     let mut joined = String::new();
     for event in events {
         match event {
-            OwnedEvent::Message(Message::Text(text))
-            | OwnedEvent::Part { data: Message::Text(text), .. } => joined.push_str(text),
+            OwnedEvent::Message(OwnedData::Text(text))
+            | OwnedEvent::Part { data: OwnedData::Text(text), .. } => joined.push_str(text),
             _ => {}
         }
     }
@@ -438,7 +438,7 @@ fn inflated_parts_are_at_most_16_kib_and_the_input_waits_for_them() {
 fn check_parts(events: &[OwnedEvent], message: &[u8]) {
     let mut all = Vec::new();
     for (i, event) in events.iter().enumerate() {
-        let OwnedEvent::Part { data: Message::Binary(data), start, end } = event else {
+        let OwnedEvent::Part { data: OwnedData::Binary(data), start, end } = event else {
             panic!("{event:?}");
         };
         assert!(data.len() <= 16 * 1024);

@@ -21,7 +21,7 @@ use common::frame::{self, CONT, TEXT};
 use common::{BOTH, End};
 use sansocket::deflate::{Level, WindowBits};
 use sansocket::{
-    Compress, Config, Data, Entropy, EntropyError, Event, Message, OwnedEvent, Prepared, Role,
+    Compress, Config, Data, Entropy, EntropyError, Event, OwnedData, OwnedEvent, Prepared, Role,
     SendError, SendOptions,
 };
 
@@ -33,8 +33,8 @@ fn carry(from: &mut End, to: &mut End) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     for event in to.take_events() {
         match event {
-            OwnedEvent::Message(Message::Text(text)) => messages.push(text.as_bytes().to_vec()),
-            OwnedEvent::Message(Message::Binary(bytes)) => messages.push(bytes.to_vec()),
+            OwnedEvent::Message(OwnedData::Text(text)) => messages.push(text.as_bytes().to_vec()),
+            OwnedEvent::Message(OwnedData::Binary(bytes)) => messages.push(bytes.to_vec()),
             event => panic!("{event:?}"),
         }
     }
@@ -137,7 +137,7 @@ fn d4_the_first_part_decides_for_the_message() {
                     let wire: usize = data.iter().map(|frame| frame.payload.len()).sum();
                     assert_eq!(wire < parts.concat().len(), compressed);
                     to.feed(&from.take_out()).unwrap();
-                    let text = OwnedEvent::Message(Message::Text(parts.concat().into()));
+                    let text = OwnedEvent::Message(OwnedData::Text(parts.concat().into()));
                     assert_eq!(to.take_events().iter().filter(|event| **event == text).count(), 1);
                 }
             }

@@ -19,7 +19,7 @@ use std::time::Instant as Clock;
 use common::frame::{BINARY, CONT, TEXT, bytes, sent};
 use common::{BOTH, End, Frame, preset};
 use sansocket::{
-    Connection, Delivery, Event, Inbox, Input, Instant, LimitError, Message, Negotiated,
+    Connection, Delivery, Event, Inbox, Input, Instant, LimitError, Negotiated, OwnedData,
     OwnedEvent, PeerError, Role,
 };
 
@@ -27,10 +27,10 @@ fn message(opcode: u8, payload: &[u8]) -> OwnedEvent {
     OwnedEvent::Message(data(opcode, payload))
 }
 
-fn data(opcode: u8, payload: &[u8]) -> Message {
+fn data(opcode: u8, payload: &[u8]) -> OwnedData {
     match opcode {
-        TEXT => Message::text(String::from_utf8(payload.to_vec()).unwrap()),
-        _ => Message::binary(payload.to_vec()),
+        TEXT => OwnedData::text(String::from_utf8(payload.to_vec()).unwrap()),
+        _ => OwnedData::binary(payload.to_vec()),
     }
 }
 
@@ -434,7 +434,7 @@ fn parts_of_text_are_cut_at_characters() {
                 let mut whole = String::new();
                 let parts = end.events.len();
                 for (i, event) in end.events.iter().enumerate() {
-                    let OwnedEvent::Part { data: Message::Text(data), start, end } = event else {
+                    let OwnedEvent::Part { data: OwnedData::Text(data), start, end } = event else {
                         panic!("{event:?}");
                     };
                     assert_eq!((*start, *end), (i == 0, i + 1 == parts));

@@ -23,7 +23,7 @@ use common::{
 };
 use sansocket::{
     CloseCode, Config, ConfigError, Connection, Data, Delivery, Entropy, EntropyError, LimitError,
-    Message, MessageKind, MisuseError, Negotiated, OwnedEvent, Prepared, ProtocolError, Role,
+    MessageKind, MisuseError, Negotiated, OwnedData, OwnedEvent, Prepared, ProtocolError, Role,
     SendError, SendOptions, TimeoutError,
 };
 
@@ -659,8 +659,8 @@ fn shrinking_the_inbox_never_loses_anything() {
             if delivery == Delivery::Whole {
                 let expected = [
                     OwnedEvent::Ping("ping".into()),
-                    OwnedEvent::Message(Message::text("ab\u{20ac}c")),
-                    OwnedEvent::Message(Message::binary("binary")),
+                    OwnedEvent::Message(OwnedData::text("ab\u{20ac}c")),
+                    OwnedEvent::Message(OwnedData::binary("binary")),
                     OwnedEvent::Pong("pong".into()),
                 ];
                 assert_eq!(end.events, expected);

@@ -18,7 +18,7 @@ use common::frame::{CLOSE, LenForm, sent};
 use common::{BOTH, End, Frame, at_ms, entropy, model, preset};
 use proptest::prelude::*;
 use sansocket::{
-    CloseCode, Data, Delivery, Message, MessageKind, OwnedCloseFrame, OwnedEvent, Prepared,
+    CloseCode, Data, Delivery, MessageKind, OwnedCloseFrame, OwnedData, OwnedEvent, Prepared,
     ProtocolError, Role, SendOptions,
 };
 
@@ -275,16 +275,20 @@ fn merged(mut outcome: Outcome) -> Outcome {
     outcome
 }
 
-fn joined(a: &Message, b: &Message) -> Message {
+fn joined(a: &OwnedData, b: &OwnedData) -> OwnedData {
     match (a, b) {
-        (Message::Text(a), Message::Text(b)) => Message::text([a.as_str(), b.as_str()].concat()),
-        (Message::Binary(a), Message::Binary(b)) => Message::binary([&a[..], &b[..]].concat()),
+        (OwnedData::Text(a), OwnedData::Text(b)) => {
+            OwnedData::text([a.as_str(), b.as_str()].concat())
+        }
+        (OwnedData::Binary(a), OwnedData::Binary(b)) => {
+            OwnedData::binary([&a[..], &b[..]].concat())
+        }
         _ => panic!("a message of two kinds"),
     }
 }
 
 /// The messages that the parts make, at the places where they end, and the one left over.
-fn assembled(events: &[OwnedEvent]) -> (Vec<OwnedEvent>, Option<Message>) {
+fn assembled(events: &[OwnedEvent]) -> (Vec<OwnedEvent>, Option<OwnedData>) {
     let (mut whole, mut current) = (Vec::new(), None);
     for event in events {
         let OwnedEvent::Part { data, start, end } = event else {
@@ -437,9 +441,9 @@ fn send() -> impl Strategy<Value = Send> {
 
 fn message(text: bool, bytes: &[u8]) -> OwnedEvent {
     OwnedEvent::Message(if text {
-        Message::text(String::from_utf8(bytes.to_vec()).unwrap())
+        OwnedData::text(String::from_utf8(bytes.to_vec()).unwrap())
     } else {
-        Message::binary(bytes.to_vec())
+        OwnedData::binary(bytes.to_vec())
     })
 }
 
@@ -600,7 +604,7 @@ fn large_messages_are_the_same_read_directly_and_not() {
         assert_eq!(outcomes[0].events.len(), 3);
         assert!(matches!(
             &outcomes[0].events[1],
-            OwnedEvent::Message(Message::Binary(bytes)) if *bytes == payload
+            OwnedEvent::Message(OwnedData::Binary(bytes)) if *bytes == payload
         ));
         assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]));
     }

@@ -1,6 +1,6 @@
 //! Bytes in, events out.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -75,18 +75,18 @@ impl Connection {
         Ok(Some(match arrival {
             Arrival::Message(data) => OwnedEvent::Message(data.into()),
             Arrival::Assembled { kind: MessageKind::Text, .. } => {
-                OwnedEvent::Message(Message::Text(inbox.take_text()))
+                OwnedEvent::Message(OwnedData::Text(inbox.take_text()))
             }
             Arrival::Assembled { kind: MessageKind::Binary, .. } => {
-                OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
+                OwnedEvent::Message(OwnedData::Binary(inbox.take_bytes()))
             }
             Arrival::Part { data, start, end } => {
                 OwnedEvent::Part { data: data.into(), start, end }
             }
             Arrival::PartInInbox { kind, start, end, .. } => {
                 let data = match kind {
-                    MessageKind::Text => Message::Text(inbox.take_text()),
-                    MessageKind::Binary => Message::Binary(inbox.take_bytes()),
+                    MessageKind::Text => OwnedData::Text(inbox.take_text()),
+                    MessageKind::Binary => OwnedData::Binary(inbox.take_bytes()),
                 };
                 OwnedEvent::Part { data, start, end }
             }
@@ -477,31 +477,8 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if !code.may_be_received() {
         return Err(PeerError::InvalidCloseCode(code.value()));
     }
-    let invalid = |_| PeerError::InvalidCloseReason(code.value());
-    let reason = core::str::from_utf8(reason).map_err(invalid)?;
+    // RFC 6455 5.5.1: the reason MUST be UTF-8. Short as it is, a vector loop gains nothing.
+    let reason =
+        core::str::from_utf8(reason).map_err(|_| PeerError::InvalidCloseReason(code.value()))?;
     Ok(Some(CloseFrame { code, reason }))
-}
-
-impl From<Data<'_>> for Message {
-    /// Copies the data to its exact size.
-    fn from(data: Data<'_>) -> Self {
-        match data {
-            Data::Text(text) => Self::Text(Utf8Bytes::from(alloc::string::String::from(text))),
-            Data::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
-        }
-    }
-}
-
-impl From<Event<'_>> for OwnedEvent {
-    /// Copies what is lent to its exact size.
-    fn from(event: Event<'_>) -> Self {
-        match event {
-            Event::Text(text) => Self::Message(Data::Text(text).into()),
-            Event::Binary(bytes) => Self::Message(Data::Binary(bytes).into()),
-            Event::Part { data, start, end } => Self::Part { data: data.into(), start, end },
-            Event::Ping(payload) => Self::Ping(Bytes::copy_from_slice(payload)),
-            Event::Pong(payload) => Self::Pong(Bytes::copy_from_slice(payload)),
-            Event::Close(frame) => Self::Close(frame.map(Into::into)),
-        }
-    }
 }

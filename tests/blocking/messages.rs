@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::WebSocket;
-use sansocket::{CloseCode, Delivery, Event, Message, MessageKind, PeerError, Prepared, Role};
+use sansocket::{CloseCode, Delivery, Event, MessageKind, OwnedData, PeerError, Prepared, Role};
 
 use crate::support::*;
 use crate::transports::*;
@@ -98,13 +98,13 @@ fn messages_are_an_iterator() {
         let mut messages = client(b).into_messages();
         for i in 0..100 {
             let message = match i % 2 {
-                0 => Message::text(format!("text {i}")),
-                _ => Message::binary(vec![7; i * 1000]),
+                0 => OwnedData::text(format!("text {i}")),
+                _ => OwnedData::binary(vec![7; i * 1000]),
             };
             messages.send(message.clone()).unwrap();
             assert_eq!(messages.next().unwrap().unwrap(), message);
         }
-        messages.send(Message::text("dropped by close")).unwrap();
+        messages.send(OwnedData::text("dropped by close")).unwrap();
         messages.flush().unwrap();
         assert!(messages.close(CloseCode::NORMAL, "").unwrap().unwrap().clean);
         assert!(messages.next().is_none());
@@ -121,7 +121,7 @@ fn a_large_message_sent_by_messages_goes_out_at_the_mark() {
             let mut messages = server(a).into_messages();
             // Far above max_unsent: `send` makes room by itself.
             for _ in 0..64 {
-                messages.send(Message::binary(vec![1; 1 << 20])).unwrap();
+                messages.send(OwnedData::binary(vec![1; 1 << 20])).unwrap();
             }
             messages.close(CloseCode::NORMAL, "").unwrap();
         });
