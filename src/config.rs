@@ -319,7 +319,7 @@ impl ConfigBuilder {
     pub fn build(mut self) -> Result<Config, ConfigError> {
         let s = &mut self.0;
         let most = s.max_unsent / 2;
-        s.high_water_mark = self.1.unwrap_or(HIGH_WATER_MARK.min(most));
+        s.high_water_mark = self.1.unwrap_or_else(|| HIGH_WATER_MARK.min(most));
         for (name, zero) in [
             ("max_message_len", s.max_message_len == 0),
             ("max_unsent", s.max_unsent == 0),

@@ -50,7 +50,7 @@ const RE_EXPORTS: [&str; 50] = [
     "EntropyError",
     "Event",
     "HandshakeError",
-    "Head",
+    "OwnedRequestHead",
     "Inbox",
     "Input",
     "Instant",
@@ -69,7 +69,7 @@ const RE_EXPORTS: [&str; 50] = [
     "Received",
     "Refusal",
     "RequestHead",
-    "Response",
+    "ConnectResponse",
     "Role",
     "SendError",
     "SendOptions",
@@ -147,7 +147,7 @@ fn public_types_are_send_and_sync() {
     check::<sansocket::ConnectRequest>();
     check::<sansocket::AcceptOptions>();
     check::<sansocket::Refusal>();
-    check::<sansocket::Head>();
+    check::<sansocket::OwnedRequestHead>();
     check::<sansocket::HandshakeError>();
     check::<sansocket::handshake::ExtensionError>();
     #[cfg(feature = "deflate")]

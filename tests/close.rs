@@ -211,6 +211,7 @@ fn apply(end: &mut End, on: On) -> Seen {
         On::Notes => {
             end.written();
             end.conn.discard_data();
+            end.conn.restart_close_timeout(end.now);
             end.conn.message_rested(secs(1));
             Ok(())
         }

@@ -49,14 +49,14 @@ fn take(end: &mut End, ms: u64, n: usize) -> Vec<u8> {
     bytes
 }
 
-/// The link takes `n` bytes every `step` ms from time zero on, and nobody answers. The connection is
-/// told of each write or of none; its timeouts are handled in time. Returns what the link took, when
+/// The link takes `n` bytes every `step` ms from time zero on, and the peer never answers. All writes
+/// are `reported` or none; timeouts are handled in time. Returns what the link took, when
 /// the last byte left, and when and how the connection failed.
 fn over_link(
     end: &mut End,
     step: u64,
     n: usize,
-    told: bool,
+    reported: bool,
 ) -> (Vec<u8>, Option<Instant>, Instant, ProtocolError) {
     let (mut taken, mut left) = (Vec::new(), None);
     let mut next = at_ms(step);
@@ -70,7 +70,7 @@ fn over_link(
             if end.out.is_empty() {
                 left = Some(end.now);
             }
-            if told {
+            if reported {
                 end.written();
             }
         } else {
@@ -91,13 +91,13 @@ fn after(instant: Instant, ms: u64) -> Instant {
 #[test]
 fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
     for role in BOTH {
-        for told in [true, false] {
+        for reported in [true, false] {
             let mut end = closing_behind(role, 1_000_000);
-            let (taken, left, failed, error) = over_link(&mut end, 10, 1000, told);
+            let (taken, left, failed, error) = over_link(&mut end, 10, 1000, reported);
             let left = left.expect("all of it has left");
             assert!(left > at_ms(10_000) && left < at_ms(10_050), "{left:?}");
             assert_eq!(error, CLOSE);
-            if told {
+            if reported {
                 assert_eq!(failed, after(left, 5000));
             } else {
                 // Seen to have left at a deadline, at most one timeout later.
@@ -119,10 +119,10 @@ fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
 #[test]
 fn v25_a_trickle_is_given_up_as_unsent() {
     for role in BOTH {
-        for told in [true, false] {
+        for reported in [true, false] {
             for (step, n) in [(4999, 100), (2499, MIN_PROGRESS / 2 - 1), (1, 2)] {
                 let mut end = closing_behind(role, 100_000);
-                let (_, left, failed, error) = over_link(&mut end, step, n, told);
+                let (_, left, failed, error) = over_link(&mut end, step, n, reported);
                 assert_eq!((left, error), (None, UNSENT), "{step} {n}");
                 assert_eq!(failed, at_ms(5000), "{step} {n}");
                 assert!(!end.out.is_empty());
@@ -137,9 +137,9 @@ fn v25_a_trickle_is_given_up_as_unsent() {
 #[test]
 fn v25_the_least_progress_in_each_timeout_suffices() {
     for role in BOTH {
-        for told in [true, false] {
+        for reported in [true, false] {
             let mut end = closing_behind(role, 20 * MIN_PROGRESS);
-            let (_, left, _, error) = over_link(&mut end, 4999, MIN_PROGRESS, told);
+            let (_, left, _, error) = over_link(&mut end, 4999, MIN_PROGRESS, reported);
             assert_eq!(error, CLOSE);
             assert_eq!(left, Some(at_ms(21 * 4999)));
         }
@@ -172,7 +172,7 @@ fn v25_progress_adds_up_over_writes() {
         }
         take(&mut end, 2000, 1024);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)), "16 KiB");
-        // What lay beyond the 16 KiB doesn't count twice.
+        // What was taken beyond the 16 KiB doesn't count twice.
         take(&mut end, 3000, MIN_PROGRESS - 1);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)));
         take(&mut end, 4000, 1);
@@ -204,7 +204,7 @@ fn v25_c5_the_close_deadline() {
     }
 }
 
-/// V25: a Close frame that nobody writes at all.
+/// V25: a Close frame of which nothing is written.
 #[test]
 fn v25_a_close_frame_that_is_never_written_is_given_up_as_unsent() {
     for role in BOTH {
@@ -234,7 +234,7 @@ fn v25_c8_pongs_behind_the_close_frame_do_not_count_as_the_close_frame() {
             for _ in 0..10 {
                 end.feed(&Frame::ping([1; 60]).to(role).bytes()).unwrap();
             }
-            // As many bytes as the Close frame and what lay before it, but for one: with a pong that
+            // As many bytes as the Close frame and what was queued before it, but for one: with a pong that
             // found room in the meantime behind it, the output is not shorter.
             let behind = end.out.len() - with_close;
             take(&mut end, 1000, with_close - 30);
@@ -282,7 +282,40 @@ fn v25_received_data_moves_the_deadline() {
     }
 }
 
-/// V25: discarded data doesn't move the deadline any more; the deadline that there was stays.
+/// V25: compressed data after our Close frame, of which nothing is kept, leaves a deadline.
+#[cfg(feature = "deflate")]
+#[test]
+fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
+    use sansocket::Negotiated;
+    use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
+
+    for role in BOTH {
+        let direction =
+            Direction { window_bits: WindowBits::new(15).unwrap(), context_takeover: false };
+        let agreed = |role| {
+            let agreement = Agreement::new(role, direction, direction, Deflate::default());
+            End::agreed(
+                role,
+                &preset(role).build().unwrap(),
+                &Negotiated::new().with_deflate(agreement),
+            )
+        };
+        let (mut end, mut peer) = (agreed(role), agreed(role.peer()));
+        close(&mut end);
+        take(&mut end, 0, usize::MAX);
+        peer.conn.send_text(&"all the same ".repeat(100), &mut peer.out).unwrap();
+        for (n, byte) in peer.take_out().iter().enumerate() {
+            end.now = at_ms(4000 * (n as u64 + 1));
+            end.feed(&[*byte]).unwrap();
+            assert_eq!(end.conn.poll_timeout(), Some(after(end.now, 5000)));
+        }
+        assert_eq!(end.events.len(), 1);
+        end.now = after(end.now, 5000);
+        assert_eq!(end.timeout(), Err(CLOSE));
+    }
+}
+
+/// V25: discarded data doesn't move the deadline any more; the deadline stays where it is.
 #[test]
 fn v25_discarded_data_moves_no_deadline() {
     for role in BOTH {
@@ -300,7 +333,7 @@ fn v25_discarded_data_moves_no_deadline() {
         assert_eq!(end.events.len(), 2, "events are given as before");
         end.now = at_ms(6000);
         assert_eq!(end.timeout(), Err(CLOSE));
-        // After data went on for a minute.
+        // After data went on for a minute: the deadline is not in the past.
         let mut end = closing_behind(role, 0);
         take(&mut end, 0, usize::MAX);
         for n in 1..=60 {
@@ -325,17 +358,42 @@ fn v25_discarded_data_moves_no_deadline() {
     }
 }
 
-/// Before our Close frame there is nothing to discard for.
+/// Before our Close frame there is nothing to discard for, and no timeout to start anew.
 #[test]
 fn v25_discarding_before_the_close_frame_changes_nothing() {
     for role in BOTH {
         let mut end = End::preset(role);
+        let deadline = end.conn.poll_timeout();
         end.conn.discard_data();
+        end.conn.restart_close_timeout(at_ms(20));
+        assert_eq!(end.conn.poll_timeout(), deadline);
         close(&mut end);
         take(&mut end, 0, usize::MAX);
         end.now = at_ms(4000);
         end.feed(&Frame::text("x").to(role).bytes()).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));
+    }
+}
+
+/// V25: a caller that has not read for a while gives the peer its time again; never less than it had.
+#[test]
+fn v25_a_restarted_close_timeout_runs_from_the_restart() {
+    for role in BOTH {
+        for discards in [false, true] {
+            let mut end = closing_behind(role, 0);
+            take(&mut end, 1000, usize::MAX);
+            if discards {
+                end.conn.discard_data();
+            }
+            end.conn.restart_close_timeout(at_ms(4000));
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));
+            end.conn.restart_close_timeout(at_ms(500));
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));
+            end.now = at_ms(9000);
+            assert_eq!(end.timeout(), Err(CLOSE));
+            end.conn.restart_close_timeout(at_ms(9500));
+            assert_eq!(end.conn.poll_timeout(), None);
+        }
     }
 }
 

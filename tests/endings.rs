@@ -1,4 +1,4 @@
-//! The ends of a connection other than the closing handshake: a half-closed peer, giving up; and
+//! The ends of a connection other than the closing handshake: a half-closed peer, aborting; and
 //! what the connection says about its end.
 
 #![allow(
@@ -14,7 +14,7 @@
 mod common;
 
 use common::frame::sent;
-use common::{BOTH, End, Frame, Pair, at_ms, entropy, preset, secs};
+use common::{BOTH, End, Frame, Pair, at_ms, entropy, preset};
 use sansocket::{
     CloseCode, Connection, Data, Event, Negotiated, OwnedEvent, PeerError, ProtocolError, Role,
     SendError, SendOptions, TimeoutError,
@@ -33,7 +33,7 @@ fn lost(by: Role) -> (u16, String, Role, bool) {
 }
 
 /// C6: a peer that has ended its writing half still reads: it gets the replies and, behind them, a
-/// Close frame with 1002. That it never sent one is told by the error and by 1006.
+/// Close frame with 1002. The error and 1006 say that it sent none.
 #[test]
 fn c6_a_half_closed_peer_gets_the_replies_and_a_close_frame_with_1002() {
     for role in BOTH {
@@ -113,9 +113,9 @@ fn c6_a_half_closed_peer_of_a_client_without_entropy() {
     assert_eq!(status(&end.conn), lost(Role::Server));
 }
 
-/// Giving up writes nothing, and is told as what it is: by this end, without a Close frame.
+/// Aborting writes nothing. The status says that this end broke off without a Close frame.
 #[test]
-fn aborting_writes_nothing_and_is_told_by_every_later_call() {
+fn aborting_writes_nothing_and_every_later_call_returns_its_error() {
     for role in BOTH {
         for closing in [false, true] {
             let mut end = End::preset(role);
@@ -210,7 +210,7 @@ fn the_close_status_has_the_reason_of_the_peer() {
 
 /// C1: a reason that was cut inside a character: the error has the code, the status no reason.
 #[test]
-fn c1_a_reason_that_was_cut_inside_a_character_is_told_with_its_code() {
+fn c1_a_reason_cut_inside_a_character_is_an_error_with_the_close_code() {
     for role in BOTH {
         let whole = "the price is 5 \u{20ac}";
         for cut in 1..3 {
@@ -274,7 +274,7 @@ fn the_subprotocol_outlives_compressed_messages() {
             let agreement = Agreement::new(role, direction, direction, Deflate::default());
             Negotiated::new().with_deflate(agreement).with_subprotocol("chat")
         };
-        let config = |role| preset(role).message_timeout(Some(secs(1))).build().unwrap();
+        let config = |role| preset(role).message_timeout(Some(common::secs(1))).build().unwrap();
         let mut end = End::agreed(role, &config(role), &agreed(role));
         let mut peer = End::agreed(role.peer(), &config(role.peer()), &agreed(role.peer()));
         let o = SendOptions::new().max_frame_len(50.try_into().unwrap());

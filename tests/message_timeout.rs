@@ -279,6 +279,34 @@ fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
     }
 }
 
+/// A compressed message of ours, after which nothing of compression is kept, comes and goes while the
+/// peer's is under way.
+#[cfg(feature = "deflate")]
+#[test]
+fn compressed_messages_of_ours_do_not_reset_the_message_timeout() {
+    use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
+    use sansocket::{Data, Negotiated, SendOptions};
+
+    for role in BOTH {
+        let direction =
+            Direction { window_bits: WindowBits::new(15).unwrap(), context_takeover: false };
+        let agreement = Agreement::new(role, direction, direction, Deflate::default());
+        let agreed = Negotiated::new().with_deflate(agreement);
+        let mut end = End::agreed(role, &config(role).build().unwrap(), &agreed);
+        end.feed(&Frame::text("a").not_fin().to(role).bytes()).unwrap();
+        let options = SendOptions::new().max_frame_len(20.try_into().unwrap());
+        end.now = at_ms(5000);
+        for _ in 0..2 {
+            let text = "all the same ".repeat(100);
+            end.conn.send(Data::Text(&text), options, &mut end.out).unwrap();
+        }
+        end.out.clear();
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(10_000)));
+        end.feed(&Frame::cont("b").not_fin().to(role).bytes()).unwrap();
+        fails_at(&mut end, 10_000);
+    }
+}
+
 /// After our Close frame a message is still limited, without a second Close frame.
 #[test]
 fn the_message_timeout_holds_after_our_close_frame() {
@@ -299,7 +327,7 @@ fn the_message_timeout_holds_after_our_close_frame() {
     }
 }
 
-/// The earlier of the two deadlines is told, and each does its own.
+/// `poll_timeout` returns the earlier of the two deadlines, and each has its own effect.
 #[test]
 fn the_message_timeout_beside_keep_alive() {
     for role in BOTH {

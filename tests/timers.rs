@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::std_instead_of_alloc,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::wildcard_enum_match_arm,
@@ -14,9 +15,8 @@
 
 mod common;
 
-use std::collections::VecDeque;
-
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use common::frame::{CLOSE, PING, PONG, sent};
 use common::{BOTH, End, Frame, at_ms, entropy, preset, secs};
@@ -32,7 +32,7 @@ const MIN_PROGRESS: usize = 16 * 1024;
 enum Op {
     Send(usize),
     Ping,
-    /// So many bytes are taken from the front of the output; the connection is told or not.
+    /// So many bytes are taken from the front of the output; that is reported or not.
     Take(usize, bool),
     /// The peer writes a fragment or a whole message, and whether the message ends with it.
     PeerData(usize, bool),
@@ -50,6 +50,7 @@ enum Op {
     Timeout,
     Close,
     Discard,
+    Restart,
     Rest(Duration),
     Eof,
     Abort,
@@ -60,7 +61,7 @@ fn len() -> impl Strategy<Value = usize> {
         3 => 0..20_usize,
         2 => 0..2000_usize,
         1 => MIN_PROGRESS - 20..MIN_PROGRESS + 20,
-        1 => 0..100_000_usize,
+        1 => 0..40_000_usize,
     ]
 }
 
@@ -77,7 +78,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => len().prop_map(Op::Send),
         1 => Just(Op::Ping),
-        8 => (len(), any::<bool>()).prop_map(|(n, told)| Op::Take(n, told)),
+        8 => (len(), any::<bool>()).prop_map(|(n, reported)| Op::Take(n, reported)),
         4 => (0..200_usize, any::<bool>()).prop_map(|(n, end)| Op::PeerData(n, end)),
         1 => Just(Op::PeerPing),
         3 => prop::bool::weighted(0.7).prop_map(Op::PeerPong),
@@ -89,6 +90,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => Just(Op::Timeout),
         2 => Just(Op::Close),
         1 => Just(Op::Discard),
+        1 => Just(Op::Restart),
         1 => duration().prop_map(Op::Rest),
     ]
 }
@@ -324,7 +326,7 @@ impl Model {
     }
 }
 
-/// A connection beside its model, with a peer that writes what it is told to.
+/// A connection beside its model, and the peer's bytes.
 struct Run {
     end: End,
     model: Model,
@@ -332,7 +334,7 @@ struct Run {
     taken: Vec<u8>,
     peer: Vec<u8>,
     peer_in_message: bool,
-    /// The latest instant that the connection has been told.
+    /// The latest instant that the connection has seen.
     latest: Instant,
 }
 
@@ -362,11 +364,11 @@ impl Run {
         match op {
             Op::Send(n) => drop(end.conn.send_binary(&vec![7; *n], &mut end.out)),
             Op::Ping => drop(end.conn.send_ping(b"ours", &mut end.out)),
-            Op::Take(n, told) => {
+            Op::Take(n, reported) => {
                 let taken = end.out.split_to((*n).min(end.out.len()));
                 self.taken.extend_from_slice(&taken);
                 model.written += taken.len();
-                if *told {
+                if *reported {
                     end.written();
                     model.look(end.now);
                 }
@@ -419,6 +421,12 @@ impl Run {
                 {
                     *since = (*since).max(model.heard);
                     model.discards = true;
+                }
+            }
+            Op::Restart => {
+                end.conn.restart_close_timeout(end.now);
+                if let Some((_, since)) = &mut model.close {
+                    *since = (*since).max(end.now);
                 }
             }
             Op::Rest(time) => {
@@ -501,7 +509,7 @@ proptest! {
         cases: if std::env::var_os("PROPTEST_CASES").is_some() {
             ProptestConfig::default().cases
         } else {
-            1000
+            500
         },
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -545,7 +553,7 @@ fn durations_that_never_end_and_clocks_at_the_edges() {
             end.timeout().unwrap();
             assert!(!end.conn.is_closed());
         }
-        // The last instants there are: the deadline can't be told, so there is none.
+        // The last instants there are: a deadline after them can't be written, so there is none.
         let config = preset(role).keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
         let mut end = End::new(role, &config);
         end.now = Instant::from_micros(u64::MAX - 5);

@@ -12,8 +12,8 @@ pub(crate) struct Queued {
     behind: usize,
 }
 
-/// A [`Queued`] in 8 bytes, for [`KeepAlive`](super::keep_alive::KeepAlive). Of more than 4 GiB
-/// of output it sees no progress until the rest is less.
+/// A [`Queued`] in 8 bytes, for the ping of keep-alive. Of more than 4 GiB of output it sees no
+/// progress until the rest is less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CompactQueued {
     ahead: u32,

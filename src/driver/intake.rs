@@ -77,7 +77,7 @@ impl Intake {
         if !self.is_empty() {
             return &mut [];
         }
-        self.drop_own();
+        self.release();
         let connection = flow.connection();
         if connection.direct_room(&mut self.inbox).is_some_and(|room| room.len() >= DIRECT_LEN)
             && let Some(room) = connection.direct_room(&mut self.inbox)
@@ -94,7 +94,7 @@ impl Intake {
         if !self.is_empty() {
             return None;
         }
-        self.drop_own();
+        self.release();
         self.buffer.take()
     }
 
@@ -217,10 +217,10 @@ impl Intake {
         }
     }
 
-    /// Nothing is unread: a buffer made for what was is of no use any more.
-    fn drop_own(&mut self) {
-        if core::mem::take(&mut self.is_own) {
-            self.buffer = None;
+    /// Frees the buffer that [`append`](Self::append) has made, once all of it has been received.
+    pub(super) fn release(&mut self) {
+        if self.is_own && self.is_empty() {
+            (self.buffer, self.is_own) = (None, false);
         }
     }
 
@@ -236,6 +236,7 @@ impl Intake {
         }
         (self.start, self.end) = (0, 0);
         self.has_event = false;
+        self.release();
     }
 
     pub(super) const fn inbox_mut(&mut self) -> &mut Inbox {

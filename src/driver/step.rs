@@ -62,7 +62,7 @@ impl Flow {
             intake.clear();
             return self.end_step();
         }
-        self.wait_step()
+        self.wait_step(intake)
     }
 
     fn opening_step(&mut self, intake: &mut Intake) -> Step {
@@ -76,7 +76,7 @@ impl Flow {
         match &opening.state {
             State::Request(_) | State::Answering { .. } => return Step::Request,
             State::Opened(..) => return Step::Opened,
-            State::Server(_) | State::Client(_) => return self.wait_step(),
+            State::Server(_) | State::Client(_) => return self.wait_step(intake),
             State::Lost | State::Responded | State::Refused(_) | State::Failed(_) => {}
         }
         self.note_opening_ended();
@@ -85,7 +85,8 @@ impl Flow {
     }
 
     /// Nothing was read that gives an event.
-    fn wait_step(&mut self) -> Step {
+    fn wait_step(&mut self, intake: &mut Intake) -> Step {
+        intake.release();
         if self.is_unwritable() {
             self.output.clear();
         }

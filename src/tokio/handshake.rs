@@ -16,9 +16,10 @@ use crate::config::Config;
 use crate::driver::{Driver, Step};
 use crate::error::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
-use crate::handshake::client::{HandshakeError, Response};
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
@@ -49,7 +50,7 @@ use crate::tokio::socket::WebSocket;
 /// ```
 pub struct PendingRequest<S> {
     socket: WebSocket<S>,
-    head: Head,
+    head: OwnedRequestHead,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
@@ -152,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
 
 impl<S> PendingRequest<S> {
     /// Returns the request's head.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
 
@@ -163,7 +164,7 @@ impl<S> PendingRequest<S> {
 
     /// Gives the transport back, with the head and with what was read behind it: for another HTTP
     /// server in the same program.
-    pub fn into_parts(self) -> (S, Head, Bytes) {
+    pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
         (unfinished.stream, self.head, unfinished.unread.freeze())
     }
@@ -199,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         stream: S,
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         let driver = Driver::client(request, config, now())?;
         let mut socket = Self::new(stream, driver);
         if socket.step().await == Step::Opened
@@ -234,7 +235,7 @@ impl WebSocket<TcpStream> {
     pub async fn connect(
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }

@@ -59,6 +59,22 @@ fn output_without_progress_fails_after_the_write_timeout() {
 }
 
 #[test]
+fn a_peer_that_floods_and_never_reads_is_noticed_without_a_wait() {
+    let mut driver = open(Role::Server, &quiet());
+    driver.flow.send_binary(&[0; 1000]).unwrap();
+    for at in [0, 30_000, 59_999, 60_000] {
+        assert_eq!(driver.flow.error(), None);
+        assert_eq!(driver.step(), Step::Write { or_read: true });
+        read(&mut driver, b"\x81\x80\0\0\0\0", at);
+        assert_eq!(driver.step(), Step::Event);
+        driver.receive().unwrap();
+    }
+    // Nothing is left of the last read.
+    driver.step();
+    assert_eq!(driver.flow.error(), Some(TimeoutError::Write.into()));
+}
+
+#[test]
 fn a_shorter_keep_alive_timeout_counts_for_writes_too() {
     let config =
         preset(Role::Server).keep_alive(Some(ms(30_000)), Some(ms(10_000))).build().unwrap();
