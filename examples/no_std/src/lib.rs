@@ -69,7 +69,8 @@ impl Server {
     /// Does everything that can be done without waiting: after each interrupt of the UART, and when
     /// the time of [`Next::Sleep`] has come.
     pub fn turn(&mut self, uart: &mut impl Uart, now: Instant) -> Next {
-        loop {
+        // Limited, so that the clock is read again, however fast the line is.
+        for _ in 0..1000 {
             let done = match self.driver.step() {
                 Step::Done => return Next::Reset,
                 Step::Request => self.answer(now),
@@ -92,12 +93,14 @@ impl Server {
                 Step::Opened => false, // only a client is
             };
             if !done {
+                self.driver.intake.shrink(); // no message under way, no memory
                 match self.driver.deadline(now) {
                     Some(deadline) if deadline <= now => self.driver.timed_out(now),
                     deadline => return Next::Sleep(deadline),
                 }
             }
         }
+        Next::Sleep(Some(now))
     }
 
     /// False: nothing was received.

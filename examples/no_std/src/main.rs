@@ -104,10 +104,12 @@ fn run(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     #[expect(clippy::disallowed_methods, reason = "without std the crate has no clock")]
     let start = std::time::Instant::now();
     let mut server = Server::new(now(start))?;
-    while let Next::Sleep(_) = server.turn(&mut uart, now(start)) {
+    while let Next::Sleep(until) = server.turn(&mut uart, now(start)) {
         uart.flush();
         // A device sleeps until the interrupt or its timer. Here nothing wakes us.
-        thread::sleep(Duration::from_micros(500));
+        if until.is_none_or(|until| until > now(start)) {
+            thread::sleep(Duration::from_micros(500));
+        }
     }
     Ok(())
 }
