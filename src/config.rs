@@ -54,7 +54,6 @@ pub(crate) struct Settings {
     pub(crate) message_timeout: Option<Duration>,
     pub(crate) keep_alive_interval: Option<Duration>,
     pub(crate) keep_alive_timeout: Option<Duration>,
-    /// 0: not set; [`ConfigBuilder::build`] puts the default in its place.
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
     /// What a client masks with; a server needs none.
@@ -176,11 +175,15 @@ impl fmt::Debug for Config {
 /// Settings on their way to a [`Config`]. One setter per row of the table there.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct ConfigBuilder(Settings);
+pub struct ConfigBuilder(
+    Settings,
+    /// The high-water mark; `None`: derived from `max_unsent`.
+    Option<usize>,
+);
 
 impl ConfigBuilder {
     const fn new(entropy: Option<Entropy>) -> Self {
-        Self(Settings {
+        let settings = Settings {
             max_message_len: 16 << 20,
             max_unsent: 1 << 20,
             max_head_len: 16 << 10,
@@ -192,10 +195,11 @@ impl ConfigBuilder {
             message_timeout: None,
             keep_alive_interval: Some(Duration::from_secs(30)),
             keep_alive_timeout: None,
-            high_water_mark: 0,
+            high_water_mark: HIGH_WATER_MARK,
             delivery: Delivery::Whole,
             entropy,
-        })
+        };
+        Self(settings, None)
     }
 
     /// Sets the longest message that is received, in bytes, all fragments together. A longer one
@@ -296,9 +300,9 @@ impl ConfigBuilder {
 
     /// Sets the amount of unsent replies, in bytes, from which on a driver or adapter writes before it
     /// hands out the next event, and reads no further than to that event. At most half of
-    /// [`max_unsent`](Self::max_unsent).
+    /// [`max_unsent`](Self::max_unsent). Default: 64 KiB, or half of `max_unsent` if that is less.
     pub const fn high_water_mark(mut self, bytes: usize) -> Self {
-        self.0.high_water_mark = bytes;
+        self.1 = Some(bytes);
         self
     }
 
@@ -314,14 +318,14 @@ impl ConfigBuilder {
     /// [`ConfigError`] for what can't work; its text says what to change.
     pub fn build(mut self) -> Result<Config, ConfigError> {
         let s = &mut self.0;
-        if s.high_water_mark == 0 {
-            s.high_water_mark = HIGH_WATER_MARK.min(s.max_unsent / 2);
-        }
+        let most = s.max_unsent / 2;
+        s.high_water_mark = self.1.unwrap_or_else(|| HIGH_WATER_MARK.min(most));
         for (name, zero) in [
             ("max_message_len", s.max_message_len == 0),
             ("max_unsent", s.max_unsent == 0),
             ("max_head_len", s.max_head_len == 0),
             ("max_head_fields", s.max_head_fields == 0),
+            ("high_water_mark", self.1 == Some(0)),
         ] {
             if zero {
                 return Err(ConfigError::ZeroLimit(name));
@@ -342,7 +346,7 @@ impl ConfigBuilder {
             }
         }
         // A reply must have room while unsolicited output has all of its share.
-        if s.high_water_mark == 0 || s.high_water_mark > s.max_unsent / 2 {
+        if most == 0 || s.high_water_mark > most {
             return Err(ConfigError::HighWaterMark);
         }
         if s.keep_alive_timeout.is_some() && s.keep_alive_interval.is_none() {

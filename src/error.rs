@@ -30,9 +30,11 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate) => {
-                CloseCode::INVALID_PAYLOAD
-            }
+            Self::Peer(
+                PeerError::CorruptDeflate
+                | PeerError::InvalidCloseReason(_)
+                | PeerError::InvalidUtf8,
+            ) => CloseCode::INVALID_PAYLOAD,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
             Self::Timeout(TimeoutError::Message) => CloseCode::POLICY_VIOLATION,
@@ -109,12 +111,15 @@ pub enum PeerError {
     UnexpectedContinuation,
     /// A new message inside a fragmented one (section 5.4).
     ExpectedContinuation,
-    /// A text, or the reason of a Close frame, that isn't UTF-8 (section 8.1).
+    /// A text that isn't UTF-8 (section 8.1).
     InvalidUtf8,
     /// A Close frame with one byte of payload (section 5.5.1).
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
+    /// A Close frame with this code and a reason that isn't UTF-8, such as one that was cut inside a
+    /// character (sections 5.5.1 and 8.1).
+    InvalidCloseReason(u16),
     /// A compressed message that can't be inflated, or that refers to what is outside of the window
     /// (RFC 7692 section 7.2.2).
     CorruptDeflate,
@@ -143,6 +148,12 @@ impl fmt::Display for PeerError {
             Self::InvalidClosePayload => "the peer sent a close frame with one byte of payload",
             Self::InvalidCloseCode(code) => {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
+            }
+            Self::InvalidCloseReason(code) => {
+                return write!(
+                    f,
+                    "the peer sent the close code {code} with a reason that isn't UTF-8"
+                );
             }
             Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {
@@ -380,8 +391,8 @@ impl core::error::Error for ExtensionError {}
 pub enum ConfigError {
     /// The named limit is 0: nothing could pass it.
     ZeroLimit(&'static str),
-    /// The named duration is zero: it would be over before it began. `None` switches a keep-alive
-    /// interval or timeout off.
+    /// The named duration is zero: it would be over before it began. `None` switches keep-alive and
+    /// the message timeout off.
     ZeroDuration(&'static str),
     /// A keep-alive timeout without an interval: no ping would ever be sent.
     TimeoutWithoutInterval,
@@ -401,7 +412,11 @@ impl fmt::Display for ConfigError {
         match self {
             Self::ZeroLimit(name) => write!(f, "{name} is 0: set at least 1"),
             Self::ZeroDuration(name) => {
-                write!(f, "{name} is zero: set a longer one (None switches keep-alive off)")
+                write!(
+                    f,
+                    "{name} is zero: set a longer one (None switches keep_alive and \
+                     message_timeout off)"
+                )
             }
             Self::TimeoutWithoutInterval => f.write_str(
                 "keep_alive has a timeout but no interval: set the interval after which to ping",

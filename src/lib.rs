@@ -132,9 +132,11 @@ pub use crate::error::{
 };
 pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
 pub use crate::handshake::accept::AcceptOptions;
-pub use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
+pub use crate::handshake::client::ClientHandshake;
 pub use crate::handshake::connect::ConnectRequest;
-pub use crate::handshake::head::{Head, RequestHead};
+pub use crate::handshake::connect_response::ConnectResponse;
+pub use crate::handshake::error::HandshakeError;
+pub use crate::handshake::head::{OwnedRequestHead, RequestHead};
 pub use crate::handshake::origin::OriginPolicy;
 pub use crate::handshake::refusal::Refusal;
 pub use crate::handshake::server::ServerHandshake;

@@ -205,12 +205,22 @@ pub enum Message {
 impl Message {
     /// len
     #[must_use]
-    pub fn len(&self) -> usize { 0 }
+    pub fn len(&self) -> usize {
+        0
+    }
     /// len
     #[must_use]
-    pub fn is_text(&self) -> bool { false }
+    pub fn is_text(&self) -> bool {
+        false
+    }
     /// len
     #[must_use]
-    pub fn is_binary(&self) -> bool { false }
+    pub fn is_binary(&self) -> bool {
+        false
+    }
 }
-impl From<crate::event::OwnedEvent> for Message { fn from(_: crate::event::OwnedEvent) -> Self { Self::Close(None) } }
+impl From<crate::event::OwnedEvent> for Message {
+    fn from(_: crate::event::OwnedEvent) -> Self {
+        Self::Close(None)
+    }
+}

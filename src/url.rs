@@ -2,6 +2,7 @@
 //! ([RFC 6455 section 3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
 
 use core::fmt;
+use core::net::Ipv4Addr;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -9,7 +10,7 @@ use alloc::format;
 use crate::authority::{Authority, AuthorityError};
 use crate::kernel::class::{PATH, find_unencoded};
 
-/// A URL that keeps the rules, in the pieces that a client needs.
+/// A valid URL, in the parts that a client needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
     secure: bool,
@@ -40,10 +41,17 @@ impl Url {
         if authority.contains('@') {
             return Err(UrlError::UserInfo);
         }
+        if let Some(error) = percent_error(authority) {
+            return Err(error);
+        }
         let authority = Authority::parse(authority.as_bytes()).map_err(|error| match error {
             AuthorityError::Host => UrlError::Host,
             AuthorityError::Port => UrlError::Port,
         })?;
+        let host = text_of(authority.host);
+        if is_ambiguous_number(host) {
+            return Err(UrlError::NumericHost);
+        }
         let default_port = if secure { 443 } else { 80 };
         let port = authority.port.unwrap_or(default_port);
         if port == 0 {
@@ -54,7 +62,6 @@ impl Url {
             let c = target.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             return Err(UrlError::Character(c));
         }
-        let host = text_of(authority.host);
         Ok(Self {
             secure,
             host: text_of(authority.bare_host()).into(),
@@ -95,9 +102,33 @@ impl Url {
     }
 }
 
-/// What was found to be ASCII.
+/// A host that the parser has taken is ASCII.
 fn text_of(host: &[u8]) -> &str {
     core::str::from_utf8(host).unwrap_or_default()
+}
+
+/// What a `%` in the host is. RFC 3986 3.2.2 allows percent-encoded names, but resolvers and checks
+/// of [`host`](Url::host) don't decode them.
+fn percent_error(authority: &str) -> Option<UrlError> {
+    let (host, error) = match authority.strip_prefix('[') {
+        Some(address) => (address.split(']').next(), UrlError::Zone),
+        None => (authority.split(':').next(), UrlError::EncodedHost),
+    };
+    host.is_some_and(|host| host.contains('%')).then_some(error)
+}
+
+/// Tells whether a resolver could read the host as an IPv4 address that its text doesn't show:
+/// `2130706433`, `0x7f.1` and `0177.0.0.1` are 127.0.0.1 to many. The last label decides, as in the
+/// [URL standard](https://url.spec.whatwg.org/#ends-in-a-number-checker): no name ends in a number.
+fn is_ambiguous_number(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default().as_bytes();
+    let is_number = match last {
+        [] => false,
+        [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
+        digits => digits.iter().all(u8::is_ascii_digit),
+    };
+    // Takes four decimal numbers without leading zeros only.
+    is_number && host.parse::<Ipv4Addr>().is_err()
 }
 
 /// Schemes are compared without regard to case (RFC 6455 3).
@@ -118,6 +149,14 @@ pub enum UrlError {
     UserInfo,
     /// No host, or not a host name, IPv4 address or IPv6 address in brackets.
     Host,
+    /// A percent-encoded character in the host.
+    EncodedHost,
+    /// A host that ends in a number and is not an IPv4 address of four plain decimal numbers, such
+    /// as `127.1` or `0x7f.0.0.1`: what it means depends on the resolver.
+    NumericHost,
+    /// An IPv6 address with a zone, such as `[fe80::1%25eth0]`: a zone has a meaning on one machine
+    /// only ([RFC 6874](https://www.rfc-editor.org/rfc/rfc6874)).
+    Zone,
     /// Not a port from 1 to 65535.
     Port,
     /// A character that a path or query can't have as it is, or a `%` without two hex digits.
@@ -135,6 +174,15 @@ impl fmt::Display for UrlError {
             Self::Host => {
                 "the URL has no valid host: use a name in ASCII, an IPv4 address, or an IPv6 \
                  address in brackets"
+            }
+            Self::EncodedHost => "the URL's host has a %: write the name without percent-encoding",
+            Self::NumericHost => {
+                "the URL's host ends in a number but is no IPv4 address: write four decimal \
+                 numbers without leading zeros, such as 127.0.0.1"
+            }
+            Self::Zone => {
+                "the URL's IPv6 address has a zone: leave out the % and what follows it, and \
+                 connect the transport yourself if the address needs a zone"
             }
             Self::Port => "the URL's port is not a number from 1 to 65535",
             Self::Character('%') => {

@@ -50,7 +50,7 @@ const RE_EXPORTS: [&str; 50] = [
     "EntropyError",
     "Event",
     "HandshakeError",
-    "Head",
+    "OwnedRequestHead",
     "Inbox",
     "Input",
     "Instant",
@@ -69,7 +69,7 @@ const RE_EXPORTS: [&str; 50] = [
     "Received",
     "Refusal",
     "RequestHead",
-    "Response",
+    "ConnectResponse",
     "Role",
     "SendError",
     "SendOptions",
@@ -147,7 +147,7 @@ fn public_types_are_send_and_sync() {
     check::<sansocket::ConnectRequest>();
     check::<sansocket::AcceptOptions>();
     check::<sansocket::Refusal>();
-    check::<sansocket::Head>();
+    check::<sansocket::OwnedRequestHead>();
     check::<sansocket::HandshakeError>();
     check::<sansocket::handshake::ExtensionError>();
     #[cfg(feature = "deflate")]
@@ -299,6 +299,62 @@ fn errors_become_io_errors() {
     }
     assert_eq!(Error::from(SendError::Closed).kind(), ErrorKind::NotConnected);
     assert_eq!(Error::from(SendError::Full).kind(), ErrorKind::WouldBlock);
+}
+
+/// Each setting is what was set, and the defaults are those of the tables.
+#[test]
+fn config_getters() {
+    let ms = Duration::from_millis;
+    for role in BOTH {
+        let config = preset(role).build().unwrap();
+        assert_eq!(config.max_message_len(), 16 << 20);
+        assert_eq!(config.max_unsent(), 1 << 20);
+        assert_eq!(config.max_head_len(), 16 << 10);
+        assert_eq!(config.max_head_fields(), 100);
+        assert_eq!(config.handshake_timeout(), ms(10_000));
+        assert_eq!(config.close_timeout(), ms(5000));
+        assert_eq!(config.linger_timeout(), ms(2000));
+        assert_eq!(config.write_timeout(), ms(60_000));
+        assert_eq!(config.message_timeout(), None);
+        assert_eq!(config.keep_alive_interval(), Some(ms(30_000)));
+        assert_eq!(config.keep_alive_timeout(), None);
+        assert_eq!(config.high_water_mark(), 64 << 10);
+        assert_eq!(config.delivery(), Delivery::Whole);
+        assert_eq!(config.entropy().is_some(), role == Role::Client);
+
+        let config = preset(role)
+            .max_message_len(1)
+            .max_unsent(20)
+            .max_head_len(3)
+            .max_head_fields(4)
+            .handshake_timeout(ms(5))
+            .close_timeout(ms(6))
+            .linger_timeout(ms(7))
+            .write_timeout(ms(8))
+            .message_timeout(Some(ms(9)))
+            .keep_alive(Some(ms(10)), Some(ms(11)))
+            .high_water_mark(2)
+            .delivery(Delivery::Parts)
+            .build()
+            .unwrap();
+        assert_eq!(config.max_message_len(), 1);
+        assert_eq!(config.max_unsent(), 20);
+        assert_eq!(config.max_head_len(), 3);
+        assert_eq!(config.max_head_fields(), 4);
+        assert_eq!(config.handshake_timeout(), ms(5));
+        assert_eq!(config.close_timeout(), ms(6));
+        assert_eq!(config.linger_timeout(), ms(7));
+        assert_eq!(config.write_timeout(), ms(8));
+        assert_eq!(config.message_timeout(), Some(ms(9)));
+        assert_eq!(config.keep_alive_interval(), Some(ms(10)));
+        assert_eq!(config.keep_alive_timeout(), Some(ms(11)));
+        assert_eq!(config.high_water_mark(), 2);
+        assert_eq!(config.delivery(), Delivery::Parts);
+        // The last call counts.
+        let config = preset(role).high_water_mark(2).high_water_mark(3).keep_alive(None, None);
+        let config = config.build().unwrap();
+        assert_eq!((config.high_water_mark(), config.keep_alive_interval()), (3, None));
+    }
 }
 
 /// Roles, settings and the rest can be asked for.

@@ -273,7 +273,9 @@ fn x1_q7_a_breach_of_the_grammar_fails_the_handshake() {
         let lines = [b"permessage-deflate", bad.as_bytes()];
         let alone = bad.trim_matches([' ', ',']).is_empty();
         assert_eq!(default.answer(lines).is_ok(), alone, "{bad}");
-        assert_eq!(default.agree([bad.as_bytes()]), Err(ExtensionError::Grammar), "{bad}");
+        // An answer without any member chooses nothing.
+        let agreed = if alone { Ok(None) } else { Err(ExtensionError::Grammar) };
+        assert_eq!(default.agree([bad.as_bytes()]), agreed, "{bad}");
         // As a handshake, whether the server would compress or not.
         for options in [AcceptOptions::new(), AcceptOptions::new().deflate(default)] {
             let served = serve_with(&Lines::request().with(FIELD, bad).bytes(), &options);
@@ -607,21 +609,27 @@ fn the_client_offers_and_checks() {
     assert_eq!(terms(agreement), (15, true, 15, true));
     assert_eq!(answered(Some(default), &[]).unwrap(), None);
     assert_eq!(answered(None, &[]).unwrap(), None);
+    // An empty list chooses nothing.
+    for empty in ["", " ", ",", ", \t,"] {
+        assert_eq!(answered(Some(default), &[empty]).unwrap(), None, "{empty:?}");
+        assert_eq!(answered(None, &[empty]).unwrap(), None, "{empty:?}");
+        assert_eq!(default.agree([empty.as_bytes()]), Ok(None), "{empty:?}");
+    }
     let required = Deflate::options().require(true).build().unwrap();
     for (deflate, values, error) in [
         (Some(default), &["foo"][..], ExtensionError::Unoffered),
         (Some(default), &["permessage-deflate; foo"], ExtensionError::UnknownParameter),
-        (Some(default), &[""], ExtensionError::Grammar),
+        (Some(default), &["permessage-deflate;"], ExtensionError::Grammar),
+        (Some(required), &[""], ExtensionError::Declined),
         (Some(required), &[], ExtensionError::Declined),
         (None, &["permessage-deflate"], ExtensionError::Unoffered),
-        (None, &[""], ExtensionError::Unoffered),
     ] {
         let result = answered(deflate, values);
-        let Err(HandshakeError::Extensions(found)) = result else { panic!("{result:?}") };
+        let Err(HandshakeError::Extensions(found, _)) = result else { panic!("{result:?}") };
         assert_eq!(found, error, "{values:?}");
     }
     let twice = answered(Some(default), &["permessage-deflate", "permessage-deflate"]);
-    assert!(matches!(twice, Err(HandshakeError::DuplicateField(FIELD))), "{twice:?}");
+    assert!(matches!(twice, Err(HandshakeError::DuplicateField(FIELD, _))), "{twice:?}");
 }
 
 /// Offers with odd values never get further than the handshake.
@@ -902,7 +910,7 @@ proptest! {
         {
             match (answered(Some(deflate), &[line]), deflate.agree([line.as_bytes()])) {
                 (Ok(found), Ok(expected)) => prop_assert_eq!(found, expected),
-                (Err(HandshakeError::Extensions(found)), Err(expected)) => {
+                (Err(HandshakeError::Extensions(found, _)), Err(expected)) => {
                     prop_assert_eq!(found, expected);
                 }
                 (found, expected) => prop_assert!(false, "{found:?}, {expected:?}"),

@@ -89,15 +89,17 @@ fn a_connection_that_has_written_and_idles_is_not_stalled() {
 #[test]
 fn output_that_the_transport_holds_is_stalled_until_it_is_flushed() {
     let mut server = open(Config::server().keep_alive(None, None));
+    server.flow.track_flushes();
+    server.flow.flush_done();
     server.flow.send_text("held").unwrap();
-    server.flow.write_buffered(server.flow.output().len(), at(10));
+    server.flow.write_done(server.flow.output().len(), at(10));
     assert!(server.flow.needs_flush());
     assert_eq!(server.deadline(at(10)), Some(at(70)));
     server.flow.flush_done();
     assert_eq!(server.deadline(at(10)), None);
 
     server.flow.send_text("held").unwrap();
-    server.flow.write_buffered(server.flow.output().len(), at(80));
+    server.flow.write_done(server.flow.output().len(), at(80));
     assert_eq!(server.deadline(at(80)), Some(at(140)));
     server.timed_out(at(140));
     assert_eq!(server.flow.error(), Some(ProtocolError::Timeout(TimeoutError::Write)));

@@ -167,7 +167,7 @@ fn hc6_the_right_answers() {
         lines
     };
     assert!(outcome(lower).is_ok());
-    for first in ["HTTP/1.1 101 ", "HTTP/1.1 101 \u{e4}\t!", "HTTP/1.2 101 x"] {
+    for first in ["HTTP/1.1 101 ", "HTTP/1.1 101", "HTTP/1.1 101 \u{e4}\t!", "HTTP/1.2 101 x"] {
         assert!(outcome(|right| right.first(first)).is_ok(), "{first}");
     }
     // RFC 9112 6.3: there is no body behind a 101, whatever its fields say.
@@ -185,10 +185,10 @@ fn hc6_v45_upgrade_and_connection() {
         let result = outcome(|right| {
             values.iter().fold(right.without("Upgrade"), |lines, v| lines.with("Upgrade", v))
         });
-        assert!(matches!(result, Err(HandshakeError::BadUpgrade)), "{values:?} {result:?}");
+        assert!(matches!(result, Err(HandshakeError::BadUpgrade(_))), "{values:?} {result:?}");
     }
     let result = outcome(|right| right.with("Upgrade", "websocket"));
-    assert!(matches!(result, Err(HandshakeError::DuplicateField("Upgrade"))));
+    assert!(matches!(result, Err(HandshakeError::DuplicateField("Upgrade", _))));
     for values in [
         &[][..],
         &[""],
@@ -202,7 +202,7 @@ fn hc6_v45_upgrade_and_connection() {
         let result = outcome(|right| {
             values.iter().fold(right.without("Connection"), |lines, v| lines.with("Connection", v))
         });
-        assert!(matches!(result, Err(HandshakeError::BadConnection)), "{values:?} {result:?}");
+        assert!(matches!(result, Err(HandshakeError::BadConnection(_))), "{values:?} {result:?}");
     }
 }
 
@@ -225,11 +225,11 @@ fn hc6_hc7_accept_keys() {
                 lines.with("Sec-WebSocket-Accept", v)
             })
         });
-        assert!(matches!(result, Err(HandshakeError::BadAccept)), "{values:?} {result:?}");
+        assert!(matches!(result, Err(HandshakeError::BadAccept(_))), "{values:?} {result:?}");
     }
     for again in [&*accept, &wrong] {
         let result = outcome(|right| right.with("sec-websocket-accept", again));
-        assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Accept"))));
+        assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Accept", _))));
     }
 }
 
@@ -240,29 +240,33 @@ fn hc7_subprotocols_and_extensions() {
     assert_eq!(outcome(|right| right.with(name, " a ")).unwrap().as_deref(), Some("a"));
     for value in ["", "c", "A", "a, b", "a,", "a b", "a;x", "\"a\"", "\u{e4}"] {
         let result = outcome(|right| right.with(name, value));
-        assert!(matches!(result, Err(HandshakeError::UnofferedSubprotocol)), "{value:?}");
+        assert!(matches!(result, Err(HandshakeError::UnofferedSubprotocol(_))), "{value:?}");
     }
     let result = outcome(|right| right.with(name, "a").with(name, "a"));
-    assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Protocol"))));
+    assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Protocol", _))));
     // None was offered.
     let request = ConnectRequest::new("ws://example.com/").unwrap();
     for value in ["", "a"] {
         let (handshake, accept) = client_for(&request, &client_config());
         let bytes = Lines::response(&accept).with(name, value).bytes();
         let result = answer_pieces(handshake, &[&bytes]).0;
-        assert!(matches!(result, Err(HandshakeError::UnofferedSubprotocol)), "{value:?}");
+        assert!(matches!(result, Err(HandshakeError::UnofferedSubprotocol(_))), "{value:?}");
     }
 
     let name = "Sec-WebSocket-Extensions";
-    for value in ["permessage-deflate", "", "x; y=\"", "a, b"] {
+    for value in ["permessage-deflate", "x; y=\"", "a, b", ", a"] {
         let result = outcome(|right| right.with(name, value));
         assert!(
-            matches!(result, Err(HandshakeError::Extensions(ExtensionError::Unoffered))),
+            matches!(result, Err(HandshakeError::Extensions(ExtensionError::Unoffered, _))),
             "{value:?}"
         );
     }
+    // An empty list chooses nothing.
+    for value in ["", " ", ",", ", ,,"] {
+        assert_eq!(outcome(|right| right.with(name, value)).unwrap(), None, "{value:?}");
+    }
     let result = outcome(|right| right.with(name, "a").with(name, "b"));
-    assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Extensions"))));
+    assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Extensions", _))));
 }
 
 #[test]
@@ -272,6 +276,7 @@ fn hc5_another_status_is_the_callers_business() {
         ("HTTP/1.1 302 Found", 302, "Found"),
         ("HTTP/1.1 200 OK", 200, "OK"),
         ("HTTP/1.1 426 ", 426, ""),
+        ("HTTP/1.1 403", 403, ""),
         ("HTTP/1.0 503 no", 503, "no"), // an old proxy
         ("HTTP/1.1 599 ?", 599, "?"),
     ] {
@@ -348,7 +353,10 @@ fn hs17_heads_that_are_not_http_1_1() {
         ("HTTP/1.1  101 x", Status),
         ("HTTP/1.1 1010 x", Status),
         ("HTTP/1.1 10 x", Status),
-        ("HTTP/1.1 101\r\n", Status),
+        ("HTTP/1.1 10\r\n", Status),
+        ("HTTP/1.1 101\n", LineEnd),
+        ("HTTP/1.1 101\r\r", LineEnd),
+        ("HTTP/1.1\r\n", Version),
         ("HTTP/1.1 101\tx", Status),
         ("HTTP/1.1 099 x", Status),
         ("HTTP/1.1 600 x", Status),
@@ -459,44 +467,117 @@ fn v28_after_an_error_it_stays_that_error() {
     let (mut handshake, accept) = client(&client_config());
     let mut bytes = Lines::response("x").bytes();
     let result = handshake.receive(&mut Input::new(at_ms(0), &mut bytes));
-    assert!(matches!(result, Err(HandshakeError::BadAccept)));
+    assert!(matches!(result, Err(HandshakeError::BadAccept(_))));
     let mut bytes = Lines::response(&accept).bytes();
     let mut input = Input::new(at_ms(0), &mut bytes);
-    assert!(matches!(handshake.receive(&mut input), Err(HandshakeError::BadAccept)));
-    assert!(matches!(handshake.handle_timeout(at_ms(0)), Err(HandshakeError::BadAccept)));
-    assert!(matches!(handshake.receive_eof(), Err(HandshakeError::BadAccept)));
+    assert!(matches!(handshake.receive(&mut input), Err(HandshakeError::BadAccept(_))));
+    assert!(matches!(handshake.handle_timeout(at_ms(0)), Err(HandshakeError::BadAccept(_))));
+    assert!(matches!(handshake.receive_eof(), Err(HandshakeError::BadAccept(_))));
     assert_eq!(handshake.poll_timeout(), None);
+}
+
+/// The error of a response with this change.
+#[track_caller]
+fn error_of(change: impl FnOnce(Lines) -> Lines) -> HandshakeError {
+    let (handshake, accept) = client(&client_config());
+    answer_pieces(handshake, &[&change(Lines::response(&accept)).bytes()]).0.unwrap_err()
+}
+
+#[test]
+fn errors_show_the_values_that_are_wrong() {
+    let (_, accept) = client(&client_config());
+    let long = "x".repeat(5000);
+    for (error, text) in [
+        (
+            error_of(|right| right.set("Sec-WebSocket-Accept", "abc")),
+            format!("the server's Sec-WebSocket-Accept is \"abc\", not {accept}"),
+        ),
+        (
+            error_of(|right| right.without("Sec-WebSocket-Accept")),
+            format!("the server's Sec-WebSocket-Accept is missing, not {accept}"),
+        ),
+        (
+            error_of(|right| right.set("Upgrade", "h2c\"<\u{e4}")),
+            "the server's Upgrade is \"h2c\\x22\\x3c\\xc3\\xa4\", not websocket".into(),
+        ),
+        (
+            error_of(|right| right.set("Connection", "close").with("Connection", &long)),
+            format!(
+                "the server's Connection is \"close\", \"{}...\" and doesn't name Upgrade",
+                &long[..100]
+            ),
+        ),
+        (
+            error_of(|right| right.with("Sec-WebSocket-Protocol", "c")),
+            "the server chose the subprotocol \"c\", and offered was a, b".into(),
+        ),
+        (
+            error_of(|right| right.with("Sec-WebSocket-Extensions", "foo; bar")),
+            "the server chose an extension that was not offered: its Sec-WebSocket-Extensions is \
+             \"foo; bar\""
+                .into(),
+        ),
+        (
+            error_of(|right| (0..9).fold(right, |lines, _| lines.with("Upgrade", "x"))),
+            "the server's response has more than one Upgrade: \"websocket\", \"x\", \"x\", ..."
+                .into(),
+        ),
+    ] {
+        assert_eq!(error.to_string(), text);
+        let response = error.response().expect("a whole response");
+        assert_eq!(response.status(), 101);
+    }
+    let request = ConnectRequest::new("ws://a/").unwrap();
+    let (handshake, accept) = client_for(&request, &client_config());
+    let bytes = Lines::response(&accept).with("Sec-WebSocket-Protocol", "c").bytes();
+    let error = answer_pieces(handshake, &[&bytes]).0.unwrap_err();
+    assert!(error.to_string().ends_with("\"c\", and none was offered"), "{error}");
+}
+
+#[test]
+fn errors_have_what_was_expected_and_what_came() {
+    let error = error_of(|right| right.set("Sec-WebSocket-Accept", "abc").with("X", "y"));
+    let HandshakeError::BadAccept(error) = error else { panic!("{error:?}") };
+    let (_, accept) = client(&client_config());
+    assert_eq!((error.expected(), error.received()), (&*accept, Some(&b"abc"[..])));
+    assert_eq!(error.response().fields().get("x"), Some(&b"y"[..]));
+    let error = error_of(|right| right.without("Sec-WebSocket-Accept"));
+    let HandshakeError::BadAccept(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.received(), None);
+
+    let error = error_of(|right| right.with("Sec-WebSocket-Protocol", "c"));
+    let HandshakeError::UnofferedSubprotocol(error) = error else { panic!("{error:?}") };
+    assert!(error.offered().eq(["a", "b"]));
+    assert_eq!(error.received(), b"c");
+    assert_eq!(error.response().subprotocol(), None);
 }
 
 #[test]
 fn errors_say_what_happened() {
     for (error, part) in [
-        (HandshakeError::BadAccept, "Sec-WebSocket-Accept"),
-        (HandshakeError::BadUpgrade, "Upgrade"),
-        (HandshakeError::BadConnection, "Connection"),
-        (HandshakeError::UnofferedSubprotocol, "subprotocol"),
-        (HandshakeError::Extensions(ExtensionError::Grammar), "grammar"),
-        (
-            HandshakeError::Extensions(ExtensionError::DuplicateField),
-            "more than one Sec-WebSocket-E",
-        ),
-        (HandshakeError::Extensions(ExtensionError::Unoffered), "extension that was not offered"),
-        (HandshakeError::Extensions(ExtensionError::Duplicate), "more than once"),
-        (HandshakeError::Extensions(ExtensionError::UnknownParameter), "unknown parameter"),
-        (HandshakeError::Extensions(ExtensionError::DuplicateParameter("x")), "x more than once"),
-        (HandshakeError::Extensions(ExtensionError::UnofferedParameter("x")), "x, which was not"),
-        (HandshakeError::Extensions(ExtensionError::InvalidValue("x")), "x with a value"),
-        (HandshakeError::Extensions(ExtensionError::NotGranted("x")), "without granting x"),
-        (HandshakeError::Extensions(ExtensionError::Declined), "declined permessage-deflate"),
-        (HandshakeError::DuplicateField("Upgrade"), "more than one Upgrade"),
+        (ExtensionError::Grammar, "grammar"),
+        (ExtensionError::DuplicateField, "more than one Sec-WebSocket-E"),
+        (ExtensionError::Unoffered, "extension that was not offered"),
+        (ExtensionError::Duplicate, "more than once"),
+        (ExtensionError::UnknownParameter, "unknown parameter"),
+        (ExtensionError::DuplicateParameter("x"), "x more than once"),
+        (ExtensionError::UnofferedParameter("x"), "x, which was not"),
+        (ExtensionError::InvalidValue("x"), "x with a value"),
+        (ExtensionError::NotGranted("x"), "without granting x"),
+        (ExtensionError::Declined, "declined permessage-deflate"),
+    ] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    for (error, part) in [
         (HandshakeError::BadHead(HeadError::LineEnd), "CR LF"),
         (HandshakeError::Limit(LimitError::HeadTooLong), "max_head_len"),
         (HandshakeError::Timeout, "in time"),
         (HandshakeError::ClosedWithoutResponse, "closed"),
     ] {
         assert!(error.to_string().contains(part), "{error}");
+        assert!(error.response().is_none());
     }
-    assert!(size_of::<HandshakeError>() <= 24);
+    assert!(size_of::<HandshakeError>() <= 32);
 }
 
 // ---------------------------------------------------------------- the bytes behind the answer
@@ -610,10 +691,9 @@ fn byte() -> impl Strategy<Value = u8> {
 fn hc9_the_first_wait_is_random_then_they_get_longer() {
     let entropy = weak_entropy_for_tests_only();
     entropy::reseed(3);
-    let max = secs(60);
     let (mut least, mut most) = (Duration::MAX, Duration::ZERO);
     for _ in 0..2000 {
-        let mut backoff = Backoff::new(max);
+        let mut backoff = Backoff::new(secs(5), secs(60));
         let delays: Vec<Duration> =
             (0..70).map(|_| backoff.next_delay(&entropy).unwrap()).collect();
         assert!(delays[0] <= secs(5));
@@ -627,16 +707,34 @@ fn hc9_the_first_wait_is_random_then_they_get_longer() {
         assert!(backoff.next_delay(&entropy).unwrap() <= secs(5));
     }
     assert!(least < Duration::from_millis(50) && most > Duration::from_millis(4950));
-    // A limit below 5 s holds for the first wait too; none at all is never reached.
-    let mut backoff = Backoff::new(Duration::from_millis(10));
-    for _ in 0..20 {
-        assert!(backoff.next_delay(&entropy).unwrap() <= Duration::from_millis(10));
-    }
-    let mut backoff = Backoff::new(Duration::MAX);
-    let delays: Vec<Duration> = (0..200).map(|_| backoff.next_delay(&entropy).unwrap()).collect();
-    assert!(delays[..40].is_sorted());
-    let mut backoff = Backoff::new(Duration::ZERO);
-    assert_eq!(backoff.next_delay(&entropy), Ok(Duration::ZERO));
     let failing = Entropy::from_fn(|_| Err(EntropyError));
-    assert_eq!(backoff.next_delay(&failing), Err(EntropyError));
+    assert_eq!(Backoff::new(secs(1), secs(1)).next_delay(&failing), Err(EntropyError));
+}
+
+#[test]
+fn hc9_the_first_span_and_the_maximum_are_the_callers() {
+    let entropy = weak_entropy_for_tests_only();
+    entropy::reseed(3);
+    let ms = Duration::from_millis;
+    for _ in 0..200 {
+        let delays = |first, max| {
+            let mut backoff = Backoff::new(first, max);
+            [(); 100].map(|()| backoff.next_delay(&entropy).unwrap())
+        };
+        let short = delays(ms(100), ms(1000));
+        for (i, span) in [(0, 100), (1, 200), (2, 400), (3, 800), (4, 1000), (99, 1000)] {
+            let least = if i == 0 { Duration::ZERO } else { ms(span) / 2 };
+            assert!(short[i] >= least && short[i] <= ms(span), "{i}: {short:?}");
+        }
+        // A maximum below the first span holds for the first wait too.
+        assert!(delays(secs(5), ms(10)).iter().all(|delay| *delay <= ms(10)));
+        // Without an end.
+        assert!(delays(secs(5), Duration::MAX)[..40].is_sorted());
+        assert!(delays(Duration::MAX, Duration::MAX)[1..].iter().all(|d| *d > secs(1)));
+        // At once for the first time, but not for ever.
+        let at_once = delays(Duration::ZERO, secs(60));
+        assert_eq!(at_once[0], Duration::ZERO);
+        assert!(at_once[99] >= secs(30));
+        assert!(delays(Duration::ZERO, Duration::ZERO).iter().all(Duration::is_zero));
+    }
 }

@@ -694,13 +694,149 @@ fn hs9_hs10_v19_q12_origins() {
     expect_lines(&lines, 403, "origin");
 }
 
+#[track_caller]
+fn origin_passes(listed: &str, origin: &str) -> bool {
+    let list = OriginPolicy::list([listed]).unwrap_or_else(|error| panic!("{listed}: {error}"));
+    let options = AcceptOptions::new().origins(list);
+    match serve_with(&Lines::request().with("Origin", origin).bytes(), &options).status() {
+        101 => true,
+        403 => false,
+        status => panic!("{status}"),
+    }
+}
+
 #[test]
-fn q12_a_list_takes_origins_only() {
-    for bad in
-        ["https://a.example/", "https://a.example/x", "a.example", "*", "", "https://", "a b"]
-    {
+fn q12_a_wildcard_lists_all_hosts_below_a_name() {
+    for (listed, origin, passes) in [
+        ("https://*.example.com", "https://a.example.com", true),
+        ("https://*.example.com", "https://b.a.example.com", true),
+        ("https://*.example.com", "HTTPS://A.EXAMPLE.COM:443", true),
+        ("HTTPS://*.Example.com", "https://a.example.com", true),
+        ("https://*.example.com:8443", "https://a.example.com:8443", true),
+        ("http://*.localhost:8080", "http://app.localhost:8080", true),
+        ("https://*.com", "https://example.com", true),
+        ("https://*.host1", "https://a.host1", true),
+        // The name itself, other names, schemes and ports.
+        ("https://*.example.com", "https://example.com", false),
+        ("https://*.example.com", "https://aexample.com", false),
+        ("https://*.example.com", "https://a.example.com.evil.example", false),
+        ("https://*.example.com", "https://evil.example/.example.com", false),
+        ("https://*.example.com", "https://evil.example?.example.com", false),
+        ("https://*.example.com", "https://evil@a.example.com", false),
+        ("https://*.example.com", "https://a.example.com.", false),
+        ("https://*.example.com", "https://.example.com", false),
+        ("https://*.example.com", "https://a..example.com", false),
+        ("https://*.example.com", "https://..example.com", false),
+        ("https://*.example.com", "http://a.example.com", false),
+        ("https://*.example.com", "https://a.example.com:8443", false),
+        ("https://*.example.com:8443", "https://a.example.com", false),
+        ("https://*.example.com", "null", false),
+        ("https://*.example.com", "app://a.example.com", false),
+    ] {
+        assert_eq!(origin_passes(listed, origin), passes, "{listed} {origin}");
+    }
+}
+
+#[test]
+fn q12_origins_of_other_schemes_are_listed_as_they_are_sent() {
+    for listed in [
+        "file://",
+        "app://",
+        "app://.",
+        "capacitor://localhost",
+        "ionic://localhost:8080",
+        "tauri://localhost",
+        "vscode-webview://0b2f-1a",
+        "chrome-extension://abcdefghijklmnop",
+        "moz-extension://4a6d",
+        "null",
+    ] {
+        assert!(origin_passes(listed, listed), "{listed}");
+        for other in ["file:///", "file://x", "app:", "app://x", "https://localhost", "NULL"] {
+            assert!(!origin_passes(listed, other), "{listed} {other}");
+        }
+    }
+    assert!(!origin_passes("vscode-webview://ab", "vscode-webview://AB"));
+}
+
+#[test]
+fn q12_a_list_takes_no_entry_that_matches_nothing() {
+    for bad in [
+        "https://a.example/",
+        "https://a.example/x",
+        "https://u@a.example",
+        "a.example",
+        "*",
+        "",
+        "https://",
+        "http://:80",
+        "a b",
+        "https://*",
+        "https://*.",
+        "https://*:443",
+        "https://*.*.example",
+        "https://a.*.example",
+        "https://*a.example",
+        "https://a*.example",
+        "https://**.example",
+        "*.example",
+        "*://a.example",
+        "https://*..example",
+        "https://*.127.0.0.1",
+        "https://*.[::1]",
+        "https://ex%61mple.com",
+        "https://\u{e4}.example",
+        "app://*",
+        "app://*.x",
+        "app://a/b",
+        "1app://x",
+        "://x",
+        "a!b://x",
+        "null ",
+    ] {
         assert_eq!(OriginPolicy::list([bad]), Err(FieldError::InvalidOrigin), "{bad:?}");
     }
+}
+
+/// Both sides of the comparison, and the setting: the peer's bytes are escaped.
+#[test]
+fn hs10_a_refused_origin_is_told_with_the_setting() {
+    let same = AcceptOptions::new();
+    let list = OriginPolicy::list(["https://a.example", "http://*.b.example:81", "file://"]);
+    let list = AcceptOptions::new().origins(list.unwrap());
+    let lines = Lines::request().with("Origin", "https://evil.example");
+    let refusal = |lines: &Lines, options: &AcceptOptions| {
+        let (head, _) = read_head(&[&lines.bytes()], &config());
+        let head = head.unwrap().unwrap();
+        head.as_request().upgrade().unwrap().accept(options).unwrap_err()
+    };
+    let body = "the origin \"https://evil.example\" is not that of the host \
+                \"server.example.com\": see AcceptOptions::origins";
+    let found = refusal(&lines, &same);
+    assert_eq!(found.body(), body.as_bytes());
+    assert_eq!(found.to_string(), format!("the handshake was refused: 403 Forbidden: {body}"));
+    // The list is for the server's log only.
+    let found = refusal(&lines, &list);
+    let body = "the origin \"https://evil.example\" is not on the list: see AcceptOptions::origins";
+    assert_eq!(found.body(), body.as_bytes());
+    let shown = format!(
+        "the handshake was refused: 403 Forbidden: {body} (the list: https://a.example, \
+         http://*.b.example:81, file://)"
+    );
+    assert_eq!(found.to_string(), shown);
+    let found = refusal(&lines, &list).with_field("X", "y").unwrap();
+    assert_eq!(found.to_string(), shown);
+
+    let evil = format!("<script>'\"\\\t&{}", "x".repeat(1000));
+    let found = refusal(&Lines::request().with("Origin", &evil), &same);
+    let text = String::from_utf8(found.body().to_vec()).unwrap();
+    let shown = r#"the origin "\x3cscript\x3e'\x22\x5c\x09\x26xxx"#;
+    assert!(text.starts_with(shown) && text.contains("xxx...\" is not"), "{text}");
+    assert!(text.len() < 300, "{text}");
+
+    let strict = same.allow_missing_origin(false);
+    let found = refusal(&Lines::request(), &strict);
+    assert!(found.to_string().contains("AcceptOptions::allow_missing_origin"), "{found}");
 }
 
 // ---------------------------------------------------------------- what the caller gives
@@ -913,7 +1049,7 @@ fn check_refusal(served: &Served, field: &str) {
     assert!(head.contains("\r\nContent-Type: text/plain"), "{text}");
     assert!(head.ends_with(&format!("\r\nContent-Length: {}", body.len())), "{text}");
     assert!(format!("{head}\r\n").contains(field), "{text}");
-    assert!(!body.is_empty() && body.len() < 120, "{text}");
+    assert!(!body.is_empty() && body.len() < 300, "{text}");
     assert_eq!(body, served.hint());
 }
 

@@ -48,6 +48,8 @@ enum Op {
     Stats,
     /// So many bytes of `out` are written.
     Write(usize),
+    /// The connection is told that output was written.
+    Written,
     /// So many of those that are on their way are read.
     Read(usize),
     /// As many, as far as may be read directly.
@@ -80,6 +82,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Shrink),
         2 => (0..4000_u64).prop_map(Op::Wait),
         3 => Just(Op::Timeout),
+        2 => Just(Op::Written),
     ]
 }
 
@@ -152,7 +155,12 @@ fn data(text: bool, bytes: &[u8]) -> Data<'_> {
 
 /// The only ways in which an honest peer fails us.
 fn is_honest(error: ProtocolError) -> bool {
-    matches!(error, ProtocolError::Timeout(TimeoutError::KeepAlive | TimeoutError::Close))
+    matches!(
+        error,
+        ProtocolError::Timeout(
+            TimeoutError::Close | TimeoutError::CloseUnsent | TimeoutError::KeepAlive
+        )
+    )
 }
 
 fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
@@ -253,6 +261,7 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
             side.stats = true;
         }
         Op::Write(n) => side.write(*n),
+        Op::Written => side.end.written(),
         Op::Read(_) | Op::ReadDirectly(_) => {
             let mut rest = &fed[..];
             while direct > 0
@@ -362,7 +371,7 @@ proptest! {
             if !failed {
                 prop_assert!(side.end.conn.is_closed());
                 prop_assert!(side.end.conn.close_status().unwrap().clean);
-                prop_assert_eq!(side.end.conn.receive_eof(), Ok(()));
+                prop_assert_eq!(side.end.conn.receive_eof(&mut side.end.out), Ok(()));
             }
             prop_assert!(side.end.out.is_empty());
             side.end.inbox.shrink();

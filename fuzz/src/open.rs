@@ -147,6 +147,11 @@ fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usiz
         assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
         // Only at places that don't depend on the cutting may the output be taken away: never.
     }
+    // The peer ends its writing half: it gets a Close frame, unless one was sent before.
+    let ended = connection.receive_eof(&mut out);
+    assert!(connection.is_closed());
+    assert_eq!(ended.err(), connection.error());
+    assert_eq!(connection.poll_timeout(), None);
     trace.out = out.to_vec();
     trace
 }

@@ -2,7 +2,7 @@ use core::fmt;
 use std::io;
 
 use crate::error::{ProtocolError, SendError};
-use crate::handshake::client::HandshakeError;
+use crate::handshake::error::HandshakeError;
 use crate::handshake::refusal::Refusal;
 
 /// An error of an open WebSocket.

@@ -17,16 +17,16 @@ use bytes::Bytes;
 use crate::adapter::dial::Dial;
 use crate::adapter::error::{AcceptError, ConnectError};
 use crate::blocking::drive::send_up_to;
-use crate::blocking::link::Link;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::config::Config;
 use crate::driver::{Driver, Step};
 use crate::error::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
-use crate::handshake::client::{HandshakeError, Response};
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
@@ -58,7 +58,7 @@ use crate::instant::Instant;
 /// ```
 pub struct PendingRequest<S> {
     socket: WebSocket<S>,
-    head: Head,
+    head: OwnedRequestHead,
 }
 
 impl<S: Transport> PendingRequest<S> {
@@ -70,7 +70,7 @@ impl<S: Transport> PendingRequest<S> {
     /// was written; [`AcceptError::Io`] if the transport failed or ended.
     pub fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, Instant::now());
-        let mut socket = WebSocket::new(Link::new(stream), driver);
+        let mut socket = WebSocket::new(stream, driver);
         if socket.step() == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -158,7 +158,7 @@ impl<S: Transport> PendingRequest<S> {
 
     /// Gives the transport back, with the head and with what was read behind it: for another HTTP
     /// server in the same program. The stream has no timeouts then.
-    pub fn into_parts(self) -> (S, Head, Bytes) {
+    pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
         (unfinished.stream, self.head, unfinished.unread.freeze())
     }
@@ -166,7 +166,7 @@ impl<S: Transport> PendingRequest<S> {
 
 impl<S> PendingRequest<S> {
     /// Returns the request's head.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
 
@@ -206,7 +206,7 @@ impl<S: Transport> WebSocket<S> {
         stream: S,
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         Self::ask(stream, request, config, Instant::now())
     }
 
@@ -216,9 +216,9 @@ impl<S: Transport> WebSocket<S> {
         request: &ConnectRequest,
         config: &Config,
         start: Instant,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         let driver = Driver::client(request, config, start)?;
-        let mut socket = Self::new(Link::new(stream), driver);
+        let mut socket = Self::new(stream, driver);
         if socket.step() == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {
@@ -249,7 +249,7 @@ impl WebSocket<TcpStream> {
     pub fn connect(
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }

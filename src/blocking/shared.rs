@@ -308,7 +308,7 @@ impl<S: Transport> Shared<S> {
                 }
                 Ok(Some(Wrote::Bytes(n))) => {
                     bytes.advance(n);
-                    state.flow.write_buffered(n, now);
+                    state.flow.write_done(n, now);
                     self.wake(&state);
                 }
                 Ok(None) => {

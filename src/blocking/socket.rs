@@ -78,12 +78,13 @@ impl<S: Transport> WebSocket<S> {
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
         let (stream, driver, left_over) = unfinished.into_driver(Instant::now());
-        Self { link: Link::new(stream), driver, left_over }
+        Self { left_over, ..Self::new(stream, driver) }
     }
 
     /// A WebSocket whose driver opens it, or has opened it.
-    pub(super) const fn new(link: Link<S>, driver: Driver) -> Self {
-        Self { link, driver, left_over: LeftOver::new() }
+    pub(super) fn new(stream: S, mut driver: Driver) -> Self {
+        driver.flow.track_flushes();
+        Self { link: Link::new(stream), driver, left_over: LeftOver::new() }
     }
 
     /// Drives to the next step that is the caller's.
@@ -333,7 +334,7 @@ impl<S: Transport> WebSocket<S> {
     /// Otherwise as [`read`](Self::read).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
-        self.driver.flow.discard_data(Instant::now());
+        self.driver.flow.discard_data();
         while self.read()?.is_some() {}
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }

@@ -9,7 +9,7 @@
 use core::time::Duration;
 
 use crate::config::Settings;
-use crate::connection::queued::Queued;
+use crate::connection::queued::{CompactQueued, Queued};
 use crate::error::TimeoutError;
 use crate::instant::Instant;
 
@@ -33,7 +33,7 @@ enum Ping {
     /// None is awaiting its pong.
     None,
     /// It lies in `out`.
-    Unsent(Queued),
+    Unsent(CompactQueued),
     /// It has been written; its pong must come.
     Sent,
 }
@@ -65,8 +65,10 @@ impl KeepAlive {
     /// `n` bytes were appended to `out`.
     #[inline]
     pub(super) fn appended(&mut self, n: usize) {
-        if let Ping::Unsent(ping) = &mut self.ping {
+        if let Ping::Unsent(compact) = &mut self.ping {
+            let mut ping = Queued::from(*compact);
             ping.appended(n);
+            *compact = ping.into();
         }
     }
 
@@ -119,18 +121,17 @@ impl KeepAlive {
 
     /// The ping that [`Self::handle`] asked for was appended; `unsent` bytes are not written yet.
     pub(super) fn ping_appended(&mut self, unsent: usize) {
-        self.ping = Ping::Unsent(Queued::new(unsent));
+        self.ping = Ping::Unsent(Queued::new(unsent).into());
     }
 
     /// Notices that the ping has left the output, of which `unsent` bytes are left at `now`, or got
     /// nearer to its beginning.
     pub(super) fn look(&mut self, now: Instant, unsent: usize) {
-        let Ping::Unsent(ping) = &mut self.ping else { return };
+        let Ping::Unsent(compact) = self.ping else { return };
+        let mut ping = Queued::from(compact);
         if ping.progress(unsent, 1) {
             self.sent = now;
-            if ping.has_left() {
-                self.ping = Ping::Sent;
-            }
+            self.ping = if ping.has_left() { Ping::Sent } else { Ping::Unsent(ping.into()) };
         }
     }
 

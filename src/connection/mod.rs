@@ -96,11 +96,12 @@ struct Rare {
 impl Rare {
     /// Whether nothing in it is used.
     #[cfg(feature = "deflate")]
-    const fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.stats.is_none()
             && self.waiting_pong.is_none()
             && self.keys.is_none()
             && self.close_wait.is_none()
+            && self.close_reason.as_bytes().is_empty()
             && self.message_since.is_none()
             && self.subprotocol.is_none()
             && self.inflating.is_none()

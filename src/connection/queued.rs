@@ -7,26 +7,48 @@ use crate::instant::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Queued {
     /// Bytes up to the frame's end when progress was last seen.
-    ahead: u32,
+    ahead: usize,
     /// Bytes appended behind it.
+    behind: usize,
+}
+
+/// A [`Queued`] in 8 bytes, for the ping of keep-alive. Of more than 4 GiB of output it sees no
+/// progress until the rest is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CompactQueued {
+    ahead: u32,
     behind: u32,
+}
+
+impl From<Queued> for CompactQueued {
+    fn from(frame: Queued) -> Self {
+        let compact = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { ahead: compact(frame.ahead), behind: compact(frame.behind) }
+    }
+}
+
+impl From<CompactQueued> for Queued {
+    fn from(frame: CompactQueued) -> Self {
+        let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        Self { ahead: wide(frame.ahead), behind: wide(frame.behind) }
+    }
 }
 
 impl Queued {
     /// The frame was just appended; `unsent` bytes are not written yet, the frame included.
-    pub(crate) fn new(unsent: usize) -> Self {
-        Self { ahead: to_u32(unsent), behind: 0 }
+    pub(crate) const fn new(unsent: usize) -> Self {
+        Self { ahead: unsent, behind: 0 }
     }
 
     /// `n` bytes were appended behind the frame.
-    pub(super) fn appended(&mut self, n: usize) {
-        self.behind = self.behind.saturating_add(to_u32(n));
+    pub(super) const fn appended(&mut self, n: usize) {
+        self.behind = self.behind.saturating_add(n);
     }
 
     /// Compares with the output's length of now; `least` is the progress that counts, in bytes, if
     /// the frame has not left. True: there was that much progress since the last time it was true.
-    pub(crate) fn progress(&mut self, unsent: usize, least: u32) -> bool {
-        let still = to_u32(unsent).saturating_sub(self.behind).min(self.ahead);
+    pub(crate) fn progress(&mut self, unsent: usize, least: usize) -> bool {
+        let still = unsent.saturating_sub(self.behind).min(self.ahead);
         let moved = self.ahead - still;
         if moved == 0 || (moved < least && still > 0) {
             return false;
@@ -52,25 +74,25 @@ pub(super) struct CloseWait {
 }
 
 /// Less progress than this in a close timeout doesn't count: a trickle can't hold us.
-pub(crate) const MIN_PROGRESS: u32 = 16 * 1024;
+pub(crate) const MIN_PROGRESS: usize = 16 * 1024;
 
 impl CloseWait {
     /// Our Close frame was just appended; `unsent` bytes are not written yet.
-    pub(super) fn new(now: Instant, unsent: usize) -> Self {
+    pub(super) const fn new(now: Instant, unsent: usize) -> Self {
         Self { since: now, close: Queued::new(unsent), expects_data: true }
     }
 
-    pub(super) fn appended(&mut self, n: usize) {
+    pub(super) const fn appended(&mut self, n: usize) {
         self.close.appended(n);
     }
 
-    /// Received data no longer moves the deadline. The first call starts the wait anew.
-    pub(super) fn discard_data(&mut self, now: Instant) {
-        if core::mem::take(&mut self.expects_data) {
-            self.restart(now);
-        }
+    /// Bytes received from now on no longer move the deadline; `heard` is when the last ones were.
+    pub(super) fn discard_data(&mut self, heard: Instant) {
+        self.since = self.since(heard);
+        self.expects_data = false;
     }
 
+    /// The timeout runs anew from `now` on.
     pub(super) fn restart(&mut self, now: Instant) {
         self.since = self.since.max(now);
     }
@@ -93,10 +115,6 @@ impl CloseWait {
     }
 }
 
-fn to_u32(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +131,27 @@ mod tests {
         assert!(frame.progress(50, 1));
         assert!(frame.has_left());
         assert!(!frame.progress(0, 1));
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn progress_is_seen_in_more_than_4_gib_of_output() {
+        let len = 6 << 30;
+        let mut frame = Queued::new(len);
+        frame.appended(len);
+        assert!(!frame.progress(2 * len, 1));
+        assert!(frame.progress(2 * len - 1, 1));
+        assert!(!frame.progress(len + 1, len));
+        assert!(!frame.has_left());
+        assert!(frame.progress(len, len));
+        assert!(frame.has_left());
+        // In 8 bytes it sees the end of it, and never more than there was.
+        let mut frame = Queued::from(CompactQueued::from(Queued::new(len)));
+        assert!(!frame.progress(len - 1, 1));
+        assert!(frame.progress(1000, 1));
+        assert!(!frame.has_left());
+        assert!(frame.progress(0, 1));
+        assert!(frame.has_left());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, OwnedData, MessageKind, Utf8Bytes};
+use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -385,7 +385,8 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if !code.may_be_received() {
         return Err(PeerError::InvalidCloseCode(code.value()));
     }
-    let reason = core::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
+    let invalid = |_| PeerError::InvalidCloseReason(code.value());
+    let reason = core::str::from_utf8(reason).map_err(invalid)?;
     Ok(Some(CloseFrame { code, reason }))
 }
 

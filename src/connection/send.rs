@@ -224,9 +224,11 @@ impl Connection {
             payload.extend_from_slice(&code.value().to_be_bytes());
             payload.extend_from_slice(reason.as_bytes());
         }
+        let before = out.len();
         self.write_frame(OpCode::Close, true, &payload, out)?;
+        self.appended(out.len() - before);
         self.closing.send_close(code)?;
-        self.rare().close_wait = Some(CloseWait::new(now, in_flight + out.len()));
+        self.rare().close_wait = Some(CloseWait::new(now, in_flight.saturating_add(out.len())));
         #[cfg(feature = "deflate")]
         self.drop_compressing();
         self.choose_ways();

@@ -83,7 +83,7 @@ impl Connection {
                 // One at a time is under way, so it may go over the mark. Without a key there is
                 // none this time.
                 if self.write_frame(OpCode::Ping, true, &payload, out).is_ok() {
-                    self.keep_alive.ping_appended(in_flight + out.len());
+                    self.keep_alive.ping_appended(in_flight.saturating_add(out.len()));
                 }
             }
             Ok(Due::UnsolicitedPong) => {
@@ -101,8 +101,9 @@ impl Connection {
     /// Takes note that output has left `out` at `now`: after each write.
     ///
     /// The wait for a keep-alive pong and for the peer's Close frame starts when our frame has left
-    /// `out`, and a pong that waited for room in `out` is appended. Without this call both happen at
-    /// the next deadline or read.
+    /// `out`, and a pong that waited for room in `out` is appended. Without this call the first
+    /// happens at the next deadline, and the second at the next deadline, read or send. Bytes that
+    /// were taken out of `out` count as written.
     pub fn output_written(&mut self, now: Instant, out: &mut BytesMut) {
         self.output_written_beside(0, now, out);
     }
@@ -117,7 +118,7 @@ impl Connection {
         if self.closing.is_closed() {
             return;
         }
-        let unsent = in_flight + out.len();
+        let unsent = in_flight.saturating_add(out.len());
         self.keep_alive.look(now, unsent);
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
             wait.look(now, unsent);
@@ -126,11 +127,14 @@ impl Connection {
         self.choose_ways();
     }
 
-    /// Discards data from `now` on: received data no longer moves the deadline of the peer's Close
-    /// frame. Events are given as before; drop them. The first call starts the timeout anew.
-    pub fn discard_data(&mut self, now: Instant) {
+    /// Discards data from now on: received bytes no longer move the deadline of the peer's Close
+    /// frame, which stays where it is. Events are given as before; drop them.
+    ///
+    /// Call it after [`close`](Self::close); before it there is no such deadline.
+    pub fn discard_data(&mut self) {
+        let heard = self.keep_alive.last_heard();
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
-            wait.discard_data(now);
+            wait.discard_data(heard);
         }
     }
 
@@ -145,7 +149,8 @@ impl Connection {
     /// end's choice.
     pub fn message_rested(&mut self, duration: Duration) {
         if let Some(since) = self.rare.as_mut().and_then(|rare| rare.message_since.as_mut()) {
-            *since = since.checked_add(duration).unwrap_or(*since);
+            // Beyond the end of time: the deadline never comes.
+            *since = since.checked_add(duration).unwrap_or(Instant::from_micros(u64::MAX));
         }
     }
 
@@ -180,5 +185,70 @@ impl Connection {
     fn time_out(&mut self, error: TimeoutError, out: &mut BytesMut) -> ProtocolError {
         self.fail(error.into(), out);
         error.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::close_code::CloseCode;
+    use crate::config::Config;
+    use crate::connection::queued::MIN_PROGRESS;
+    use crate::negotiated::Negotiated;
+    use crate::role::Role;
+
+    fn at(s: u64) -> Instant {
+        Instant::from_micros(s * 1_000_000)
+    }
+
+    fn server() -> Connection {
+        let keep_alive = (Some(Duration::from_secs(10)), Some(Duration::from_secs(3)));
+        let config = Config::server().keep_alive(keep_alive.0, keep_alive.1).build();
+        Connection::new(Role::Server, &config.expect("good"), &Negotiated::new(), at(0))
+    }
+
+    #[test]
+    fn output_in_flight_lies_before_the_close_frame() {
+        let (mut conn, mut out) = (server(), BytesMut::new());
+        conn.close_beside(100_000, CloseCode::NORMAL, "", at(0), &mut out).expect("open");
+        conn.output_written_beside(100_000 - MIN_PROGRESS, at(4), &mut out);
+        assert_eq!(conn.poll_timeout(), Some(at(9)));
+        conn.output_written_beside(0, at(8), &mut out);
+        assert_eq!(conn.poll_timeout(), Some(at(13)));
+        // The Close frame is taken out of `out`, and then written.
+        let len = out.split().len();
+        conn.output_written_beside(len, at(9), &mut out);
+        assert_eq!(conn.poll_timeout(), Some(at(13)));
+        conn.handle_timeout_beside(len, at(9), &mut out).expect("early");
+        conn.output_written_beside(0, at(10), &mut out);
+        assert_eq!(conn.poll_timeout(), Some(at(15)));
+        let error = conn.handle_timeout_beside(0, at(15), &mut out);
+        assert_eq!(error, Err(TimeoutError::Close.into()));
+
+        let (mut conn, mut out) = (server(), BytesMut::new());
+        conn.close_beside(100_000, CloseCode::NORMAL, "", at(0), &mut out).expect("open");
+        out.clear();
+        let error = conn.handle_timeout_beside(100_000, at(5), &mut out);
+        assert_eq!(error, Err(TimeoutError::CloseUnsent.into()));
+    }
+
+    #[test]
+    fn output_in_flight_lies_before_the_ping() {
+        let (mut conn, mut out) = (server(), BytesMut::new());
+        conn.handle_timeout_beside(1000, at(10), &mut out).expect("a ping");
+        let len = out.split().len();
+        for n in 0..1000 {
+            conn.output_written_beside(
+                1000 + len - n,
+                at(11 + n.try_into().unwrap_or(0)),
+                &mut out,
+            );
+        }
+        assert_eq!(conn.poll_timeout(), Some(at(1010 + 3)));
+        conn.output_written_beside(0, at(1011), &mut out);
+        assert_eq!(conn.poll_timeout(), Some(at(1014)));
+        let error = conn.handle_timeout_beside(0, at(1014), &mut out);
+        assert_eq!(error, Err(TimeoutError::KeepAlive.into()));
     }
 }

@@ -12,6 +12,7 @@ use crate::deflate::options::Deflate;
 use crate::deflate::parameters::{Bits, Parameters, read_elements};
 use crate::deflate::window_bits::WindowBits;
 use crate::error::ExtensionError;
+use crate::http1::lists::is_empty_list;
 use crate::role::Role;
 
 /// A server's answer to an offer.
@@ -193,6 +194,8 @@ impl Deflate {
         if lines.next().is_some() {
             return Err(ExtensionError::DuplicateField);
         }
+        // RFC 6455 9.1 wants one member at least. A field without any is sent, and chooses nothing.
+        let line = line.filter(|line| !is_empty_list(line));
         let mut found = Ok(None);
         read_elements(line, |element| {
             found = match found {

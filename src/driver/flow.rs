@@ -30,7 +30,7 @@ pub struct Flow {
     pub(super) output: Output,
     pub(super) deadlines: Deadlines,
     pub(super) writing: Writing,
-    /// The peer has ended its writing half.
+    /// The peer has ended its writing half. The connection learns of it once the input is received.
     pub(super) reading_ended: bool,
 }
 
@@ -57,15 +57,15 @@ impl Flow {
         }
     }
 
+    /// The connection learns of the peer's end: all that was read before has been received.
     pub(super) fn receive_eof(&mut self) {
+        // An error shows in the connection's state.
+        let _ = self.connection.receive_eof(&mut self.output.bytes);
+    }
+
+    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    pub const fn eof(&mut self) {
         self.reading_ended = true;
-        if let Some(opening) = &mut self.opening {
-            opening.receive_eof();
-            self.note_opening_ended();
-        } else {
-            // An error shows in the connection's state.
-            let _ = self.connection.receive_eof(&mut self.output.bytes);
-        }
     }
 
     /// After each call that may have ended the opening handshake without a connection.

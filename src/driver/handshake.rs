@@ -1,11 +1,13 @@
 //! The opening handshake: what the caller decides in it.
 
+use crate::driver::deadlines::Answer;
 use crate::driver::flow::Flow;
 use crate::driver::opening::{Opening, State};
 use crate::error::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
-use crate::handshake::client::{HandshakeError, Response};
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
@@ -14,7 +16,7 @@ use crate::instant::Instant;
 impl Flow {
     /// Takes the request that [`Step::Request`](crate::driver::Step::Request) has told of. Answer it with [`accept`](Self::accept),
     /// [`accept_with`](Self::accept_with), [`respond`](Self::respond) or [`refuse`](Self::refuse).
-    pub fn take_request(&mut self) -> Option<Head> {
+    pub fn take_request(&mut self) -> Option<OwnedRequestHead> {
         self.opening.as_mut()?.take_request()
     }
 
@@ -24,7 +26,7 @@ impl Flow {
     /// [`Refusal`]: it is in the output.
     pub fn accept(
         &mut self,
-        request: &Head,
+        request: &OwnedRequestHead,
         options: &AcceptOptions,
         now: Instant,
     ) -> Result<(), Refusal> {
@@ -46,9 +48,9 @@ impl Flow {
     /// # Errors
     /// [`MisuseError::NoRequest`] unless a request is to be answered.
     pub fn accept_with(&mut self, accepted: Accepted, now: Instant) -> Result<(), MisuseError> {
-        let opening = self.awaiting_answer()?;
-        self.deadlines.answer = opening.deadline;
+        let deadline = self.awaiting_answer()?.deadline;
         accepted.write(&mut self.output.bytes);
+        self.deadlines.answer = Some(Answer { deadline, end: self.output.end() });
         self.connection = accepted.into_connection(self.connection.config(), now);
         self.opening = None;
         Ok(())
@@ -87,7 +89,7 @@ impl Flow {
 
     /// Takes the response that [`Step::Opened`](crate::driver::Step::Opened) has told of: the
     /// connection is open.
-    pub fn take_response(&mut self) -> Option<Response> {
+    pub fn take_response(&mut self) -> Option<ConnectResponse> {
         let opening = self.opening.take()?;
         match opening.state {
             State::Opened(connection, response) => {

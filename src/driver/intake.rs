@@ -22,7 +22,7 @@ const DIRECT_LEN: usize = 64 * 1024;
 pub struct Intake {
     inbox: Inbox,
     buffer: Option<Box<[u8]>>,
-    /// Whether [`append`](Self::append) has made the buffer, which no caller takes back.
+    /// The buffer was made for bytes that were put behind others: it is no buffer of the caller's.
     is_own: bool,
     start: usize,
     end: usize,
@@ -44,7 +44,8 @@ enum Lent {
 impl Intake {
     pub(super) const fn new(inbox: Inbox, now: Instant) -> Self {
         let (buffer, lent) = (None, Lent::Nothing);
-        Self { inbox, buffer, is_own: false, start: 0, end: 0, now, has_event: false, lent }
+        let is_own = false;
+        Self { inbox, buffer, is_own, start: 0, end: 0, now, has_event: false, lent }
     }
 
     /// Returns true if all bytes that were read have been received.
@@ -76,6 +77,7 @@ impl Intake {
         if !self.is_empty() {
             return &mut [];
         }
+        self.release();
         let connection = flow.connection();
         if connection.direct_room(&mut self.inbox).is_some_and(|room| room.len() >= DIRECT_LEN)
             && let Some(room) = connection.direct_room(&mut self.inbox)
@@ -89,8 +91,11 @@ impl Intake {
 
     /// Takes the read buffer back, if nothing in it is unread: for a pool, before waiting.
     pub fn take_buffer(&mut self) -> Option<Box<[u8]>> {
+        if !self.is_empty() {
+            return None;
+        }
         self.release();
-        if self.is_empty() { self.buffer.take() } else { None }
+        self.buffer.take()
     }
 
     /// Frees the memory that no message under way needs: before waiting.
@@ -200,7 +205,8 @@ impl Intake {
                 if let Some(place) = larger.get_mut(..len) {
                     place.copy_from_slice(self.unread());
                 }
-                (self.buffer, self.is_own) = (Some(larger), true);
+                self.buffer = Some(larger);
+                self.is_own = true;
                 (self.start, self.end) = (0, len);
             }
         }
@@ -211,16 +217,16 @@ impl Intake {
         }
     }
 
-    /// The time of the bytes that are appended next.
-    pub(super) const fn set_now(&mut self, now: Instant) {
-        self.now = now;
-    }
-
     /// Frees the buffer that [`append`](Self::append) has made, once all of it has been received.
     pub(super) fn release(&mut self) {
         if self.is_own && self.is_empty() {
             (self.buffer, self.is_own) = (None, false);
         }
+    }
+
+    /// The time of the bytes that are appended next.
+    pub(super) const fn set_now(&mut self, now: Instant) {
+        self.now = now;
     }
 
     /// The connection is over: drops unread bytes, and the memory that the last event was lent from.
@@ -229,8 +235,8 @@ impl Intake {
             self.inbox = Inbox::new();
         }
         (self.start, self.end) = (0, 0);
-        self.release();
         self.has_event = false;
+        self.release();
     }
 
     pub(super) const fn inbox_mut(&mut self) -> &mut Inbox {

@@ -32,9 +32,9 @@ impl<'d, 'b> Loan<'d, 'b> {
             flow.drained(bytes.len(), now);
             return Self { flow, intake, input: None };
         }
-        flow.rest(now, true);
+        flow.reads(now);
         if bytes.is_empty() {
-            flow.receive_eof();
+            flow.eof();
             return Self { flow, intake, input: None };
         }
         let waits = !intake.is_empty() || intake.has_event();
@@ -73,6 +73,9 @@ impl<'d, 'b> Loan<'d, 'b> {
             return Ok(None);
         }
         let event = connection.receive(input, intake.inbox_mut(), out)?;
+        if event.is_some() {
+            flow.rest(input.now());
+        }
         Ok(event.map(|event| (event, flow.reply())))
     }
 }

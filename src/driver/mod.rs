@@ -9,7 +9,7 @@
 //! | [`Opened`](Step::Opened) | | [`take_response`](Flow::take_response) |
 //! | [`Event`](Step::Event) | its own work | [`receive`](Intake::receive), [`reply`](Flow::reply) |
 //! | [`Read`](Step::Read) | one read | [`read_done`](Driver::read_done), or [`received`](Driver::received) |
-//! | [`Write`](Step::Write) | one write of [`output`](Flow::output) | [`write_done`](Flow::write_done), [`write_buffered`](Flow::write_buffered) or [`write_failed`](Flow::write_failed) |
+//! | [`Write`](Step::Write) | one write of [`output`](Flow::output) | [`write_done`](Flow::write_done) or [`write_failed`](Flow::write_failed) |
 //! | [`EndWriting`](Step::EndWriting) | ends the writing half | [`writing_ended`](Flow::writing_ended) |
 //! | [`Drain`](Step::Drain) | one read, dropped | [`drained`](Flow::drained) |
 //! | [`Done`](Step::Done) | drops the transport | |
@@ -244,6 +244,11 @@ impl Driver {
     /// something else fills the driver's memory: stop reading then.
     pub fn received<'d, 'b>(&'d mut self, bytes: &'b mut [u8], now: Instant) -> Loan<'d, 'b> {
         Loan::new(&mut self.flow, &mut self.intake, bytes, now)
+    }
+
+    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    pub const fn eof(&mut self) {
+        self.flow.eof();
     }
 
     /// As [`Flow::deadline`].

@@ -7,9 +7,11 @@ use bytes::BytesMut;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::handshake::client::{ClientHandshake, HandshakeError, Response};
+use crate::handshake::client::ClientHandshake;
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::handshake::server::ServerHandshake;
@@ -27,13 +29,13 @@ pub(super) enum State {
     /// A server reads the request.
     Server(ServerHandshake),
     /// The request was read and is to be taken.
-    Request(Head),
+    Request(OwnedRequestHead),
     /// The request is to be answered.
     Answering { is_head: bool },
     /// A client has sent its request and awaits the response.
     Client(ClientHandshake),
     /// The response is to be taken.
-    Opened(Connection, Response),
+    Opened(Connection, ConnectResponse),
     /// The transport has ended, or failed.
     Lost,
     /// The request was answered by a page, or another response.
@@ -142,7 +144,7 @@ impl Opening {
         }
     }
 
-    pub(super) fn take_request(&mut self) -> Option<Head> {
+    pub(super) fn take_request(&mut self) -> Option<OwnedRequestHead> {
         let State::Request(head) = &self.state else { return None };
         let answering = State::Answering { is_head: head.method() == "HEAD" };
         match mem::replace(&mut self.state, answering) {

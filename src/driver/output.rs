@@ -17,6 +17,10 @@ pub(super) struct Output {
     behind_replies: usize,
     written: u64,
     flushed: u64,
+    /// Bytes that were dropped. Positions count them, so that none behind them is ever reached.
+    lost: u64,
+    /// Whether writes and flushes are different things.
+    tracks_flushes: bool,
 }
 
 impl Output {
@@ -31,7 +35,7 @@ impl Output {
 
     /// The position behind the last byte of the output, counted from its beginning.
     pub(super) fn end(&self) -> u64 {
-        self.written.saturating_add(to_u64(self.unsent()))
+        self.written.saturating_add(self.lost).saturating_add(to_u64(self.unsent()))
     }
 
     /// The position up to which the output has been written.
@@ -62,19 +66,20 @@ impl Output {
 
     /// What was appended since the last call is replies.
     fn account(&mut self) {
-        let new = self.bytes.len() - self.known;
+        // A closure of the caller's may have made it shorter.
+        let new = self.bytes.len().saturating_sub(self.known);
         if new > 0 {
             self.replies += new;
             self.behind_replies = 0;
-            self.known = self.bytes.len();
         }
+        self.known = self.bytes.len();
     }
 
     /// Appends unsolicited output.
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
         self.account();
         let result = append(&mut self.bytes);
-        self.behind_replies += self.bytes.len() - self.known;
+        self.behind_replies += self.bytes.len().saturating_sub(self.known);
         self.known = self.bytes.len();
         result
     }
@@ -98,9 +103,19 @@ impl Output {
         self.bytes.advance(n - from_flight);
         self.known = self.bytes.len();
         self.written = self.written.saturating_add(to_u64(n));
+        if !self.tracks_flushes {
+            self.flushed = self.written;
+        }
         let unsent = self.unsent();
         self.behind_replies = self.behind_replies.min(unsent);
         self.replies = self.replies.min(unsent - self.behind_replies);
+    }
+
+    /// From now on what was written has left only when it was flushed. The transport may hold bytes
+    /// already: they get a position of their own.
+    pub(super) const fn track_flushes(&mut self) {
+        self.tracks_flushes = true;
+        self.written = self.written.saturating_add(1);
     }
 
     /// All that was written has been flushed.
@@ -127,6 +142,7 @@ impl Output {
 
     /// Drops all bytes: they can't be written. Those in flight are given up too.
     pub(super) fn clear(&mut self) {
+        self.lost = self.lost.saturating_add(to_u64(self.unsent()));
         self.bytes = BytesMut::new();
         (self.in_flight, self.known, self.replies, self.behind_replies) = (0, 0, 0, 0);
     }
@@ -198,9 +214,14 @@ mod tests {
         assert!(output.replies_below(61));
         output.wrote(110);
         assert_eq!((output.unsent(), output.end()), (0, 150));
+        assert!(!output.needs_flush());
+        output.track_flushes();
         assert!(output.needs_flush());
+        reply(&mut output, 10);
+        output.wrote(10);
+        assert_eq!((output.flushed(), output.end()), (150, 161));
         output.flush_done();
-        assert_eq!(output.flushed(), 150);
+        assert_eq!(output.flushed(), 161);
     }
 
     #[test]

@@ -147,9 +147,9 @@ impl Flow {
         }
     }
 
-    /// Discards data from `now` on; see [`Connection::discard_data`].
-    pub fn discard_data(&mut self, now: Instant) {
-        self.connection.discard_data(now);
+    /// Discards data from now on; see [`Connection::discard_data`].
+    pub fn discard_data(&mut self) {
+        self.connection.discard_data();
     }
 
     /// Starts the close timeout anew, for a caller that has not read for a while.
@@ -164,7 +164,8 @@ impl Flow {
     }
 
     /// Returns the position behind the last byte of the output, counted from its beginning: a send
-    /// has left when [`flushed`](Self::flushed) has reached what this was behind it.
+    /// has left when [`flushed`](Self::flushed) has reached what this was behind it. Positions of
+    /// output that was dropped, because it can't be written, are never reached.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.output.end()
@@ -176,7 +177,8 @@ impl Flow {
         self.output.written()
     }
 
-    /// Returns the position up to which the output has been written and flushed.
+    /// Returns the position up to which the output has left: it was written, and flushed if
+    /// [flushes are tracked](Self::track_flushes).
     #[must_use]
     pub const fn flushed(&self) -> u64 {
         self.output.flushed()

@@ -41,21 +41,21 @@ impl Flow {
         if self.opening.is_some() {
             return self.opening_step(intake);
         }
-        let Self { connection, output, .. } = self;
-        if !connection.is_closed() {
+        if !self.is_over() {
+            let Self { connection, output, .. } = self;
             // An error shows in the connection's state.
             if intake.seek(connection, &mut output.bytes) == Ok(true) {
+                self.rest(intake.now());
                 return if self.may_receive() {
                     Step::Event
                 } else {
                     Step::Write { or_read: false }
                 };
             }
-            if !connection.is_open() {
-                // A peer that always has something to say must not keep the connection from ending.
-                let in_flight = output.in_flight();
-                let out = &mut output.bytes;
-                let _ = connection.handle_timeout_beside(in_flight, intake.now(), out);
+            if self.reading_ended {
+                self.receive_eof();
+            } else {
+                self.read_in_vain(intake.now());
             }
         }
         if self.is_over() {
@@ -69,6 +69,9 @@ impl Flow {
         let Some(opening) = &mut self.opening else { return Step::Done };
         if !intake.is_empty() {
             intake.with_input(|input, _| opening.receive(input, &mut self.output.bytes));
+        }
+        if self.reading_ended {
+            opening.receive_eof();
         }
         match &opening.state {
             State::Request(_) | State::Answering { .. } => return Step::Request,

@@ -21,11 +21,11 @@ impl Flow {
         if self.is_unwritable() {
             return Some(now);
         }
-        self.rest(now, intake.has_event());
         if self.opening.is_some() || intake.has_event() {
             // A pong may lie behind the event, so its lack says nothing.
             return writing;
         }
+        self.end_rest(now);
         earlier(writing, self.connection.poll_timeout())
     }
 
@@ -38,21 +38,21 @@ impl Flow {
             // `None` if the time overflows; then the peer's end alone ends the wait.
             return since.checked_add(self.settings().linger_timeout);
         }
-        let pending = self.output.unsent() > 0 || self.output.needs_flush();
-        if !pending {
-            self.deadlines.stalled_since = None;
-        }
-        let stall = if pending {
-            let since = *self.deadlines.stalled_since.get_or_insert(now);
-            since.checked_add(self.stall_timeout())
+        let stall = if self.output.unsent() > 0 || self.output.needs_flush() {
+            self.begin_stall(now).checked_add(self.stall_timeout())
         } else {
+            self.end_stall();
             None
         };
         let phase = match &self.opening {
             None => self.connection.close_deadline(),
             Some(opening) => opening.deadline(),
         };
-        earlier(earlier(stall, phase), self.deadlines.answer)
+        earlier(earlier(stall, phase), self.answer_deadline())
+    }
+
+    fn answer_deadline(&self) -> Option<Instant> {
+        self.deadlines.answer?.deadline
     }
 
     fn stall_timeout(&self) -> Duration {
@@ -72,12 +72,24 @@ impl Flow {
         if self.is_over() {
             return;
         }
-        self.rest(now, intake.has_event());
         if let Some(opening) = &mut self.opening {
             opening.timed_out(now, &mut self.output.bytes);
             self.note_opening_ended();
         } else if !intake.has_event() {
+            self.end_rest(now);
             self.handle_timeout(now);
+        }
+    }
+
+    /// Does what is due as of the last read, which has given no event: a peer that always has
+    /// something to say must not keep deadlines from passing by never making this end wait.
+    #[inline]
+    pub(super) fn read_in_vain(&mut self, read_at: Instant) {
+        if self.deadlines.stalled_since.is_some() || !self.connection.is_open() {
+            self.write_timed_out(read_at);
+        }
+        if self.settings().message_timeout.is_some() {
+            self.handle_timeout(read_at);
         }
     }
 
@@ -104,7 +116,7 @@ impl Flow {
             } else if passed(stall) {
                 self.failed();
             }
-        } else if passed(self.deadlines.answer) {
+        } else if passed(self.answer_deadline()) {
             self.connection.fail(TimeoutError::Handshake.into(), &mut self.output.bytes);
         } else if passed(self.connection.close_deadline()) {
             self.handle_timeout(now);
@@ -125,14 +137,40 @@ impl Flow {
         }
     }
 
-    /// For the message timeout: `resting` is whether nothing is read from `now` on.
-    pub(super) fn rest(&mut self, now: Instant, resting: bool) {
-        if self.settings().message_timeout.is_none() || self.opening.is_some() {
-            return;
+    /// For the message timeout: an event was found at `since`, and nothing is read before it is taken.
+    #[inline]
+    pub(super) fn rest(&mut self, since: Instant) {
+        if self.settings().message_timeout.is_some() {
+            self.deadlines.resting_since.get_or_insert(since);
         }
-        if let Some(since) = self.deadlines.resting_since {
+    }
+
+    /// Reading goes on. Told only now: before, the message under way may have been another one.
+    #[inline]
+    pub(super) fn end_rest(&mut self, now: Instant) {
+        if let Some(since) = self.deadlines.resting_since.take() {
             self.connection.message_rested(now.saturating_duration_since(since));
         }
-        self.deadlines.resting_since = resting.then_some(now);
+    }
+
+    /// Something was read at `now`. Output that is still unsent could not be written before.
+    #[inline]
+    pub(super) fn reads(&mut self, now: Instant) {
+        self.end_rest(now);
+        if self.output.unsent() > 0 {
+            self.begin_stall(now);
+        }
+    }
+
+    /// Output doesn't move. Returns since when.
+    fn begin_stall(&mut self, now: Instant) -> Instant {
+        self.deadlines.write_waits |= self.output.unsent() > 0;
+        *self.deadlines.stalled_since.get_or_insert(now)
+    }
+
+    /// Output has moved, or there is none.
+    pub(super) const fn end_stall(&mut self) {
+        self.deadlines.stalled_since = None;
+        self.deadlines.write_waits = false;
     }
 }

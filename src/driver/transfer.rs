@@ -15,9 +15,9 @@ impl Flow {
             self.drained(n, now);
             return;
         }
-        self.rest(now, true);
+        self.reads(now);
         if n == 0 {
-            self.receive_eof();
+            self.eof();
         } else {
             intake.filled(n, now, self);
         }
@@ -27,7 +27,7 @@ impl Flow {
     /// peer has ended its writing half.
     pub fn drained(&mut self, n: usize, now: Instant) {
         if n == 0 {
-            self.receive_eof();
+            self.eof();
         }
         // A peer that always has something to say must not keep the transport from ending.
         self.end_linger(now);
@@ -48,31 +48,29 @@ impl Flow {
 
     /// Puts back the rest of output that was taken and not written.
     pub fn put_back(&mut self, rest: BytesMut) {
-        self.output.put_back(rest);
-    }
-
-    /// Takes note that `n` bytes of output were written at `now`, first of those that were taken, and
-    /// have left. If the transport has a buffer of its own call
-    /// [`write_buffered`](Self::write_buffered).
-    pub fn write_done(&mut self, n: usize, now: Instant) {
-        self.write_buffered(n, now);
-        self.output.flush_done();
-    }
-
-    /// The same for a transport with a buffer of its own, which may still hold the bytes: before
-    /// waiting flush it, if [`needs_flush`](Self::needs_flush), and call
-    /// [`flush_done`](Self::flush_done). A flush that takes longer than the `write_timeout` fails the
-    /// connection, as a write does.
-    pub fn write_buffered(&mut self, n: usize, now: Instant) {
-        self.output.wrote(n);
-        if n > 0 {
-            self.deadlines.stalled_since = None;
+        // Output that can't be written was dropped, and what was in flight with it.
+        if !self.is_unwritable() {
+            self.output.put_back(rest);
         }
-        let unsent = self.output.unsent();
-        if unsent == 0 {
+    }
+
+    /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
+    pub fn write_done(&mut self, n: usize, now: Instant) {
+        if self.is_unwritable() {
+            // Late news of a write in flight.
+            return;
+        }
+        self.output.wrote(n);
+        // A transport with a buffer takes more while it moves nothing.
+        if n > 0 && (self.deadlines.write_waits || !self.output.needs_flush()) {
+            self.end_stall();
+        }
+        let written = self.output.written();
+        if self.deadlines.answer.is_some_and(|answer| written >= answer.end) {
             self.deadlines.answer = None;
         }
         if self.is_over() {
+            let unsent = self.output.unsent();
             self.begin_linger(now).look(now, unsent);
         } else if self.connection.waits_for_writes() {
             let in_flight = self.output.in_flight();
@@ -80,17 +78,24 @@ impl Flow {
         }
     }
 
-    /// Returns true if bytes were [written](Self::write_buffered) that the transport may still hold in
-    /// a buffer of its own: flush it before waiting.
+    /// Tells that the transport has a buffer of its own, which may hold bytes already: from now on
+    /// output that was written has left only when it was [flushed](Self::flush_done). Without this call
+    /// writes are flushes.
+    pub const fn track_flushes(&mut self) {
+        self.output.track_flushes();
+    }
+
+    /// Returns true if bytes were written that the transport may still hold: flush it before waiting.
+    /// Never without [`track_flushes`](Self::track_flushes).
     #[must_use]
     pub const fn needs_flush(&self) -> bool {
         self.output.needs_flush()
     }
 
-    /// Takes note that the transport has flushed all that was written.
+    /// Takes note that all that was written has been flushed.
     pub const fn flush_done(&mut self) {
         self.output.flush_done();
-        self.deadlines.stalled_since = None;
+        self.end_stall();
     }
 
     /// Takes note that the writing half of the transport was ended, as [`Step::EndWriting`](crate::driver::Step::EndWriting)

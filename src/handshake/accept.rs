@@ -2,6 +2,7 @@
 //! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -12,6 +13,7 @@ use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflate;
 use crate::handshake::accept_key::AcceptKey;
+use crate::handshake::excerpt::Excerpt;
 use crate::handshake::origin::OriginPolicy;
 use crate::handshake::refusal::Refusal;
 #[cfg(feature = "deflate")]
@@ -151,14 +153,7 @@ impl UpgradeRequest<'_> {
     /// # Errors
     /// [`Refusal`] 403 if it isn't.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
-        // RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
-        let welcome = match self.raw_origin() {
-            None => options.allow_missing_origin,
-            Some(origin) => options.origins.allows(origin, self.authority()),
-        };
-        if !welcome {
-            return Err(Refusal::forbidden("this origin is not allowed to connect"));
-        }
+        self.check_origin(options)?;
         let mut negotiated = Negotiated::new();
         // RFC 6455 4.2.2(5.5): one that the client has offered, or none at all.
         let chosen = options.subprotocols.iter().find(|own| {
@@ -175,6 +170,32 @@ impl UpgradeRequest<'_> {
             extensions,
             fields: options.fields.clone(),
         })
+    }
+
+    /// RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
+    fn check_origin(&self, options: &AcceptOptions) -> Result<(), Refusal> {
+        let Some(origin) = self.raw_origin() else {
+            return if options.allow_missing_origin {
+                Ok(())
+            } else {
+                let message = "the request has no Origin: see AcceptOptions::allow_missing_origin";
+                Err(Refusal::forbidden(message, None))
+            };
+        };
+        if options.origins.allows(origin, self.authority()) {
+            return Ok(());
+        }
+        let origin = Excerpt(origin);
+        let (against, detail) = match &options.origins {
+            OriginPolicy::List(list) => {
+                ("not on the list".into(), Some(format!("the list: {list}").into()))
+            }
+            OriginPolicy::SameHost | OriginPolicy::Any => {
+                (format!("not that of the host {}", Excerpt(self.host().as_bytes())), None)
+            }
+        };
+        let message = format!("the origin {origin} is {against}: see AcceptOptions::origins");
+        Err(Refusal::forbidden(message, detail))
     }
 
     /// RFC 6455 4.2.2(5.6): those that are used, and nothing if none is. Also the value of the

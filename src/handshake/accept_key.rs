@@ -33,6 +33,11 @@ impl AcceptKey {
     pub(crate) const fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Base64 is ASCII.
+    pub(crate) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for AcceptKey {
@@ -68,5 +73,5 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 /// ```
 #[must_use]
 pub fn accept_key(key: &str) -> String {
-    AcceptKey::new(key.as_bytes()).as_bytes().iter().copied().map(char::from).collect()
+    AcceptKey::new(key.as_bytes()).as_str().into()
 }

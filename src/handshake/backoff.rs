@@ -2,15 +2,16 @@ use core::time::Duration;
 
 use crate::entropy::{Entropy, EntropyError};
 
-/// The longest wait before the first reconnect, in microseconds: 5 s.
-const FIRST: u64 = 5_000_000;
+/// The shortest span behind the first, in microseconds: what doubles must not be 0.
+const MIN_SPAN: u64 = 1000;
 
-/// How long to wait before a reconnect, so that the clients of a server that went down don't all
+/// How long to wait before a reconnect, so that the clients of a server that was down don't all
 /// come back at once
 /// ([RFC 6455 section 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
 ///
-/// The first wait is random, up to 5 s; each one behind it is random between half and all of a span
-/// that doubles, from 10 s up to a limit.
+/// The first wait is random, from 0 to the first span. Each later wait is random between half and
+/// all of its span, which is twice the one before, up to a maximum. With the RFC's 5 s and a maximum
+/// of 60 s: 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -19,11 +20,12 @@ const FIRST: u64 = 5_000_000;
 /// use sansocket::Entropy;
 /// use sansocket::handshake::Backoff;
 ///
-/// let mut backoff = Backoff::new(Duration::from_secs(60));
+/// let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
 /// let entropy = Entropy::os();
 /// assert!(backoff.next_delay(&entropy)? <= Duration::from_secs(5));
 /// assert!(backoff.next_delay(&entropy)? >= Duration::from_secs(5));
 /// backoff.reset(); // after a connection that has lasted
+/// assert!(backoff.next_delay(&entropy)? <= Duration::from_secs(5));
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "std"))]
@@ -31,17 +33,22 @@ const FIRST: u64 = 5_000_000;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// The longest wait, in microseconds.
+    /// In microseconds, as are all spans.
+    first: u64,
     max: u64,
-    /// The span of the next wait, in microseconds.
-    span: u64,
+    /// The span of the last wait; `None` before the first one.
+    last: Option<u64>,
 }
 
 impl Backoff {
-    /// Starts with no failure; no wait is longer than `max`.
+    /// Starts without a failure: the first wait is at most `first`, and no wait is longer than
+    /// `max`.
+    ///
+    /// RFC 6455 suggests 5 s for the first. A short one brings a client back sooner, and all
+    /// clients of a server that has restarted at nearly the same time.
     #[must_use]
-    pub fn new(max: Duration) -> Self {
-        Self { max: u64::try_from(max.as_micros()).unwrap_or(u64::MAX), span: FIRST }
+    pub fn new(first: Duration, max: Duration) -> Self {
+        Self { first: micros(first), max: micros(max), last: None }
     }
 
     /// Returns how long to wait before the next attempt.
@@ -51,16 +58,23 @@ impl Backoff {
     pub fn next_delay(&mut self, entropy: &Entropy) -> Result<Duration, EntropyError> {
         let mut random = [0; 8];
         entropy.fill(&mut random)?;
-        let random = u64::from_ne_bytes(random);
-        let span = self.span.min(self.max);
-        let least = if self.span == FIRST { 0 } else { span / 2 };
-        let delay = least + random % (span - least).saturating_add(1);
-        self.span = self.span.saturating_mul(2);
+        let span = match self.last {
+            None => self.first,
+            Some(last) => last.saturating_mul(2).max(MIN_SPAN),
+        };
+        let span = span.min(self.max);
+        let least = if self.last.is_none() { 0 } else { span / 2 };
+        let delay = least + u64::from_ne_bytes(random) % (span - least).saturating_add(1);
+        self.last = Some(span);
         Ok(Duration::from_micros(delay))
     }
 
     /// Forgets the failures.
     pub const fn reset(&mut self) {
-        self.span = FIRST;
+        self.last = None;
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,27 +1,21 @@
 //! The client's side: the request, and every rule about its answer
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)).
 
-use core::fmt;
-
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
-#[cfg(feature = "deflate")]
-use crate::deflate::Agreement;
-use crate::error::{ExtensionError, LimitError, SendError};
+use crate::error::{LimitError, SendError};
 use crate::handshake::accept_key::{AcceptKey, encode_nonce};
 use crate::handshake::connect::ConnectRequest;
-use crate::http1::error::HeadError;
-use crate::http1::head::{Fields, RawHead};
-use crate::http1::lists::List;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::rules::http1::open;
 use crate::http1::reader::{HeadReader, Kind};
 use crate::input::Input;
 use crate::instant::Instant;
-use crate::negotiated::Negotiated;
 use crate::role::Role;
 
 /// How much of the body of a refusal is kept, in bytes.
@@ -89,7 +83,7 @@ impl ClientHandshake {
     pub fn receive(
         &mut self,
         input: &mut Input<'_>,
-    ) -> Result<Option<(Connection, Response)>, HandshakeError> {
+    ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
         match &self.state {
             State::Reading => {}
             State::Done => return Ok(None),
@@ -116,70 +110,33 @@ impl ClientHandshake {
                 }
                 continue;
             }
-            return self.judge(Response::new(head), input);
+            return self.judge(ConnectResponse::new(head), input);
         }
     }
 
     fn judge(
         &mut self,
-        mut response: Response,
+        mut response: ConnectResponse,
         input: &Input<'_>,
-    ) -> Result<Option<(Connection, Response)>, HandshakeError> {
+    ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
         // RFC 6455 4.1, first rule about the answer: another status is HTTP's business.
         if response.status() != 101 {
             let body = input.as_bytes();
-            response.body = body.get(..MAX_BODY).unwrap_or(body).into();
+            response.set_body(body.get(..MAX_BODY).unwrap_or(body));
             return Err(self.fail(HandshakeError::Status(Box::new(response))));
         }
-        match self.negotiate(&response) {
+        match open(&self.request, &self.expected, &response) {
             Ok(negotiated) => {
                 self.state = State::Done;
-                #[cfg(feature = "deflate")]
-                {
-                    response.deflate = negotiated.deflate();
-                }
                 let connection =
                     Connection::new(Role::Client, &self.config, &negotiated, input.now());
+                response.set_negotiated(negotiated);
                 Ok(Some((connection, response)))
             }
-            Err(error) => Err(self.fail(error)),
-        }
-    }
-
-    /// RFC 6455 4.1, second to sixth rule about the answer: each breach MUST fail.
-    fn negotiate(&self, response: &Response) -> Result<Negotiated, HandshakeError> {
-        // RFC 9110 7.8: HTTP/1.0 has no Upgrade.
-        if response.head.line.minor == 0 {
-            return Err(HandshakeError::BadHead(HeadError::Version));
-        }
-        let fields = response.fields();
-        let upgrade = only(fields, "Upgrade")?.unwrap_or_default();
-        if !upgrade.eq_ignore_ascii_case(b"websocket") {
-            return Err(HandshakeError::BadUpgrade);
-        }
-        let mut connection = List::default();
-        let mut found = false;
-        for line in fields.get_all("Connection") {
-            found |= connection
-                .find_token(line, "Upgrade")
-                .map_err(|_| HandshakeError::BadConnection)?;
-        }
-        if !found {
-            return Err(HandshakeError::BadConnection);
-        }
-        if only(fields, "Sec-WebSocket-Accept")? != Some(self.expected.as_bytes()) {
-            return Err(HandshakeError::BadAccept);
-        }
-        let extensions = only(fields, "Sec-WebSocket-Extensions")?;
-        let negotiated = self.request.negotiate_extensions(extensions)?;
-        let Some(subprotocol) = only(fields, "Sec-WebSocket-Protocol")? else {
-            return Ok(negotiated);
-        };
-        match core::str::from_utf8(subprotocol) {
-            Ok(subprotocol) if self.request.offers(subprotocol) => {
-                Ok(negotiated.with_subprotocol(subprotocol))
+            Err(fault) => {
+                let error = HandshakeError::new(fault, response, &self.request, &self.expected);
+                Err(self.fail(error))
             }
-            _ => Err(HandshakeError::UnofferedSubprotocol),
         }
     }
 
@@ -225,146 +182,3 @@ impl ClientHandshake {
         error
     }
 }
-
-/// The value of a field that may be there once only.
-fn only<'h>(fields: Fields<'h>, name: &'static str) -> Result<Option<&'h [u8]>, HandshakeError> {
-    let mut values = fields.get_all(name);
-    let value = values.next();
-    if values.next().is_some() {
-        return Err(HandshakeError::DuplicateField(name));
-    }
-    Ok(value)
-}
-
-/// A server's answer.
-#[derive(Clone, Debug)]
-pub struct Response {
-    head: RawHead,
-    #[cfg(feature = "deflate")]
-    deflate: Option<Agreement>,
-    body: Vec<u8>,
-}
-
-impl Response {
-    const fn new(head: RawHead) -> Self {
-        Self {
-            head,
-            #[cfg(feature = "deflate")]
-            deflate: None,
-            body: Vec::new(),
-        }
-    }
-
-    /// Returns the status.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.head.line.status
-    }
-
-    /// Returns the words behind the status, which are for people only.
-    #[must_use]
-    pub fn reason(&self) -> &[u8] {
-        self.head.reason()
-    }
-
-    /// Returns the fields, in their order.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'_> {
-        self.head.fields()
-    }
-
-    /// Returns the subprotocol that was agreed on: one of those offered, if the answer opened a
-    /// connection.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        core::str::from_utf8(self.fields().get("Sec-WebSocket-Protocol")?).ok()
-    }
-
-    /// Returns what was agreed on about compression, if the answer opened a connection; `None`:
-    /// messages are not compressed.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn deflate(&self) -> Option<Agreement> {
-        self.deflate
-    }
-
-    /// Returns the beginning of a refusal's body: what came in the same input as the end of its
-    /// head, at most 1 KiB. They are still in the input too.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-}
-
-/// A client's handshake has failed: end the transport.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum HandshakeError {
-    /// The server has answered with another status than 101: a refusal, a redirect, a question
-    /// for credentials.
-    Status(Box<Response>),
-    /// Sec-WebSocket-Accept is missing, or not the answer to our key.
-    BadAccept,
-    /// Upgrade is missing, or not `websocket`.
-    BadUpgrade,
-    /// Connection is missing, or doesn't name `Upgrade`.
-    BadConnection,
-    /// A subprotocol that was not offered, or more than one.
-    UnofferedSubprotocol,
-    /// The extensions of the answer can't be agreed to.
-    Extensions(ExtensionError),
-    /// A field that may be there once only is there again.
-    DuplicateField(&'static str),
-    /// The answer is not HTTP/1.1.
-    BadHead(HeadError),
-    /// The answer passes a limit of the [`Config`].
-    Limit(LimitError),
-    /// The answer was not whole in time.
-    Timeout,
-    /// The transport has ended before the answer was whole.
-    ClosedWithoutResponse,
-}
-
-impl From<ExtensionError> for HandshakeError {
-    fn from(error: ExtensionError) -> Self {
-        Self::Extensions(error)
-    }
-}
-
-impl From<HeadError> for HandshakeError {
-    fn from(error: HeadError) -> Self {
-        if let HeadError::Limit(limit) = error { Self::Limit(limit) } else { Self::BadHead(error) }
-    }
-}
-
-impl fmt::Display for HandshakeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Status(response) => {
-                write!(f, "the server answered {}", response.status())?;
-                return match response.reason() {
-                    [] => Ok(()),
-                    reason => write!(f, " {}", reason.escape_ascii()),
-                };
-            }
-            Self::BadAccept => "the server's Sec-WebSocket-Accept doesn't answer our key",
-            Self::BadUpgrade => "the server's Upgrade is not websocket",
-            Self::BadConnection => "the server's Connection doesn't name Upgrade",
-            Self::UnofferedSubprotocol => "the server chose a subprotocol that was not offered",
-            Self::DuplicateField(name) => {
-                return write!(f, "the server's answer has more than one {name}");
-            }
-            Self::BadHead(error) => {
-                return write!(f, "the server's answer is not HTTP/1.1: {error}");
-            }
-            Self::Extensions(error) => return error.fmt(f),
-            Self::Limit(error) => return error.fmt(f),
-            Self::Timeout => "the server didn't answer the handshake in time",
-            Self::ClosedWithoutResponse => {
-                "the server closed the connection without answering the handshake"
-            }
-        })
-    }
-}
-
-impl core::error::Error for HandshakeError {}

@@ -10,6 +10,7 @@ use crate::deflate::Deflate;
 use crate::error::ExtensionError;
 use crate::handshake::accept::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
+use crate::http1::lists::is_empty_list;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
@@ -123,13 +124,19 @@ impl ConnectRequest {
         self.0.url.target()
     }
 
-    /// Tells whether the client has offered a subprotocol: names are compared as they are.
-    pub(crate) fn offers(&self, subprotocol: &str) -> bool {
-        self.0.subprotocols.iter().any(|offered| **offered == *subprotocol)
+    /// Returns the subprotocols that the client has offered.
+    pub(crate) fn offered_subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.0.subprotocols.iter().map(|name| &**name)
     }
 
-    /// RFC 6455 4.1, fifth rule about the answer: an extension that was not offered MUST fail the
-    /// connection.
+    /// Tells whether the client has offered a subprotocol: names are compared as they are.
+    pub(crate) fn offers(&self, subprotocol: &str) -> bool {
+        self.offered_subprotocols().any(|offered| offered == subprotocol)
+    }
+
+    /// RFC 6455 4.1, fifth rule about the response: an extension that was not offered MUST fail the
+    /// connection. An empty list is taken as none: RFC 6455 9.1 wants one member, but nothing is
+    /// chosen by it.
     #[cfg(feature = "deflate")]
     pub(crate) fn negotiate_extensions(
         &self,
@@ -137,8 +144,8 @@ impl ConnectRequest {
     ) -> Result<Negotiated, ExtensionError> {
         let agreed = match (self.0.deflate, answer) {
             (Some(deflate), answer) => deflate.agree(answer)?,
-            (None, None) => None,
-            (None, Some(_)) => return Err(ExtensionError::Unoffered),
+            (None, Some(value)) if !is_empty_list(value) => return Err(ExtensionError::Unoffered),
+            (None, _) => None,
         };
         let negotiated = Negotiated::new();
         Ok(match agreed {
@@ -154,7 +161,10 @@ impl ConnectRequest {
         &self,
         answer: Option<&[u8]>,
     ) -> Result<Negotiated, ExtensionError> {
-        if answer.is_some() { Err(ExtensionError::Unoffered) } else { Ok(Negotiated::new()) }
+        match answer {
+            Some(value) if !is_empty_list(value) => Err(ExtensionError::Unoffered),
+            _ => Ok(Negotiated::new()),
+        }
     }
 
     /// RFC 6455 4.1: the request, with its fresh key.

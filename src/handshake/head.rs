@@ -85,9 +85,9 @@ impl<'h> Target<'h> {
 
 /// A request that [`ServerHandshake`](crate::ServerHandshake) has read.
 #[derive(Clone, Debug)]
-pub struct Head(pub(crate) RawHead);
+pub struct OwnedRequestHead(pub(crate) RawHead);
 
-impl Head {
+impl OwnedRequestHead {
     /// Returns the method, which is case-sensitive.
     #[must_use]
     pub fn method(&self) -> &str {

@@ -5,7 +5,7 @@
 //! are the types around it.
 //!
 //! # Server
-//! [`ServerHandshake`](crate::ServerHandshake) makes a [`Head`](crate::Head) of any request, so
+//! [`ServerHandshake`](crate::ServerHandshake) makes a [`OwnedRequestHead`](crate::OwnedRequestHead) of any request, so
 //! that pages can be served too. [`RequestHead::upgrade`](crate::RequestHead::upgrade) checks every
 //! rule of the handshake, [`UpgradeRequest::accept`](crate::UpgradeRequest::accept) makes the
 //! answer.
@@ -72,10 +72,14 @@ pub(crate) mod accept_key;
 pub(crate) mod backoff;
 pub(crate) mod client;
 pub(crate) mod connect;
+pub(crate) mod connect_response;
+pub(crate) mod error;
+pub(crate) mod excerpt;
 pub(crate) mod head;
 pub(crate) mod origin;
 pub(crate) mod refusal;
 pub(crate) mod response;
+pub(crate) mod rules;
 pub(crate) mod server;
 pub(crate) mod upgrade;
 
@@ -83,6 +87,7 @@ pub use crate::error::ExtensionError;
 pub use crate::handshake::accept::Accepted;
 pub use crate::handshake::accept_key::accept_key;
 pub use crate::handshake::backoff::Backoff;
+pub use crate::handshake::error::{BadAccept, UnofferedSubprotocol};
 pub use crate::handshake::head::HttpVersion;
 pub use crate::handshake::origin::OriginList;
 pub use crate::handshake::response::{HttpResponse, StatusError};

@@ -1,23 +1,25 @@
-//! Which web pages may connect
+//! Web pages that may connect
 //! ([RFC 6455 section 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
+
+use core::fmt;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::http1::writer::FieldError;
-use crate::kernel::class::{TOKEN, split_run};
 
-/// Which origins a server takes: the web pages whose scripts may connect, with the visitor's
+/// The origins that a server accepts: the web pages whose scripts may connect, with the visitor's
 /// cookies, from the visitor's browser.
 ///
-/// The default is [`SameHost`](Self::SameHost), where ASP.NET Core's is any.
+/// The default is [`SameHost`](Self::SameHost); ASP.NET Core's is any.
 ///
-/// Browsers don't ask first, as they do for other requests (CORS): without a policy every page in
-/// the world can connect in the name of its visitor. The Origin can be forged by any other program,
-/// so it says nothing about who a client is.
+/// Browsers send no question ahead, as they do for other requests (CORS): without a policy every
+/// page in the world can connect in the name of its visitor. Other programs can send any Origin, so
+/// it says nothing about a client's identity.
 ///
-/// Scheme and host are compared without regard to case, ports with the scheme's default.
+/// Scheme and host of web pages are compared without regard to case, ports with the scheme's
+/// default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy {
@@ -32,33 +34,44 @@ pub enum OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Makes a list of origins: `https://example.com`, `http://localhost:8080`, `null` (pages
-    /// without an origin of their own, such as local files).
+    /// Makes a list of origins.
+    ///
+    /// | entry | origins that pass |
+    /// |---|---|
+    /// | `https://example.com`, `http://localhost:8080` | this one |
+    /// | `https://*.example.com` | all hosts below it, at any depth: `https://a.example.com`, `https://b.a.example.com`; not `https://example.com` itself, which needs its own entry |
+    /// | `file://`, `app://.`, `capacitor://localhost`, `vscode-webview://id` | this text, exactly as it is sent: origins of other schemes are opaque |
+    /// | `null` | pages without an origin of their own, such as sandboxed frames |
+    ///
+    /// ```
+    /// use sansocket::OriginPolicy;
+    ///
+    /// let policy = OriginPolicy::list(["https://example.com", "https://*.example.com", "file://"])?;
+    /// assert!(OriginPolicy::list(["https://example.com/path"]).is_err());
+    /// # drop(policy);
+    /// # Ok::<(), sansocket::handshake::FieldError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`FieldError::InvalidOrigin`] if one is not an origin, such as a URL with a path.
+    /// [`FieldError::InvalidOrigin`] if an entry is no origin, such as a URL with a path, or could
+    /// never match one, such as `https://a*.example.com`.
     pub fn list<I>(origins: I) -> Result<Self, FieldError>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let mut list = Vec::new();
-        for origin in origins {
-            let origin = origin.as_ref();
-            if !is_origin(origin.as_bytes()) {
-                return Err(FieldError::InvalidOrigin);
-            }
-            list.push(origin.into());
-        }
-        Ok(Self::List(OriginList(list)))
+        let entries: Option<Vec<Entry>> =
+            origins.into_iter().map(|origin| Entry::parse(origin.as_ref())).collect();
+        Ok(Self::List(OriginList(entries.ok_or(FieldError::InvalidOrigin)?)))
     }
 
-    /// Whether a page may connect to a host.
+    /// Tells whether a page may connect to a host.
     pub(crate) fn allows(&self, origin: &[u8], host: Authority<'_>) -> bool {
         match self {
             Self::Any => true,
-            Self::SameHost => is_same_host(origin, host),
+            Self::SameHost => Web::parse(origin).is_some_and(|page| page.is_on(host)),
             Self::List(list) => {
-                list.0.iter().any(|listed| is_same_origin(origin, listed.as_bytes()))
+                let page = Web::parse(origin);
+                list.0.iter().any(|entry| entry.matches(origin, page))
             }
         }
     }
@@ -66,58 +79,153 @@ impl OriginPolicy {
 
 /// The origins of [`OriginPolicy::list`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginList(Vec<Box<str>>);
+pub struct OriginList(Vec<Entry>);
 
-/// `scheme "://" host [ ":" port ]` (RFC 6454 6.2).
-#[derive(Clone, Copy, Debug)]
-struct Origin<'a> {
-    scheme: &'a [u8],
-    authority: Authority<'a>,
+/// The entries, with commas between.
+impl fmt::Display for OriginList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, entry) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{entry}")?;
+        }
+        Ok(())
+    }
 }
 
-impl<'a> Origin<'a> {
-    fn parse(text: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = split_run(text, TOKEN);
-        let authority = Authority::parse(rest.strip_prefix(b"://")?).ok()?;
-        (!scheme.is_empty()).then_some(Self { scheme, authority })
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    /// Compared as it is.
+    Exact(Box<str>),
+    /// A page of this host, or of all hosts below it.
+    Web { secure: bool, subdomains: bool, host: Box<str>, port: u16 },
+}
+
+impl Entry {
+    /// `None` if no origin could match it.
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = match text.split_once("://") {
+            Some(parts) => parts,
+            None if text == "null" => return Some(Self::Exact(text.into())),
+            None => return None,
+        };
+        let Some(secure) = web_scheme(scheme.as_bytes()) else {
+            let fits = is_origin(text.as_bytes()) && !text.contains('*');
+            return fits.then(|| Self::Exact(text.into()));
+        };
+        let (subdomains, authority) = match authority.strip_prefix("*.") {
+            Some(authority) => (true, authority),
+            None => (false, authority),
+        };
+        let authority = Authority::parse(authority.as_bytes()).ok()?;
+        let host = core::str::from_utf8(authority.host).ok()?;
+        // Browsers send neither of them in a host; nothing lies below an address.
+        if host.contains(['*', '%']) || (subdomains && !is_name(host)) {
+            return None;
+        }
+        let port = authority.port.unwrap_or_else(|| default_port(secure));
+        Some(Self::Web { secure, subdomains, host: host.to_ascii_lowercase().into(), port })
     }
 
-    /// The port, named or not; `None` if the scheme has no default.
-    fn port(&self) -> Option<u16> {
-        self.authority.port.or_else(|| self.default_port())
-    }
-
-    fn default_port(&self) -> Option<u16> {
-        if self.scheme.eq_ignore_ascii_case(b"https") {
-            Some(443)
-        } else if self.scheme.eq_ignore_ascii_case(b"http") {
-            Some(80)
-        } else {
-            None
+    /// `page` is the origin if that is a web page's.
+    fn matches(&self, origin: &[u8], page: Option<Web<'_>>) -> bool {
+        match self {
+            Self::Exact(listed) => origin == listed.as_bytes(),
+            Self::Web { secure, subdomains, host, port } => page.is_some_and(|page| {
+                let same_host = if *subdomains {
+                    is_below(page.host, host.as_bytes())
+                } else {
+                    page.host.eq_ignore_ascii_case(host.as_bytes())
+                };
+                same_host && page.secure == *secure && page.port == *port
+            }),
         }
     }
 }
 
-/// What a browser can send as the Origin of a page.
-pub(crate) fn is_origin(text: &[u8]) -> bool {
-    text == b"null" || Origin::parse(text).is_some()
-}
-
-fn is_same_origin(a: &[u8], b: &[u8]) -> bool {
-    // "null" stands for origins that are all different: it is equal to a listed "null" only.
-    if a == b"null" || b == b"null" {
-        return a == b;
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(text) => f.write_str(text),
+            Self::Web { secure, subdomains, host, port } => {
+                let scheme = if *secure { "https" } else { "http" };
+                let wildcard = if *subdomains { "*." } else { "" };
+                write!(f, "{scheme}://{wildcard}{host}")?;
+                if *port == default_port(*secure) { Ok(()) } else { write!(f, ":{port}") }
+            }
+        }
     }
-    let (Some(a), Some(b)) = (Origin::parse(a), Origin::parse(b)) else { return false };
-    a.scheme.eq_ignore_ascii_case(b.scheme)
-        && a.authority.host.eq_ignore_ascii_case(b.authority.host)
-        && a.port() == b.port()
 }
 
-fn is_same_host(origin: &[u8], host: Authority<'_>) -> bool {
-    let Some(origin) = Origin::parse(origin) else { return false };
-    // Other schemes than http and https have no default, and no pages that a host has served.
-    let Some(default_port) = origin.default_port() else { return false };
-    origin.authority.host.eq_ignore_ascii_case(host.host)
-        && origin.port() == Some(host.port.unwrap_or(default_port))
+/// Tells whether a host is a name, not an address.
+fn is_name(host: &str) -> bool {
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    !host.starts_with(['[', '.']) && !host.rsplit('.').next().is_some_and(is_number)
+}
+
+/// Tells whether a host is made of one or more labels, a dot, and `domain`.
+fn is_below(host: &[u8], domain: &[u8]) -> bool {
+    let Some(len) = host.len().checked_sub(domain.len()) else { return false };
+    let Some((labels, end)) = host.split_at_checked(len) else { return false };
+    let Some(labels) = labels.strip_suffix(b".") else { return false };
+    end.eq_ignore_ascii_case(domain) && labels.split(|&byte| byte == b'.').all(|l| !l.is_empty())
+}
+
+/// The origin of an http or https page.
+#[derive(Clone, Copy, Debug)]
+struct Web<'a> {
+    secure: bool,
+    host: &'a [u8],
+    port: u16,
+}
+
+impl<'a> Web<'a> {
+    fn parse(origin: &'a [u8]) -> Option<Self> {
+        let (scheme, authority) = split_scheme(origin)?;
+        let secure = web_scheme(scheme)?;
+        let Authority { host, port } = Authority::parse(authority).ok()?;
+        Some(Self { secure, host, port: port.unwrap_or_else(|| default_port(secure)) })
+    }
+
+    /// Tells whether the page was served by this host.
+    fn is_on(&self, host: Authority<'_>) -> bool {
+        self.host.eq_ignore_ascii_case(host.host)
+            && self.port == host.port.unwrap_or_else(|| default_port(self.secure))
+    }
+}
+
+/// Tells whether a client may send it as its Origin: `null`, or `scheme://host[:port]`
+/// ([RFC 6454 section 6.2](https://www.rfc-editor.org/rfc/rfc6454#section-6.2)). Only web pages
+/// must have a host.
+pub(crate) fn is_origin(text: &[u8]) -> bool {
+    if text == b"null" {
+        return true;
+    }
+    let Some((scheme, authority)) = split_scheme(text) else { return false };
+    let needs_host = web_scheme(scheme).is_some();
+    (authority.is_empty() && !needs_host) || Authority::parse(authority).is_ok()
+}
+
+/// What stands before `://`, a scheme (RFC 3986 3.1), and what stands behind.
+fn split_scheme(origin: &[u8]) -> Option<(&[u8], &[u8])> {
+    let len = origin.iter().position(|&byte| byte == b':')?;
+    let (scheme, rest) = origin.split_at_checked(len)?;
+    let authority = rest.strip_prefix(b"://")?;
+    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    is_scheme.then_some((scheme, authority))
+}
+
+/// True for https, false for http, `None` for other schemes, which have no default port.
+fn web_scheme(scheme: &[u8]) -> Option<bool> {
+    if scheme.eq_ignore_ascii_case(b"https") {
+        Some(true)
+    } else if scheme.eq_ignore_ascii_case(b"http") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+const fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
 }

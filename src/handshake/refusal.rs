@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::TimeoutError;
+use crate::handshake::excerpt::Text;
 use crate::handshake::response::{HttpResponse, StatusError, reason};
 use crate::http1::error::HeadError;
 use crate::http1::writer::FieldError;
@@ -32,7 +33,14 @@ use crate::http1::writer::FieldError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Refusal(Box<HttpResponse>);
+pub struct Refusal(Box<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    response: HttpResponse,
+    /// What the server's log may say, and the peer needn't know.
+    detail: Option<Box<str>>,
+}
 
 impl Refusal {
     /// Makes a refusal with your own status: 401, 404, a redirect. Its body is the name of the
@@ -50,7 +58,8 @@ impl Refusal {
     /// # Errors
     /// [`FieldError`] if the field can't be sent.
     pub fn with_field(self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
-        Ok(Self::from(self.0.with_field(name, value)?))
+        let Inner { response, detail } = *self.0;
+        Ok(Self::from(response.with_field(name, value)?).with_detail(detail))
     }
 
     /// Sets the body, as [`HttpResponse::with_body`] does.
@@ -58,37 +67,44 @@ impl Refusal {
     /// # Errors
     /// [`FieldError::InvalidValue`] if the type has a control character.
     pub fn with_body(self, content_type: &str, body: impl Into<Bytes>) -> Result<Self, FieldError> {
-        Ok(Self::from(self.0.with_body(content_type, body)?))
+        let Inner { response, detail } = *self.0;
+        Ok(Self::from(response.with_body(content_type, body)?).with_detail(detail))
     }
 
     /// Returns the status.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        self.0.status()
+        self.0.response.status()
     }
 
     /// Returns the fields, but for Connection and Content-Length, which belong to HTTP/1.1.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.fields()
+        self.0.response.fields()
     }
 
     /// Returns the body: what is wrong, in one line, unless you have set your own.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.0.body()
+        self.0.response.body()
     }
 
     /// Appends the answer as HTTP/1.1, with `Connection: close`: end the transport behind it.
     pub fn write(&self, out: &mut BytesMut) {
-        self.0.write(out);
+        self.0.response.write(out);
     }
 
     pub(crate) fn bad_request(message: &'static str) -> Self {
         Self::from(HttpResponse::own(400, message))
     }
 
-    pub(crate) fn forbidden(message: &'static str) -> Self {
-        Self::from(HttpResponse::own(403, message))
+    /// `detail` is shown by `Display` only.
+    pub(crate) fn forbidden(message: impl Into<Bytes>, detail: Option<Box<str>>) -> Self {
+        Self::from(HttpResponse::own(403, message)).with_detail(detail)
+    }
+
+    fn with_detail(mut self, detail: Option<Box<str>>) -> Self {
+        self.0.detail = detail;
+        self
     }
 
     pub(crate) fn method() -> Self {
@@ -109,7 +125,7 @@ impl Refusal {
 
 impl From<HttpResponse> for Refusal {
     fn from(response: HttpResponse) -> Self {
-        Self(Box::new(response))
+        Self(Box::new(Inner { response, detail: None }))
     }
 }
 
@@ -143,7 +159,7 @@ impl From<TimeoutError> for Refusal {
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Refusal").field(&self.0).finish()
+        f.debug_tuple("Refusal").field(&self.0.response).finish()
     }
 }
 
@@ -153,8 +169,9 @@ impl fmt::Display for Refusal {
         write!(f, "the handshake was refused: {} {reason}", self.status())?;
         match self.body() {
             body if body.is_empty() || body == reason.as_bytes() => Ok(()),
-            body => write!(f, ": {}", body.escape_ascii()),
-        }
+            body => write!(f, ": {}", Text(body)),
+        }?;
+        self.0.detail.as_deref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }
 

@@ -44,11 +44,11 @@ impl HttpResponse {
         }
     }
 
-    /// One of the crate's own, with a status that it knows to be right.
-    pub(crate) fn own(status: u16, message: &'static str) -> Self {
+    /// A response of the crate's own: a valid status, and a line of text as the body.
+    pub(crate) fn own(status: u16, message: impl Into<Bytes>) -> Self {
         let mut fields = FieldList::new();
         fields.push_own("Content-Type", "text/plain; charset=utf-8");
-        Self { status, fields, body: Bytes::from_static(message.as_bytes()) }
+        Self { status, fields, body: message.into() }
     }
 
     pub(crate) fn with_own_field(mut self, name: &'static str, value: &'static str) -> Self {

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::TimeoutError;
-use crate::handshake::head::Head;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::http1::reader::{HeadReader, Kind};
 use crate::input::Input;
@@ -44,7 +44,7 @@ impl ServerHandshake {
     /// # Errors
     /// [`Refusal`] with the answer: write it, and end the transport. Each later call returns the
     /// same one.
-    pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<Head>, Refusal> {
+    pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<OwnedRequestHead>, Refusal> {
         match &self.state {
             State::Reading => {}
             State::Done => return Ok(None),
@@ -55,7 +55,7 @@ impl ServerHandshake {
         match whole {
             Ok(true) => {
                 self.state = State::Done;
-                Ok(Some(Head(self.reader.take())))
+                Ok(Some(OwnedRequestHead(self.reader.take())))
             }
             // A client that always sends one more byte in time must not stay for ever.
             Ok(false) => self.handle_timeout(input.now()).map(|()| None),

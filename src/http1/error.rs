@@ -16,7 +16,7 @@ pub enum HeadError {
     Version,
     /// Another major version of HTTP.
     MajorVersion,
-    /// The status is not three digits from 100 to 599 with a space behind.
+    /// The status is not three digits from 100 to 599, followed by a space or the line's end.
     Status,
     /// A field's name is not a token that ends with a colon.
     FieldName,
@@ -49,7 +49,7 @@ impl HeadError {
             Self::Target => "the request target is missing or has a character it can't have",
             Self::Version => "the version is not HTTP/1.1",
             Self::MajorVersion => "the major version of HTTP is not 1",
-            Self::Status => "the status is not three digits followed by a space",
+            Self::Status => "the status is not three digits from 100 to 599",
             Self::FieldName => "a field name is not a token followed by a colon",
             Self::ControlCharacter => "a field value or reason has a control character",
             Self::LineEnd => "a line doesn't end with CR LF",

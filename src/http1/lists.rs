@@ -133,6 +133,11 @@ pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b',').map(trim).filter(|member| !member.is_empty())
 }
 
+/// Tells whether a line has no member.
+pub(crate) fn is_empty_list(line: &[u8]) -> bool {
+    line.iter().all(|byte| b", \t".contains(byte))
+}
+
 /// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with the blanks behind it.
 fn read_extension<'l>(
     text: &'l [u8],

@@ -245,11 +245,16 @@ impl HeadReader {
 
     fn status(&mut self, n: u8, byte: u8, input: &mut Window<'_>) -> Result<State, HeadError> {
         if n == 3 {
-            self.start = input.place() + 1;
-            return if byte == b' ' {
-                Ok(input.pass(State::Reason))
-            } else {
-                Err(HeadError::Status)
+            return match byte {
+                b' ' => {
+                    self.start = input.place() + 1;
+                    Ok(input.pass(State::Reason))
+                }
+                // RFC 9112 4: the space is there even without a reason. Servers that leave it out
+                // are understood: nothing else can be meant.
+                b'\r' => Ok(input.pass(State::LineLf)),
+                b'\n' => Err(HeadError::LineEnd),
+                _ => Err(HeadError::Status),
             };
         }
         // RFC 9110 15: the first digit is 1 to 5.

@@ -94,7 +94,8 @@ pub enum FieldError {
     InvalidSubprotocol,
     /// The subprotocol is named twice.
     DuplicateSubprotocol,
-    /// Not an origin: `scheme://host[:port]`, without a path, or `null`.
+    /// Not an origin: `scheme://host[:port]`, without a path, or `null`; in a list also
+    /// `https://*.host[:port]`.
     InvalidOrigin,
 }
 
@@ -113,7 +114,8 @@ impl fmt::Display for FieldError {
             }
             Self::DuplicateSubprotocol => "the subprotocol is named twice: name each one once",
             Self::InvalidOrigin => {
-                "the origin is not \"null\" or scheme://host[:port]: leave out path and slash"
+                "the origin is not \"null\" or scheme://host[:port]: leave out path and slash; in a \
+                 list, *. may stand for the hosts below a name"
             }
         })
     }

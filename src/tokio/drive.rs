@@ -40,8 +40,8 @@ impl<S> Link<S> {
 
     /// The transport has failed.
     fn fail(&mut self, flow: &mut Flow, error: io::Error) {
-        // A reset at the end of a connection is an end like any other.
-        if !flow.is_over() {
+        // A reset at the end of a connection is an end like any other; [`result`](Self::result) knows.
+        if flow.error().is_none() {
             self.error.get_or_insert(error);
         }
         flow.failed();
@@ -49,7 +49,7 @@ impl<S> Link<S> {
 
     /// A write has failed: the error is due when nothing is left to read.
     fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
-        if !flow.is_over() {
+        if flow.error().is_none() {
             self.error.get_or_insert(error);
         }
         flow.write_failed();
@@ -133,6 +133,11 @@ pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
                 Poll::Pending if or_read => poll_read(link, flow, intake, cx),
+                // Senders that always have more must not keep this end from reading.
+                Poll::Ready(()) if or_read && !flow.output().is_empty() => {
+                    let _ = poll_read(link, flow, intake, cx);
+                    Poll::Ready(())
+                }
                 turn => turn,
             },
             Step::EndWriting => poll_shutdown(link, flow, cx),
@@ -183,29 +188,43 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Writes and flushes until the output has left up to `end`, a position of [`Flow::end`]. What comes
-/// in meanwhile is not read.
+/// Up to which position of [`Flow::end`] output must have got.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goal {
+    /// Written, so that there is more room.
+    Written(u64),
+    /// Taken by the transport: flushed too.
+    Sent(u64),
+}
+
+impl Goal {
+    /// The next byte of output.
+    pub(super) const fn room(flow: &Flow) -> Self {
+        Self::Written(flow.written().saturating_add(1))
+    }
+}
+
+/// Writes, and flushes, until the output has got as far as `goal`. What comes in meanwhile is not read.
 ///
 /// An error of the transport is returned here, and another one by the next read.
 pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
     timer: &mut Timer,
-    end: u64,
+    goal: Goal,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), WebSocketError>> {
+    let (Goal::Written(end) | Goal::Sent(end)) = goal;
     for _ in 0..MAX_TURNS {
-        if flow.flushed() >= end {
+        let written = flow.written() >= end;
+        if written && (matches!(goal, Goal::Written(_)) || flow.flushed() >= end) {
             return Poll::Ready(Ok(()));
         }
         if flow.is_unwritable() {
             return Poll::Ready(Err(lost(flow)));
         }
-        let turn = if flow.output().is_empty() {
-            poll_flush(link, flow, cx)
-        } else {
-            poll_write(link, flow, cx)
-        };
+        // What others have appended behind it is not waited for.
+        let turn = if written { poll_flush(link, flow, cx) } else { poll_write(link, flow, cx) };
         match turn {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
@@ -294,7 +313,7 @@ impl Sending {
     ) -> Poll<Result<(), WebSocketError>> {
         loop {
             if let Some(end) = self.end {
-                return poll_sent(link, flow, timer, end, cx);
+                return poll_sent(link, flow, timer, Goal::Sent(end), cx);
             }
             if flow.is_open() && flow.is_unwritable() {
                 return Poll::Ready(Err(lost(flow)));
@@ -302,8 +321,8 @@ impl Sending {
             match feed.feed(flow) {
                 Ok(()) => self.end = Some(flow.end()),
                 Err(SendError::Full) => {
-                    let progress = flow.flushed().saturating_add(1);
-                    ready!(poll_sent(link, flow, timer, progress, cx))?;
+                    let goal = Goal::room(flow);
+                    ready!(poll_sent(link, flow, timer, goal, cx))?;
                 }
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
@@ -363,7 +382,7 @@ fn poll_write<S: AsyncWrite + Unpin>(
     match ready!(Pin::new(&mut link.stream).poll_write(cx, flow.output())) {
         Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         Ok(n) => {
-            flow.write_buffered(n, now());
+            flow.write_done(n, now());
             Poll::Ready(Ok(()))
         }
         Err(error) => Poll::Ready(Err(error)),

@@ -16,13 +16,14 @@ use crate::config::Config;
 use crate::driver::{Driver, Step};
 use crate::error::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
-use crate::handshake::client::{HandshakeError, Response};
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::head::Head;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
-use crate::tokio::drive::{Link, Timer, now, poll_sent, poll_step};
+use crate::tokio::drive::{Goal, now, poll_sent, poll_step};
 use crate::tokio::socket::WebSocket;
 
 /// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
@@ -49,7 +50,7 @@ use crate::tokio::socket::WebSocket;
 /// ```
 pub struct PendingRequest<S> {
     socket: WebSocket<S>,
-    head: Head,
+    head: OwnedRequestHead,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
@@ -60,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// [`AcceptError::Io`] if the transport failed or ended.
     pub async fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, now());
-        let mut socket = WebSocket::new(Link::new(stream), driver, Timer::default());
+        let mut socket = WebSocket::new(stream, driver);
         if socket.step().await == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -131,7 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         let mut socket = self.socket;
         let WebSocket { link, driver, timer, .. } = &mut socket;
         let end = driver.flow.end();
-        let sent = poll_fn(|cx| poll_sent(link, &mut driver.flow, timer, end, cx)).await;
+        let sent =
+            poll_fn(|cx| poll_sent(link, &mut driver.flow, timer, Goal::Sent(end), cx)).await;
         match sent {
             Ok(()) => Ok(socket),
             Err(error) => Err(AcceptError::Io(error.into())),
@@ -143,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         while self.socket.step().await != Step::Done {}
         if self.socket.driver.flow.written() < answer {
             let error = self.socket.link.take_error();
-            return Err(error.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()));
+            return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
     }
@@ -151,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
 
 impl<S> PendingRequest<S> {
     /// Returns the request's head.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
 
@@ -162,7 +164,7 @@ impl<S> PendingRequest<S> {
 
     /// Gives the transport back, with the head and with what was read behind it: for another HTTP
     /// server in the same program.
-    pub fn into_parts(self) -> (S, Head, Bytes) {
+    pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
         (unfinished.stream, self.head, unfinished.unread.freeze())
     }
@@ -198,9 +200,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         stream: S,
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         let driver = Driver::client(request, config, now())?;
-        let mut socket = Self::new(Link::new(stream), driver, Timer::default());
+        let mut socket = Self::new(stream, driver);
         if socket.step().await == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {
@@ -233,7 +235,7 @@ impl WebSocket<TcpStream> {
     pub async fn connect(
         request: &ConnectRequest,
         config: &Config,
-    ) -> Result<(Self, Response), ConnectError> {
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }

@@ -16,7 +16,9 @@ use crate::connection::closing::CloseStatus;
 use crate::connection::options::SendOptions;
 use crate::driver::{Driver, Flow, Step};
 use crate::message::Message;
-use crate::tokio::drive::{Link, MAX_TURNS, Timer, now, poll_close_deadline, poll_sent, poll_step};
+use crate::tokio::drive::{
+    Goal, Link, MAX_TURNS, Timer, now, poll_close_deadline, poll_sent, poll_step, write_some,
+};
 use crate::tokio::socket::WebSocket;
 use crate::tokio::wakers::Wakers;
 
@@ -174,6 +176,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             let Driver { flow, intake } = &mut self.socket.driver;
             // An error shows when the transport has ended: the Close frame goes first.
             if let Ok(Some(event)) = intake.receive_owned(flow) {
+                if flow.is_over() {
+                    // The answer to a Close frame must not wait for a call that may not come.
+                    self.write_some();
+                    // A sink that waits for room never gets it, and has another deadline now.
+                    self.wakers.wake_others(end as u64);
+                }
                 return Poll::Ready(Some(event.into()));
             }
         }
@@ -181,19 +189,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         Poll::Pending
     }
 
-    /// Waits until the output has left up to `target`, a position.
-    fn poll_sent(&mut self, target: u64, cx: &Context<'_>) -> Poll<Result<(), WebSocketError>> {
+    /// Waits until the output has got as far as `goal`.
+    fn poll_sent(&mut self, goal: Goal, cx: &Context<'_>) -> Poll<Result<(), WebSocketError>> {
         self.poll(End::Sink, cx, |link, driver, timer, cx| {
-            poll_sent(link, &mut driver.flow, timer, target, cx)
+            poll_sent(link, &mut driver.flow, timer, goal, cx)
         })
     }
 
-    /// Takes a message for the stream, or discards it.
+    /// Writes as much as goes without waiting.
+    fn write_some(&mut self) {
+        let WebSocket { link, driver, .. } = &mut self.socket;
+        write_some(link, &mut driver.flow, &mut self.wakers.context());
+    }
+
+    /// Takes a message for the stream, unless it is discarded.
     fn keep(&mut self, message: Message) {
-        if self.closing == Closing::Keeping {
+        if !self.discards(&message) {
             self.kept.push(message);
             self.wakers.wake_others(End::Sink as u64);
         }
+    }
+
+    /// Whether the message comes too late: behind a gap the stream gets nothing but the Close frame.
+    fn discards(&self, message: &Message) -> bool {
+        self.closing == Closing::Discarding && !matches!(message, Message::Close(_))
     }
 
     /// Waits until the stream takes kept messages, at most to the close deadline.
@@ -224,13 +243,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
         if self.finished {
             return Poll::Ready(None);
         }
-        if !self.ended
-            && let Some(message) = ready!(self.poll_message(End::Stream, cx))
-        {
-            return Poll::Ready(Some(Ok(message)));
+        for _ in 0..MAX_TURNS {
+            if !self.ended
+                && let Some(message) = ready!(self.poll_message(End::Stream, cx))
+            {
+                if !self.discards(&message) {
+                    return Poll::Ready(Some(Ok(message)));
+                }
+                continue;
+            }
+            self.finished = true;
+            return Poll::Ready(self.result().err().map(Err));
         }
-        self.finished = true;
-        Poll::Ready(self.result().err().map(Err))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -245,14 +271,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         while self.socket.driver.flow.is_open() && self.socket.driver.flow.is_above_mark() {
-            let progress = self.socket.driver.flow.flushed().saturating_add(1);
-            ready!(self.poll_sent(progress, cx))?;
+            let goal = Goal::room(&self.socket.driver.flow);
+            ready!(self.poll_sent(goal, cx))?;
         }
         Poll::Ready(Ok(()))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
         let options = self.options;
+        // A flush that was given up on waits for this message too.
+        self.flushing = None;
         let flow = &mut self.socket.driver.flow;
         Ok(match &message {
             Message::Text(text) => flow.send(text.as_str().into(), options),
@@ -267,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let end = self.flushing.unwrap_or_else(|| self.socket.driver.flow.end());
         self.flushing = Some(end);
-        let flushed = ready!(self.poll_sent(end, cx));
+        let flushed = ready!(self.poll_sent(Goal::Sent(end), cx));
         self.flushing = None;
         Poll::Ready(flushed)
     }
@@ -276,7 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
         if self.closing == Closing::No {
             self.socket.close_output(CloseCode::NORMAL, "")?;
             // A peer that always has something to say must not keep the sink from being closed.
-            self.socket.driver.flow.discard_data(now());
+            self.socket.driver.flow.discard_data();
             self.closing = Closing::Keeping;
         }
         for _ in 0..MAX_TURNS {

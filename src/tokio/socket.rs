@@ -16,7 +16,8 @@ use crate::driver::{Driver, Flow, Step};
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::tokio::drive::{
-    Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step, write_some,
+    Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
+    write_some,
 };
 
 /// A WebSocket over an asynchronous transport.
@@ -49,12 +50,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// middle of a message too.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
         let (stream, driver, left_over) = unfinished.into_driver(now());
-        Self { link: Link::new(stream), driver, timer: Timer::default(), left_over }
+        Self { left_over, ..Self::new(stream, driver) }
     }
 
-    /// A WebSocket whose driver has opened it.
-    pub(super) const fn new(link: Link<S>, driver: Driver, timer: Timer) -> Self {
-        Self { link, driver, timer, left_over: LeftOver::new() }
+    /// A WebSocket whose driver opens it, or has opened it.
+    pub(super) fn new(stream: S, mut driver: Driver) -> Self {
+        driver.flow.track_flushes();
+        let (link, timer, left_over) = (Link::new(stream), Timer::default(), LeftOver::new());
+        Self { link, driver, timer, left_over }
     }
 
     /// Waits for the next event, and gives with it what to answer with while the event is held.
@@ -162,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { link, driver: Driver { flow, .. }, timer, .. } = self;
         let end = flow.end();
-        poll_fn(|cx| poll_sent(link, flow, timer, end, cx)).await
+        poll_fn(|cx| poll_sent(link, flow, timer, Goal::Sent(end), cx)).await
     }
 
     /// Sends a Close frame: nothing can be sent after it, and reading goes on until the peer's
@@ -191,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         reason: &str,
     ) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
-        self.driver.flow.discard_data(now());
+        self.driver.flow.discard_data();
         while self.read().await?.is_some() {}
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }
@@ -287,7 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { link, flow, timer } = self;
         let end = flow.end();
-        poll_fn(|cx| poll_sent(link, flow, timer, end, cx)).await
+        poll_fn(|cx| poll_sent(link, flow, timer, Goal::Sent(end), cx)).await
     }
 
     /// Sends a Close frame, as [`WebSocket::close_output`].

@@ -23,7 +23,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::stats::Stats;
 use crate::tokio::drive::{
-    Feed, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
+    Feed, Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
     write_some,
 };
 use crate::tokio::socket::WebSocket;
@@ -99,22 +99,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
                 None => Poll::Ready(Step::Done),
             })
             .await;
-        let mut state = shared.state();
-        let State { link, flow } = &mut *state;
         if step == Step::Done {
-            match link {
-                Some(link) => link.result(flow)?,
-                None => flow.error().map_or(Ok(()), Err)?,
-            }
+            shared.state().result()?;
             return Ok(None);
         }
-        let event = intake.receive(flow);
-        let over = flow.is_over();
-        if over && event.is_ok() {
-            // The answer to a Close frame must not wait for a call that may not come.
-            state.write_some(&shared.wakers);
-        }
-        drop(state);
+        let (event, over) = shared.receive(intake);
         if over {
             // Senders that wait for room never get it.
             shared.wakers.wake_all();
@@ -198,6 +187,14 @@ where
 }
 
 impl<S> State<S> {
+    /// How the connection has ended.
+    fn result(&mut self) -> Result<(), WebSocketError> {
+        match &mut self.link {
+            Some(link) => link.result(&self.flow),
+            None => Ok(self.flow.error().map_or(Ok(()), Err)?),
+        }
+    }
+
     /// What a task that waits may wait for.
     fn news(&self) -> (usize, u64, bool, bool) {
         let flow = &self.flow;
@@ -247,6 +244,22 @@ impl<S> Shared<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// Receives the event that the last step has told of, and returns with it whether the connection
+    /// is over now.
+    fn receive<'intake>(
+        &self,
+        intake: &'intake mut Intake,
+    ) -> (Result<Option<Event<'intake>>, ProtocolError>, bool) {
+        let mut state = self.state();
+        let event = intake.receive(&mut state.flow);
+        let over = state.flow.is_over();
+        if over && event.is_ok() {
+            // The answer to a Close frame must not wait for a call that may not come.
+            state.write_some(&self.wakers);
+        }
+        (event, over)
+    }
+
     async fn send(&self, timer: &mut Timer, mut feed: impl Feed) -> Result<(), WebSocketError> {
         let mut sending = Sending::default();
         self.drive(|state, cx| match &mut state.link {
@@ -259,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     async fn flush(&self, timer: &mut Timer) -> Result<(), WebSocketError> {
         let end = self.state().flow.end();
         self.drive(|state, cx| match &mut state.link {
-            Some(link) => poll_sent(link, &mut state.flow, timer, end, cx),
+            Some(link) => poll_sent(link, &mut state.flow, timer, Goal::Sent(end), cx),
             None => Poll::Ready(Err(SendError::Closed.into())),
         })
         .await

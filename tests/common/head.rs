@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, HandshakeError, Head, Input, Refusal,
-    ServerHandshake,
+    AcceptOptions, ClientHandshake, Config, ConnectRequest, HandshakeError, Input,
+    OwnedRequestHead, Refusal, ServerHandshake,
 };
 
 use super::{at_ms, reseed, weak_entropy_for_tests_only};
@@ -144,7 +144,10 @@ pub fn cut<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
 }
 
 /// Reads a head out of pieces, and tells how many bytes were left over.
-pub fn read_head(pieces: &[&[u8]], config: &Config) -> (Result<Option<Head>, Refusal>, usize) {
+pub fn read_head(
+    pieces: &[&[u8]],
+    config: &Config,
+) -> (Result<Option<OwnedRequestHead>, Refusal>, usize) {
     let mut handshake = ServerHandshake::new(config, at_ms(0));
     let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
     for piece in pieces {
@@ -229,7 +232,7 @@ pub enum Answered {
 pub fn answer_pieces(
     mut handshake: ClientHandshake,
     pieces: &[&[u8]],
-) -> (Result<Option<sansocket::Response>, HandshakeError>, usize) {
+) -> (Result<Option<sansocket::ConnectResponse>, HandshakeError>, usize) {
     let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
     for piece in pieces {
         let mut piece = piece.to_vec();
@@ -247,7 +250,7 @@ pub fn answer_pieces(
 }
 
 /// The same in comparable form.
-pub fn answered(result: &Result<Option<sansocket::Response>, HandshakeError>) -> Answered {
+pub fn answered(result: &Result<Option<sansocket::ConnectResponse>, HandshakeError>) -> Answered {
     match result {
         Ok(None) => Answered::Waiting,
         Ok(Some(response)) => Answered::Open(response.subprotocol().map(str::to_owned)),

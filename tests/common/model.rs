@@ -31,7 +31,9 @@ pub fn receive(role: Role, max_message_len: u64, bytes: &[u8]) -> Outcome {
             model.seen.error = Some((i, error));
             let code = match error {
                 ProtocolError::Limit(_) => 1009_u16,
-                ProtocolError::Peer(PeerError::InvalidUtf8) => 1007,
+                ProtocolError::Peer(PeerError::InvalidCloseReason(_) | PeerError::InvalidUtf8) => {
+                    1007
+                }
                 _ => 1002,
             };
             model.seen.replies.push((CLOSE, code.to_be_bytes().to_vec()));
@@ -215,7 +217,7 @@ impl Model {
                             return Err(PeerError::InvalidCloseCode(code).into());
                         }
                         if text_beginning(reason) != Ok((reason.len(), true)) {
-                            return Err(PeerError::InvalidUtf8.into());
+                            return Err(PeerError::InvalidCloseReason(code).into());
                         }
                         let reason = String::from_utf8(reason.to_vec()).unwrap().into();
                         Some(OwnedCloseFrame { code: CloseCode::new(code), reason })

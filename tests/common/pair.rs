@@ -141,6 +141,11 @@ impl End {
         self.conn.handle_timeout(self.now, &mut self.out)
     }
 
+    /// Tells the connection that output was taken away.
+    pub fn written(&mut self) {
+        self.conn.output_written(self.now, &mut self.out);
+    }
+
     /// Takes what is to be written.
     pub fn take_out(&mut self) -> Vec<u8> {
         self.out.split().to_vec()

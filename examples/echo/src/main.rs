@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use sansocket::deflate::Deflate;
 use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, ConfigError, Delivery, Head, OriginPolicy};
+use sansocket::{AcceptOptions, Config, ConfigError, Delivery, OriginPolicy, OwnedRequestHead};
 
 use crate::options::{Compression, Options, USAGE};
 
@@ -68,7 +68,9 @@ fn deflate(compression: Compression) -> Result<Deflate, ConfigError> {
 }
 
 /// Answers what isn't for the WebSocket; `None`: it is.
-pub(crate) fn page(head: &Head) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
+pub(crate) fn page(
+    head: &OwnedRequestHead,
+) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
     let plain = "text/plain; charset=utf-8";
     Ok(match (head.as_request().path(), head.method()) {
         ("/ws", _) => None,

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use sansocket::{CloseCode, Event, Message, Response, Stats};
+use sansocket::{CloseCode, ConnectResponse, Event, Message, Stats};
 
 use crate::windows::Terms;
 
@@ -131,7 +131,7 @@ impl Case {
     }
 
     /// Whether the server's answer is what this case is about.
-    pub(crate) fn check_answer(&self, answer: &Response) -> Result<(), String> {
+    pub(crate) fn check_answer(&self, answer: &ConnectResponse) -> Result<(), String> {
         let Some(agreed) = self.agreed else { return Ok(()) };
         let value = answer.fields().get("Sec-WebSocket-Extensions").unwrap_or_default();
         let value = String::from_utf8_lossy(value);

@@ -1,0 +1,82 @@
+//! A server's response to a client's handshake.
+
+use alloc::vec::Vec;
+
+#[cfg(feature = "deflate")]
+use crate::deflate::Agreement;
+use crate::http1::head::{Fields, RawHead};
+use crate::negotiated::Negotiated;
+
+/// A server's response to a client's handshake: the one that opened the connection, or a refusal.
+#[derive(Clone, Debug)]
+pub struct ConnectResponse {
+    head: RawHead,
+    negotiated: Negotiated,
+    body: Vec<u8>,
+}
+
+impl ConnectResponse {
+    pub(crate) const fn new(head: RawHead) -> Self {
+        Self { head, negotiated: Negotiated::new(), body: Vec::new() }
+    }
+
+    /// Sets the beginning of a refusal's body.
+    pub(crate) fn set_body(&mut self, body: &[u8]) {
+        self.body = body.into();
+    }
+
+    /// Sets what the handshake has agreed on.
+    pub(crate) fn set_negotiated(&mut self, negotiated: Negotiated) {
+        self.negotiated = negotiated;
+    }
+
+    /// Returns the minor version of an HTTP/1 response.
+    pub(crate) const fn minor_version(&self) -> u8 {
+        self.head.line.minor
+    }
+
+    /// Returns the status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.head.line.status
+    }
+
+    /// Returns the reason phrase of an HTTP/1.1 status line: text for people, of any encoding;
+    /// empty over HTTP/2 and HTTP/3.
+    #[must_use]
+    pub fn reason(&self) -> &[u8] {
+        self.head.reason()
+    }
+
+    /// Returns the fields, in their order.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        self.head.fields()
+    }
+
+    /// Returns what the handshake has agreed on: nothing, if the response is a refusal.
+    #[must_use]
+    pub const fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
+    /// Returns the subprotocol that was agreed on: one of those offered, or none.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.negotiated.subprotocol()
+    }
+
+    /// Returns what was agreed on about compression; `None`: messages are not compressed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreement> {
+        self.negotiated.deflate()
+    }
+
+    /// Returns the beginning of a refusal's body: what came in the same input as the end of its
+    /// head, at most 1 KiB. They are still in the input too.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}

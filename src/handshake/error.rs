@@ -1,0 +1,220 @@
+//! How a client's opening handshake fails.
+
+use core::fmt;
+
+use alloc::boxed::Box;
+
+use crate::error::{ExtensionError, LimitError};
+use crate::handshake::accept_key::AcceptKey;
+use crate::handshake::connect::ConnectRequest;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::excerpt::{Excerpt, Text};
+use crate::handshake::rules::response::Fault;
+use crate::http1::error::HeadError;
+
+/// A client's handshake has failed: end the transport.
+///
+/// `Display` shows the values that are wrong, escaped; `Debug` shows lengths only.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The server has answered with another status than the one that opens a WebSocket: a refusal,
+    /// a redirect, a question for credentials.
+    Status(Box<ConnectResponse>),
+    /// Sec-WebSocket-Accept is missing, or not the one for our key: the server doesn't speak the
+    /// protocol, or a cache has answered.
+    BadAccept(Box<BadAccept>),
+    /// Upgrade is missing, or not `websocket`.
+    BadUpgrade(Box<ConnectResponse>),
+    /// Connection is missing, or doesn't name `Upgrade`.
+    BadConnection(Box<ConnectResponse>),
+    /// A subprotocol that was not offered, or more than one.
+    UnofferedSubprotocol(Box<UnofferedSubprotocol>),
+    /// The extensions of the response can't be agreed to.
+    Extensions(ExtensionError, Box<ConnectResponse>),
+    /// A field that may be there once only is there again.
+    DuplicateField(&'static str, Box<ConnectResponse>),
+    /// The response is not HTTP/1.1.
+    BadHead(HeadError),
+    /// The response passes a limit of the [`Config`](crate::Config).
+    Limit(LimitError),
+    /// The response was not whole in time.
+    Timeout,
+    /// The transport has ended before the response was whole.
+    ClosedWithoutResponse,
+}
+
+impl HandshakeError {
+    /// Makes the error of a response that breaks a rule.
+    pub(crate) fn new(
+        fault: Fault,
+        response: ConnectResponse,
+        request: &ConnectRequest,
+        expected: &AcceptKey,
+    ) -> Self {
+        match fault {
+            Fault::Accept => Self::BadAccept(Box::new(BadAccept { expected: *expected, response })),
+            Fault::Connection => Self::BadConnection(Box::new(response)),
+            Fault::DuplicateField(name) => Self::DuplicateField(name, Box::new(response)),
+            Fault::Extensions(error) => Self::Extensions(error, Box::new(response)),
+            Fault::Head(error) => error.into(),
+            Fault::Subprotocol => {
+                let request = request.clone();
+                Self::UnofferedSubprotocol(Box::new(UnofferedSubprotocol { request, response }))
+            }
+            Fault::Upgrade => Self::BadUpgrade(Box::new(response)),
+        }
+    }
+
+    /// Returns the response, if one was read as a whole.
+    #[must_use]
+    pub fn response(&self) -> Option<&ConnectResponse> {
+        match self {
+            Self::Status(response)
+            | Self::BadUpgrade(response)
+            | Self::BadConnection(response)
+            | Self::Extensions(_, response)
+            | Self::DuplicateField(_, response) => Some(response),
+            Self::BadAccept(error) => Some(&error.response),
+            Self::UnofferedSubprotocol(error) => Some(&error.response),
+            Self::BadHead(_) | Self::Limit(_) | Self::Timeout | Self::ClosedWithoutResponse => None,
+        }
+    }
+}
+
+impl From<HeadError> for HandshakeError {
+    fn from(error: HeadError) -> Self {
+        if let HeadError::Limit(limit) = error { Self::Limit(limit) } else { Self::BadHead(error) }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(response) => {
+                write!(f, "the server answered {}", response.status())?;
+                match response.reason() {
+                    [] => Ok(()),
+                    reason => write!(f, " {}", Text(reason)),
+                }
+            }
+            Self::BadAccept(error) => error.fmt(f),
+            Self::BadUpgrade(response) => {
+                write!(f, "the server's Upgrade is {}, not websocket", Values(response, "Upgrade"))
+            }
+            Self::BadConnection(response) => {
+                let values = Values(response, "Connection");
+                write!(f, "the server's Connection is {values} and doesn't name Upgrade")
+            }
+            Self::UnofferedSubprotocol(error) => error.fmt(f),
+            Self::Extensions(ExtensionError::Declined, _) => ExtensionError::Declined.fmt(f),
+            Self::Extensions(error, response) => {
+                let values = Values(response, "Sec-WebSocket-Extensions");
+                write!(f, "{error}: its Sec-WebSocket-Extensions is {values}")
+            }
+            Self::DuplicateField(name, response) => {
+                let values = Values(response, name);
+                write!(f, "the server's response has more than one {name}: {values}")
+            }
+            Self::BadHead(error) => {
+                write!(f, "the server's response is not HTTP/1.1: {error}")
+            }
+            Self::Limit(error) => error.fmt(f),
+            Self::Timeout => f.write_str("the server didn't answer the handshake in time"),
+            Self::ClosedWithoutResponse => {
+                f.write_str("the server closed the connection without answering the handshake")
+            }
+        }
+    }
+}
+
+impl core::error::Error for HandshakeError {}
+
+/// The Sec-WebSocket-Accept of a response is missing or wrong.
+#[derive(Clone, Debug)]
+pub struct BadAccept {
+    expected: AcceptKey,
+    response: ConnectResponse,
+}
+
+impl BadAccept {
+    /// Returns the value for our key.
+    #[must_use]
+    pub fn expected(&self) -> &str {
+        self.expected.as_str()
+    }
+
+    /// Returns the server's value.
+    #[must_use]
+    pub fn received(&self) -> Option<&[u8]> {
+        self.response.fields().get("Sec-WebSocket-Accept")
+    }
+
+    /// Returns the whole response.
+    #[must_use]
+    pub const fn response(&self) -> &ConnectResponse {
+        &self.response
+    }
+}
+
+impl fmt::Display for BadAccept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = Values(&self.response, "Sec-WebSocket-Accept");
+        write!(f, "the server's Sec-WebSocket-Accept is {values}, not {}", self.expected())
+    }
+}
+
+/// A server has chosen a subprotocol that was not offered, or several.
+#[derive(Clone, Debug)]
+pub struct UnofferedSubprotocol {
+    request: ConnectRequest,
+    response: ConnectResponse,
+}
+
+impl UnofferedSubprotocol {
+    /// Returns the subprotocols that were offered.
+    pub fn offered(&self) -> impl Iterator<Item = &str> {
+        self.request.offered_subprotocols()
+    }
+
+    /// Returns the server's value.
+    #[must_use]
+    pub fn received(&self) -> &[u8] {
+        self.response.fields().get("Sec-WebSocket-Protocol").unwrap_or_default()
+    }
+
+    /// Returns the whole response.
+    #[must_use]
+    pub const fn response(&self) -> &ConnectResponse {
+        &self.response
+    }
+}
+
+impl fmt::Display for UnofferedSubprotocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let received = Excerpt(self.received());
+        write!(f, "the server chose the subprotocol {received}, and ")?;
+        let mut offered = self.offered();
+        let Some(first) = offered.next() else { return f.write_str("none was offered") };
+        write!(f, "offered was {first}")?;
+        offered.try_for_each(|name| write!(f, ", {name}"))
+    }
+}
+
+/// The values of a field in a text for people.
+struct Values<'a>(&'a ConnectResponse, &'static str);
+
+impl fmt::Display for Values<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// How many lines are shown.
+        const MAX_LINES: usize = 3;
+
+        let mut values = self.0.fields().get_all(self.1);
+        let Some(first) = values.next() else { return f.write_str("missing") };
+        write!(f, "{}", Excerpt(first))?;
+        for value in values.by_ref().take(MAX_LINES - 1) {
+            write!(f, ", {}", Excerpt(value))?;
+        }
+        if values.next().is_some() { f.write_str(", ...") } else { Ok(()) }
+    }
+}

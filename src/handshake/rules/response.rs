@@ -1,0 +1,52 @@
+//! What a server may agree to
+//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 about
+//! the response).
+
+use crate::error::ExtensionError;
+use crate::handshake::connect::ConnectRequest;
+use crate::http1::error::HeadError;
+use crate::http1::head::Fields;
+use crate::negotiated::Negotiated;
+
+/// The rule that a response breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Accept,
+    Connection,
+    DuplicateField(&'static str),
+    Extensions(ExtensionError),
+    Head(HeadError),
+    Subprotocol,
+    Upgrade,
+}
+
+impl From<ExtensionError> for Fault {
+    fn from(error: ExtensionError) -> Self {
+        Self::Extensions(error)
+    }
+}
+
+/// Reads what a response has agreed to; each breach MUST fail the connection.
+pub(crate) fn negotiate(request: &ConnectRequest, fields: Fields<'_>) -> Result<Negotiated, Fault> {
+    let extensions = only(fields, "Sec-WebSocket-Extensions")?;
+    let negotiated = request.negotiate_extensions(extensions)?;
+    let Some(subprotocol) = only(fields, "Sec-WebSocket-Protocol")? else {
+        return Ok(negotiated);
+    };
+    match core::str::from_utf8(subprotocol) {
+        Ok(subprotocol) if request.offers(subprotocol) => {
+            Ok(negotiated.with_subprotocol(subprotocol))
+        }
+        _ => Err(Fault::Subprotocol),
+    }
+}
+
+/// Returns the value of a field that may be there once only.
+pub(crate) fn only<'h>(fields: Fields<'h>, name: &'static str) -> Result<Option<&'h [u8]>, Fault> {
+    let mut values = fields.get_all(name);
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(Fault::DuplicateField(name));
+    }
+    Ok(value)
+}
