@@ -7,7 +7,7 @@ use core::task::{Context, Poll, ready};
 
 use sansocket::driver::{Driver, Flow, Intake, Reply, Step};
 use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, Event, Head, Instant, ProtocolError, Refusal};
+use sansocket::{AcceptOptions, Config, Event, Instant, OwnedRequestHead, ProtocolError, Refusal};
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -20,11 +20,14 @@ pub(crate) struct WebSocket<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub(crate) fn server(io: S, config: &Config) -> Self {
         let link = Link { io, timer: Timer::never(), due: None, turns: 0 };
-        Self { link, driver: Driver::server(config, Instant::now()) }
+        let mut driver = Driver::server(config, Instant::now());
+        // The transport may have a buffer of its own, as TLS has.
+        driver.flow.track_flushes();
+        Self { link, driver }
     }
 
     /// Reads the request; `None`: there was none, or none that can be answered.
-    pub(crate) async fn request(&mut self) -> Option<Head> {
+    pub(crate) async fn request(&mut self) -> Option<OwnedRequestHead> {
         let Driver { flow, intake } = &mut self.driver;
         poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
         flow.take_request()
@@ -33,7 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Accepts the request, or refuses it. [`read`](Self::read) writes the response.
     pub(crate) fn accept(
         &mut self,
-        request: &Head,
+        request: &OwnedRequestHead,
         options: &AcceptOptions,
     ) -> Result<(), Refusal> {
         self.driver.flow.accept(request, options, Instant::now())
@@ -183,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     fn poll_write(&mut self, flow: &mut Flow, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(Pin::new(&mut self.io).poll_write(cx, flow.output())) {
-            Ok(n) if n > 0 => flow.write_buffered(n, Instant::now()),
+            Ok(n) if n > 0 => flow.write_done(n, Instant::now()),
             Ok(_) | Err(_) => flow.write_failed(),
         }
         Poll::Ready(())
