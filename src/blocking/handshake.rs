@@ -110,7 +110,7 @@ impl<S: Transport> Incoming<S> {
     /// its answer was written; [`AcceptError::Io`] if the transport failed.
     pub fn accept(self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
         let Self { mut wire, head, config, unread, deadline } = self;
-        let accepted = head.as_request().upgrade().and_then(|request| request.accept(options));
+        let accepted = head.upgrade().and_then(|request| request.accept(options));
         let accepted = match accepted {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(refuse(&mut wire, &config, refusal)),

@@ -102,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Incoming<S> {
     /// its answer was written; [`AcceptError::Io`] if the transport failed.
     pub async fn accept(self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
         let Self { mut io, head, config, unread, deadline } = self;
-        let accepted = head.as_request().upgrade().and_then(|request| request.accept(options));
+        let accepted = head.upgrade().and_then(|request| request.accept(options));
         let accepted = match accepted {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(refuse(&mut io, &config, refusal).await),
