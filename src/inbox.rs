@@ -72,8 +72,7 @@ impl Inbox {
     /// Frees the memory unless a message is under way; call it before waiting.
     pub fn shrink(&mut self) {
         if let Some(store) = &self.0
-            && !store.message_under_way
-            && !store.control_under_way
+            && !store.is_under_way()
         {
             self.0 = None;
         }
@@ -187,13 +186,21 @@ impl Inbox {
         }
     }
 
-    /// What is under way with this tag will never be whole.
+    /// The connection with this tag receives nothing more: frees the memory, unless the inbox holds
+    /// data of another connection that is under way.
     pub(crate) fn abandon(&mut self, tag: Tag) {
+        if self.0.as_ref().is_some_and(|store| store.is_free_for(tag)) {
+            self.0 = None;
+        }
+    }
+
+    /// The same, but keeps the payload of the last control frame: an event is lent from it.
+    pub(crate) fn abandon_message(&mut self, tag: Tag) {
         if let Some(store) = &mut self.0
-            && store.tag == tag
+            && store.is_free_for(tag)
         {
-            store.message_under_way = false;
-            store.control_under_way = false;
+            let (control, tag) = (core::mem::take(&mut store.control), store.tag);
+            **store = Store { control, tag, ..Store::default() };
         }
     }
 
@@ -360,6 +367,17 @@ impl Inbox {
             store.tag = Tag::try_from(place & usize::from(Tag::MAX)).unwrap_or_default();
             store
         })
+    }
+}
+
+impl Store {
+    const fn is_under_way(&self) -> bool {
+        self.message_under_way || self.control_under_way
+    }
+
+    /// Whether it holds no data under way but that with `tag`.
+    const fn is_free_for(&self, tag: Tag) -> bool {
+        self.tag == tag || !self.is_under_way()
     }
 }
 

@@ -108,9 +108,14 @@ impl Incoming {
         }
     }
 
-    /// Nothing more will come: the inbox needn't keep what is under way.
+    /// Nothing more will come: frees the inbox's memory.
     pub(super) fn abandon(&self, inbox: &mut Inbox) {
         inbox.abandon(self.tag);
+    }
+
+    /// The same, but for a control frame that an event is lent from.
+    pub(super) fn abandon_message(&self, inbox: &mut Inbox) {
+        inbox.abandon_message(self.tag);
     }
 
     /// Whether nothing is under way: the next byte begins a frame and a message.

@@ -32,6 +32,9 @@ impl Connection {
     /// `inbox` each time: it holds the message under way. Call it until it gives `None`, not until
     /// the input is empty: a compressed message can have parts left without any bytes.
     ///
+    /// The call that fails or closes the connection frees the memory of the inbox and of compression;
+    /// the next call frees the memory that a Close event is lent from, at most 125 bytes.
+    ///
     /// # Errors
     /// [`ProtocolError`] when the peer breaks a rule or passes a limit. The Close frame with the
     /// error's code is in `out` then: write it, and end the transport. Each later call returns the
@@ -234,12 +237,17 @@ impl Connection {
         let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater);
         #[cfg(feature = "deflate")]
         inflater.keep();
-        if let Err(error) = step {
-            input.clear();
-            self.incoming.abandon(inbox);
-            self.fail(error, out);
-        } else {
-            self.choose_ways();
+        match step {
+            Err(error) => {
+                input.clear();
+                self.incoming.abandon(inbox);
+                self.fail(error, out);
+            }
+            // Nothing is received after it; the event may be lent from the inbox.
+            Ok(Some(Step::Control(OpCode::Close, _) | Step::ControlInInbox(OpCode::Close))) => {
+                self.incoming.abandon_message(inbox);
+            }
+            Ok(_) => self.choose_ways(),
         }
         if let Ok(Some(step)) = &step {
             self.count_received(step);
