@@ -303,12 +303,19 @@ impl Inbox {
         self.0.as_ref().and_then(|store| store.bytes.get(..store.filled)).unwrap_or_default()
     }
 
-    /// Moves the text out, without a copy.
+    /// Moves the text out, without a copy unless it takes less than half of its room.
     pub(crate) fn take_text(&mut self) -> Utf8Bytes {
-        if self.0.as_ref().is_some_and(|store| store.text_in_bytes) {
+        let Some(store) = &mut self.0 else { return Utf8Bytes::default() };
+        if store.text_in_bytes {
             return Utf8Bytes::judged(self.take_bytes());
         }
-        self.0.as_mut().map(|store| core::mem::take(&mut store.text)).unwrap_or_default().into()
+        // As in `take_bytes`.
+        if store.text.capacity() / 2 > store.text.len() {
+            let text = String::from(store.text.as_str());
+            store.text.clear();
+            return text.into();
+        }
+        core::mem::take(&mut store.text).into()
     }
 
     /// Moves the bytes out, without a copy unless they take less than half of their room.

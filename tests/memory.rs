@@ -216,6 +216,34 @@ fn a_large_message_is_moved_out_without_a_copy() {
     }
 }
 
+/// A short message leaves a long one's room in the inbox.
+#[test]
+fn a_short_message_does_not_take_the_room_of_a_long_one() {
+    const LONG: usize = 1 << 20;
+    for role in BOTH {
+        for opcode in [TEXT, BINARY] {
+            let mut conn = connection(role, preset(role));
+            let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+            let mut long = Frame::new(opcode, vec![b'x'; LONG]).to(role).bytes();
+            let (begin, end) = long.split_at_mut(20);
+            let mut cursor = Input::new(at_ms(0), begin);
+            assert_eq!(conn.receive(&mut cursor, &mut inbox, &mut out), Ok(None));
+            let mut cursor = Input::new(at_ms(0), end);
+            assert!(conn.receive(&mut cursor, &mut inbox, &mut out).unwrap().is_some());
+
+            let mut short = Frame::new(opcode, "short").to(role).bytes();
+            let (begin, end) = short.split_at_mut(4);
+            let mut cursor = Input::new(at_ms(0), begin);
+            assert_eq!(conn.receive(&mut cursor, &mut inbox, &mut out), Ok(None));
+            let mut cursor = Input::new(at_ms(0), end);
+            let (event, counted) = count(|| conn.receive_owned(&mut cursor, &mut inbox, &mut out));
+            assert!(event.unwrap().is_some());
+            assert!(counted.live < 100, "{role:?} {opcode}: {counted:?}");
+            assert!(inbox.capacity() >= LONG, "{role:?} {opcode}: {}", inbox.capacity());
+        }
+    }
+}
+
 /// V38: 40 connections, each sent far more than its limit in its own way: at most 1.1 times the
 /// limit each.
 #[test]
