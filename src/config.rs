@@ -3,6 +3,7 @@ use core::time::Duration;
 
 use alloc::sync::Arc;
 
+use crate::budget::MemoryBudget;
 use crate::entropy::Entropy;
 use crate::error::ConfigError;
 
@@ -33,13 +34,14 @@ pub enum Delivery {
 /// | [`keep_alive`](ConfigBuilder::keep_alive) | server 2 min, client 30 s; no timeout | |
 /// | [`high_water_mark`](ConfigBuilder::high_water_mark) | 64 KiB | bytes |
 /// | [`delivery`](ConfigBuilder::delivery) | [`Delivery::Whole`] | |
+/// | [`memory_budget`](ConfigBuilder::memory_budget) | none | bytes, all connections together |
 ///
 /// The number of fragments of a message has no limit: memory and time per fragment are flat.
 #[derive(Clone)]
 pub struct Config(Arc<Settings>);
 
 /// The plain values, for the modules of this crate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) max_message_len: u64,
     pub(crate) max_unsent: usize,
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) keep_alive_timeout: Option<Duration>,
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
+    pub(crate) memory_budget: Option<MemoryBudget>,
     /// What a client masks with; a server needs none.
     pub(crate) entropy: Option<Entropy>,
 }
@@ -67,6 +70,12 @@ impl Config {
     /// Under `std` give `Entropy::os()`.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Duration::from_secs(30), Some(entropy))
+    }
+
+    /// Returns the budget that the memory of its connections is charged to.
+    #[must_use]
+    pub fn memory_budget(&self) -> Option<&MemoryBudget> {
+        self.0.memory_budget.as_ref()
     }
 
     #[inline]
@@ -100,6 +109,7 @@ impl ConfigBuilder {
             keep_alive_timeout: None,
             high_water_mark: 64 << 10,
             delivery: Delivery::Whole,
+            memory_budget: None,
             entropy,
         })
     }
@@ -182,6 +192,13 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets the budget for the memory that connections hold for their peers' messages and for
+    /// compression. It is shared by all configs that have a clone of it.
+    pub fn memory_budget(mut self, budget: MemoryBudget) -> Self {
+        self.0.memory_budget = Some(budget);
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -194,6 +211,7 @@ impl ConfigBuilder {
             ("max_head_len", s.max_head_len == 0),
             ("max_head_fields", s.max_head_fields == 0),
             ("high_water_mark", s.high_water_mark == 0),
+            ("memory_budget", s.memory_budget.as_ref().is_some_and(|budget| budget.limit() == 0)),
         ] {
             if zero {
                 return Err(ConfigError::ZeroLimit(name));

@@ -33,6 +33,7 @@ impl ProtocolError {
             }
             Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(LimitError::MemoryBudget) => CloseCode::TRY_AGAIN_LATER,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
             Self::Timeout(TimeoutError::KeepAlive) | Self::Misuse(_) => CloseCode::INTERNAL_ERROR,
             Self::Timeout(TimeoutError::Close | TimeoutError::Handshake) => CloseCode::ABNORMAL,
@@ -156,6 +157,8 @@ pub enum LimitError {
     HeadTooLong,
     /// The head of a handshake has more than `max_head_fields` fields.
     TooManyFields,
+    /// A message doesn't fit into what the other connections have left of the `memory_budget`.
+    MemoryBudget,
 }
 
 impl fmt::Display for LimitError {
@@ -164,6 +167,7 @@ impl fmt::Display for LimitError {
             Self::MessageTooLong => "the peer's message is longer than max_message_len allows",
             Self::HeadTooLong => "the handshake's head is longer than max_head_len allows",
             Self::TooManyFields => "the handshake has more fields than max_head_fields allows",
+            Self::MemoryBudget => "the peer's message doesn't fit into the rest of memory_budget",
         })
     }
 }

@@ -91,6 +91,7 @@ mod adapter;
 mod authority;
 #[cfg(feature = "std")]
 pub mod blocking;
+mod budget;
 mod close_code;
 mod config;
 mod connection;
@@ -122,6 +123,7 @@ mod url;
 
 #[cfg(feature = "std")]
 pub use crate::adapter::{AcceptError, ConnectError, Received, Unfinished, WebSocketError};
+pub use crate::budget::MemoryBudget;
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;

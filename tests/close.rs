@@ -688,6 +688,7 @@ fn c9_every_error_has_its_code() {
         (PeerError::InvalidCloseCode(1005).into(), 1002),
         (EOF, 1006),
         (LimitError::MessageTooLong.into(), 1009),
+        (LimitError::MemoryBudget.into(), 1013),
         (LATE, 1006),
         (TimeoutError::KeepAlive.into(), 1011),
         (MisuseError::WrongInbox.into(), 1011),

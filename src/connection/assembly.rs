@@ -8,7 +8,7 @@ use crate::config::{Delivery, Settings};
 use crate::connection::inflate::Inflater;
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
-use crate::inbox::{Ahead, Inbox, OutOfMemory, Tag};
+use crate::inbox::{Ahead, Inbox, NoRoom, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::{Carry, Completed, Rest, split, validate};
@@ -82,9 +82,12 @@ enum Progress<'b> {
     NeedInput,
 }
 
-impl From<OutOfMemory> for ProtocolError {
-    fn from(_: OutOfMemory) -> Self {
-        Self::Limit(LimitError::MessageTooLong)
+impl From<NoRoom> for ProtocolError {
+    fn from(no_room: NoRoom) -> Self {
+        Self::Limit(match no_room {
+            NoRoom::Budget => LimitError::MemoryBudget,
+            NoRoom::Memory => LimitError::MessageTooLong,
+        })
     }
 }
 
@@ -161,19 +164,18 @@ impl Incoming {
                 match (settings.delivery, self.message) {
                     #[cfg(feature = "deflate")]
                     (Delivery::Whole, Some(kind)) if self.compressed => {
-                        self.take_inflated(kind, input, inbox, settings.max_message_len, inflater)?
+                        self.take_inflated(kind, input, inbox, settings, inflater)?
                     }
                     #[cfg(feature = "deflate")]
                     (Delivery::Parts, Some(kind)) if self.compressed => {
-                        let max_len = settings.max_message_len;
-                        self.take_inflated_part(kind, input, inbox, max_len, inflater)?
+                        self.take_inflated_part(kind, input, inbox, settings, inflater)?
                     }
                     (Delivery::Whole, Some(kind)) => {
-                        self.take_data(kind, input, inbox, settings.max_message_len)?
+                        self.take_data(kind, input, inbox, settings)?
                     }
                     (Delivery::Parts, Some(MessageKind::Binary)) => self.take_binary_part(input),
                     (Delivery::Parts, Some(MessageKind::Text)) => {
-                        self.take_text_part(input, inbox)?
+                        self.take_text_part(input, inbox, settings)?
                     }
                     // A data frame has a message: `begin_frame` has seen to it.
                     (_, None) => Progress::FrameDone,
@@ -334,7 +336,7 @@ impl Incoming {
         kind: MessageKind,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
-        max_len: u64,
+        settings: &Settings,
     ) -> Result<Progress<'b>, ProtocolError> {
         let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
         if whole && self.fin && !self.started {
@@ -351,7 +353,7 @@ impl Incoming {
             return Ok(Progress::NeedInput);
         }
         if !self.started {
-            self.tag = inbox.begin_message(kind);
+            self.tag = inbox.begin_message(kind, settings.memory_budget.as_ref());
             self.started = true;
         }
         if !self.is_in(inbox) {
@@ -359,7 +361,7 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         // The last fragment's header has told how long the message is.
-        let max_len = if self.fin { self.message_len } else { max_len };
+        let max_len = if self.fin { self.message_len } else { settings.max_message_len };
         let ahead = Ahead { announced: self.remaining, max_len };
         match kind {
             MessageKind::Binary => inbox.append_masked(piece, key, ahead)?,

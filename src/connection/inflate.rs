@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use crate::budget::{Charge, MemoryBudget};
 use crate::connection::{Connection, Rare};
 use crate::deflate::{Agreement, Decompressor, Progress, Wants};
 use crate::error::{LimitError, PeerError, ProtocolError};
@@ -26,6 +27,8 @@ pub(super) struct Inflating {
     compressed_len: u64,
     /// The decoder has more to give without more input.
     pending: bool,
+    /// The decoder's heap.
+    charge: Charge,
 }
 
 /// How long a part may be.
@@ -44,6 +47,7 @@ pub(super) struct Inflater<'c> {
     agreement: Option<&'c Agreement>,
     sender: Role,
     rare: &'c mut Option<Box<Rare>>,
+    budget: Option<&'c MemoryBudget>,
     /// Until it is known whether it has to be kept.
     local: Option<Inflating>,
 }
@@ -59,12 +63,13 @@ impl<'c> Inflater<'c> {
         agreement: Option<&'c Agreement>,
         receiver: Role,
         rare: &'c mut Option<Box<Rare>>,
+        budget: Option<&'c MemoryBudget>,
     ) -> Self {
         let sender = match receiver {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
         };
-        Self { agreement, sender, rare, local: None }
+        Self { agreement, sender, rare, budget, local: None }
     }
 
     /// Which reserved bits the first frame of a message may have.
@@ -93,6 +98,7 @@ impl<'c> Inflater<'c> {
             len: 0,
             compressed_len: 0,
             pending: false,
+            charge: Charge::default(),
         }))
     }
 
@@ -122,10 +128,23 @@ impl<'c> Inflater<'c> {
         if let Some(local) = self.local {
             self.rare.get_or_insert_default().inflating = Some(Box::new(local));
         }
+        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
+            kept.settle(self.budget);
+        }
     }
 }
 
 impl Inflating {
+    /// Charges the decoder's heap. It is at most a window and the tables of a block, which the
+    /// handshake has promised to the peer: it is never refused.
+    fn settle(&mut self, budget: Option<&MemoryBudget>) {
+        let bytes = self.decoder.capacity();
+        if bytes > 0 && !self.charge.is_to(budget) {
+            self.charge = Charge::new(budget);
+        }
+        self.charge.settle(bytes);
+    }
+
     /// How long the message is so far, and how long it was when compressed, in bytes.
     pub(super) const fn lens(&self) -> (u64, u64) {
         (self.len, self.compressed_len)

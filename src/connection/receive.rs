@@ -230,7 +230,12 @@ impl Connection {
             self.keep_alive.heard(input.now());
         }
         #[cfg(feature = "deflate")]
-        let mut inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
+        let mut inflater = Inflater::new(
+            self.agreement.as_ref(),
+            self.role,
+            &mut self.rare,
+            self.config.memory_budget(),
+        );
         #[cfg(not(feature = "deflate"))]
         let mut inflater = Inflater::new();
         let settings = self.config.settings();

@@ -1,6 +1,7 @@
 //! Compressed messages: inflated into the inbox, whole or part by part
 //! ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
 
+use crate::config::Settings;
 use crate::connection::assembly::{Incoming, Progress, Step, unmask};
 use crate::connection::inflate::{Inflater, Inflating, MaxPart};
 use crate::error::{MisuseError, PeerError, ProtocolError};
@@ -19,14 +20,14 @@ impl Incoming {
         kind: MessageKind,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
-        max_len: u64,
+        settings: &Settings,
         inflater: &mut Inflater<'_>,
     ) -> Result<Progress<'b>, ProtocolError> {
         if input.is_empty() && self.remaining > 0 {
             return Ok(Progress::NeedInput);
         }
         if !self.started {
-            self.tag = inbox.begin_inflated(kind);
+            self.tag = inbox.begin_inflated(kind, settings.memory_budget.as_ref());
             self.started = true;
             inflater.begin();
         }
@@ -37,7 +38,7 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
-        inflating.inflate_whole(piece, inbox, max_len)?;
+        inflating.inflate_whole(piece, inbox, settings.max_message_len)?;
         if kind == MessageKind::Text {
             self.check_inflated(inbox.bytes(), before)?;
         }
@@ -77,7 +78,7 @@ impl Incoming {
         kind: MessageKind,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
-        max_len: u64,
+        settings: &Settings,
         inflater: &mut Inflater<'_>,
     ) -> Result<Progress<'b>, ProtocolError> {
         if input.is_empty() && self.remaining > 0 && !inflater.is_pending() {
@@ -88,11 +89,11 @@ impl Incoming {
         }
         let inflating = inflater.inflating().ok_or(PeerError::ReservedBits)?;
         // A character that was cut goes first; the decoder has it in its window already.
-        self.tag = inbox.begin_inflated(kind);
+        self.tag = inbox.begin_inflated(kind, settings.memory_budget.as_ref());
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
         self.carry = Carry::NONE;
-        let max = inflating.max_part(before, max_len);
+        let max = inflating.max_part(before, settings.max_message_len);
         let used = self.inflate_input(input, inbox, max, inflating)?;
         let frame_done = self.remaining == 0 && !inflating.is_pending();
         let part = inbox.bytes().get(before..).unwrap_or_default();
