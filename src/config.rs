@@ -35,6 +35,7 @@ pub enum Delivery {
 /// | [`high_water_mark`](ConfigBuilder::high_water_mark) | 64 KiB | bytes |
 /// | [`delivery`](ConfigBuilder::delivery) | [`Delivery::Whole`] | |
 /// | [`memory_budget`](ConfigBuilder::memory_budget) | none | bytes, all connections together |
+/// | [`max_inflation_ratio`](ConfigBuilder::max_inflation_ratio) | none | times the compressed length |
 ///
 /// The number of fragments of a message has no limit: memory and time per fragment are flat.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
     pub(crate) memory_budget: Option<MemoryBudget>,
+    pub(crate) max_inflation_ratio: Option<u32>,
     /// What a client masks with; a server needs none.
     pub(crate) entropy: Option<Entropy>,
 }
@@ -76,6 +78,13 @@ impl Config {
     #[must_use]
     pub fn memory_budget(&self) -> Option<&MemoryBudget> {
         self.0.memory_budget.as_ref()
+    }
+
+    /// Returns how many times its compressed length a message may have when it is inflated; `None`:
+    /// any.
+    #[must_use]
+    pub fn max_inflation_ratio(&self) -> Option<u32> {
+        self.0.max_inflation_ratio
     }
 
     #[inline]
@@ -110,6 +119,7 @@ impl ConfigBuilder {
             high_water_mark: 64 << 10,
             delivery: Delivery::Whole,
             memory_budget: None,
+            max_inflation_ratio: None,
             entropy,
         })
     }
@@ -199,6 +209,22 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets how many times its compressed length a received message may have when it is inflated.
+    /// `None`: any, which is the default.
+    ///
+    /// A message that inflates to more fails the connection with
+    /// [`LimitError::InflationRatio`](crate::LimitError::InflationRatio) and the Close code 1008 as
+    /// soon as the excess comes out. The first 64 KiB of a message always pass; beyond them the
+    /// compressed bytes that have come so far count, rounded up to a full KiB. Text and JSON are
+    /// seldom more than 20 times as long as compressed; DEFLATE can't do more than 1032 times.
+    ///
+    /// The limit of what a message may take stays [`max_message_len`](Self::max_message_len); this
+    /// one refuses bombs that are smaller than that.
+    pub const fn max_inflation_ratio(mut self, ratio: Option<u32>) -> Self {
+        self.0.max_inflation_ratio = ratio;
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -211,6 +237,7 @@ impl ConfigBuilder {
             ("max_head_len", s.max_head_len == 0),
             ("max_head_fields", s.max_head_fields == 0),
             ("high_water_mark", s.high_water_mark == 0),
+            ("max_inflation_ratio", s.max_inflation_ratio == Some(0)),
             ("memory_budget", s.memory_budget.as_ref().is_some_and(|budget| budget.limit() == 0)),
         ] {
             if zero {

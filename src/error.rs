@@ -34,6 +34,8 @@ impl ProtocolError {
             Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(LimitError::MemoryBudget) => CloseCode::TRY_AGAIN_LATER,
+            // The message may be small: what is refused is how it was compressed.
+            Self::Limit(LimitError::InflationRatio) => CloseCode::POLICY_VIOLATION,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
             Self::Timeout(TimeoutError::KeepAlive) | Self::Misuse(_) => CloseCode::INTERNAL_ERROR,
             Self::Timeout(TimeoutError::Close | TimeoutError::Handshake) => CloseCode::ABNORMAL,
@@ -159,6 +161,8 @@ pub enum LimitError {
     TooManyFields,
     /// A message doesn't fit into what the other connections have left of the `memory_budget`.
     MemoryBudget,
+    /// A compressed message inflates to more than `max_inflation_ratio` times its length.
+    InflationRatio,
 }
 
 impl fmt::Display for LimitError {
@@ -168,6 +172,9 @@ impl fmt::Display for LimitError {
             Self::HeadTooLong => "the handshake's head is longer than max_head_len allows",
             Self::TooManyFields => "the handshake has more fields than max_head_fields allows",
             Self::MemoryBudget => "the peer's message doesn't fit into the rest of memory_budget",
+            Self::InflationRatio => {
+                "the peer's message inflates to more than max_inflation_ratio allows"
+            }
         })
     }
 }

@@ -689,6 +689,7 @@ fn c9_every_error_has_its_code() {
         (EOF, 1006),
         (LimitError::MessageTooLong.into(), 1009),
         (LimitError::MemoryBudget.into(), 1013),
+        (LimitError::InflationRatio.into(), 1008),
         (LATE, 1006),
         (TimeoutError::KeepAlive.into(), 1011),
         (MisuseError::WrongInbox.into(), 1011),

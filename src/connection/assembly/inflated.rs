@@ -3,7 +3,7 @@
 
 use crate::config::Settings;
 use crate::connection::assembly::{Incoming, Progress, Step, unmask};
-use crate::connection::inflate::{Inflater, Inflating, MaxPart};
+use crate::connection::inflate::{Inflater, Inflating};
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
@@ -38,7 +38,7 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
-        inflating.inflate_whole(piece, inbox, settings.max_message_len)?;
+        inflating.inflate_whole(piece, inbox, settings)?;
         if kind == MessageKind::Text {
             self.check_inflated(inbox.bytes(), before)?;
         }
@@ -93,8 +93,7 @@ impl Incoming {
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
         self.carry = Carry::NONE;
-        let max = inflating.max_part(before, settings.max_message_len);
-        let used = self.inflate_input(input, inbox, max, inflating)?;
+        let used = self.inflate_input(input, inbox, before, settings, inflating)?;
         let frame_done = self.remaining == 0 && !inflating.is_pending();
         let part = inbox.bytes().get(before..).unwrap_or_default();
         if frame_done && self.fin {
@@ -124,7 +123,8 @@ impl Incoming {
         &mut self,
         input: &mut Input<'_>,
         inbox: &mut Inbox,
-        max: MaxPart,
+        before: usize,
+        settings: &Settings,
         inflating: &mut Inflating,
     ) -> Result<usize, ProtocolError> {
         let mut all = 0;
@@ -133,7 +133,7 @@ impl Incoming {
             let piece = input.first_mut(n);
             let len = piece.len();
             unmask(piece, self.key);
-            let used = inflating.inflate_part(piece, inbox, max)?;
+            let used = inflating.inflate_part(piece, inbox, before, settings)?;
             if let Some(left) = piece.get_mut(used..) {
                 // Masking it again takes it back.
                 unmask(left, rotate(self.key, used));
