@@ -36,6 +36,9 @@ impl ProtocolError {
                 | PeerError::InvalidUtf8,
             ) => CloseCode::INVALID_PAYLOAD,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(LimitError::MemoryBudget) => CloseCode::TRY_AGAIN_LATER,
+            // The message may be small: what is refused is how it was compressed.
+            Self::Limit(LimitError::InflationRatio) => CloseCode::POLICY_VIOLATION,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
             Self::Timeout(TimeoutError::Message) => CloseCode::POLICY_VIOLATION,
             Self::Timeout(TimeoutError::KeepAlive | TimeoutError::Write) | Self::Misuse(_) => {
@@ -172,6 +175,10 @@ pub enum LimitError {
     HeadTooLong,
     /// The head of a handshake has more than `max_head_fields` fields.
     TooManyFields,
+    /// A message doesn't fit into what the other connections have left of the `memory_budget`.
+    MemoryBudget,
+    /// A compressed message inflates to more than `max_inflation_ratio` times its length.
+    InflationRatio,
 }
 
 impl fmt::Display for LimitError {
@@ -180,6 +187,10 @@ impl fmt::Display for LimitError {
             Self::MessageTooLong => "the peer's message is longer than max_message_len allows",
             Self::HeadTooLong => "the handshake's head is longer than max_head_len allows",
             Self::TooManyFields => "the handshake has more fields than max_head_fields allows",
+            Self::MemoryBudget => "the peer's message doesn't fit into the rest of memory_budget",
+            Self::InflationRatio => {
+                "the peer's message inflates to more than max_inflation_ratio allows"
+            }
         })
     }
 }

@@ -91,6 +91,7 @@ mod adapter;
 mod authority;
 #[cfg(feature = "std")]
 pub mod blocking;
+mod budget;
 mod close_code;
 mod config;
 mod connection;
@@ -121,6 +122,7 @@ mod url;
 pub use crate::adapter::error::{AcceptError, ConnectError, WebSocketError};
 #[cfg(feature = "std")]
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::budget::MemoryBudget;
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;

@@ -30,7 +30,7 @@ use sansocket::{
 const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 50] = [
+const RE_EXPORTS: [&str; 51] = [
     "AcceptError",
     "AcceptOptions",
     "ClientHandshake",
@@ -55,6 +55,7 @@ const RE_EXPORTS: [&str; 50] = [
     "Input",
     "Instant",
     "LimitError",
+    "MemoryBudget",
     "MessageKind",
     "MisuseError",
     "Negotiated",
@@ -131,6 +132,7 @@ fn public_types_are_send_and_sync() {
     check::<Event<'_>>();
     check::<OwnedEvent>();
     check::<OwnedCloseFrame>();
+    check::<sansocket::MemoryBudget>();
     check::<OwnedData>();
     check::<Utf8Bytes>();
     check::<Prepared>();

@@ -757,6 +757,8 @@ fn c9_every_error_has_its_code() {
         // The peer's code is 1006; this one goes to a peer that has ended its writing half only.
         (EOF, 1002),
         (LimitError::MessageTooLong.into(), 1009),
+        (LimitError::MemoryBudget.into(), 1013),
+        (LimitError::InflationRatio.into(), 1008),
         (LATE, 1006),
         (UNSENT, 1006),
         (ProtocolError::Aborted, 1006),

@@ -285,6 +285,46 @@ fn a_refused_send_leaves_both_windows_the_same() {
     }
 }
 
+/// A part that finds no mask key, in the midst of a message: the message goes on compressed.
+#[test]
+fn a_refused_part_leaves_the_message_under_way() {
+    static WORKS: AtomicBool = AtomicBool::new(true);
+    fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
+        bytes.fill(0x5a);
+        if WORKS.load(Ordering::Relaxed) { Ok(()) } else { Err(EntropyError) }
+    }
+    let config = Config::client(Entropy::from_fn(failing)).build().unwrap();
+    for takeover in [true, false] {
+        for options in
+            [SendOptions::new(), SendOptions::new().max_frame_len(NonZeroUsize::new(3).unwrap())]
+        {
+            let terms = Terms::default().takeover(takeover);
+            let mut from = terms.end(Role::Client, &config);
+            let mut to = terms.preset(Role::Server);
+            for n in 0..5 {
+                let mut message = String::new();
+                let mut refused = 0;
+                for part in 0..40 {
+                    // Keys come in blocks: they run out at some part behind the first.
+                    WORKS.store(!(2..=35).contains(&part), Ordering::Relaxed);
+                    let text = chat(n + part);
+                    let data = Data::Text(&text);
+                    match from.conn.send_part(data, part == 39, options, &mut from.out) {
+                        Ok(()) => message.push_str(&text),
+                        Err(error) => {
+                            assert_eq!(error, SendError::Entropy);
+                            refused += 1;
+                        }
+                    }
+                }
+                assert!(refused > 0);
+                assert_eq!(frame::parse(&from.out)[0].rsv, RSV1);
+                assert_eq!(carry(&mut from, &mut to), [message.into_bytes()]);
+            }
+        }
+    }
+}
+
 #[test]
 fn short_messages_are_sent_as_they_are() {
     for role in BOTH {

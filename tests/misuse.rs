@@ -403,6 +403,7 @@ fn config_errors_name_what_to_change() {
         (server().max_head_len(0), ConfigError::ZeroLimit("max_head_len")),
         (server().max_head_fields(0), ConfigError::ZeroLimit("max_head_fields")),
         (server().high_water_mark(0), ConfigError::ZeroLimit("high_water_mark")),
+        (server().max_inflation_ratio(Some(0)), ConfigError::ZeroLimit("max_inflation_ratio")),
         (server().handshake_timeout(zero), ConfigError::ZeroDuration("handshake_timeout")),
         (server().close_timeout(zero), ConfigError::ZeroDuration("close_timeout")),
         (server().close_timeout(nearly), ConfigError::ZeroDuration("close_timeout")),

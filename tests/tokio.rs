@@ -18,8 +18,8 @@ use core::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::tokio::WebSocket;
 use sansocket::{
-    CloseCode, Config, Connection, Data, Delivery, Entropy, Event, Negotiated, Message,
-    PeerError, ProtocolError, Role, SendError, SendOptions, TimeoutError, WebSocketError,
+    CloseCode, Config, Connection, Data, Delivery, Entropy, Event, Message, Negotiated, PeerError,
+    ProtocolError, Role, SendError, SendOptions, TimeoutError, WebSocketError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;

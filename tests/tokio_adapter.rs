@@ -21,7 +21,7 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::tokio::WebSocket;
 use sansocket::{
     AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectRequest, Connection, Data, Delivery,
-    Entropy, Event, Negotiated, Message, PeerError, ProtocolError, Role, SendError, SendOptions,
+    Entropy, Event, Message, Negotiated, PeerError, ProtocolError, Role, SendError, SendOptions,
     TimeoutError, WebSocketError,
 };
 use tokio::io::{

@@ -13,7 +13,7 @@ use crate::config::{Delivery, Settings};
 use crate::connection::inflate::Inflater;
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
-use crate::inbox::{Inbox, OutOfMemory, Tag};
+use crate::inbox::{Inbox, NoRoom, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::Carry;
@@ -96,9 +96,12 @@ pub(super) enum Arrival<'b> {
     ControlInInbox(OpCode),
 }
 
-impl From<OutOfMemory> for ProtocolError {
-    fn from(_: OutOfMemory) -> Self {
-        Self::Limit(LimitError::MessageTooLong)
+impl From<NoRoom> for ProtocolError {
+    fn from(no_room: NoRoom) -> Self {
+        Self::Limit(match no_room {
+            NoRoom::Budget => LimitError::MemoryBudget,
+            NoRoom::Memory => LimitError::MessageTooLong,
+        })
     }
 }
 
@@ -122,9 +125,14 @@ impl Incoming {
         }
     }
 
-    /// Nothing more will come: the inbox needn't keep what is under way.
+    /// Nothing more will come: frees the inbox's memory.
     pub(super) fn abandon(&self, inbox: &mut Inbox) {
         inbox.abandon(self.tag);
+    }
+
+    /// The same, but for a control frame that an event is lent from.
+    pub(super) fn abandon_message(&self, inbox: &mut Inbox) {
+        inbox.abandon_message(self.tag);
     }
 
     /// Whether nothing is under way: the next byte begins a frame and a message.
@@ -214,21 +222,20 @@ impl Incoming {
         inbox: &mut Inbox,
         context: &mut Context<'_>,
     ) -> Result<Arrival<'b>, ProtocolError> {
-        #[cfg(not(feature = "deflate"))]
-        let _ = context;
+        let settings = context.settings;
         match ready {
             Ready::Control => self.take_control(input, inbox),
             #[cfg(feature = "deflate")]
             Ready::Message(kind) if self.compressed => {
                 self.take_inflated(kind, input, inbox, context)
             }
-            Ready::Message(kind) => self.take_message(kind, input, inbox),
+            Ready::Message(kind) => self.take_message(kind, input, inbox, settings),
             #[cfg(feature = "deflate")]
             Ready::Part(kind) if self.compressed => {
                 self.take_inflated_part(kind, input, inbox, context)
             }
             Ready::Part(MessageKind::Binary) => Ok(self.take_binary_part(input)),
-            Ready::Part(MessageKind::Text) => self.take_text_part(input, inbox),
+            Ready::Part(MessageKind::Text) => self.take_text_part(input, inbox, settings),
         }
     }
 
@@ -248,7 +255,7 @@ impl Incoming {
         if self.compressed {
             return self.keep_inflated(kind, input, inbox, context);
         }
-        self.keep_plain(kind, input, inbox, context.settings.max_message_len)
+        self.keep_plain(kind, input, inbox, context.settings)
     }
 
     /// The rules for the next header.

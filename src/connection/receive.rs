@@ -32,6 +32,9 @@ impl Connection {
     /// `inbox` each time: it holds the message under way. Call it until it gives `None`, not until
     /// the input is empty: a compressed message can have parts left without any bytes.
     ///
+    /// The call that fails or closes the connection frees the memory of the inbox and of compression;
+    /// the next call frees the memory that a Close event is lent from, at most 125 bytes.
+    ///
     /// # Errors
     /// [`ProtocolError`] when the peer breaks a rule or passes a limit. The Close frame with the
     /// error's code is in `out` then: write it, and end the transport. Each later call returns the
@@ -301,6 +304,12 @@ impl Connection {
     ) -> Result<Option<Arrival<'b>>, ProtocolError> {
         let arrival = self.assemble(input, inbox, out, Incoming::next)?;
         if let Some(arrival) = &arrival {
+            if let Arrival::Control(OpCode::Close, _) | Arrival::ControlInInbox(OpCode::Close) =
+                arrival
+            {
+                // Nothing is received after it. The event may be lent from the inbox.
+                self.incoming.abandon_message(inbox);
+            }
             self.count_received(arrival);
         }
         Ok(arrival)
@@ -335,7 +344,12 @@ impl Connection {
             self.keep_alive.heard(input.now());
         }
         #[cfg(feature = "deflate")]
-        let inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
+        let inflater = Inflater::new(
+            self.agreement.as_ref(),
+            self.role,
+            &mut self.rare,
+            self.config.memory_budget(),
+        );
         #[cfg(not(feature = "deflate"))]
         let inflater = Inflater::new();
         let (role, settings) = (self.role, self.config.settings());

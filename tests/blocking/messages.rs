@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::WebSocket;
-use sansocket::{CloseCode, Delivery, Event, MessageKind, Message, PeerError, Prepared, Role};
+use sansocket::{CloseCode, Delivery, Event, Message, MessageKind, PeerError, Prepared, Role};
 
 use crate::support::*;
 use crate::transports::*;

@@ -1,8 +1,9 @@
 //! Compressed messages: inflated into the inbox, whole or part by part
 //! ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
 
+use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
-use crate::connection::inflate::{Inflating, MaxPart};
+use crate::connection::inflate::Inflating;
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
@@ -45,7 +46,7 @@ impl Incoming {
         context: &mut Context<'_>,
     ) -> Result<(), ProtocolError> {
         if !self.started {
-            self.tag = inbox.begin_inflated(kind);
+            self.tag = inbox.begin_inflated(kind, context.settings.memory_budget.as_ref());
             self.started = true;
             context.inflater.begin();
         }
@@ -56,7 +57,7 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
-        inflating.inflate_whole(piece, inbox, context.settings.max_message_len)?;
+        inflating.inflate_whole(piece, inbox, context.settings)?;
         if kind == MessageKind::Text {
             self.validate_inflated(inbox.bytes(), before)?;
         }
@@ -83,18 +84,17 @@ impl Incoming {
         inbox: &mut Inbox,
         context: &mut Context<'_>,
     ) -> Result<Arrival<'b>, ProtocolError> {
-        let inflater = &mut context.inflater;
+        let Context { inflater, settings, .. } = context;
         if !self.started {
             inflater.begin();
         }
         let inflating = inflater.inflating().ok_or(PeerError::ReservedBits)?;
         // A character that was cut goes first; the decoder has it in its window already.
-        self.tag = inbox.begin_inflated(kind);
+        self.tag = inbox.begin_inflated(kind, settings.memory_budget.as_ref());
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
         self.carry = Carry::NONE;
-        let max = inflating.max_part(before, context.settings.max_message_len);
-        let used = self.inflate_input(input, inbox, max, inflating)?;
+        let used = self.inflate_input(input, inbox, before, settings, inflating)?;
         let frame_done = self.remaining == 0 && !inflating.is_pending();
         let part = inbox.bytes().get(before..).unwrap_or_default();
         if frame_done && self.fin {
@@ -123,7 +123,8 @@ impl Incoming {
         &mut self,
         input: &mut Input<'_>,
         inbox: &mut Inbox,
-        max: MaxPart,
+        before: usize,
+        settings: &Settings,
         inflating: &mut Inflating,
     ) -> Result<usize, ProtocolError> {
         let mut all = 0;
@@ -132,7 +133,7 @@ impl Incoming {
             let piece = input.first_mut(n);
             let len = piece.len();
             unmask(piece, self.key);
-            let used = inflating.inflate_part(piece, inbox, max)?;
+            let used = inflating.inflate_part(piece, inbox, before, settings)?;
             if let Some(left) = piece.get_mut(used..) {
                 // Masking it again takes it back.
                 unmask(left, rotate(self.key, used));

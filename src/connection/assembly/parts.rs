@@ -1,5 +1,6 @@
 //! Parts: what has arrived is handed out at once, texts cut at characters.
 
+use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
 use crate::error::{PeerError, ProtocolError};
 use crate::inbox::{Ahead, Inbox};
@@ -19,9 +20,10 @@ impl Incoming {
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        settings: &Settings,
     ) -> Result<Arrival<'b>, ProtocolError> {
         if !self.carry.is_empty() {
-            return self.complete_char_part(input, inbox);
+            return self.complete_char_part(input, inbox, settings);
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
@@ -50,6 +52,7 @@ impl Incoming {
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        settings: &Settings,
     ) -> Result<Arrival<'b>, ProtocolError> {
         let have = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
         let keys = self.key.iter().cycle();
@@ -58,7 +61,7 @@ impl Incoming {
             Completed::Char { char, taken } => {
                 input.take(taken);
                 self.advance(taken);
-                inbox.begin_message(MessageKind::Text);
+                inbox.begin_message(MessageKind::Text, settings.memory_budget.as_ref());
                 inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
                 inbox.end_message();
                 let (start, end) = self.part_done(self.remaining == 0);

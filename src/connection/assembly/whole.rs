@@ -1,6 +1,6 @@
 //! Whole messages: what doesn't lie in one input is put together in the inbox.
 
-use crate::config::Delivery;
+use crate::config::{Delivery, Settings};
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::{Ahead, Inbox};
@@ -15,6 +15,7 @@ impl Incoming {
         kind: MessageKind,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
+        settings: &Settings,
     ) -> Result<Arrival<'b>, ProtocolError> {
         if !self.started {
             let (payload, key) = self.take_piece(input);
@@ -27,7 +28,7 @@ impl Incoming {
             return Ok(Arrival::Message(data));
         }
         let len = self.message_len;
-        self.keep_plain(kind, input, inbox, len)?;
+        self.keep_plain(kind, input, inbox, settings)?;
         // RFC 6455 8.1: the text as a whole is UTF-8, so no character may lack its end.
         if !self.carry.is_empty() {
             return Err(PeerError::InvalidUtf8.into());
@@ -37,16 +38,16 @@ impl Incoming {
         Ok(Arrival::Assembled { kind, len, wire_len: len })
     }
 
-    /// Appends what has arrived of a message, which can get `max_len` bytes long, to the inbox.
+    /// Appends what has arrived of a message to the inbox.
     pub(super) fn keep_plain(
         &mut self,
         kind: MessageKind,
         input: &mut Input<'_>,
         inbox: &mut Inbox,
-        max_len: u64,
+        settings: &Settings,
     ) -> Result<(), ProtocolError> {
         if !self.started {
-            self.tag = inbox.begin_message(kind);
+            self.tag = inbox.begin_message(kind, settings.memory_budget.as_ref());
             self.started = true;
         }
         if !self.is_in(inbox) {
@@ -54,7 +55,7 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         // The last fragment's header has told how long the message is.
-        let max_len = if self.fin { self.message_len } else { max_len };
+        let max_len = if self.fin { self.message_len } else { settings.max_message_len };
         let ahead = Ahead { announced: self.remaining, max_len };
         match kind {
             MessageKind::Binary => Ok(inbox.append_masked(piece, key, ahead)?),
