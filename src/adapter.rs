@@ -5,12 +5,15 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::close_code::CloseCode;
 use crate::connection::Connection;
+use crate::connection::options::SendOptions;
 use crate::error::{ProtocolError, SendError};
 use crate::handshake::client::HandshakeError;
 use crate::handshake::refusal::Refusal;
 use crate::inbox::Inbox;
-use crate::message::{Data, MessageKind};
+use crate::instant::Instant;
+use crate::message::{Data, Message, MessageKind};
 
 /// What can go wrong on an open WebSocket.
 #[derive(Debug)]
@@ -220,6 +223,24 @@ impl LeftOver {
         let end_of_message = self.end && self.bytes.is_empty();
         let received = Received { len: fits.len(), kind: self.kind, end_of_message };
         (received, (!self.bytes.is_empty()).then_some(self))
+    }
+}
+
+/// Appends a message or a control frame to the output; a Close frame ends what can be sent.
+pub(crate) fn send_message(
+    connection: &mut Connection,
+    message: &Message,
+    options: SendOptions,
+    now: Instant,
+    out: &mut BytesMut,
+) -> Result<(), SendError> {
+    match message {
+        Message::Text(text) => connection.send(Data::Text(text), options, out),
+        Message::Binary(bytes) => connection.send(Data::Binary(bytes), options, out),
+        Message::Ping(payload) => connection.send_ping(payload, out),
+        Message::Pong(payload) => connection.send_pong(payload, out),
+        Message::Close(Some(frame)) => connection.close(frame.code, &frame.reason, now, out),
+        Message::Close(None) => connection.close(CloseCode::NO_STATUS, "", now, out),
     }
 }
 

@@ -21,16 +21,17 @@ use common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
 use sansocket::frame::{FrameHead, FrameHeader};
 use sansocket::{
     CloseCode, CloseFrame, CloseStatus, Config, ConfigBuilder, ConfigError, Connection, Data,
-    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, MessageKind,
-    MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, Prepared,
-    ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError, Utf8Bytes,
+    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, Message,
+    MessageKind, MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent,
+    PeerError, Prepared, ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError,
+    Utf8Bytes,
 };
 
 /// The root's public modules.
 const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 50] = [
+const RE_EXPORTS: [&str; 51] = [
     "AcceptError",
     "AcceptOptions",
     "ClientHandshake",
@@ -55,6 +56,7 @@ const RE_EXPORTS: [&str; 50] = [
     "Input",
     "Instant",
     "LimitError",
+    "Message",
     "MessageKind",
     "MisuseError",
     "Negotiated",
@@ -132,6 +134,7 @@ fn public_types_are_send_and_sync() {
     check::<OwnedEvent>();
     check::<OwnedCloseFrame>();
     check::<OwnedData>();
+    check::<Message>();
     check::<Utf8Bytes>();
     check::<Prepared>();
     check::<Negotiated>();
@@ -183,6 +186,7 @@ fn public_types_have_the_common_traits() {
     fn eq<T: Clone + PartialEq + Debug>() {}
     eq::<OwnedEvent>();
     eq::<OwnedData>();
+    eq::<Message>();
     eq::<Utf8Bytes>();
     eq::<SendOptions>();
     eq::<Stats>();

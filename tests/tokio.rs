@@ -18,8 +18,8 @@ use core::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::tokio::WebSocket;
 use sansocket::{
-    CloseCode, Config, Connection, Data, Delivery, Entropy, Event, Negotiated, OwnedData,
-    PeerError, ProtocolError, Role, SendError, SendOptions, TimeoutError, WebSocketError,
+    CloseCode, Config, Connection, Data, Delivery, Entropy, Event, Message, Negotiated, PeerError,
+    ProtocolError, Role, SendError, SendOptions, TimeoutError, WebSocketError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
@@ -406,10 +406,10 @@ async fn messages_are_a_stream_and_a_sink() {
     let (a, b) = duplex(1 << 16);
     let served = tokio::spawn(echo(server(a)));
     let mut messages = client(b).into_messages();
-    let sent: Vec<OwnedData> = (0..100)
+    let sent: Vec<Message> = (0..100)
         .map(|i| match i % 2 {
-            0 => OwnedData::text(format!("text {i}")),
-            _ => OwnedData::binary(vec![7; i * 1000]),
+            0 => Message::text(format!("text {i}")),
+            _ => Message::binary(vec![7; i * 1000]),
         })
         .collect();
     for message in &sent {

@@ -21,7 +21,7 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::tokio::WebSocket;
 use sansocket::{
     AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectRequest, Connection, Data, Delivery,
-    Entropy, Event, Negotiated, OwnedData, PeerError, ProtocolError, Role, SendError, SendOptions,
+    Entropy, Event, Message, Negotiated, PeerError, ProtocolError, Role, SendError, SendOptions,
     TimeoutError, WebSocketError,
 };
 use tokio::io::{
@@ -263,13 +263,13 @@ async fn stream_and_sink_that_flood_each_other_go_on() {
     let count = 100;
     let sending = tokio::spawn(async move {
         for i in 0..count {
-            sink.send(OwnedData::binary(vec![i; 50_000])).await.unwrap();
+            sink.send(Message::binary(vec![i; 50_000])).await.unwrap();
         }
         sink
     });
     for i in 0..count {
         let message = soon(stream.next()).await.unwrap().unwrap();
-        assert_eq!(message, OwnedData::binary(vec![i; 50_000]));
+        assert_eq!(message, Message::binary(vec![i; 50_000]));
     }
     drop(sending.await.unwrap());
 }
@@ -767,7 +767,7 @@ async fn s27_a_flush_to_a_vanished_peer_ends() {
 
     let (_raw, b) = duplex(64);
     let mut messages = socket(Role::Server, b, &config).into_messages();
-    let error = soon(messages.send(OwnedData::binary(vec![0; 1000]))).await.unwrap_err();
+    let error = soon(messages.send(Message::binary(vec![0; 1000]))).await.unwrap_err();
     assert!(matches!(error, WebSocketError::Protocol(e) if e == KEEP_ALIVE_ERROR), "{error:?}");
 }
 
@@ -886,7 +886,7 @@ async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
     raw.write_all(&[frame(0x81, b"one"), frame(0x89, b""), frame(0x83, b"")].concat())
         .await
         .unwrap();
-    assert_eq!(messages.next().await.unwrap().unwrap(), OwnedData::text("one"));
+    assert_eq!(messages.next().await.unwrap().unwrap(), Message::text("one"));
     let reading = tokio::spawn(async move {
         let mut seen = Vec::new();
         raw.read_to_end(&mut seen).await.unwrap();
@@ -895,7 +895,7 @@ async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
     assert!(matches!(messages.next().await, Some(Err(WebSocketError::Protocol(_)))));
     assert!(messages.next().await.is_none());
     assert!(messages.next().await.is_none());
-    let refused = messages.send(OwnedData::text("more")).await;
+    let refused = messages.send(Message::text("more")).await;
     assert!(matches!(refused, Err(WebSocketError::Send(SendError::Closed))), "{refused:?}");
     assert!(messages.close().await.is_err());
     assert_eq!(reading.await.unwrap(), b"\x8a\0\x88\x02\x03\xea");
@@ -911,7 +911,7 @@ async fn a_message_larger_than_every_mark_goes_through() {
         }
     });
     let mut messages = plain(Role::Client, b).into_messages();
-    let big = OwnedData::binary(vec![7; 5 << 20]);
+    let big = Message::binary(vec![7; 5 << 20]);
     for _ in 0..2 {
         messages.send(big.clone()).await.unwrap();
         assert!(soon(messages.next()).await.unwrap().unwrap() == big);
@@ -1008,7 +1008,7 @@ async fn all_futures_can_be_spawned() {
         if let Ok((ws, _)) = WebSocket::connect(&request, &config).await {
             let mut messages = ws.into_messages();
             let _ = messages.next().await;
-            let _ = messages.send(OwnedData::text("")).await;
+            let _ = messages.send(Message::text("")).await;
         }
     };
     can_be_spawned(&connect);

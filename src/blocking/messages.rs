@@ -2,7 +2,7 @@
 
 use core::iter::FusedIterator;
 
-use crate::adapter::WebSocketError;
+use crate::adapter::{WebSocketError, send_message};
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::close_code::CloseCode;
@@ -10,7 +10,8 @@ use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::connection::options::SendOptions;
 use crate::event::OwnedEvent;
-use crate::message::OwnedData;
+use crate::instant::Instant;
+use crate::message::Message;
 
 /// Owned messages as an iterator, for queues and other threads.
 ///
@@ -55,13 +56,15 @@ impl<S: Transport> Messages<S> {
     ///
     /// # Errors
     /// [`WebSocketError::Send`]: nothing was sent. Otherwise as [`WebSocket::flush`].
-    pub fn send(&mut self, message: OwnedData) -> Result<(), WebSocketError> {
+    pub fn send(&mut self, message: Message) -> Result<(), WebSocketError> {
         if self.socket.driver.flow.is_above_mark() {
             self.socket.flush()?;
         }
-        let (data, options) = (message.as_data(), self.options);
+        let options = self.options;
         let flow = &mut self.socket.driver.flow;
-        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
+        Ok(flow.send_unasked(|connection, out| {
+            send_message(connection, &message, options, Instant::now(), out)
+        })?)
     }
 
     /// Writes all output.
@@ -98,13 +101,13 @@ impl<S: Transport> Messages<S> {
 }
 
 impl<S: Transport> Iterator for Messages<S> {
-    type Item = Result<OwnedData, WebSocketError>;
+    type Item = Result<Message, WebSocketError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.finished {
             match self.socket.read_owned() {
                 Ok(Some(OwnedEvent::Message(data) | OwnedEvent::Part { data, .. })) => {
-                    return Some(Ok(data));
+                    return Some(Ok(data.into()));
                 }
                 Ok(Some(OwnedEvent::Ping(_) | OwnedEvent::Pong(_) | OwnedEvent::Close(_))) => {}
                 Ok(None) => self.finished = true,

@@ -9,16 +9,16 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::adapter::WebSocketError;
+use crate::adapter::{WebSocketError, send_message};
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::options::SendOptions;
 use crate::driver::{self, Driver};
 use crate::error::SendError;
 use crate::event::OwnedEvent;
-use crate::message::OwnedData;
+use crate::message::Message;
 use crate::tokio::WebSocket;
-use crate::tokio::drive::{MAX_TURNS, Ready, Timer, poll_event, poll_flush};
+use crate::tokio::drive::{MAX_TURNS, Ready, Timer, now, poll_event, poll_flush};
 use crate::tokio::wakers::Wakers;
 
 /// Owned messages as [`Stream`] and [`Sink`], for combinators and queues.
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
-    type Item = Result<OwnedData, WebSocketError>;
+    type Item = Result<Message, WebSocketError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         for _ in 0..MAX_TURNS {
@@ -117,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
             match ready!(self.poll_event(End::Stream, cx)) {
                 Ok(Ready::Event) => match self.take_event() {
                     Some(OwnedEvent::Message(data) | OwnedEvent::Part { data, .. }) => {
-                        return Poll::Ready(Some(Ok(data)));
+                        return Poll::Ready(Some(Ok(data.into())));
                     }
                     Some(OwnedEvent::Ping(_) | OwnedEvent::Pong(_) | OwnedEvent::Close(_))
                     | None => {}
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for Messages<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedData> for Messages<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     type Error = WebSocketError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -154,10 +154,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedData> for Messages<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn start_send(mut self: Pin<&mut Self>, message: OwnedData) -> Result<(), Self::Error> {
-        let (data, options) = (message.as_data(), self.options);
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
+        let options = self.options;
         let flow = &mut self.socket.driver.flow;
-        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
+        Ok(flow.send_unasked(|connection, out| {
+            send_message(connection, &message, options, now(), out)
+        })?)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

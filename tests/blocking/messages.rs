@@ -6,7 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::WebSocket;
-use sansocket::{CloseCode, Delivery, Event, MessageKind, OwnedData, PeerError, Prepared, Role};
+use sansocket::{
+    CloseCode, Delivery, Event, Message, MessageKind, OwnedCloseFrame, OwnedEvent, PeerError,
+    Prepared, Role,
+};
 
 use crate::support::*;
 use crate::transports::*;
@@ -98,19 +101,45 @@ fn messages_are_an_iterator() {
         let mut messages = client(b).into_messages();
         for i in 0..100 {
             let message = match i % 2 {
-                0 => OwnedData::text(format!("text {i}")),
-                _ => OwnedData::binary(vec![7; i * 1000]),
+                0 => Message::text(format!("text {i}")),
+                _ => Message::binary(vec![7; i * 1000]),
             };
             messages.send(message.clone()).unwrap();
             assert_eq!(messages.next().unwrap().unwrap(), message);
         }
-        messages.send(OwnedData::text("dropped by close")).unwrap();
+        messages.send(Message::text("dropped by close")).unwrap();
         messages.flush().unwrap();
         assert!(messages.close(CloseCode::NORMAL, "").unwrap().unwrap().clean);
         assert!(messages.next().is_none());
         assert!(echoing.join().unwrap().clean);
         assert!(!messages.into_inner().connection().is_open());
     });
+}
+
+#[test]
+fn messages_send_control_frames_too() {
+    for frame in [None, Some(OwnedCloseFrame::new(CloseCode::new(4000), "why"))] {
+        bounded(move || {
+            let (a, b) = tcp();
+            let close = Message::Close(frame.clone());
+            let sending = thread::spawn(move || {
+                let mut messages = server(a).into_messages();
+                messages.send(Message::Ping("ping".into())).unwrap();
+                messages.send(Message::Pong("pong".into())).unwrap();
+                messages.send(close).unwrap();
+                assert!(messages.next().is_none());
+            });
+            let mut ws = client(b);
+            let mut events = Vec::new();
+            while let Some((event, _)) = ws.read().unwrap() {
+                events.push(OwnedEvent::from(event));
+            }
+            sending.join().unwrap();
+            let [ping, pong] = ["ping", "pong"].map(Into::into);
+            let close = OwnedEvent::Close(frame);
+            assert_eq!(events, [OwnedEvent::Ping(ping), OwnedEvent::Pong(pong), close]);
+        });
+    }
 }
 
 #[test]
@@ -121,7 +150,7 @@ fn a_large_message_sent_by_messages_goes_out_at_the_mark() {
             let mut messages = server(a).into_messages();
             // Far above max_unsent: `send` makes room by itself.
             for _ in 0..64 {
-                messages.send(OwnedData::binary(vec![1; 1 << 20])).unwrap();
+                messages.send(Message::binary(vec![1; 1 << 20])).unwrap();
             }
             messages.close(CloseCode::NORMAL, "").unwrap();
         });
