@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::message::{CloseFrame, Data, OwnedCloseFrame, OwnedData};
+use crate::message::{CloseFrame, Data, Message, OwnedCloseFrame, OwnedData};
 
 /// What has been received, lent from the input or the inbox, never from the connection: answer
 /// while you hold it.
@@ -77,6 +77,18 @@ impl From<Event<'_>> for OwnedEvent {
             Event::Ping(payload) => Self::Ping(Bytes::copy_from_slice(payload)),
             Event::Pong(payload) => Self::Pong(Bytes::copy_from_slice(payload)),
             Event::Close(frame) => Self::Close(frame.map(Into::into)),
+        }
+    }
+}
+
+impl From<OwnedEvent> for Message {
+    /// With [`Delivery::Parts`](crate::Delivery::Parts) each part becomes a message of its own.
+    fn from(event: OwnedEvent) -> Self {
+        match event {
+            OwnedEvent::Message(data) | OwnedEvent::Part { data, .. } => data.into(),
+            OwnedEvent::Ping(payload) => Self::Ping(payload),
+            OwnedEvent::Pong(payload) => Self::Pong(payload),
+            OwnedEvent::Close(frame) => Self::Close(frame),
         }
     }
 }

@@ -146,7 +146,9 @@ pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
-pub use crate::message::{CloseFrame, Data, MessageKind, OwnedCloseFrame, OwnedData, Utf8Bytes};
+pub use crate::message::{
+    CloseFrame, Data, Message, MessageKind, OwnedCloseFrame, OwnedData, Utf8Bytes,
+};
 pub use crate::negotiated::Negotiated;
 pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;

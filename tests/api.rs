@@ -21,9 +21,10 @@ use common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
 use sansocket::frame::{FrameHead, FrameHeader};
 use sansocket::{
     CloseCode, CloseFrame, CloseStatus, Config, ConfigBuilder, ConfigError, Connection, Data,
-    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, MessageKind,
-    MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, Prepared,
-    ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError, Utf8Bytes,
+    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, Message,
+    MessageKind, MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent,
+    PeerError, Prepared, ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError,
+    Utf8Bytes,
 };
 
 /// The root's public modules.
@@ -56,6 +57,7 @@ const RE_EXPORTS: [&str; 51] = [
     "Instant",
     "LimitError",
     "MemoryBudget",
+    "Message",
     "MessageKind",
     "MisuseError",
     "Negotiated",
@@ -134,6 +136,7 @@ fn public_types_are_send_and_sync() {
     check::<OwnedCloseFrame>();
     check::<sansocket::MemoryBudget>();
     check::<OwnedData>();
+    check::<Message>();
     check::<Utf8Bytes>();
     check::<Prepared>();
     check::<Negotiated>();
@@ -185,6 +188,7 @@ fn public_types_have_the_common_traits() {
     fn eq<T: Clone + PartialEq + Debug>() {}
     eq::<OwnedEvent>();
     eq::<OwnedData>();
+    eq::<Message>();
     eq::<Utf8Bytes>();
     eq::<SendOptions>();
     eq::<Stats>();

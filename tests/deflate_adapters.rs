@@ -21,7 +21,7 @@ use common::deflate::Terms;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::{
     CloseCode, Compress, Config, ConfigBuilder, Connection, Data, Delivery, Entropy, Event,
-    Instant, MessageKind, OwnedData, Role, SendOptions,
+    Instant, Message, MessageKind, Role, SendOptions,
 };
 
 const SECONDS_10: Duration = Duration::from_secs(10);
@@ -140,8 +140,8 @@ mod on_tokio {
         });
         for i in 0..20 {
             for message in [
-                OwnedData::Text(long_text(i * 50).into()),
-                OwnedData::Binary(long_text(i).into_bytes().into()),
+                Message::Text(long_text(i * 50).into()),
+                Message::Binary(long_text(i).into_bytes().into()),
             ] {
                 client.send(message.clone()).await.unwrap();
                 let back = timeout(SECONDS_10, client.next()).await.unwrap().unwrap().unwrap();
@@ -151,9 +151,9 @@ mod on_tokio {
         // How it sends is a setting of the sink.
         let text = long_text(50);
         client.set_send_options(SendOptions::new().compress(Compress::Never));
-        client.send(OwnedData::Text(text.clone().into())).await.unwrap();
+        client.send(Message::Text(text.clone().into())).await.unwrap();
         let back = timeout(SECONDS_10, client.next()).await.unwrap().unwrap().unwrap();
-        assert_eq!(back, OwnedData::Text(text.clone().into()));
+        assert_eq!(back, Message::Text(text.clone().into()));
         assert!(client.connection().deflate().is_some());
         client.close().await.unwrap();
         timeout(SECONDS_10, echo).await.unwrap().unwrap();
@@ -214,7 +214,7 @@ mod on_threads {
         let text = long_text(50);
         for (compress, shorter) in [(Compress::Auto, true), (Compress::Never, false)] {
             messages.set_send_options(SendOptions::new().compress(compress));
-            messages.send(OwnedData::Text(text.clone().into())).unwrap();
+            messages.send(Message::Text(text.clone().into())).unwrap();
             messages.flush().unwrap();
             let before = client.connection().stats().unwrap();
             assert!(client.read().unwrap().unwrap().0 == Event::Text(&text));

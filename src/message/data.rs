@@ -90,6 +90,15 @@ impl OwnedData {
         Self::Binary(bytes.into())
     }
 
+    /// Returns the bytes, of either kind, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
     /// Borrows the data.
     #[must_use]
     pub fn as_data(&self) -> Data<'_> {
