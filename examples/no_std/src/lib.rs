@@ -129,7 +129,7 @@ impl Server {
         let flow = &mut self.driver.flow;
         let Some(request) = flow.take_request() else { return false };
         // Whatever the answer is, it is output.
-        if request.as_request().path() == "/ws" {
+        if request.path() == "/ws" {
             let options = AcceptOptions::new().origins(OriginPolicy::Any);
             let _ = flow.accept(&request, &options, now);
         } else if let Ok(page) = HttpResponse::new(404) {

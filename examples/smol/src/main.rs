@@ -61,7 +61,7 @@ async fn echo(stream: TcpStream, app: &App) -> Result<(), ProtocolError> {
     let _ = stream.set_nodelay(true);
     let mut ws = WebSocket::server(stream, &app.config);
     let Some(request) = ws.request().await else { return Ok(()) };
-    if request.as_request().path() != "/ws" {
+    if request.path() != "/ws" {
         ws.respond(&app.not_found).await;
         return Ok(());
     }
