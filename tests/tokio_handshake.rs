@@ -372,8 +372,7 @@ async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
             );
             let mut input = sansocket::Input::new(sansocket::Instant::now(), &mut head);
             let head = handshake.receive(&mut input).unwrap().unwrap();
-            let accepted =
-                head.as_request().upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
+            let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
             let mut out = bytes::BytesMut::new();
             accepted.write(&mut out);
             out.extend_from_slice(b"\x81\x03one\x89\x01p\x81\x03two");

@@ -91,7 +91,7 @@ impl Contestant for Sansocket {
         let k = io.pull(&mut buf);
         let mut handshake = ServerHandshake::new(&SERVER, now);
         let Ok(Some(head)) = handshake.receive(&mut Input::new(now, &mut buf[..k])) else { return false };
-        let request = head.as_request();
+        let request = head.as_head();
         let Ok(accepted) = request.upgrade().and_then(|request| request.accept(&AcceptOptions::new())) else { return false };
         let mut out = BytesMut::new();
         accepted.write(&mut out);

@@ -150,7 +150,7 @@ fn s14_pages_and_other_routes_can_be_served() {
             let serving = thread::spawn(move || {
                 let config = preset(Role::Server).build().unwrap();
                 let request = PendingRequest::read(a, &config).unwrap();
-                assert!(!request.head().as_request().is_upgrade());
+                assert!(!request.head().is_upgrade());
                 assert!(request.get_ref().peer_addr().is_ok());
                 match request.head().target() {
                     "/" => request.respond(&page).unwrap(),
