@@ -63,6 +63,7 @@ impl End {
                                 | PeerError::CorruptDeflate
                                 | PeerError::InvalidClosePayload
                                 | PeerError::InvalidCloseCode(_)
+                                | PeerError::InvalidCloseReason(_)
                         ) | ProtocolError::Limit(_)
                             | ProtocolError::Misuse(_)
                     ),
