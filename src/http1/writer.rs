@@ -50,6 +50,14 @@ impl FieldList {
         self.0.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
     }
 
+    /// Tells whether the fields have the form of HTTP/2 and HTTP/3.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.iter().all(|(name, value)| {
+            connection_field(name.as_bytes(), value).is_none()
+                && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+        })
+    }
+
     /// Brings the fields into the form of HTTP/2 and HTTP/3: names in lower case (RFC 9113 8.2.1),
     /// nothing about a connection.
     pub(crate) fn make_http2(&mut self) {
