@@ -10,10 +10,14 @@
 mod common;
 
 use bytes::BytesMut;
+use common::head::client_config;
 use common::{at_ms, frame::sent};
 use proptest::prelude::*;
-use sansocket::handshake::{Accepted, Fields, HttpVersion};
-use sansocket::{AcceptOptions, Config, Inbox, Input, OriginPolicy, Refusal, RequestHead, Role};
+use sansocket::handshake::{Accepted, ExtendedConnect, Fields, HttpVersion};
+use sansocket::{
+    AcceptOptions, Config, ConnectRequest, HandshakeError, Inbox, Input, OriginPolicy, Refusal,
+    RequestHead, Role, SendError,
+};
 
 const VERSIONS: [HttpVersion; 2] = [HttpVersion::Http2, HttpVersion::Http3];
 
@@ -469,6 +473,156 @@ fn hs14_the_callers_own_refusals_have_the_form_of_the_version() {
             check_fields(refusal.fields());
             assert!(refusal.fields().any(|(name, _)| name == "www-authenticate"));
         });
+    }
+}
+
+// ---------------------------------------------------------------- the client
+
+fn client_request(url: &str) -> ConnectRequest {
+    ConnectRequest::new(url).unwrap()
+}
+
+fn client(request: &ConnectRequest) -> ExtendedConnect {
+    ExtendedConnect::new(request, &client_config()).unwrap()
+}
+
+/// What the client makes of a status and fields.
+fn answered(
+    request: &ConnectRequest,
+    status: u16,
+    fields: &[(&str, &[u8])],
+) -> Result<Option<String>, HandshakeError> {
+    let opened = client(request).receive_response(status, Fields::new(fields), at_ms(0));
+    opened.map(|(connection, response)| {
+        assert!(connection.is_open() && connection.role() == Role::Client);
+        assert_eq!((response.status(), response.reason()), (status, &b""[..]));
+        assert!(response.fields().iter().eq(fields.iter().copied()));
+        assert_eq!(response.negotiated().subprotocol(), response.subprotocol());
+        response.subprotocol().map(str::to_owned)
+    })
+}
+
+#[test]
+fn e2_e3_e4_what_a_client_asks() {
+    let request = client_request("wss://Example.com:8443/chat?room=1")
+        .origin("https://example.com")
+        .unwrap()
+        .subprotocols(["v2", "v1"])
+        .unwrap()
+        .with_field("Authorization", "Bearer x")
+        .unwrap()
+        .with_field("Keep-Alive", "timeout=5")
+        .unwrap()
+        .with_field("TE", "trailers")
+        .unwrap();
+    let handshake = client(&request);
+    assert_eq!((handshake.method(), handshake.protocol()), ("CONNECT", "websocket"));
+    assert_eq!((handshake.scheme(), handshake.authority()), ("https", "Example.com:8443"));
+    assert_eq!(handshake.path(), "/chat?room=1");
+    let expected: [(&str, &[u8]); 5] = [
+        ("sec-websocket-version", b"13"),
+        ("origin", b"https://example.com"),
+        ("sec-websocket-protocol", b"v2, v1"),
+        ("authorization", b"Bearer x"),
+        ("te", b"trailers"),
+    ];
+    assert!(handshake.fields().eq(expected), "{:?}", handshake.fields().collect::<Vec<_>>());
+
+    let plain = client(&client_request("ws://[::1]:80"));
+    assert_eq!((plain.scheme(), plain.authority(), plain.path()), ("http", "[::1]", "/"));
+    assert!(plain.fields().eq([("sec-websocket-version", &b"13"[..])]));
+    // The frames are masked: a client needs a source of randomness.
+    let server = Config::server().build().unwrap();
+    let error = ExtendedConnect::new(&client_request("ws://a"), &server).unwrap_err();
+    assert_eq!(error, SendError::Entropy);
+}
+
+/// Both of our ends.
+#[test]
+fn e2_e5_our_server_opens_what_our_client_asks() {
+    let request = client_request("wss://a.example/x")
+        .origin("https://a.example")
+        .unwrap()
+        .subprotocols(["a", "b"])
+        .unwrap();
+    let options = AcceptOptions::new().subprotocols(["b"]).unwrap();
+    #[cfg(feature = "deflate")]
+    let (request, options) = {
+        let deflate = sansocket::deflate::Deflate::default();
+        (request.deflate(deflate), options.deflate(deflate))
+    };
+    let client = client(&request);
+    let fields: Vec<(&str, &[u8])> = client.fields().collect();
+    let head = RequestHead::extended_connect(
+        client.protocol(),
+        client.scheme(),
+        client.authority(),
+        client.path(),
+        Fields::new(&fields),
+    );
+    let accepted = head.upgrade().unwrap().accept(&options).unwrap();
+    let fields: Vec<(&str, &[u8])> = accepted.fields().collect();
+    let opened = client.receive_response(accepted.status(), Fields::new(&fields), at_ms(0));
+    let (_, response) = opened.unwrap();
+    assert_eq!(response.subprotocol(), Some("b"));
+    #[cfg(feature = "deflate")]
+    assert!(response.deflate().is_some());
+}
+
+#[test]
+fn e5_every_2xx_opens_and_nothing_else_does() {
+    let request = client_request("wss://a/");
+    for status in 200..=299 {
+        assert_eq!(answered(&request, status, &[]).unwrap(), None);
+    }
+    for status in [0, 100, 101, 103, 199, 300, 301, 400, 401, 403, 501, 599, u16::MAX] {
+        let error = answered(&request, status, &[("location", b"/x")]).unwrap_err();
+        assert_eq!(error.to_string(), format!("the server answered {status}"));
+        let HandshakeError::Status(response) = error else { panic!("{error:?}") };
+        assert_eq!(response.fields().get("location"), Some(&b"/x"[..]));
+    }
+}
+
+#[test]
+fn e3_the_client_fails_on_fields_about_a_connection_and_needs_no_key() {
+    let request = client_request("wss://a/");
+    for (name, value) in [("upgrade", "websocket"), ("connection", "x"), ("keep-alive", "x")] {
+        let error = answered(&request, 200, &[(name, value.as_bytes())]).unwrap_err();
+        assert!(matches!(error, HandshakeError::ForbiddenField(field, _)
+            if field.eq_ignore_ascii_case(name)));
+        assert!(error.to_string().to_lowercase().contains(name), "{error}");
+        assert_eq!(error.response().unwrap().status(), 200);
+    }
+    // RFC 8441 5: it is not used; RFC 9110 9.3.6: neither is this.
+    for name in ["sec-websocket-accept", "content-length"] {
+        assert_eq!(answered(&request, 200, &[(name, b"5")]).unwrap(), None);
+    }
+}
+
+#[test]
+fn e4_hc7_agreements_are_judged_as_over_http_1_1() {
+    let request = client_request("wss://a/").subprotocols(["a", "b"]).unwrap();
+    let subprotocol = |value: &'static str| -> [(&str, &[u8]); 1] {
+        [("sec-websocket-protocol", value.as_bytes())]
+    };
+    assert_eq!(answered(&request, 200, &subprotocol("b")).unwrap().as_deref(), Some("b"));
+    for value in ["", "c", "A", "a, b"] {
+        let error = answered(&request, 200, &subprotocol(value)).unwrap_err();
+        let HandshakeError::UnofferedSubprotocol(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.received(), value.as_bytes());
+        assert!(error.offered().eq(["a", "b"]));
+    }
+    let twice = [subprotocol("a"), subprotocol("a")].concat();
+    let error = answered(&request, 200, &twice).unwrap_err();
+    assert!(matches!(error, HandshakeError::DuplicateField("Sec-WebSocket-Protocol", _)));
+    for (value, fits) in [("", true), ("permessage-deflate", false), ("x", false)] {
+        let field = [("sec-websocket-extensions", value.as_bytes())];
+        let result = answered(&request, 200, &field);
+        let unoffered = matches!(
+            result,
+            Err(HandshakeError::Extensions(sansocket::handshake::ExtensionError::Unoffered, _))
+        );
+        assert_eq!((result.is_ok(), unoffered), (fits, !fits), "{value}");
     }
 }
 

@@ -24,6 +24,16 @@ impl FieldList {
         self.0.push((Cow::Borrowed(name), Cow::Borrowed(value.as_bytes())));
     }
 
+    /// Adds a field with a value that was checked before.
+    pub(crate) fn push_checked(&mut self, name: &'static str, value: &[u8]) {
+        self.0.push((Cow::Borrowed(name), Cow::Owned(value.into())));
+    }
+
+    /// Adds a copy of other fields.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
     /// Adds a field of the caller's; `is_owned` tells the names that the crate writes itself.
     pub(crate) fn push(
         &mut self,

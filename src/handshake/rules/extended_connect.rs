@@ -5,10 +5,14 @@
 use alloc::format;
 
 use crate::authority::Authority;
+use crate::handshake::connect::ConnectRequest;
+use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::head::RequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::rules::request::{Collected, Facts};
+use crate::handshake::rules::response::{Fault, negotiate};
 use crate::http1::head::connection_field;
+use crate::negotiated::Negotiated;
 
 /// Tells whether a value of `:protocol` names this protocol: upgrade tokens are compared without
 /// regard to case (RFC 9110 16.7).
@@ -84,4 +88,17 @@ fn check_host<'h>(
         Some(_) => Err(Refusal::bad_request("the Host field is another host than :authority")),
         None => Ok(host),
     }
+}
+
+/// Judges the fields of a 2xx (RFC 8441 5): each breach MUST fail the connection.
+pub(crate) fn open(
+    request: &ConnectRequest,
+    response: &ConnectResponse,
+) -> Result<Negotiated, Fault> {
+    let fields = response.fields();
+    // RFC 9113 8.2.2, RFC 9114 4.2: such a message is malformed.
+    if let Some(name) = fields.raw().find_map(|(name, value)| connection_field(name, value)) {
+        return Err(Fault::ForbiddenField(name));
+    }
+    negotiate(request, fields)
 }

@@ -93,7 +93,7 @@ pub(crate) fn open(
         return Err(Fault::Connection);
     }
     if only(fields, "Sec-WebSocket-Accept")? != Some(expected.as_bytes()) {
-        return Err(Fault::Accept);
+        return Err(Fault::Accept(*expected));
     }
     negotiate(request, fields)
 }
