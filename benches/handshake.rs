@@ -61,7 +61,7 @@ fn accept(
         let bytes = &mut buffer[..read.len()];
         bytes.copy_from_slice(read);
         let Some(head) = handshake.receive(&mut Input::new(NOW, bytes)).unwrap() else { continue };
-        let accepted = head.as_request().upgrade().unwrap().accept(options).unwrap();
+        let accepted = head.upgrade().unwrap().accept(options).unwrap();
         out.clear();
         accepted.write(out);
         return accepted.into_connection(config, NOW);
@@ -102,7 +102,7 @@ fn client(c: &mut Criterion) {
 fn answer(config: &Config, request: &mut BytesMut) -> BytesMut {
     let mut handshake = ServerHandshake::new(config, NOW);
     let head = handshake.receive(&mut Input::new(NOW, request)).unwrap().unwrap();
-    let accepted = head.as_request().upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
+    let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
     let mut out = BytesMut::new();
     accepted.write(&mut out);
     out

@@ -3,6 +3,7 @@ use core::time::Duration;
 
 use alloc::sync::Arc;
 
+use crate::budget::MemoryBudget;
 use crate::entropy::Entropy;
 use crate::error::ConfigError;
 
@@ -35,13 +36,15 @@ pub enum Delivery {
 /// | [`keep_alive`](ConfigBuilder::keep_alive) | every 30 s, no timeout | |
 /// | [`high_water_mark`](ConfigBuilder::high_water_mark) | 64 KiB, at most half of `max_unsent` | bytes |
 /// | [`delivery`](ConfigBuilder::delivery) | [`Delivery::Whole`] | |
+/// | [`memory_budget`](ConfigBuilder::memory_budget) | none | bytes, all connections together |
+/// | [`max_inflation_ratio`](ConfigBuilder::max_inflation_ratio) | none | times the compressed length |
 ///
 /// The number of fragments of a message has no limit: memory and time per fragment are flat.
 #[derive(Clone)]
 pub struct Config(Arc<Settings>);
 
 /// The plain values, for the modules of this crate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) max_message_len: u64,
     pub(crate) max_unsent: usize,
@@ -56,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) keep_alive_timeout: Option<Duration>,
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
+    pub(crate) memory_budget: Option<MemoryBudget>,
+    pub(crate) max_inflation_ratio: Option<u32>,
     /// What a client masks with; a server needs none.
     pub(crate) entropy: Option<Entropy>,
 }
@@ -71,6 +76,19 @@ impl Config {
     /// Under `std` give `Entropy::os()`.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Some(entropy))
+    }
+
+    /// Returns the budget that the memory of its connections is charged to.
+    #[must_use]
+    pub fn memory_budget(&self) -> Option<&MemoryBudget> {
+        self.0.memory_budget.as_ref()
+    }
+
+    /// Returns how many times its compressed length a message may have when it is inflated; `None`:
+    /// any.
+    #[must_use]
+    pub fn max_inflation_ratio(&self) -> Option<u32> {
+        self.0.max_inflation_ratio
     }
 
     #[inline]
@@ -197,6 +215,8 @@ impl ConfigBuilder {
             keep_alive_timeout: None,
             high_water_mark: HIGH_WATER_MARK,
             delivery: Delivery::Whole,
+            memory_budget: None,
+            max_inflation_ratio: None,
             entropy,
         };
         Self(settings, None)
@@ -312,6 +332,29 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets the budget for the memory that connections hold for their peers' messages and for
+    /// compression. It is shared by all configs that have a clone of it.
+    pub fn memory_budget(mut self, budget: MemoryBudget) -> Self {
+        self.0.memory_budget = Some(budget);
+        self
+    }
+
+    /// Sets how many times its compressed length a received message may have when it is inflated.
+    /// `None`: any, which is the default.
+    ///
+    /// A message that inflates to more fails the connection with
+    /// [`LimitError::InflationRatio`](crate::LimitError::InflationRatio) and the Close code 1008 as
+    /// soon as the excess comes out. The first 64 KiB of a message always pass; beyond them the
+    /// compressed bytes that have come so far count, rounded up to a full KiB. Text and JSON are
+    /// seldom more than 20 times as long as compressed; DEFLATE can't do more than 1032 times.
+    ///
+    /// The limit of what a message may take stays [`max_message_len`](Self::max_message_len); this
+    /// one refuses bombs that are smaller than that.
+    pub const fn max_inflation_ratio(mut self, ratio: Option<u32>) -> Self {
+        self.0.max_inflation_ratio = ratio;
+        self
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
@@ -326,6 +369,8 @@ impl ConfigBuilder {
             ("max_head_len", s.max_head_len == 0),
             ("max_head_fields", s.max_head_fields == 0),
             ("high_water_mark", self.1 == Some(0)),
+            ("max_inflation_ratio", s.max_inflation_ratio == Some(0)),
+            ("memory_budget", s.memory_budget.as_ref().is_some_and(|budget| budget.limit() == 0)),
         ] {
             if zero {
                 return Err(ConfigError::ZeroLimit(name));

@@ -36,6 +36,9 @@ impl ProtocolError {
                 | PeerError::InvalidUtf8,
             ) => CloseCode::INVALID_PAYLOAD,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(LimitError::MemoryBudget) => CloseCode::TRY_AGAIN_LATER,
+            // The message may be small: what is refused is how it was compressed.
+            Self::Limit(LimitError::InflationRatio) => CloseCode::POLICY_VIOLATION,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
             Self::Timeout(TimeoutError::Message) => CloseCode::POLICY_VIOLATION,
             Self::Timeout(TimeoutError::KeepAlive | TimeoutError::Write) | Self::Misuse(_) => {
@@ -117,8 +120,8 @@ pub enum PeerError {
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
-    /// A Close frame with this code and a reason that isn't UTF-8, such as one that was cut inside a
-    /// character (sections 5.5.1 and 8.1).
+    /// A Close frame with this code and a reason that isn't UTF-8 (section 5.5.1). Some peers cut a
+    /// long reason at 123 bytes, inside a character: the code tells why they closed.
     InvalidCloseReason(u16),
     /// A compressed message that can't be inflated, or that refers to what is outside of the window
     /// (RFC 7692 section 7.2.2).
@@ -150,10 +153,7 @@ impl fmt::Display for PeerError {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
             }
             Self::InvalidCloseReason(code) => {
-                return write!(
-                    f,
-                    "the peer sent the close code {code} with a reason that isn't UTF-8"
-                );
+                return write!(f, "the peer closed with code {code} and a reason that isn't UTF-8");
             }
             Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {
@@ -175,6 +175,10 @@ pub enum LimitError {
     HeadTooLong,
     /// The head of a handshake has more than `max_head_fields` fields.
     TooManyFields,
+    /// A message doesn't fit into what the other connections have left of the `memory_budget`.
+    MemoryBudget,
+    /// A compressed message inflates to more than `max_inflation_ratio` times its length.
+    InflationRatio,
 }
 
 impl fmt::Display for LimitError {
@@ -183,6 +187,10 @@ impl fmt::Display for LimitError {
             Self::MessageTooLong => "the peer's message is longer than max_message_len allows",
             Self::HeadTooLong => "the handshake's head is longer than max_head_len allows",
             Self::TooManyFields => "the handshake has more fields than max_head_fields allows",
+            Self::MemoryBudget => "the peer's message doesn't fit into the rest of memory_budget",
+            Self::InflationRatio => {
+                "the peer's message inflates to more than max_inflation_ratio allows"
+            }
         })
     }
 }

@@ -91,6 +91,7 @@ mod adapter;
 mod authority;
 #[cfg(feature = "std")]
 pub mod blocking;
+mod budget;
 mod close_code;
 mod config;
 mod connection;
@@ -121,6 +122,7 @@ mod url;
 pub use crate::adapter::error::{AcceptError, ConnectError, WebSocketError};
 #[cfg(feature = "std")]
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::budget::MemoryBudget;
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;
@@ -130,7 +132,7 @@ pub use crate::entropy::{Entropy, EntropyError};
 pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
 };
-pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
+pub use crate::event::{Event, OwnedEvent};
 pub use crate::handshake::accept::AcceptOptions;
 pub use crate::handshake::client::ClientHandshake;
 pub use crate::handshake::connect::ConnectRequest;
@@ -144,7 +146,9 @@ pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
-pub use crate::message::{CloseFrame, Data, Message, MessageKind, OwnedData, Utf8Bytes};
+pub use crate::message::{
+    CloseFrame, Data, Message, MessageKind, OwnedCloseFrame, OwnedData, Utf8Bytes,
+};
 pub use crate::negotiated::Negotiated;
 pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;

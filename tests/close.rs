@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use common::frame::{self, sent};
 use common::{BOTH, End, Frame, Pair, at_ms, connection, model, preset, secs};
 use sansocket::{
-    CloseCode, Delivery, Event, Message, OwnedCloseFrame, OwnedEvent, PeerError, ProtocolError,
+    CloseCode, Delivery, Event, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, ProtocolError,
     Role, SendError, TimeoutError,
 };
 
@@ -31,7 +31,7 @@ fn close_event(code: u16, reason: &'static str) -> OwnedEvent {
 }
 
 fn text_event(text: &'static str) -> OwnedEvent {
-    OwnedEvent::Message(Message::text(text))
+    OwnedEvent::Message(OwnedData::text(text))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -471,14 +471,17 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
             b"\xf4\x90\x80\x80",
             b"long enough for the vector loop, if there is one at all, and then \x80",
         ] {
-            let bytes = Frame::close(1000, bad).to(role).bytes();
-            for piece in [1, 2, bytes.len()] {
-                let mut end = End::preset(role);
-                let error = PeerError::InvalidCloseReason(1000);
-                assert_eq!(end.feed_by(&bytes, piece), Err(error.into()));
-                assert!(error.to_string().contains("1000"), "{error}");
-                assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
-                assert!(end.events.is_empty());
+            for code in [1000, 1013, 4999] {
+                let bytes = Frame::close(code, bad).to(role).bytes();
+                let error = PeerError::InvalidCloseReason(code);
+                for piece in [1, 2, bytes.len()] {
+                    let mut end = End::preset(role);
+                    assert_eq!(end.feed_by(&bytes, piece), Err(error.into()));
+                    assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
+                    assert!(end.events.is_empty());
+                }
+                let text = error.to_string();
+                assert!(text.contains(&code.to_string()) && text.contains("reason"), "{text}");
             }
         }
         // A bad code and a bad reason: the code comes first.
@@ -754,6 +757,8 @@ fn c9_every_error_has_its_code() {
         // The peer's code is 1006; this one goes to a peer that has ended its writing half only.
         (EOF, 1002),
         (LimitError::MessageTooLong.into(), 1009),
+        (LimitError::MemoryBudget.into(), 1013),
+        (LimitError::InflationRatio.into(), 1008),
         (LATE, 1006),
         (UNSENT, 1006),
         (ProtocolError::Aborted, 1006),

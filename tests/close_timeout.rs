@@ -17,9 +17,7 @@ use core::time::Duration;
 
 use common::frame::sent;
 use common::{BOTH, End, Frame, at_ms, preset, secs};
-use sansocket::{
-    CloseCode, Delivery, Instant, Message, OwnedEvent, ProtocolError, Role, TimeoutError,
-};
+use sansocket::{CloseCode, Delivery, Event, Instant, ProtocolError, Role, TimeoutError};
 
 const CLOSE: ProtocolError = ProtocolError::Timeout(TimeoutError::Close);
 const UNSENT: ProtocolError = ProtocolError::Timeout(TimeoutError::CloseUnsent);
@@ -104,13 +102,14 @@ fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
                 assert!(failed > after(left, 5000) && failed <= after(left, 10_000), "{failed:?}");
             }
             let mut peer = End::preset(role.peer());
-            peer.feed(&taken).unwrap();
-            let [OwnedEvent::Message(Message::Binary(data)), OwnedEvent::Close(Some(frame))] =
-                &peer.events[..]
-            else {
-                panic!("{} events", peer.events.len());
-            };
-            assert_eq!((data.len(), frame.reason.as_str()), (1_000_000, "bye"));
+            let (mut data, mut reasons) = (0, Vec::new());
+            peer.feed_with(&taken, |_, event, _| match event {
+                Event::Binary(bytes) => data += bytes.len(),
+                Event::Close(Some(frame)) => reasons.push(frame.reason.to_owned()),
+                _ => panic!("{event:?}"),
+            })
+            .unwrap();
+            assert_eq!((data, &reasons[..]), (1_000_000, &["bye".to_owned()][..]));
         }
     }
 }

@@ -23,7 +23,9 @@ use alloc::{Counting, count};
 use common::deflate::{Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, Frame, at_ms, preset};
-use sansocket::{Data, Delivery, Event, Input, Message, OwnedEvent, Role, SendError, SendOptions};
+use sansocket::{
+    Data, Delivery, Event, Input, OwnedData, OwnedEvent, Role, SendError, SendOptions,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -46,10 +48,10 @@ fn text(len: usize) -> String {
 
 fn bytes_of(event: &OwnedEvent) -> &[u8] {
     match event {
-        OwnedEvent::Message(Message::Text(text))
-        | OwnedEvent::Part { data: Message::Text(text), .. } => text.as_bytes(),
-        OwnedEvent::Message(Message::Binary(bytes))
-        | OwnedEvent::Part { data: Message::Binary(bytes), .. } => bytes,
+        OwnedEvent::Message(OwnedData::Text(text))
+        | OwnedEvent::Part { data: OwnedData::Text(text), .. } => text.as_bytes(),
+        OwnedEvent::Message(OwnedData::Binary(bytes))
+        | OwnedEvent::Part { data: OwnedData::Binary(bytes), .. } => bytes,
         _ => &[],
     }
 }

@@ -555,7 +555,7 @@ fn the_servers_answer_has_the_field_and_the_agreement() {
     ] {
         let lines = offers.iter().fold(Lines::request(), |lines, offer| lines.with(FIELD, offer));
         let head = read_head(&[&lines.bytes()], &common_server()).0.unwrap().unwrap();
-        let accepted = head.as_request().upgrade().unwrap().accept(&options).unwrap();
+        let accepted = head.upgrade().unwrap().accept(&options).unwrap();
         let field = accepted.fields().find(|(name, _)| *name == FIELD).map(|(_, value)| value);
         assert_eq!(field, answered.map(str::as_bytes), "{offers:?}");
         let mut out = BytesMut::new();
@@ -569,7 +569,7 @@ fn the_servers_answer_has_the_field_and_the_agreement() {
         let agreement = accepted.negotiated().deflate();
         assert_eq!(agreement.map(terms), answered.map(terms_of));
         // Off unless it is asked for.
-        let accepted = head.as_request().upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
+        let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
         assert_eq!(accepted.negotiated().deflate(), None);
         assert!(accepted.fields().all(|(name, _)| name != FIELD));
     }

@@ -131,6 +131,22 @@ fn what_a_loan_leaves_is_freed_once_it_has_been_received() {
     assert!(server.intake.take_buffer().is_none(), "an idle connection holds a read buffer");
 }
 
+#[test]
+fn the_close_status_is_that_of_a_connection_only() {
+    let mut server = open(Config::server());
+    assert_eq!(server.flow.close_status(), None);
+    let mut close = frame(0x88, b"\x03\xe9bye");
+    drop(server.received(&mut close, at(1)));
+    assert_eq!(server.step(), Step::Event);
+    server.receive().unwrap();
+    let status = server.flow.close_status().unwrap();
+    assert_eq!((status.code, status.reason.as_str()), (CloseCode::GOING_AWAY, "bye"));
+
+    let mut lost = self::server(Config::server());
+    drop(lost.received(&mut [], at(1)));
+    assert_eq!((lost.step(), lost.flow.close_status()), (Step::Done, None));
+}
+
 /// A source of choices, the same in each run.
 struct Choices(u64);
 

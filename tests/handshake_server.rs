@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::handshake::{FieldError, Fields, HttpResponse, accept_key};
+use sansocket::handshake::{FieldError, Fields, HttpResponse, HttpVersion, accept_key};
 use sansocket::{
     AcceptOptions, ClientHandshake, Config, ConnectRequest, Event, Inbox, Input, OriginPolicy,
     Refusal, RequestHead, ServerHandshake,
@@ -58,7 +58,7 @@ fn hs13_the_answer_as_values_says_the_same() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let options = AcceptOptions::new().with_field("Server", "x").unwrap();
-    let accepted = head.as_request().upgrade().unwrap().accept(&options).unwrap();
+    let accepted = head.upgrade().unwrap().accept(&options).unwrap();
     let mut written = BytesMut::new();
     accepted.write(&mut written);
     let mut text = format!("HTTP/1.1 {} Switching Protocols\r\n", accepted.status());
@@ -81,16 +81,18 @@ fn a_request_tells_what_it_asks_for() {
     let (head, _) = read_head(&[&lines.bytes()], &config());
     let head = head.unwrap().unwrap();
     assert_eq!((head.method(), head.target()), ("GET", "/chat%20room?a=1&b=?2"));
-    let head = head.as_request();
+    assert_eq!((head.path(), head.query()), ("/chat%20room", Some("a=1&b=?2")));
+    assert_eq!((head.version(), head.is_upgrade()), (HttpVersion::Http11, true));
+    let head = head.as_head();
     assert!(head.is_upgrade());
     let request = head.upgrade().unwrap();
-    assert_eq!(request.target(), "/chat%20room?a=1&b=?2");
+    assert_eq!(request.head().target(), "/chat%20room?a=1&b=?2");
     assert_eq!((request.path(), request.query()), ("/chat%20room", Some("a=1&b=?2")));
     assert_eq!(request.host(), "Example.com:8080");
     assert_eq!(request.origin(), Some("https://example.com"));
     assert!(request.subprotocols().eq(["chat.v2", "superchat", "last"]));
     assert!(request.extension_offers().eq([&b"foo; a=\"b\", bar"[..], b"baz"]));
-    assert_eq!(request.head().fields.len(), lines.fields.len());
+    assert_eq!(request.head().fields().len(), lines.fields.len());
 }
 
 #[test]
@@ -99,16 +101,21 @@ fn fields_are_found_without_regard_to_case_in_their_order() {
         "GET / HTTP/1.1",
         &[("Host", "a"), ("Cookie", " a=1 "), ("X-Empty", ""), ("cookie", "b=\u{e4}")],
     );
-    let (head, _) = read_head(&[&lines.bytes()], &config());
+    let mut bytes = lines.bytes();
+    bytes.splice(bytes.len() - 2.., *b"X-Latin-1: \xe4\r\n\r\n");
+    let (head, _) = read_head(&[&bytes], &config());
     let head = head.unwrap().unwrap();
     let fields = head.fields();
-    assert_eq!((fields.len(), fields.is_empty()), (4, false));
+    assert_eq!((fields.len(), fields.is_empty()), (5, false));
     assert_eq!(fields.get("COOKIE"), Some(&b"a=1"[..]));
     assert!(fields.get_all("cookie").eq([&b"a=1"[..], "b=\u{e4}".as_bytes()]));
     assert_eq!(fields.get("x-empty"), Some(&b""[..]));
     assert_eq!(fields.get("Cooki"), None);
+    assert_eq!((fields.get_str("cookie"), fields.get_str("x-empty")), (Some("a=1"), Some("")));
+    assert_eq!((fields.get_str("Cooki"), fields.get_str("X-Latin-1")), (None, None));
+    assert_eq!(fields.get("X-Latin-1"), Some(&b"\xe4"[..]));
     let names: Vec<_> = fields.into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["Host", "Cookie", "X-Empty", "cookie"]);
+    assert_eq!(names, ["Host", "Cookie", "X-Empty", "cookie", "X-Latin-1"]);
 }
 
 #[test]
@@ -134,6 +141,62 @@ fn other_http_servers_requests_are_judged_by_the_same_rules() {
     }
 }
 
+/// A copy says the same as what it was made from, whoever has read that.
+#[test]
+fn heads_and_requests_can_be_kept() {
+    let lines = Lines::request()
+        .first("GET http://example.com:81/chat?x HTTP/1.1")
+        .with("Origin", "http://example.com:81")
+        .with("X-Empty", "")
+        .with("Sec-WebSocket-Protocol", "a, b");
+    let (head, _) = read_head(&[&lines.bytes()], &config());
+    let head = head.unwrap().unwrap();
+    let pairs: Vec<(&str, &[u8])> = head.fields().iter().collect();
+    let borrowed = RequestHead::new(head.method(), head.target(), Fields::new(&pairs));
+    let request = borrowed.upgrade().unwrap();
+    let kept = [
+        head.upgrade().unwrap().into_owned(),
+        request.into_owned(),
+        borrowed.into_owned().into_upgrade().unwrap(),
+        head.clone().into_upgrade().unwrap(),
+        head.as_head().into_owned().as_head().into_owned().into_upgrade().unwrap(),
+    ];
+    let options = AcceptOptions::new().subprotocols(["b"]).unwrap();
+    let answer = |request: sansocket::UpgradeRequest<'_>| {
+        let mut out = BytesMut::new();
+        request.accept(&options).unwrap().write(&mut out);
+        out
+    };
+    for kept in kept {
+        let copy = kept.head().as_head();
+        assert_eq!((copy.version(), copy.method()), (HttpVersion::Http11, "GET"));
+        assert_eq!(copy.target(), "http://example.com:81/chat?x");
+        assert_eq!((copy.path(), copy.query()), ("/chat", Some("x")));
+        assert_eq!((copy.scheme(), copy.authority()), (None, Some("example.com:81")));
+        assert!(copy.fields().iter().eq(pairs.iter().copied()));
+        let copy = kept.as_request();
+        assert_eq!((copy.path(), copy.query()), ("/chat", Some("x")));
+        assert_eq!((copy.host(), copy.origin()), ("example.com:81", Some("http://example.com:81")));
+        assert!(copy.subprotocols().eq(["a", "b"]));
+        assert_eq!(answer(copy), answer(request));
+    }
+    // What is no request for a WebSocket is refused, as the borrowed one is.
+    let page = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")])).into_owned();
+    assert!(!page.is_upgrade());
+    assert_eq!(page.into_upgrade().unwrap_err().status(), 426);
+}
+
+#[test]
+fn hs16_an_upgrade_over_http_1_0_is_ignored() {
+    let (head, _) = read_head(&[&Lines::request().bytes()], &config());
+    let head = head.unwrap().unwrap();
+    let old = head.as_head().with_version(HttpVersion::Http10);
+    assert!(head.is_upgrade() && !old.is_upgrade());
+    let refusal = old.upgrade().unwrap_err();
+    assert_eq!(refusal.status(), 400);
+    assert!(refusal.fields().all(|(name, _)| !name.eq_ignore_ascii_case("upgrade")));
+}
+
 // ---------------------------------------------------------------- the request line
 
 #[test]
@@ -147,6 +210,7 @@ fn hs1_hs16_q13_v49_request_lines() {
         ("GET /%zz|{}[]`^\\ HTTP/1.1", 101, ""),
         ("GET * HTTP/1.1", 400, "target"),
         ("GET chat HTTP/1.1", 400, "target"),
+        ("GET ?x HTTP/1.1", 400, "target"),
         ("GET example.com:80 HTTP/1.1", 400, "target"),
         ("GET ftp://example.com/ HTTP/1.1", 400, "target"),
         ("GET http:///chat HTTP/1.1", 400, "host"),
@@ -201,7 +265,7 @@ fn hs1_the_urls_host_counts_more_than_the_host_field() {
         .with("Origin", "http://other.example:81");
     let (head, _) = read_head(&[&lines.bytes()], &config());
     let head = head.unwrap().unwrap();
-    let request = head.as_request().upgrade().unwrap();
+    let request = head.upgrade().unwrap();
     assert_eq!(request.host(), "other.example:81");
     assert_eq!((request.path(), request.query()), ("/x", Some("y")));
     assert!(request.accept(&AcceptOptions::new()).is_ok());
@@ -508,10 +572,10 @@ fn q13_hs15_a_request_for_a_page_comes_out_and_its_body_stays() {
     let (head, rest) = read_head(&[bytes], &config());
     let head = head.unwrap().unwrap();
     assert_eq!((head.method(), head.target()), ("POST", "/form?a"));
-    assert!(!head.as_request().is_upgrade());
+    assert!(!head.is_upgrade());
     assert_eq!(rest, b"helloGET / HT".len());
     // Who asks for the upgrade all the same is told how.
-    let refusal = head.as_request().upgrade().unwrap_err();
+    let refusal = head.upgrade().unwrap_err();
     assert_eq!(refusal.status(), 426);
     for target in ["*", "example.com:443", "/"] {
         let bytes = Lines::new(&format!("OPTIONS {target} HTTP/1.1"), &[("Host", "")]).bytes();
@@ -808,7 +872,7 @@ fn hs10_a_refused_origin_is_told_with_the_setting() {
     let refusal = |lines: &Lines, options: &AcceptOptions| {
         let (head, _) = read_head(&[&lines.bytes()], &config());
         let head = head.unwrap().unwrap();
-        head.as_request().upgrade().unwrap().accept(options).unwrap_err()
+        head.upgrade().unwrap().accept(options).unwrap_err()
     };
     let body = "the origin \"https://evil.example\" is not that of the host \
                 \"server.example.com\": see AcceptOptions::origins";
@@ -923,7 +987,7 @@ fn v21_an_answer_gets_fields_of_its_own() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let options = AcceptOptions::new().with_field("Server", "x").unwrap();
-    let request = head.as_request().upgrade().unwrap();
+    let request = head.upgrade().unwrap();
     let accepted = request.accept(&options).unwrap().with_field("Set-Cookie", "a=1").unwrap();
     let mut out = BytesMut::new();
     accepted.write(&mut out);
@@ -955,7 +1019,7 @@ fn heads_are_shown_as_texts_and_credentials_to_send_are_not() {
 fn hs14_hs15_the_callers_own_refusals() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
-    let request = head.as_request().upgrade().unwrap();
+    let request = head.upgrade().unwrap();
     let mut out = BytesMut::new();
     let refusal = request
         .refuse(401)
@@ -1038,6 +1102,72 @@ fn v50_hs7_every_refusal_is_a_whole_http_answer() {
     let served = Served::from(refusal);
     assert_eq!(served.status(), 408);
     check_refusal(&served, "");
+}
+
+fn fields_of(refusal: &Refusal) -> Vec<(&str, &[u8])> {
+    refusal.fields().collect()
+}
+
+/// Another HTTP/1.1 server writes the fields as they are, so they are complete.
+#[test]
+fn hs7_upgrade_is_named_in_connection_for_other_http_servers_too() {
+    let head = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")]));
+    let refusal = head.upgrade().unwrap_err();
+    let expected: [(&str, &[u8]); 4] = [
+        ("Content-Type", b"text/plain; charset=utf-8"),
+        ("Upgrade", b"websocket"),
+        ("Sec-WebSocket-Version", b"13"),
+        ("Connection", b"Upgrade"),
+    ];
+    assert_eq!((refusal.status(), fields_of(&refusal)), (426, expected.to_vec()));
+    let own = Refusal::new(426).unwrap().with_field("UPGRADE", "websocket").unwrap();
+    assert!(fields_of(&own).contains(&("Connection", b"Upgrade")));
+    let page = HttpResponse::new(426).unwrap().with_field("upgrade", "websocket").unwrap();
+    assert!(page.fields().any(|field| field == ("Connection", b"Upgrade")));
+    let other = Refusal::new(404).unwrap();
+    assert!(fields_of(&other).iter().all(|(name, _)| *name != "Connection"));
+}
+
+/// Upgrade and its status can't be sent over other versions than HTTP/1.1, whoever has set them and
+/// in whatever order.
+#[test]
+fn q13_no_refusal_has_upgrade_where_it_is_forbidden() {
+    let head = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")]));
+    let own = || Refusal::new(426).unwrap();
+    for version in [HttpVersion::Http10, HttpVersion::Http2, HttpVersion::Http3] {
+        let refusals = [
+            head.upgrade().unwrap_err().with_version(version),
+            head.with_version(version).upgrade().unwrap_err(),
+            own().with_field("Upgrade", "websocket").unwrap().with_version(version),
+            own().with_version(version).with_field("upgrade", "websocket").unwrap(),
+            Refusal::from(HttpResponse::new(426).unwrap()).with_version(version),
+        ];
+        for refusal in refusals {
+            let refusal = refusal.with_field("X-Y", "z").unwrap();
+            assert_eq!(refusal.status(), 400, "{version} {refusal:?}");
+            for (name, _) in refusal.fields() {
+                let forbidden = ["connection", "upgrade"].contains(&&*name.to_ascii_lowercase());
+                assert!(!forbidden, "{version} {refusal:?}");
+                let lower = name == name.to_ascii_lowercase();
+                assert_eq!(lower, version != HttpVersion::Http10, "{name}");
+            }
+            let mut out = BytesMut::new();
+            refusal.write(&mut out);
+            assert_eq!(out.is_empty(), version != HttpVersion::Http10, "it is no HTTP/1.1");
+        }
+        // Other fields about a connection that a caller adds are no error there.
+        let refusal = Refusal::new(503).unwrap().with_version(version);
+        let refusal = refusal.with_field("Keep-Alive", "timeout=5").unwrap();
+        let refusal = refusal.with_field("Retry-After", "1").unwrap();
+        let refusal = refusal.with_body("text/html", "<p>").unwrap();
+        let names: Vec<&str> = refusal.fields().map(|(name, _)| name).collect();
+        if version == HttpVersion::Http10 {
+            assert_eq!(names, ["Keep-Alive", "Retry-After", "Content-Type"]);
+        } else {
+            assert_eq!(names, ["retry-after", "content-type"]);
+        }
+        assert_eq!((refusal.status(), refusal.body()), (503, &b"<p>"[..]));
+    }
 }
 
 #[track_caller]
@@ -1240,8 +1370,7 @@ fn v27_v46_frames_behind_the_request_are_the_first_frames() {
             let mut input = Input::new(at_ms(0), &mut piece);
             if open.is_none() {
                 let Some(head) = handshake.receive(&mut input).unwrap() else { continue };
-                let accepted =
-                    head.as_request().upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
+                let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
                 // Nothing comes of the frames before the answer is written.
                 assert!(out.is_empty());
                 accepted.write(&mut out);

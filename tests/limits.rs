@@ -306,7 +306,7 @@ async fn q6_an_adapter_sends_the_waiting_pong_when_it_has_written() {
     // Both pings are at hand while the output is over the mark.
     let pings = [Frame::ping("a"), Frame::ping("b")].map(|p| p.to(Role::Server).bytes()).concat();
     let mut ws = WebSocket::from_connection(io, conn, &pings);
-    ws.send_binary(&[1; 100]).unwrap();
+    ws.feed_binary(&[1; 100]).unwrap();
     let served = tokio::spawn(async move { while let Ok(Some(_)) = ws.read().await {} });
     let (mut read, mut buffer) = (Vec::new(), [0; 64]);
     while let Ok(Ok(n)) = tokio::time::timeout(Duration::from_secs(1), peer.read(&mut buffer)).await

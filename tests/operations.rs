@@ -21,7 +21,7 @@ use bytes::Buf;
 use common::{End, preset, secs};
 use proptest::prelude::*;
 use sansocket::{
-    CloseCode, Data, Delivery, Message, OwnedEvent, Prepared, ProtocolError, Role, SendError,
+    CloseCode, Data, Delivery, OwnedData, OwnedEvent, Prepared, ProtocolError, Role, SendError,
     SendOptions, TimeoutError,
 };
 
@@ -91,7 +91,7 @@ struct Side {
     end: End,
     wire: VecDeque<u8>,
     /// Messages accepted for sending.
-    sent: Vec<Message>,
+    sent: Vec<OwnedData>,
     /// The message that is being sent in parts.
     parts: Option<(bool, Vec<u8>)>,
     pings_sent: usize,
@@ -123,14 +123,14 @@ impl Side {
     }
 
     /// Messages that have arrived whole, from either delivery.
-    fn received(&self) -> Vec<Message> {
-        let (mut whole, mut current): (Vec<Message>, Option<(bool, Vec<u8>)>) = (vec![], None);
+    fn received(&self) -> Vec<OwnedData> {
+        let (mut whole, mut current): (Vec<OwnedData>, Option<(bool, Vec<u8>)>) = (vec![], None);
         for event in &self.end.events {
             match event {
                 OwnedEvent::Message(message) => whole.push(message.clone()),
                 OwnedEvent::Part { data, start, end } => {
                     assert_eq!(*start, current.is_none());
-                    let text = matches!(data, Message::Text(_));
+                    let text = matches!(data, OwnedData::Text(_));
                     let (_, bytes) = current.get_or_insert_with(|| (text, Vec::new()));
                     bytes.extend_from_slice(data.as_data().as_bytes());
                     if *end {
@@ -145,8 +145,8 @@ impl Side {
     }
 }
 
-fn message(text: bool, bytes: Vec<u8>) -> Message {
-    if text { Message::text(String::from_utf8(bytes).unwrap()) } else { Message::binary(bytes) }
+fn message(text: bool, bytes: Vec<u8>) -> OwnedData {
+    if text { OwnedData::text(String::from_utf8(bytes).unwrap()) } else { OwnedData::binary(bytes) }
 }
 
 fn data(text: bool, bytes: &[u8]) -> Data<'_> {
@@ -198,12 +198,12 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
     match op {
         Op::Text(text) => {
             if check(conn.send_text(text, out), true) {
-                side.sent.push(Message::text(text.clone()));
+                side.sent.push(OwnedData::text(text.clone()));
             }
         }
         Op::Binary(bytes) => {
             if check(conn.send_binary(bytes, out), true) {
-                side.sent.push(Message::binary(bytes.clone()));
+                side.sent.push(OwnedData::binary(bytes.clone()));
             }
         }
         Op::Fragments(bytes, max) => {

@@ -282,6 +282,44 @@ async fn the_answer_to_a_close_frame_leaves_before_its_message_is_yielded() {
     assert_eq!(seen, b"\x88\x02\x03\xe8");
 }
 
+/// Messages on their way when the sink is closed are kept for the stream; `forward` sends the peer's Close
+/// frame back without an error.
+#[tokio::test]
+async fn closing_the_sink_loses_nothing_on_its_way() {
+    for forward in [false, true] {
+        let (a, b) = duplex(1000);
+        let peer = tokio::spawn(async move {
+            let mut ws = plain(Role::Server, a);
+            let (event, _) = ws.read().await.unwrap().unwrap();
+            assert_eq!(event, Event::Text("go"));
+            for _ in 0..100 {
+                ws.feed_binary(&[7; 100]).unwrap();
+            }
+            for _ in 0..if forward { 100 } else { 0 } {
+                assert_eq!(ws.read().await.unwrap().unwrap().0, Event::Binary(&[7; 100]));
+            }
+            ws.close(CloseCode::NORMAL, "done").await
+        });
+        let (mut sink, stream) = plain(Role::Client, b).into_messages().split();
+        sink.send(text("go")).await.unwrap();
+        let counting = |stream: futures_util::stream::SplitStream<_>| async {
+            let messages: Vec<Result<Message, WebSocketError>> = stream.collect().await;
+            let (last, data) = messages.split_last().unwrap();
+            assert!(data.iter().all(|m| matches!(m, Ok(Message::Binary(b)) if b.len() == 100)));
+            assert!(matches!(last, Ok(Message::Close(Some(frame))) if &*frame.reason == "done"));
+            data.len()
+        };
+        if forward {
+            soon(stream.forward(sink)).await.unwrap();
+        } else {
+            let counted = tokio::spawn(counting(stream));
+            soon(sink.close()).await.unwrap();
+            assert_eq!(soon(counted).await.unwrap(), 100);
+        }
+        assert!(soon(peer).await.unwrap().unwrap().clean);
+    }
+}
+
 /// Closing the sink keeps what is on its way for the stream, up to the mark; what is discarded leaves no
 /// gap behind which messages come again.
 #[tokio::test(start_paused = true)]

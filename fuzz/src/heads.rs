@@ -39,7 +39,7 @@ pub(crate) fn check_server(data: &[u8]) {
                 }
                 Ok(Some(head)) => head,
             };
-            let request = head.as_request();
+            let request = head.as_head();
             let fields: Vec<_> = head.fields().iter().collect();
             assert!(fields.len() <= max_fields, "more fields than allowed");
             let accepted = request.upgrade().and_then(|upgrade| upgrade.accept(&options));

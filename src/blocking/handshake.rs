@@ -43,7 +43,7 @@ use crate::instant::Instant;
 ///
 /// fn serve(stream: TcpStream, config: &Config) -> Result<(), Box<dyn Error>> {
 ///     let request = PendingRequest::read(stream, config)?;
-///     if request.head().as_request().path() != "/ws" {
+///     if request.head().path() != "/ws" {
 ///         request.respond(&HttpResponse::new(404)?)?;
 ///         return Ok(());
 ///     }

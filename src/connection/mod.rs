@@ -228,6 +228,9 @@ impl Connection {
         {
             rare.inflating = None;
             rare.compressing = None;
+            if rare.is_empty() {
+                self.rare = None;
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use crate::config::Settings;
 use crate::connection::Connection;
+use crate::connection::closing::CloseStatus;
 use crate::driver::deadlines::Deadlines;
 use crate::driver::opening::{Ended, Opening};
 use crate::driver::output::Output;
@@ -90,7 +91,8 @@ impl Flow {
         self.output.clear();
     }
 
-    /// Takes note that the transport has failed: the next step is [`Step::Done`].
+    /// Takes note that the transport has failed: the next step is
+    /// [`Step::Done`](crate::driver::Step::Done).
     pub fn failed(&mut self) {
         if let Some(opening) = &mut self.opening {
             opening.lose();
@@ -153,6 +155,13 @@ impl Flow {
     #[must_use]
     pub const fn error(&self) -> Option<ProtocolError> {
         if self.opening.is_some() { None } else { self.connection.error() }
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open, and if the opening handshake has opened none.
+    #[must_use]
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        if self.opening.is_some() { None } else { self.connection.close_status() }
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -30,7 +30,7 @@ impl Flow {
         options: &AcceptOptions,
         now: Instant,
     ) -> Result<(), Refusal> {
-        match request.as_request().upgrade().and_then(|request| request.accept(options)) {
+        match request.upgrade().and_then(|request| request.accept(options)) {
             Ok(accepted) => {
                 // It was answered before if this fails.
                 let _ = self.accept_with(accepted, now);

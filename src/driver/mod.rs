@@ -77,6 +77,9 @@
 //! # assert!(peer.1.ends_with(b"\r\n\r\n\x81\x02hi\x88\x00"));
 //! ```
 //!
+//! Whole loops are in the repository's `examples`: `mio` (readiness, one read buffer for all
+//! connections), `smol` (an async adapter), `no_std` (a UART).
+//!
 //! # Two halves
 //! A [`Driver`] is a [`Flow`] and an [`Intake`]. Events are lent from the intake, so everything else
 //! can be used while one is held; a reader and a writer that share a connection share the flow.

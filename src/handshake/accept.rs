@@ -14,14 +14,14 @@ use crate::connection::Connection;
 use crate::deflate::Deflate;
 use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::excerpt::Excerpt;
+use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::OriginPolicy;
 use crate::handshake::refusal::Refusal;
 #[cfg(feature = "deflate")]
-use crate::handshake::upgrade::BAD_EXTENSIONS;
+use crate::handshake::rules::request::BAD_EXTENSIONS;
 use crate::handshake::upgrade::UpgradeRequest;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::instant::Instant;
-use crate::kernel::class::is_token;
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 
@@ -114,26 +114,6 @@ impl AcceptOptions {
     }
 }
 
-/// Names of subprotocols: each one a token, each one once.
-pub(crate) fn read_subprotocols<I>(subprotocols: I) -> Result<Vec<Box<str>>, FieldError>
-where
-    I: IntoIterator<Item: AsRef<str>>,
-{
-    let mut list: Vec<Box<str>> = Vec::new();
-    for subprotocol in subprotocols {
-        let subprotocol = subprotocol.as_ref();
-        // RFC 6455 4.1(10): tokens, not empty, and all of them different.
-        if !is_token(subprotocol.as_bytes()) {
-            return Err(FieldError::InvalidSubprotocol);
-        }
-        if list.iter().any(|known| **known == *subprotocol) {
-            return Err(FieldError::DuplicateSubprotocol);
-        }
-        list.push(subprotocol.into());
-    }
-    Ok(list)
-}
-
 /// The fields that the handshake writes itself, and those that say where a body ends.
 fn is_owned_by_answer(name: &str) -> bool {
     ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"]
@@ -142,17 +122,17 @@ fn is_owned_by_answer(name: &str) -> bool {
         || is_websocket_field(name)
 }
 
-/// Whether a field belongs to this protocol.
-pub(crate) fn is_websocket_field(name: &str) -> bool {
-    name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"))
-}
-
 impl UpgradeRequest<'_> {
     /// Accepts the request, if its origin is welcome.
     ///
     /// # Errors
     /// [`Refusal`] 403 if it isn't.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
+        let version = self.head().version();
+        self.judge(options).map_err(|refusal| refusal.with_version(version))
+    }
+
+    fn judge(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
         self.check_origin(options)?;
         let mut negotiated = Negotiated::new();
         // RFC 6455 4.2.2(5.5): one that the client has offered, or none at all.
@@ -165,7 +145,7 @@ impl UpgradeRequest<'_> {
         }
         let (negotiated, extensions) = self.negotiate_extensions(options, negotiated)?;
         Ok(Accepted {
-            key: AcceptKey::new(self.key()),
+            key: AcceptKey::new(self.key().unwrap_or_default()),
             negotiated,
             extensions,
             fields: options.fields.clone(),
@@ -174,7 +154,7 @@ impl UpgradeRequest<'_> {
 
     /// RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
     fn check_origin(&self, options: &AcceptOptions) -> Result<(), Refusal> {
-        let Some(origin) = self.raw_origin() else {
+        let Some(origin) = self.origin() else {
             return if options.allow_missing_origin {
                 Ok(())
             } else {
@@ -182,10 +162,10 @@ impl UpgradeRequest<'_> {
                 Err(Refusal::forbidden(message, None))
             };
         };
-        if options.origins.allows(origin, self.authority()) {
+        if options.origins.allows(origin.as_bytes(), self.authority()) {
             return Ok(());
         }
-        let origin = Excerpt(origin);
+        let origin = Excerpt(origin.as_bytes());
         let (against, detail) = match &options.origins {
             OriginPolicy::List(list) => {
                 ("not on the list".into(), Some(format!("the list: {list}").into()))

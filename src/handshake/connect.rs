@@ -8,7 +8,7 @@ use bytes::BytesMut;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflate;
 use crate::error::ExtensionError;
-use crate::handshake::accept::{is_websocket_field, read_subprotocols};
+use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
 use crate::http1::lists::is_empty_list;
 use crate::http1::writer::{FieldError, FieldList, write_field};

@@ -1,53 +1,132 @@
-//! One view of a request, whoever has read it.
+//! Heads of requests, independent of the parser that has read them.
 
-use crate::http1::head::{Fields, RawHead};
+use crate::handshake::version::HttpVersion;
+use crate::http1::head::{Fields, Part, RawHead};
 
-/// The version of HTTP that carries a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HttpVersion {
-    /// HTTP/1.1.
-    Http11,
-}
-
-/// One view of a request, whoever has read it: this crate's reader, or another HTTP server.
+/// A borrowed request head: from this crate's reader, or from another HTTP server.
 ///
 /// ```
 /// use sansocket::RequestHead;
-/// use sansocket::handshake::Fields;
+/// use sansocket::handshake::{Fields, HttpVersion};
 ///
 /// // From another HTTP/1.1 server:
 /// let fields = [("Host", &b"example.com"[..]), ("Accept", b"text/html")];
-/// let request = RequestHead::new("GET", "/chat?room=1", Fields::new(&fields));
-/// assert!(!request.is_upgrade());
-/// assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
+/// let head = RequestHead::new("GET", "/chat?room=1", Fields::new(&fields));
+/// assert!(!head.is_upgrade());
+/// assert_eq!((head.path(), head.query()), ("/chat", Some("room=1")));
+///
+/// // From an HTTP/2 server, the values of :protocol, :scheme, :authority and :path:
+/// let fields = [("sec-websocket-version", &b"13"[..])];
+/// let fields = Fields::new(&fields);
+/// let head =
+///     RequestHead::extended_connect("websocket", "https", "example.com", "/chat", fields);
+/// assert_eq!(head.version(), HttpVersion::Http2);
+/// assert!(head.is_upgrade());
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
 pub struct RequestHead<'h> {
-    /// Which version of HTTP carries it.
-    pub version: HttpVersion,
-    /// The method, which is case-sensitive.
-    pub method: &'h str,
-    /// The target: path and query, or a whole URL.
-    pub target: &'h str,
-    /// The fields, in their order.
-    pub fields: Fields<'h>,
+    version: HttpVersion,
+    method: &'h str,
+    target: &'h str,
+    scheme: Option<&'h str>,
+    authority: Option<&'h str>,
+    protocol: Option<&'h str>,
+    fields: Fields<'h>,
 }
 
 impl<'h> RequestHead<'h> {
-    /// Makes a view of an HTTP/1.1 request that somebody else has read.
+    /// Makes the head of an HTTP/1.1 request, or of any request with the setters below.
+    ///
+    /// `target` is what stands in the request line: path and query, or a whole URL. Over HTTP/2 and
+    /// HTTP/3 it is the value of `:path`.
     #[must_use]
     pub const fn new(method: &'h str, target: &'h str, fields: Fields<'h>) -> Self {
-        Self { version: HttpVersion::Http11, method, target, fields }
+        Self {
+            version: HttpVersion::Http11,
+            method,
+            target,
+            scheme: None,
+            authority: None,
+            protocol: None,
+            fields,
+        }
     }
 
-    /// Returns the target's path, still percent-encoded; "/" if it is a URL without one.
+    /// Makes the head of an extended CONNECT, with which a WebSocket is opened over HTTP/2 and
+    /// HTTP/3 ([RFC 8441 section 4](https://www.rfc-editor.org/rfc/rfc8441#section-4)): the values
+    /// of `:protocol`, `:scheme`, `:authority` and `:path`, each empty if the request has none.
+    ///
+    /// A CONNECT without `:protocol` (`None`) asks for a tunnel, not for a WebSocket. The version
+    /// is HTTP/2 until [`with_version`](Self::with_version) sets another.
+    #[must_use]
+    pub fn extended_connect(
+        protocol: impl Into<Option<&'h str>>,
+        scheme: &'h str,
+        authority: &'h str,
+        path: &'h str,
+        fields: Fields<'h>,
+    ) -> Self {
+        Self::new("CONNECT", path, fields)
+            .with_version(HttpVersion::Http2)
+            .with_protocol(protocol)
+            .with_scheme(scheme)
+            .with_authority(authority)
+    }
+
+    /// Sets the version of HTTP: the rules of the handshake and the form of its response depend on
+    /// it, also for requests that ask for no WebSocket.
+    #[must_use]
+    pub const fn with_version(mut self, version: HttpVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets the value of `:protocol`. HTTP/1.1 has none: it is ignored there.
+    #[must_use]
+    pub fn with_protocol(mut self, protocol: impl Into<Option<&'h str>>) -> Self {
+        self.protocol = protocol.into();
+        self
+    }
+
+    /// Sets the value of `:scheme`; empty: there is none.
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: impl Into<Option<&'h str>>) -> Self {
+        self.scheme = scheme.into().filter(|scheme| !scheme.is_empty());
+        self
+    }
+
+    /// Sets the value of `:authority`; empty: there is none.
+    #[must_use]
+    pub fn with_authority(mut self, authority: impl Into<Option<&'h str>>) -> Self {
+        self.authority = authority.into().filter(|authority| !authority.is_empty());
+        self
+    }
+
+    /// Returns the version of HTTP.
+    #[must_use]
+    pub const fn version(&self) -> HttpVersion {
+        self.version
+    }
+
+    /// Returns the method, which is case-sensitive.
+    #[must_use]
+    pub const fn method(&self) -> &'h str {
+        self.method
+    }
+
+    /// Returns the target as it came: path and query, or a whole URL. To route by it, use
+    /// [`path`](Self::path).
+    #[must_use]
+    pub const fn target(&self) -> &'h str {
+        self.target
+    }
+
+    /// Returns the target's path, still percent-encoded; "/" if the target is a URL without one.
     #[must_use]
     pub fn path(&self) -> &'h str {
-        let path = Target::new(self.target).path_and_query;
-        match path.split_once('?').map_or(path, |(path, _)| path) {
-            "" => "/",
+        let Target { authority, path_and_query } = Target::new(self.target);
+        match path_and_query.split_once('?').map_or(path_and_query, |(path, _)| path) {
+            "" if authority.is_some() => "/",
             path => path,
         }
     }
@@ -56,6 +135,44 @@ impl<'h> RequestHead<'h> {
     #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         Target::new(self.target).path_and_query.split_once('?').map(|(_, query)| query)
+    }
+
+    /// Returns the value of `:scheme`.
+    #[must_use]
+    pub const fn scheme(&self) -> Option<&'h str> {
+        self.scheme
+    }
+
+    /// Returns the value of `:authority`, or the authority of a target that is a URL. It counts more
+    /// than a Host field ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
+    #[must_use]
+    pub fn authority(&self) -> Option<&'h str> {
+        self.authority.or_else(|| Target::new(self.target).authority)
+    }
+
+    /// Returns the value of `:protocol`.
+    #[must_use]
+    pub const fn protocol(&self) -> Option<&'h str> {
+        self.protocol
+    }
+
+    /// Returns the fields, in their order.
+    #[must_use]
+    pub const fn fields(&self) -> Fields<'h> {
+        self.fields
+    }
+
+    /// Copies the head.
+    #[must_use]
+    pub fn into_owned(self) -> OwnedRequestHead {
+        let mut raw = RawHead::default();
+        raw.line.first = raw.push(self.method.as_bytes());
+        raw.line.second = raw.push(self.target.as_bytes());
+        let mut copy = |text: Option<&str>| text.map(|text| raw.push(text.as_bytes()));
+        let (scheme, authority, protocol) =
+            (copy(self.scheme), copy(self.authority), copy(self.protocol));
+        raw.push_fields(self.fields);
+        OwnedRequestHead { raw, version: self.version, scheme, authority, protocol }
     }
 }
 
@@ -83,32 +200,73 @@ impl<'h> Target<'h> {
     }
 }
 
-/// A request that [`ServerHandshake`](crate::ServerHandshake) has read.
+/// A request head that owns its bytes: read by [`ServerHandshake`](crate::ServerHandshake), or
+/// copied by [`RequestHead::into_owned`].
 #[derive(Clone, Debug)]
-pub struct OwnedRequestHead(pub(crate) RawHead);
+pub struct OwnedRequestHead {
+    /// Method and target are the parts of its first line.
+    raw: RawHead,
+    version: HttpVersion,
+    scheme: Option<Part>,
+    authority: Option<Part>,
+    protocol: Option<Part>,
+}
 
 impl OwnedRequestHead {
+    /// Makes the head of an HTTP/1.1 request.
+    pub(crate) const fn from_raw(raw: RawHead) -> Self {
+        Self { raw, version: HttpVersion::Http11, scheme: None, authority: None, protocol: None }
+    }
+
+    /// Returns the borrowed head, which has more methods.
+    #[must_use]
+    pub fn as_head(&self) -> RequestHead<'_> {
+        let text = |part: &Option<Part>| part.map(|part| self.raw.text(part));
+        RequestHead {
+            version: self.version,
+            method: self.method(),
+            target: self.target(),
+            scheme: text(&self.scheme),
+            authority: text(&self.authority),
+            protocol: text(&self.protocol),
+            fields: self.fields(),
+        }
+    }
+
+    /// Returns the version of HTTP.
+    #[must_use]
+    pub const fn version(&self) -> HttpVersion {
+        self.version
+    }
+
     /// Returns the method, which is case-sensitive.
     #[must_use]
     pub fn method(&self) -> &str {
-        self.0.method()
+        self.raw.method()
     }
 
-    /// Returns the target: path and query, or a whole URL.
+    /// Returns the target as it came: path and query, or a whole URL. To route by it, use
+    /// [`path`](Self::path).
     #[must_use]
     pub fn target(&self) -> &str {
-        self.0.target()
+        self.raw.target()
+    }
+
+    /// Returns the target's path, still percent-encoded; "/" if the target is a URL without one.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.as_head().path()
+    }
+
+    /// Returns the target's query, still percent-encoded, without the question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.as_head().query()
     }
 
     /// Returns the fields, in their order.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
-        self.0.fields()
-    }
-
-    /// Returns the view that knows the rules of the handshake.
-    #[must_use]
-    pub fn as_request(&self) -> RequestHead<'_> {
-        RequestHead::new(self.method(), self.target(), self.fields())
+        self.raw.fields()
     }
 }

@@ -25,7 +25,7 @@
 //! let mut out = BytesMut::new();
 //! let answered = handshake.receive(&mut input).and_then(|head| {
 //!     let Some(head) = head else { return Ok(None) }; // more bytes are needed
-//!     head.as_request().upgrade()?.accept(&AcceptOptions::new()).map(Some)
+//!     head.upgrade()?.accept(&AcceptOptions::new()).map(Some)
 //! });
 //! match answered {
 //!     Ok(Some(accepted)) => {
@@ -76,21 +76,24 @@ pub(crate) mod connect_response;
 pub(crate) mod error;
 pub(crate) mod excerpt;
 pub(crate) mod head;
+pub(crate) mod names;
 pub(crate) mod origin;
 pub(crate) mod refusal;
 pub(crate) mod response;
 pub(crate) mod rules;
 pub(crate) mod server;
 pub(crate) mod upgrade;
+pub(crate) mod version;
 
 pub use crate::error::ExtensionError;
 pub use crate::handshake::accept::Accepted;
 pub use crate::handshake::accept_key::accept_key;
 pub use crate::handshake::backoff::Backoff;
 pub use crate::handshake::error::{BadAccept, UnofferedSubprotocol};
-pub use crate::handshake::head::HttpVersion;
 pub use crate::handshake::origin::OriginList;
 pub use crate::handshake::response::{HttpResponse, StatusError};
+pub use crate::handshake::upgrade::OwnedUpgradeRequest;
+pub use crate::handshake::version::HttpVersion;
 pub use crate::http1::error::HeadError;
 pub use crate::http1::head::{Fields, FieldsIter};
 pub use crate::http1::writer::FieldError;

@@ -7,10 +7,11 @@ use bytes::{Bytes, BytesMut};
 use crate::error::TimeoutError;
 use crate::handshake::excerpt::Text;
 use crate::handshake::response::{HttpResponse, StatusError, reason};
+use crate::handshake::version::HttpVersion;
 use crate::http1::error::HeadError;
 use crate::http1::writer::FieldError;
 
-/// A refused handshake, with the answer ready to be written.
+/// A refused handshake, with the response ready to be sent.
 ///
 /// | status | when | beside it |
 /// |---|---|---|
@@ -20,10 +21,17 @@ use crate::http1::writer::FieldError;
 /// | 408 | the head was not whole in time | |
 /// | 426 | no upgrade asked for, or another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
 /// | 431 | the head passes `max_head_len` or `max_head_fields` | |
+/// | 501 | another `:protocol` than `websocket` | |
 /// | 505 | another major version of HTTP | |
 ///
-/// Your own come from [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse), [`Refusal::new`]
-/// or an [`HttpResponse`]. The body of a ready one says what is wrong, in one line.
+/// The body says what is wrong, in one line. Your own refusals come from
+/// [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse), [`Refusal::new`] or an
+/// [`HttpResponse`].
+///
+/// Only HTTP/1.1 has Upgrade: over other versions 426 becomes 400, still with
+/// Sec-WebSocket-Version, and neither Upgrade nor Connection is among the fields. Refusals of a
+/// request know its version; those made without one are for HTTP/1.1 until
+/// [`with_version`](Self::with_version) says otherwise.
 ///
 /// ```
 /// use sansocket::Refusal;
@@ -71,13 +79,21 @@ impl Refusal {
         Ok(Self::from(response.with_body(content_type, body)?).with_detail(detail))
     }
 
+    /// Sets the version of HTTP that carries the response, and changes what that can't carry.
+    #[must_use]
+    pub fn with_version(self, version: HttpVersion) -> Self {
+        let Inner { response, detail } = *self.0;
+        Self::from(response.with_version(version)).with_detail(detail)
+    }
+
     /// Returns the status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.0.response.status()
     }
 
-    /// Returns the fields, but for Connection and Content-Length, which belong to HTTP/1.1.
+    /// Returns the fields, for a response that another HTTP server writes: all that its version
+    /// needs but Content-Length. Over HTTP/2 and HTTP/3 names are in lower case.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.response.fields()
     }
@@ -88,7 +104,10 @@ impl Refusal {
         self.0.response.body()
     }
 
-    /// Appends the answer as HTTP/1.1, with `Connection: close`: end the transport behind it.
+    /// Appends the response as HTTP/1.1, with `Connection: close`: end the transport behind it.
+    ///
+    /// Over HTTP/2 and HTTP/3 responses have no such form, and nothing is appended: send
+    /// [`status`](Self::status), [`fields`](Self::fields) and [`body`](Self::body).
     pub fn write(&self, out: &mut BytesMut) {
         self.0.response.write(out);
     }

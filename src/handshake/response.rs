@@ -1,12 +1,13 @@
-//! Plain HTTP/1.1 answers: pages, and what refusals are made of.
+//! Plain HTTP responses: pages, and what refusals are made of.
 
 use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::handshake::version::HttpVersion;
 use crate::http1::writer::{FieldError, FieldList, write_field, write_number};
 
-/// A whole HTTP/1.1 answer, for the requests that are no WebSocket.
+/// A whole HTTP/1.1 response, for requests that ask for no WebSocket.
 ///
 /// It is written with `Connection: close` and its length: end the transport behind it.
 ///
@@ -26,19 +27,26 @@ use crate::http1::writer::{FieldError, FieldList, write_field, write_number};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
+    /// What carries it; the parts below have the form of this version.
+    version: HttpVersion,
     status: u16,
     fields: FieldList,
     body: Bytes,
 }
 
 impl HttpResponse {
-    /// Makes an answer without a body.
+    /// Makes a response without a body.
     ///
     /// # Errors
     /// [`StatusError`] unless the status is from 200 to 599: those below are not final.
     pub const fn new(status: u16) -> Result<Self, StatusError> {
         if let 200..=599 = status {
-            Ok(Self { status, fields: FieldList::new(), body: Bytes::new() })
+            Ok(Self {
+                version: HttpVersion::Http11,
+                status,
+                fields: FieldList::new(),
+                body: Bytes::new(),
+            })
         } else {
             Err(StatusError { status })
         }
@@ -48,11 +56,32 @@ impl HttpResponse {
     pub(crate) fn own(status: u16, message: impl Into<Bytes>) -> Self {
         let mut fields = FieldList::new();
         fields.push_own("Content-Type", "text/plain; charset=utf-8");
-        Self { status, fields, body: message.into() }
+        Self { version: HttpVersion::Http11, status, fields, body: message.into() }
     }
 
     pub(crate) fn with_own_field(mut self, name: &'static str, value: &'static str) -> Self {
         self.fields.push_own(name, value);
+        self
+    }
+
+    /// Sets the version of HTTP that carries the response.
+    pub(crate) fn with_version(mut self, version: HttpVersion) -> Self {
+        self.version = version;
+        self.adapt()
+    }
+
+    /// Changes what the version can't carry. RFC 9110 15.5.22: 426 MUST come with Upgrade; where
+    /// that is forbidden, the status is 400.
+    fn adapt(mut self) -> Self {
+        if !self.version.has_upgrade() {
+            self.fields.remove("Upgrade");
+            if self.status == 426 {
+                self.status = 400;
+            }
+        }
+        if self.version.has_pseudo_headers() {
+            self.fields.make_http2();
+        }
         self
     }
 
@@ -68,7 +97,7 @@ impl HttpResponse {
                 .iter()
                 .any(|owned| name.eq_ignore_ascii_case(owned))
         })?;
-        Ok(self)
+        Ok(self.adapt())
     }
 
     /// Sets the body and its type.
@@ -83,7 +112,7 @@ impl HttpResponse {
         self.fields.remove("Content-Type");
         self.fields.push("Content-Type", content_type.as_bytes(), |_| false)?;
         self.body = body.into();
-        Ok(self)
+        Ok(self.adapt())
     }
 
     /// Returns the status.
@@ -92,9 +121,12 @@ impl HttpResponse {
         self.status
     }
 
-    /// Returns the fields, but for Connection and Content-Length, which belong to HTTP/1.1.
+    /// Returns the fields, for a response that another HTTP server writes. Upgrade comes with
+    /// `Connection: Upgrade`; Content-Length, and what else is said about the connection, is that
+    /// server's business.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter()
+        let connection = self.has_upgrade().then_some(("Connection", &b"Upgrade"[..]));
+        self.fields.iter().chain(connection)
     }
 
     /// Returns the body.
@@ -103,24 +135,25 @@ impl HttpResponse {
         &self.body
     }
 
-    /// Appends the answer as HTTP/1.1.
+    /// Appends the response as HTTP/1.1.
     pub fn write(&self, out: &mut BytesMut) {
         self.write_head(out);
-        if self.may_have_body() {
+        if self.may_have_body() && !self.version.has_pseudo_headers() {
             out.extend_from_slice(&self.body);
         }
     }
 
-    /// The same without the body: the answer to a HEAD request.
+    /// The same without the body: the response to a HEAD request.
     pub fn write_head(&self, out: &mut BytesMut) {
+        if self.version.has_pseudo_headers() {
+            return;
+        }
         out.extend_from_slice(b"HTTP/1.1 ");
         write_number(usize::from(self.status), out);
         out.extend_from_slice(b" ");
         out.extend_from_slice(reason(self.status).as_bytes());
         out.extend_from_slice(b"\r\n");
-        // RFC 9110 7.8: whoever sends Upgrade MUST name it in Connection too.
-        let upgrade = self.fields().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"));
-        let connection: &[u8] = if upgrade { b"close, Upgrade" } else { b"close" };
+        let connection: &[u8] = if self.has_upgrade() { b"close, Upgrade" } else { b"close" };
         write_field("Connection", connection, out);
         self.fields.write(out);
         if self.may_have_body() {
@@ -129,6 +162,11 @@ impl HttpResponse {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// RFC 9110 7.8: Upgrade MUST be named in Connection too.
+    fn has_upgrade(&self) -> bool {
+        self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"))
     }
 
     /// RFC 9110 8.6, 15.3.5, 15.4.5: neither a body nor its length may come with these.

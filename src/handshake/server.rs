@@ -55,7 +55,7 @@ impl ServerHandshake {
         match whole {
             Ok(true) => {
                 self.state = State::Done;
-                Ok(Some(OwnedRequestHead(self.reader.take())))
+                Ok(Some(OwnedRequestHead::from_raw(self.reader.take())))
             }
             // A client that always sends one more byte in time must not stay for ever.
             Ok(false) => self.handle_timeout(input.now()).map(|()| None),

@@ -72,14 +72,42 @@ pub(crate) struct RawHead {
 }
 
 impl RawHead {
+    /// Copies bytes to the end of the head.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Part {
+        let start = self.bytes.len();
+        // Places are 32 bits wide. A head of 4 GiB, which no HTTP library takes, would lose the
+        // parts behind that.
+        if u32::try_from(start + bytes.len()).is_err() {
+            return Part::default();
+        }
+        self.bytes.extend_from_slice(bytes);
+        Part::new(start, start + bytes.len())
+    }
+
+    /// Copies fields to the end of the head.
+    pub(crate) fn push_fields(&mut self, fields: Fields<'_>) {
+        let len: usize = fields.raw().map(|(name, value)| name.len() + value.len()).sum();
+        self.bytes.reserve_exact(len);
+        self.spans.reserve_exact(fields.len());
+        for (name, value) in fields.raw() {
+            let span = Span { name: self.push(name), value: self.push(value) };
+            self.spans.push(span);
+        }
+    }
+
+    /// A part that was found to be ASCII, or was copied from a text.
+    pub(crate) fn text(&self, part: Part) -> &str {
+        text(part.of(&self.bytes, 0))
+    }
+
     /// The method of a request; a token.
     pub(crate) fn method(&self) -> &str {
-        text(self.line.first.of(&self.bytes, 0))
+        self.text(self.line.first)
     }
 
     /// The target of a request; visible ASCII.
     pub(crate) fn target(&self) -> &str {
-        text(self.line.second.of(&self.bytes, 0))
+        self.text(self.line.second)
     }
 
     /// The reason of a response, which may be of any encoding.
@@ -103,9 +131,19 @@ impl fmt::Debug for RawHead {
     }
 }
 
-/// What the reader has found to be ASCII.
+/// Bytes that the reader has found to be ASCII, or that were a text.
 fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Returns the name of a field that is about one HTTP/1.1 connection: with such a field an HTTP/2 or
+/// HTTP/3 message is malformed (RFC 9113 8.2.2, RFC 9114 4.2).
+pub(crate) fn connection_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
+    let name =
+        ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade"]
+            .into_iter()
+            .find(|field| name.eq_ignore_ascii_case(field.as_bytes()))?;
+    (name != "TE" || !value.eq_ignore_ascii_case(b"trailers")).then_some(name)
 }
 
 /// The fields of a head, in their order; names are compared without regard to case.
@@ -116,6 +154,7 @@ fn text(bytes: &[u8]) -> &str {
 /// let pairs = [("Host", &b"example.com"[..]), ("Cookie", b"a=1"), ("cookie", b"b=2")];
 /// let fields = Fields::new(&pairs);
 /// assert_eq!(fields.get("host"), Some(&b"example.com"[..]));
+/// assert_eq!(fields.get_str("host"), Some("example.com"));
 /// assert_eq!(fields.get_all("Cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
 /// ```
 #[derive(Clone, Copy)]
@@ -138,6 +177,12 @@ impl<'h> Fields<'h> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'h [u8]> {
         self.get_all(name).next()
+    }
+
+    /// Returns the first value of the field as a text; `None` too if it is not UTF-8.
+    #[must_use]
+    pub fn get_str(&self, name: &str) -> Option<&'h str> {
+        core::str::from_utf8(self.get(name)?).ok()
     }
 
     /// Returns all values of the field: one for each line that names it.
@@ -166,6 +211,11 @@ impl<'h> Fields<'h> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns the value of the field at a place.
+    pub(crate) fn value_at(&self, at: usize) -> Option<&'h [u8]> {
+        RawFields { source: self.0, next: at }.next().map(|(_, value)| value)
     }
 
     /// Names as bytes: they needn't be shown to be UTF-8 to be compared.

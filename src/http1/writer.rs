@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
+use crate::http1::head::connection_field;
 use crate::kernel::class::{is_token, is_value};
 
 /// Fields to be written: each one can be.
@@ -47,6 +48,17 @@ impl FieldList {
     /// Drops all fields of a name.
     pub(crate) fn remove(&mut self, name: &str) {
         self.0.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
+    }
+
+    /// Brings the fields into the form of HTTP/2 and HTTP/3: names in lower case (RFC 9113 8.2.1),
+    /// nothing about a connection.
+    pub(crate) fn make_http2(&mut self) {
+        self.0.retain(|(name, value)| connection_field(name.as_bytes(), value).is_none());
+        for (name, _) in &mut self.0 {
+            if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                name.to_mut().make_ascii_lowercase();
+            }
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {

@@ -35,7 +35,7 @@ use crate::tokio::socket::WebSocket;
 ///
 /// async fn serve(stream: tokio::net::TcpStream, config: &Config) -> Result<(), Box<dyn core::error::Error>> {
 ///     let request = PendingRequest::read(stream, config).await?;
-///     if request.head().as_request().path() != "/ws" {
+///     if request.head().path() != "/ws" {
 ///         request.respond(&HttpResponse::new(404)?).await?;
 ///         return Ok(());
 ///     }

@@ -170,17 +170,15 @@ pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) 
     let served = match result {
         Ok(None) => Served::Waiting,
         Err(refusal) => refusal.into(),
-        Ok(Some(head)) => {
-            match head.as_request().upgrade().and_then(|request| request.accept(options)) {
-                Err(refusal) => refusal.into(),
-                Ok(accepted) => {
-                    let mut out = BytesMut::new();
-                    accepted.write(&mut out);
-                    let subprotocol = accepted.negotiated().subprotocol().map(str::to_owned);
-                    Served::Open(out.to_vec(), subprotocol)
-                }
+        Ok(Some(head)) => match head.upgrade().and_then(|request| request.accept(options)) {
+            Err(refusal) => refusal.into(),
+            Ok(accepted) => {
+                let mut out = BytesMut::new();
+                accepted.write(&mut out);
+                let subprotocol = accepted.negotiated().subprotocol().map(str::to_owned);
+                Served::Open(out.to_vec(), subprotocol)
             }
-        }
+        },
     };
     (served, rest)
 }

@@ -72,7 +72,7 @@ pub(crate) fn page(
     head: &OwnedRequestHead,
 ) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
     let plain = "text/plain; charset=utf-8";
-    Ok(match (head.as_request().path(), head.method()) {
+    Ok(match (head.path(), head.method()) {
         ("/ws", _) => None,
         ("/", "GET" | "HEAD") => Some(
             HttpResponse::new(200)?

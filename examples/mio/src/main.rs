@@ -31,7 +31,7 @@ fn turn(client: &mut Client, options: &AcceptOptions, buffer: &mut [u8]) -> Opti
         let (step, now, flow) = (client.driver.step(), Instant::now(), &mut client.driver.flow);
         match step {
             Step::Request => match flow.take_request() {
-                Some(request) if request.as_request().path() == "/ws" => {
+                Some(request) if request.path() == "/ws" => {
                     let _ = flow.accept(&request, options, now); // a refusal is output, too
                 }
                 _ => drop(HttpResponse::new(404).map(|page| flow.respond(&page))),

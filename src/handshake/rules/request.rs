@@ -1,0 +1,179 @@
+//! The fields of a request, and what is asked of them over every version of HTTP
+//! ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)).
+
+use crate::authority::Authority;
+use crate::handshake::head::RequestHead;
+use crate::handshake::refusal::Refusal;
+use crate::http1::lists::{List, ListError};
+
+/// The only version there is.
+const VERSION: &[u8] = b"13";
+
+/// The body of a 400 for offers that break the grammar of extensions.
+pub(crate) const BAD_EXTENSIONS: &str = "Sec-WebSocket-Extensions breaks its grammar";
+
+/// Where the parts of a valid request lie: the same in a borrowed head and in its owned copy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// The place of the Host field, where that is what counts.
+    pub(crate) host_field: Option<usize>,
+    /// The length of the host without its port.
+    pub(crate) host_len: usize,
+    pub(crate) port: Option<u16>,
+    /// The place of the Sec-WebSocket-Key.
+    pub(crate) key: Option<usize>,
+    /// The place of the Origin.
+    pub(crate) origin: Option<usize>,
+}
+
+/// The fields of the handshake, collected in one pass.
+#[derive(Default)]
+pub(crate) struct Collected<'h> {
+    pub(crate) host: Once<'h>,
+    pub(crate) key: Once<'h>,
+    pub(crate) upgrade: Tokens,
+    pub(crate) connection: Tokens,
+    pub(crate) has_body: bool,
+    version: Once<'h>,
+    origin: Once<'h>,
+    subprotocols: Tokens,
+    extensions: Tokens,
+}
+
+/// A field that may be there once only.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Once<'h> {
+    /// The first one: its place among the fields, and its value.
+    pub(crate) first: Option<(usize, &'h [u8])>,
+    pub(crate) again: bool,
+}
+
+impl<'h> Once<'h> {
+    fn add(&mut self, at: usize, value: &'h [u8]) {
+        self.again = self.first.is_some();
+        self.first.get_or_insert((at, value));
+    }
+
+    pub(crate) fn value(&self) -> Option<&'h [u8]> {
+        self.first.map(|(_, value)| value)
+    }
+
+    fn place(&self) -> Option<usize> {
+        self.first.map(|(at, _)| at)
+    }
+}
+
+/// A list over all of its lines.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tokens {
+    list: List,
+    /// There is such a field.
+    present: bool,
+    /// It names what it should.
+    pub(crate) found: bool,
+    /// It breaks the grammar.
+    broken: bool,
+}
+
+impl Tokens {
+    fn add(&mut self, found: Result<bool, ListError>) {
+        self.present = true;
+        match found {
+            Ok(found) => self.found |= found,
+            Err(_) => self.broken = true,
+        }
+    }
+
+    /// The grammar wants one member at least.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken || (self.present && self.list.members() == 0)
+    }
+}
+
+impl<'h> Collected<'h> {
+    pub(crate) fn new(head: &RequestHead<'h>) -> Self {
+        let mut all = Self::default();
+        for (at, (name, value)) in head.fields().raw().enumerate() {
+            // The length first: most fields are none of ours.
+            match name.len() {
+                4 if is(name, b"host") => all.host.add(at, value),
+                6 if is(name, b"origin") => all.origin.add(at, value),
+                7 if is(name, b"upgrade") => {
+                    let found = all.upgrade.list.find_protocol(value, "websocket");
+                    all.upgrade.add(found);
+                }
+                10 if is(name, b"connection") => {
+                    let found = all.connection.list.find_token(value, "Upgrade");
+                    all.connection.add(found);
+                }
+                // RFC 9112 6: either of them announces a body. The frames that follow the head
+                // must not be taken for it, nor it for frames.
+                14 if is(name, b"content-length") => {
+                    all.has_body |= value.iter().any(|&digit| digit != b'0');
+                }
+                17 if is(name, b"sec-websocket-key") => all.key.add(at, value),
+                17 if is(name, b"transfer-encoding") => all.has_body = true,
+                21 if is(name, b"sec-websocket-version") => all.version.add(at, value),
+                22 if is(name, b"sec-websocket-protocol") => {
+                    let found = all.subprotocols.list.find_token(value, "");
+                    all.subprotocols.add(found);
+                }
+                24 if is(name, b"sec-websocket-extensions") => {
+                    let checked = all.extensions.list.read_extensions(value, |_| {});
+                    all.extensions.add(checked.map(|()| true));
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// The version MUST be 13, or the answer names what is understood (RFC 6455 4.2.2(4)).
+    pub(crate) fn check_version(&self) -> Result<(), Refusal> {
+        // RFC 6455 11.3.5: it may not appear more than once.
+        if self.version.again {
+            return Err(Refusal::bad_request("Sec-WebSocket-Version may be there once only"));
+        }
+        if self.version.value() != Some(VERSION) {
+            return Err(Refusal::upgrade_required("the only Sec-WebSocket-Version here is 13"));
+        }
+        Ok(())
+    }
+
+    /// Judges what the client asks for: subprotocols, extensions and origin.
+    pub(crate) fn check_wishes(&self) -> Result<(), Refusal> {
+        // RFC 6455 4.2.1: whatever doesn't fit the grammar MUST be refused.
+        if self.subprotocols.is_broken() {
+            return Err(Refusal::bad_request("Sec-WebSocket-Protocol is not a list of tokens"));
+        }
+        // RFC 6455 9.1: a breach of this grammar fails the handshake, also where nothing that is
+        // offered in it will be looked at.
+        if self.extensions.is_broken() {
+            return Err(Refusal::bad_request(BAD_EXTENSIONS));
+        }
+        if self.origin.again || !self.origin.value().unwrap_or_default().is_ascii() {
+            return Err(Refusal::bad_request("there may be one Origin field only, in ASCII"));
+        }
+        Ok(())
+    }
+
+    /// The facts about a request that keeps all rules; `authority` counts more than Host.
+    pub(crate) fn facts(&self, host: Authority<'_>, authority: Option<&str>) -> Facts {
+        Facts {
+            host_field: if authority.is_some() { None } else { self.host.place() },
+            host_len: host.host.len(),
+            port: host.port,
+            key: self.key.place(),
+            origin: self.origin.place(),
+        }
+    }
+}
+
+/// Compares without regard to case with a name in lower case, all bytes at once. Names are tokens:
+/// among those the one bit makes letters small, and leaves the dash alone.
+#[inline]
+fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
+    name.first_chunk::<N>().is_some_and(|name| {
+        name.iter().zip(wanted).fold(true, |same, (a, b)| same & (a | 0x20 == *b))
+    })
+}
