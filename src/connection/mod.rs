@@ -189,7 +189,7 @@ impl Connection {
         self.closing.failed()
     }
 
-    /// Starts to count; costs one small allocation and a few nanoseconds per message.
+    /// Starts to count; costs a small allocation or two and a few nanoseconds per message.
     pub fn enable_stats(&mut self) {
         self.rare().stats.get_or_insert_default();
         self.choose_ways();
