@@ -46,11 +46,11 @@ impl Flow {
             // An error shows in the connection's state.
             if intake.seek(connection, &mut output.bytes) == Ok(true) {
                 self.rest(intake.now());
-                return if self.may_receive() {
-                    Step::Event
-                } else {
-                    Step::Write { or_read: false }
-                };
+                if !self.may_receive() {
+                    return Step::Write { or_read: false };
+                }
+                intake.allow_event();
+                return Step::Event;
             }
             if self.reading_ended {
                 self.receive_eof();
