@@ -348,11 +348,14 @@ impl Connection {
         self.fast_send && out.len() < self.config.settings().max_unsent
     }
 
-    /// Whether anything can be sent; a pong that waits goes first.
+    /// Whether anything can be sent; a pong that waits goes first, and takes nobody's room.
     pub(super) fn check_room(&mut self, out: &mut BytesMut) -> Result<(), SendError> {
         self.closing.check_open()?;
+        if out.len() >= self.config.settings().max_unsent {
+            return Err(SendError::Full);
+        }
         self.send_waiting_pong(out);
-        if out.len() < self.config.settings().max_unsent { Ok(()) } else { Err(SendError::Full) }
+        Ok(())
     }
 
     /// Whether a whole message can be sent.

@@ -169,7 +169,8 @@ impl Flow {
     }
 
     pub(super) fn into_connection(self) -> (Connection, BytesMut) {
-        (self.connection, self.output.bytes)
+        let bytes = if self.is_over() { self.output.bytes } else { self.output.into_bytes() };
+        (self.connection, bytes)
     }
 }
 

@@ -126,11 +126,13 @@ impl Intake {
         }
         self.event = Found::Nothing;
         let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
+        let before = out.len();
         let Self { inbox, buffer, start, end, now, .. } = self;
         let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
         let mut input = Input::new(*now, bytes);
         let event = connection.receive(&mut input, inbox, out);
         *start = *end - input.len();
+        flow.note_answer(before);
         event
     }
 
@@ -145,7 +147,10 @@ impl Intake {
         }
         self.event = Found::Nothing;
         let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
-        self.with_input(|input, inbox| connection.receive_owned(input, inbox, out))
+        let before = out.len();
+        let event = self.with_input(|input, inbox| connection.receive_owned(input, inbox, out));
+        flow.note_answer(before);
+        event
     }
 
     /// Takes input up to the next event.

@@ -69,6 +69,7 @@ impl<'d, 'b> Loan<'d, 'b> {
             return Ok(None);
         }
         let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
+        let before = out.len();
         if !connection.seek(input, intake.inbox_mut(), out)? {
             return Ok(None);
         }
@@ -76,6 +77,7 @@ impl<'d, 'b> Loan<'d, 'b> {
         if event.is_some() {
             flow.rest(input.now());
         }
+        flow.note_answer(before);
         Ok(event.map(|event| (event, flow.reply())))
     }
 }

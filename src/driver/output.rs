@@ -11,18 +11,40 @@ pub(super) struct Output {
     in_flight: usize,
     /// The length of `bytes` that is accounted for: what is behind it are replies.
     known: usize,
-    /// Bytes of replies among the unsent ones, at most.
-    replies: usize,
-    /// Unsent bytes behind the last reply.
-    behind_replies: usize,
+    replies: Share,
+    pongs: Share,
+    /// The newest pong, once those before it fill their share: RFC 6455 5.5.3 lets it answer for all
+    /// pings behind them.
+    late_pong: BytesMut,
     written: u64,
     flushed: u64,
     /// Bytes that were dropped. Positions count them, so that none behind them is ever reached.
     lost: u64,
     /// Whether writes and flushes are different things.
     tracks_flushes: bool,
-    /// The position behind our Close frame.
-    close_end: Option<u64>,
+}
+
+/// The unsent bytes of one origin.
+#[derive(Default)]
+struct Share {
+    /// At most: where it alternates with other output all of it counts until the last byte has left.
+    bytes: usize,
+    /// The unsent bytes behind the last one of them.
+    behind: usize,
+}
+
+impl Share {
+    const fn add(&mut self, n: usize) {
+        if n > 0 {
+            self.bytes += n;
+            self.behind = 0;
+        }
+    }
+
+    fn fit(&mut self, unsent: usize) {
+        self.behind = self.behind.min(unsent);
+        self.bytes = self.bytes.min(unsent - self.behind);
+    }
 }
 
 impl Output {
@@ -55,45 +77,75 @@ impl Output {
         self.flushed < self.written
     }
 
-    /// Whether fewer than `mark` bytes of replies are unsent. It may say no too early: where replies
-    /// and unsolicited output alternate it counts all replies until the last one has left.
+    /// Whether fewer than `mark` bytes of replies are unsent. It may say no too early, but not when the
+    /// last reply has left.
     #[inline]
     pub(super) fn replies_below(&mut self, mark: usize) -> bool {
         if self.unsent() < mark {
             return true;
         }
         self.account();
-        self.replies < mark
-    }
-
-    /// Our Close frame lies at the end.
-    pub(super) fn note_close(&mut self) {
-        let end = self.end();
-        self.close_end.get_or_insert(end);
-    }
-
-    /// How many unsent bytes lie behind our Close frame.
-    pub(super) fn behind_close(&self) -> usize {
-        let behind = self.end().saturating_sub(self.close_end.unwrap_or_default());
-        usize::try_from(behind).unwrap_or(usize::MAX).min(self.unsent())
+        self.replies.bytes < mark
     }
 
     /// What was appended since the last call is replies.
     fn account(&mut self) {
+        self.account_up_to(self.bytes.len());
+    }
+
+    fn account_up_to(&mut self, len: usize) {
         // A closure of the caller's may have made it shorter.
+        let new = len.saturating_sub(self.known);
+        self.replies.add(new);
+        self.pongs.behind += new;
+        self.known = len;
+    }
+
+    /// What lies behind the first `known` bytes is pongs.
+    fn account_pong(&mut self) {
         let new = self.bytes.len().saturating_sub(self.known);
-        if new > 0 {
-            self.replies += new;
-            self.behind_replies = 0;
-        }
+        self.pongs.add(new);
+        self.replies.behind += new;
         self.known = self.bytes.len();
+    }
+
+    /// A pong was appended to the first `before` bytes. Pongs are no replies: both ends answer pings,
+    /// and must go on reading meanwhile. Beyond `mark` bytes of them only the newest one is kept, and
+    /// waits.
+    pub(super) fn pong(&mut self, before: usize, mark: usize) {
+        let before = before.min(self.bytes.len());
+        self.account_up_to(before);
+        if self.pongs.bytes < mark {
+            self.late_pong.clear();
+            self.account_pong();
+        } else {
+            self.late_pong = self.bytes.split_off(before);
+        }
+    }
+
+    /// Appends the pong that waits, if there is one and fewer than `mark` bytes of pongs are unsent.
+    pub(super) fn send_late_pong(&mut self, mark: usize) {
+        if self.late_pong.is_empty() || self.pongs.bytes >= mark {
+            return;
+        }
+        self.account();
+        self.bytes.unsplit(mem::take(&mut self.late_pong));
+        self.account_pong();
+    }
+
+    /// Gives all bytes that are not taken, the pong that waits too.
+    pub(super) fn into_bytes(mut self) -> BytesMut {
+        self.bytes.unsplit(self.late_pong);
+        self.bytes
     }
 
     /// Appends unsolicited output.
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
         self.account();
         let result = append(&mut self.bytes);
-        self.behind_replies += self.bytes.len().saturating_sub(self.known);
+        let new = self.bytes.len().saturating_sub(self.known);
+        self.replies.behind += new;
+        self.pongs.behind += new;
         self.known = self.bytes.len();
         result
     }
@@ -121,8 +173,8 @@ impl Output {
             self.flushed = self.written;
         }
         let unsent = self.unsent();
-        self.behind_replies = self.behind_replies.min(unsent);
-        self.replies = self.replies.min(unsent - self.behind_replies);
+        self.replies.fit(unsent);
+        self.pongs.fit(unsent);
     }
 
     /// From now on what was written has left only when it was flushed. The transport may hold bytes
@@ -157,8 +209,9 @@ impl Output {
     /// Drops all bytes: they can't be written. Those in flight are given up too.
     pub(super) fn clear(&mut self) {
         self.lost = self.lost.saturating_add(to_u64(self.unsent()));
-        self.bytes = BytesMut::new();
-        (self.in_flight, self.known, self.replies, self.behind_replies) = (0, 0, 0, 0);
+        (self.bytes, self.late_pong) = (BytesMut::new(), BytesMut::new());
+        (self.in_flight, self.known) = (0, 0);
+        (self.replies, self.pongs) = (Share::default(), Share::default());
     }
 
     /// Gives the memory back if there are no bytes.
@@ -236,6 +289,35 @@ mod tests {
         assert_eq!((output.flushed(), output.end()), (150, 161));
         output.flush_done();
         assert_eq!(output.flushed(), 161);
+    }
+
+    #[test]
+    fn pongs_are_no_replies_and_beyond_their_share_the_newest_one_waits() {
+        let pong = |output: &mut Output, byte: u8| {
+            let before = output.bytes.len();
+            output.bytes.resize(before + 10, byte);
+            output.pong(before, 25);
+        };
+        let mut output = Output::default();
+        reply(&mut output, 7);
+        for byte in 1..=5 {
+            pong(&mut output, byte);
+        }
+        assert_eq!(output.bytes.len(), 7 + 30);
+        assert!(output.replies_below(8));
+        reply(&mut output, 1);
+        assert!(!output.replies_below(8));
+        output.send_late_pong(25);
+        output.wrote(12);
+        // Ten of the thirty bytes may still be pongs in front of the reply, or more.
+        output.send_late_pong(25);
+        assert_eq!(output.bytes.len(), 26);
+        output.wrote(2);
+        output.send_late_pong(25);
+        assert_eq!(output.bytes.len(), 34);
+        assert_eq!(output.bytes[24..], [5; 10]);
+        output.send_late_pong(25);
+        assert_eq!(output.bytes.len(), 34);
     }
 
     #[test]

@@ -43,8 +43,11 @@ impl Flow {
         }
         if !self.is_over() {
             let Self { connection, output, .. } = self;
+            let before = output.bytes.len();
             // An error shows in the connection's state.
-            if intake.seek(connection, &mut output.bytes) == Ok(true) {
+            let found = intake.seek(connection, &mut output.bytes) == Ok(true);
+            self.note_answer(before);
+            if found {
                 self.rest(intake.now());
                 if !self.may_receive() {
                     return Step::Write { or_read: false };
@@ -128,21 +131,26 @@ impl Flow {
         if self.reading_ended { Step::Done } else { Step::Drain }
     }
 
-    /// Whether an event may be handed out: replies have room. Once our Close frame is sent replies
-    /// are pongs only, and the peer's Close frame is awaited. Pongs have a limit of their own, which
-    /// leaves out what is in flight.
+    /// Whether an event may be handed out: replies have room. Once our Close frame is sent nothing is
+    /// replied but pongs, and the peer's Close frame is awaited.
     #[inline]
     pub(super) fn may_receive(&mut self) -> bool {
         let mark = self.settings().high_water_mark;
-        self.output.replies_below(mark) || self.may_receive_above_mark()
+        self.output.replies_below(mark) || !self.connection.is_open() || self.is_unwritable()
+    }
+
+    /// Receiving has answered something by itself, if the output is longer than `before` bytes now.
+    #[inline]
+    pub(super) fn note_answer(&mut self, before: usize) {
+        if self.output.bytes.len() > before {
+            self.limit_pongs(before);
+        }
     }
 
     #[cold]
-    fn may_receive_above_mark(&self) -> bool {
-        if self.connection.is_open() {
-            return self.is_unwritable();
-        }
-        let max = self.settings().max_unsent;
-        self.output.behind_close() < max || self.output.in_flight() == 0
+    fn limit_pongs(&mut self, before: usize) {
+        // A Close frame can't wait.
+        let most = if self.is_over() { usize::MAX } else { self.settings().high_water_mark };
+        self.output.pong(before, most);
     }
 }

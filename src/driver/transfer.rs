@@ -72,9 +72,14 @@ impl Flow {
         if self.is_over() {
             let unsent = self.output.unsent();
             self.begin_linger(now).look(now, unsent);
-        } else if self.connection.waits_for_writes() {
-            let in_flight = self.output.in_flight();
+            return;
+        }
+        let mark = self.settings().high_water_mark;
+        self.output.send_late_pong(mark);
+        if self.connection.waits_for_writes() {
+            let (in_flight, before) = (self.output.in_flight(), self.output.bytes.len());
             self.connection.output_written_beside(in_flight, now, &mut self.output.bytes);
+            self.note_answer(before);
         }
     }
 

@@ -36,6 +36,9 @@ fn whole(mut ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: b
                 ws.send_binary(&bytes).unwrap();
             }
             next += 1;
+            for _ in 0..plan.pings {
+                let _ = ws.feed_ping(&[b'p'; 100]);
+            }
         }
         let all_sent = next == plan.messages.len();
         if closes && received.is_done() && all_sent && !closing {
@@ -71,6 +74,9 @@ fn halves(ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: bool
         scope.spawn(move || {
             for (i, &len) in plan.messages.iter().enumerate() {
                 let bytes = message(UNSOLICITED, i, len);
+                for _ in 0..plan.pings {
+                    let _ = sender.feed_ping(&[b'p'; 100]);
+                }
                 if plan.feeds {
                     while let Err(error) = sender.feed_binary(&bytes) {
                         assert_eq!(error, SendError::Full);

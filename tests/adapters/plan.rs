@@ -14,6 +14,8 @@ pub struct Plan {
     pub feeds: bool,
     /// The lengths of its unsolicited messages.
     pub messages: Vec<usize>,
+    /// How many pings are fed beside each of them, if they have room.
+    pub pings: usize,
     /// How many of them are fed before anything is read.
     pub batch: usize,
     pub mark: usize,
@@ -37,11 +39,13 @@ pub fn case(max_messages: usize) -> impl Strategy<Value = Case> {
         let messages =
             sizes.prop_flat_map(move |size| prop::collection::vec(size, 0..max_messages));
         let mark = prop_oneof![1..20usize, 1..300usize, 1..70_000usize];
-        (any::<bool>(), any::<bool>(), messages, 1..200usize, mark, 0..3000usize).prop_map(
-            |(split, feeds, messages, batch, mark, more_unsent)| Plan {
+        let counts = (0..5usize, 1..200usize);
+        (any::<bool>(), any::<bool>(), messages, counts, mark, 0..3000usize).prop_map(
+            |(split, feeds, messages, (pings, batch), mark, more_unsent)| Plan {
                 split,
                 feeds,
                 messages,
+                pings,
                 batch,
                 mark,
                 more_unsent,

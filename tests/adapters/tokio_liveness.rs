@@ -33,6 +33,9 @@ async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Receiv
                 ws.send_binary(&bytes).await.unwrap();
             }
             next += 1;
+            for _ in 0..plan.pings {
+                let _ = ws.feed_ping(&[b'p'; 100]);
+            }
         }
         if closes && received.is_done() && next == plan.messages.len() && !closing {
             closing = true;
@@ -60,6 +63,9 @@ async fn halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received,
         async move {
             for (i, &len) in plan.messages.iter().enumerate() {
                 let bytes = message(UNSOLICITED, i, len);
+                for _ in 0..plan.pings {
+                    let _ = sender.feed_ping(&[b'p'; 100]);
+                }
                 if plan.feeds {
                     while let Err(error) = sender.feed_binary(&bytes) {
                         assert_eq!(error, SendError::Full);

@@ -3,6 +3,7 @@
 use sansocket::driver::Step;
 use sansocket::{CloseCode, Event, Role};
 
+use crate::common::Frame;
 use crate::support::{at_ms, open, preset};
 
 #[test]
@@ -28,27 +29,51 @@ fn an_event_above_the_mark_is_received_once_a_step_tells_of_it() {
 }
 
 #[test]
-fn pongs_behind_the_close_frame_have_a_limit_in_flight_too() {
-    const MAX_UNSENT: usize = 1000;
-    let config = preset(Role::Server).max_unsent(MAX_UNSENT).build().unwrap();
+fn pongs_have_a_limit_and_the_newest_one_is_sent() {
+    const MARK: usize = 1000;
+    for closes in [false, true] {
+        let config = preset(Role::Server).high_water_mark(MARK).build().unwrap();
+        let mut driver = open(Role::Server, &config);
+        if closes {
+            driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
+        }
+        let before = driver.flow.unsent();
+        // The peer reads nothing.
+        let mut bytes: Vec<u8> = (1000..2000)
+            .flat_map(|n| Frame::ping(n.to_string()).to(Role::Server).bytes())
+            .collect();
+        drop(driver.received(&mut bytes, at_ms(0)));
+        // In flight or not.
+        let mut output = driver.flow.take_output();
+        for n in 1000..2000 {
+            assert_eq!(driver.step(), Step::Event);
+            let (event, _) = driver.receive().unwrap().unwrap();
+            assert!(matches!(event, Event::Ping(ping) if ping == n.to_string().as_bytes()));
+            output.extend_from_slice(&driver.flow.take_output());
+            assert!(driver.flow.unsent() <= before + MARK + 6, "{}", driver.flow.unsent());
+        }
+        let last = Frame::pong("1999").bytes();
+        assert!(!output.ends_with(&last));
+        let pongs = (output.len() - before) / 6;
+        driver.flow.write_done(output.len(), at_ms(0));
+        assert_eq!(driver.flow.output(), last);
+        assert!((100..=MARK / 6 + 1).contains(&pongs), "{pongs}");
+        assert_eq!(driver.step(), Step::Write { or_read: true });
+    }
+}
+
+#[test]
+fn no_pong_follows_the_answer_to_a_close_frame() {
+    let config = preset(Role::Server).high_water_mark(10).build().unwrap();
     let mut driver = open(Role::Server, &config);
-    driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
-    // 1000 pings, and a Close frame; the peer reads nothing.
-    let mut bytes = [b"\x89\x84\0\0\0\0ping".repeat(1000), b"\x88\x80\0\0\0\0".to_vec()].concat();
+    let pings = Frame::ping("ping").to(Role::Server).bytes().repeat(10);
+    let mut bytes = [pings, Frame::close(1000, "").to(Role::Server).bytes()].concat();
     drop(driver.received(&mut bytes, at_ms(0)));
-    let mut in_flight = 0;
     while driver.step() == Step::Event {
         driver.receive().unwrap().unwrap();
-        in_flight += driver.flow.take_output().len();
-        assert!(driver.flow.unsent() < MAX_UNSENT + 100, "{}", driver.flow.unsent());
     }
-    // It waits for writes, and then goes on to the peer's Close frame.
-    assert_eq!(driver.step(), Step::Write { or_read: false });
-    while !driver.flow.is_over() {
-        driver.flow.write_done(in_flight, at_ms(0));
-        assert_eq!(driver.step(), Step::Event);
-        driver.receive().unwrap().unwrap();
-        in_flight = driver.flow.take_output().len();
-    }
-    assert_eq!(driver.flow.error(), None);
+    let output = driver.flow.output().to_vec();
+    assert!(output.ends_with(&Frame::close(1000, "").bytes()));
+    driver.flow.write_done(output.len(), at_ms(0));
+    assert!(driver.flow.output().is_empty());
 }

@@ -12,6 +12,8 @@ struct Plan {
     style: Style,
     /// The lengths of its unsolicited messages.
     messages: Vec<usize>,
+    /// How many pings are fed behind each of them, if they have room.
+    pings: usize,
     /// How many of them are fed at once, before anything is read.
     batch: usize,
     /// How many things it does in a row.
@@ -37,10 +39,12 @@ fn plan() -> impl Strategy<Value = Plan> {
     let sizes = prop_oneof![Just(0..20usize), Just(0..300), Just(0..1500)];
     let messages = sizes.prop_flat_map(|size| prop::collection::vec(size, 0..80));
     let small = || prop_oneof![3..20usize, 3..300usize, 3..70_000usize];
-    (style, messages, 1..200usize, 1..40usize, small(), 0..3000usize, small(), small()).prop_map(
-        |(style, messages, batch, pace, mark, more_unsent, read_len, write_len)| Plan {
+    let amounts = (0..20usize, 1..200usize, 1..40usize);
+    (style, messages, amounts, small(), 0..3000usize, small(), small()).prop_map(
+        |(style, messages, (pings, batch, pace), mark, more_unsent, read_len, write_len)| Plan {
             style,
             messages,
+            pings,
             batch,
             pace,
             mark,
@@ -97,7 +101,12 @@ impl End {
         while self.fed < self.plan.messages.len() && self.fed - before < self.plan.batch {
             let bytes = message(UNSOLICITED, self.fed, self.plan.messages[self.fed]);
             match self.event_loop.driver.flow.send_binary(&bytes) {
-                Ok(()) => self.fed += 1,
+                Ok(()) => {
+                    self.fed += 1;
+                    for _ in 0..self.plan.pings {
+                        let _ = self.event_loop.driver.flow.send_ping(&[b'p'; 100]);
+                    }
+                }
                 Err(SendError::Full) => break,
                 Err(error) => panic!("{error:?}"),
             }
@@ -110,7 +119,7 @@ impl End {
         let fed = self.feed();
         let Self { event_loop, plan, replies, received, .. } = self;
         let moved = event_loop.turn(plan.pace, input, output, |event, mut reply| {
-            let Event::Binary(bytes) = event else { panic!("{event:?}") };
+            let Event::Binary(bytes) = event else { return };
             let kind = bytes[0];
             let index = received[usize::from(kind)];
             let lens = if kind == REPLY { &plan.messages } else { &peer.messages };
@@ -189,6 +198,7 @@ fn a_batch_before_the_first_read_is_answered_in_full() {
     let plan = |messages, batch, style| Plan {
         style,
         messages,
+        pings: 0,
         batch,
         pace: 1000,
         mark: 64 << 10,
@@ -202,6 +212,30 @@ fn a_batch_before_the_first_read_is_answered_in_full() {
             server: plan(vec![], 1, style),
             replying: Some(Role::Server),
             capacity: [64 << 10; 2],
+        });
+    }
+}
+
+/// Each end answers pings, whether it replies or not.
+#[test]
+fn two_ends_that_ping_before_they_read_do_not_wait_for_each_other() {
+    for style in [Style::Readiness, Style::Loan, Style::Completion] {
+        let plan = Plan {
+            style,
+            messages: vec![1; 3],
+            pings: 900,
+            batch: 3,
+            pace: 1000,
+            mark: 64 << 10,
+            more_unsent: (2 << 20) - (128 << 10),
+            read_len: 64 << 10,
+            write_len: usize::MAX,
+        };
+        run(&Case {
+            client: plan.clone(),
+            server: plan,
+            replying: Some(Role::Server),
+            capacity: [4 << 10; 2],
         });
     }
 }

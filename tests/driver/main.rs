@@ -12,9 +12,9 @@
     reason = "tests"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod endings;
-#[path = "../common/entropy.rs"]
-mod entropy;
 mod events;
 mod liveness;
 mod opening;

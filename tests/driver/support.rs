@@ -4,21 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
 use sansocket::driver::{Driver, Reply, Step};
-use sansocket::{Config, ConfigBuilder, Connection, Event, Instant, Negotiated, Role};
+use sansocket::{Config, Connection, Event, Instant, Negotiated, Role};
 
-use crate::entropy::weak_entropy_for_tests_only;
-
-/// The virtual clock's reading `ms` milliseconds after its start.
-pub const fn at_ms(ms: u64) -> Instant {
-    Instant::from_micros(ms * 1000)
-}
-
-pub fn preset(role: Role) -> ConfigBuilder {
-    match role {
-        Role::Client => Config::client(weak_entropy_for_tests_only()),
-        Role::Server => Config::server(),
-    }
-}
+pub use crate::common::{at_ms, preset};
 
 /// A driver whose opening handshake is done.
 pub fn open(role: Role, config: &Config) -> Driver {
