@@ -31,7 +31,7 @@ use sansocket::{
 const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 51] = [
+const RE_EXPORTS: [&str; 52] = [
     "AcceptError",
     "AcceptOptions",
     "ClientHandshake",

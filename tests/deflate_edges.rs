@@ -316,7 +316,7 @@ mod on_tokio {
                         all += data.as_bytes().len();
                         let answer = Data::Binary(&[1; 1500]);
                         let never = SendOptions::new().compress(Compress::Never);
-                        reply.send(answer, never).unwrap();
+                        reply.feed(answer, never).unwrap();
                     }
                     Ok(None) => panic!(),
                     Err(WebSocketError::Protocol(error)) => break error,

@@ -416,7 +416,7 @@ fn waiting_keeps_no_read_buffer() {
     use core::future::Future;
     use core::pin::{Pin, pin};
     use core::task::{Context, Waker};
-    use sansocket::tokio::{Incoming, WebSocket};
+    use sansocket::tokio::{PendingRequest, WebSocket};
     use tokio::io::{AsyncWriteExt, duplex};
 
     const COUNT: usize = 100;
@@ -435,7 +435,7 @@ fn waiting_keeps_no_read_buffer() {
             let write = async { raw.write_all(b"GET / HTTP/1.1\r\nHost: a").await.unwrap() };
             assert!(poll(pin!(write)));
             let config = config.clone();
-            let mut read = Box::pin(async move { drop(Incoming::read(b, &config).await) });
+            let mut read = Box::pin(async move { drop(PendingRequest::read(b, &config).await) });
             assert!(!poll(read.as_mut()));
             waiting.push((raw, read));
         }

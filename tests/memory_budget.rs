@@ -21,7 +21,7 @@ use bytes::BytesMut;
 use common::frame::{BINARY, CONT, TEXT, sent};
 use common::{BOTH, End, Frame, at_ms, connection, preset};
 use sansocket::{
-    Config, ConfigError, Delivery, Inbox, Input, LimitError, MemoryBudget, Message, OwnedEvent,
+    Config, ConfigError, Delivery, Inbox, Input, LimitError, MemoryBudget, OwnedData, OwnedEvent,
     PeerError, ProtocolError, Role,
 };
 
@@ -135,8 +135,10 @@ fn a_message_that_is_moved_out_is_given_back() {
             end.feed_owned(&last).unwrap();
             assert_eq!((budget.used(), end.inbox.capacity()), (0, 0));
             match end.take_events().pop().unwrap() {
-                OwnedEvent::Message(Message::Text(text)) => assert_eq!(text.as_bytes().len(), MIB),
-                OwnedEvent::Message(Message::Binary(bytes)) => assert_eq!(bytes.len(), MIB),
+                OwnedEvent::Message(OwnedData::Text(text)) => {
+                    assert_eq!(text.as_bytes().len(), MIB)
+                }
+                OwnedEvent::Message(OwnedData::Binary(bytes)) => assert_eq!(bytes.len(), MIB),
                 event => panic!("{event:?}"),
             }
         }
@@ -342,7 +344,7 @@ fn every_end_gives_the_memory_back() {
             end.feed_by(&bytes(role, Frame::close(1000, "")), 1).unwrap();
         }),
         ("a transport that has ended, and the next call", &|_, end| {
-            assert!(end.conn.receive_eof().is_err());
+            assert!(end.conn.receive_eof(&mut end.out).is_err());
             assert!(end.feed(b"").is_err());
         }),
         ("an inbox that is dropped", &|_, end| end.inbox = Inbox::new()),

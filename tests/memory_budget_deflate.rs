@@ -26,7 +26,7 @@ use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, End, Frame, preset};
 use sansocket::deflate::{Engine, Level, WindowBits};
 use sansocket::{
-    Config, Data, Delivery, Entropy, Inbox, LimitError, MemoryBudget, Message, OwnedEvent,
+    Config, Data, Delivery, Entropy, Inbox, LimitError, MemoryBudget, OwnedData, OwnedEvent,
     Prepared, ProtocolError, Role, SendOptions,
 };
 
@@ -66,8 +66,8 @@ fn carry(from: &mut End, to: &mut End) -> (Vec<Vec<u8>>, Vec<bool>) {
     let marks = frame::parse(&out).iter().map(|frame| frame.rsv == RSV1).collect();
     to.feed(&out).unwrap();
     let messages = to.take_events().into_iter().map(|event| match event {
-        OwnedEvent::Message(Message::Text(text)) => text.as_bytes().to_vec(),
-        OwnedEvent::Message(Message::Binary(bytes)) => bytes.to_vec(),
+        OwnedEvent::Message(OwnedData::Text(text)) => text.as_bytes().to_vec(),
+        OwnedEvent::Message(OwnedData::Binary(bytes)) => bytes.to_vec(),
         event => panic!("{event:?}"),
     });
     (messages.collect(), marks)

@@ -28,8 +28,8 @@ use common::{BOTH, End, Frame, at_ms, preset};
 use proptest::prelude::*;
 use sansocket::deflate::{Engine, Level, WindowBits};
 use sansocket::{
-    Config, Connection, Data, Delivery, Inbox, Input, LimitError, MemoryBudget, Message,
-    MisuseError, Negotiated, OwnedEvent, PeerError, Prepared, ProtocolError, Role, SendOptions,
+    Config, Connection, Data, Delivery, Inbox, Input, LimitError, MemoryBudget, MisuseError,
+    Negotiated, OwnedData, OwnedEvent, PeerError, Prepared, ProtocolError, Role, SendOptions,
 };
 
 #[global_allocator]
@@ -342,7 +342,7 @@ impl World {
             .take_events()
             .into_iter()
             .filter_map(|event| match event {
-                OwnedEvent::Message(Message::Binary(bytes)) => Some(bytes.to_vec()),
+                OwnedEvent::Message(OwnedData::Binary(bytes)) => Some(bytes.to_vec()),
                 OwnedEvent::Message(message) => panic!("{message:?}"),
                 _ => None,
             })

@@ -16,6 +16,10 @@ use crate::instant::Instant;
 /// How many reads that are dropped make a turn.
 const DRAINS_PER_TURN: usize = 16;
 
+/// After this many reads and writes without an event a call that has an end looks at the clock, though
+/// there is always more to read or write.
+const MAX_TURNS: u32 = 64;
+
 /// Reads and writes until the step is one for the caller: an event, a request, a response, or the end;
 /// `None`: nothing of it until `until`.
 pub(super) fn wait<S: Transport>(
@@ -24,6 +28,7 @@ pub(super) fn wait<S: Transport>(
     intake: &mut Intake,
     until: Option<Instant>,
 ) -> Option<Step> {
+    let mut turns = Turns::new(until);
     loop {
         let step = flow.step(intake);
         let moved = match step {
@@ -40,9 +45,29 @@ pub(super) fn wait<S: Transport>(
             Step::Write { .. } => write(link, flow, until),
             Step::EndWriting => end_writing(link, flow, until),
         };
-        if !moved && until.is_some_and(|until| Instant::now() >= until) {
+        if turns.are_over(moved) {
             return None;
         }
+    }
+}
+
+/// The turns of a call that may have an end.
+pub(super) struct Turns {
+    until: Option<Instant>,
+    count: u32,
+}
+
+impl Turns {
+    pub(super) const fn new(until: Option<Instant>) -> Self {
+        Self { until, count: 0 }
+    }
+
+    /// Whether the call ends behind this turn, in which something has `moved` or not.
+    pub(super) fn are_over(&mut self, moved: bool) -> bool {
+        let Some(until) = self.until else { return false };
+        self.count += 1;
+        let is_due = !moved || self.count >= MAX_TURNS;
+        is_due && Instant::now() >= until
     }
 }
 
@@ -177,7 +202,7 @@ pub(super) fn drain<S: Transport>(
 }
 
 /// The same beside a write that blocks, for a few reads.
-fn drain_turn<S: Transport>(link: &mut Link<S>, flow: &mut Flow) {
+fn drain_turn<S: Transport>(link: &mut Link<S>, flow: &mut Flow) -> bool {
     let mut found = false;
     for _ in 0..DRAINS_PER_TURN {
         if flow.is_unwritable() || !drain(link, flow, Some(Instant::now())) {
@@ -186,42 +211,62 @@ fn drain_turn<S: Transport>(link: &mut Link<S>, flow: &mut Flow) {
         found = true;
     }
     link.end_turn(found);
+    found
 }
 
-/// Ends the transport of a connection that is over, while the intake is borrowed.
-pub(super) fn end<S: Transport>(link: &mut Link<S>, flow: &mut Flow) {
+/// Ends the transport of a connection that is over, while the intake is borrowed. False: not by `until`.
+pub(super) fn end<S: Transport>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    until: Option<Instant>,
+) -> bool {
+    let mut turns = Turns::new(until);
     loop {
-        match flow.end_step() {
-            Step::Write { or_read } => end_write(link, flow, or_read),
-            Step::EndWriting => drop(end_writing(link, flow, None)),
+        let moved = match flow.end_step() {
+            Step::Write { or_read } => end_write(link, flow, or_read, until),
+            Step::EndWriting => end_writing(link, flow, until),
             Step::Drain => {
-                let turn = flush_turn(link, flow, None);
-                drain(link, flow, turn);
+                let turn = flush_turn(link, flow, until);
+                drain(link, flow, earlier(until, turn))
             }
-            Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => return,
+            Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => return true,
+        };
+        if turns.are_over(moved) {
+            return false;
         }
     }
 }
 
-/// One write at the end of a connection.
-fn end_write<S: Transport>(link: &mut Link<S>, flow: &mut Flow, or_read: bool) {
-    if or_read && link.can_resume_write() {
-        let turn = Instant::now().checked_add(link.write_turn());
-        if !write(link, flow, turn) {
-            drain_turn(link, flow);
-        }
-    } else {
-        write(link, flow, None);
+/// One write at the end of a connection. Returns whether anything moved.
+fn end_write<S: Transport>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    or_read: bool,
+    until: Option<Instant>,
+) -> bool {
+    if !or_read || !link.can_resume_write() {
+        return write(link, flow, until);
     }
+    let turn = Instant::now().checked_add(link.write_turn());
+    write(link, flow, earlier(until, turn)) || drain_turn(link, flow)
 }
 
-/// Writes what a connection that has just closed still has to say, as long as the peer takes it.
-pub(super) fn write_last<S: Transport>(link: &mut Link<S>, flow: &mut Flow) {
+/// Writes what a connection that has just closed still has to say, as long as the peer takes it, and
+/// until `until`.
+pub(super) fn write_last<S: Transport>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    until: Option<Instant>,
+) {
+    let mut turns = Turns::new(until);
     while let Step::Write { or_read } = flow.end_step() {
-        end_write(link, flow, or_read);
+        let moved = end_write(link, flow, or_read, until);
+        if turns.are_over(moved) {
+            return;
+        }
     }
     if flow.needs_flush() && !flow.is_unwritable() {
-        flush(link, flow, None);
+        flush(link, flow, until);
     }
 }
 
@@ -239,12 +284,11 @@ pub(super) fn send_up_to<S: Transport>(
             return Err(lost(flow));
         }
         let deadline = flow.write_deadline(Instant::now());
-        let moved = if flow.output().is_empty() {
-            link.flush(deadline).map(|flushed| {
+        let moved = if flow.written() >= end {
+            link.flush(deadline).inspect(|&flushed| {
                 if flushed {
                     flow.flush_done();
                 }
-                flushed
             })
         } else {
             link.write(flow.output(), deadline).map(|written| {

@@ -151,7 +151,7 @@ impl<S: Transport> PendingRequest<S> {
         while self.socket.step() != Step::Done {}
         if self.socket.driver.flow.written() < answer {
             let error = self.socket.link.take_error();
-            return Err(error.unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()));
+            return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
     }

@@ -103,8 +103,8 @@ impl<S> Link<S> {
 
     /// The transport has failed.
     pub(super) fn fail(&mut self, flow: &mut Flow, error: io::Error) {
-        // A reset at the end of a connection is an end like any other.
-        if !flow.is_over() {
+        // A reset at the end of a connection is an end like any other; [`result`](Self::result) knows.
+        if flow.error().is_none() {
             self.error.get_or_insert(error);
         }
         flow.failed();
@@ -112,7 +112,7 @@ impl<S> Link<S> {
 
     /// A write has failed: the error is due when nothing is left to read.
     pub(super) fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
-        if !flow.is_over() {
+        if flow.error().is_none() {
             self.error.get_or_insert(error);
         }
         flow.write_failed();

@@ -23,7 +23,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::adapter::error::WebSocketError;
 use crate::adapter::pool;
-use crate::blocking::drive::release;
+use crate::blocking::drive::{Turns, release};
 use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
 use crate::blocking::state::{State, Turn, Writer};
 use crate::blocking::transport::Transport;
@@ -35,7 +35,7 @@ use crate::instant::Instant;
 const MIN_POLL: Duration = Duration::from_millis(10);
 const MAX_POLL: Duration = Duration::from_secs(2);
 
-/// After this many rounds a writer whose own output has left stops writing that of others.
+/// After this many rounds a thread stops writing what others feed all the time.
 const MAX_ROUNDS: u32 = 16;
 
 /// How many reads that are dropped make a turn.
@@ -58,7 +58,7 @@ pub(super) struct Shared<S> {
 /// How long a thread writes.
 #[derive(Clone, Copy, Debug)]
 enum Until {
-    /// Until the output has left up to a position.
+    /// Until the output has left up to a position; then for a turn as short as can be.
     Sent(u64),
     /// Until there is no output left, nothing moves for as long, or a sender waits.
     Turn(Duration),
@@ -243,7 +243,7 @@ impl<S: Transport> Shared<S> {
     fn write<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        until: Until,
+        mut until: Until,
     ) -> MutexGuard<'a, State> {
         if state.writer != Writer::Nobody || state.flow.is_unwritable() {
             return state;
@@ -259,14 +259,16 @@ impl<S: Transport> Shared<S> {
                 *handle = None;
             }
             rounds += 1;
-            if handle.is_none() || may_stop(&state, until, rounds) {
+            if until.is_reached(&state.flow) {
+                until = Until::Turn(MIN_TIMEOUT);
+            }
+            let Some(link) = handle.as_mut().filter(|_| !may_stop(&state, until, rounds)) else {
                 role.give_back(&mut state);
                 return state;
-            }
+            };
             let taken = state.flow.take_output();
             let deadline = state.flow.write_deadline(Instant::now());
             drop(state);
-            let Some(link) = handle.as_mut() else { return self.state() };
             if !self.write_taken(link, taken, deadline, until) {
                 let mut state = self.state();
                 if state.abandoned {
@@ -278,7 +280,8 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// Writes what was taken, and flushes behind it. False: the writer stops.
+    /// Writes what was taken, up to what this thread or another one waits for, and flushes. False: the
+    /// writer stops.
     fn write_taken(
         &self,
         link: &mut Link<S>,
@@ -286,13 +289,14 @@ impl<S: Transport> Shared<S> {
         mut deadline: Option<Instant>,
         until: Until,
     ) -> bool {
+        let mut flush = bytes.is_empty();
         loop {
             let turn = match until {
                 Until::Sent(_) => self.poll,
                 Until::Turn(turn) => turn,
             };
             let look = link.write_until(deadline, Instant::now().checked_add(turn));
-            let wrote = if bytes.is_empty() {
+            let wrote = if flush {
                 link.flush(look).map(|flushed| flushed.then_some(Wrote::Flushed))
             } else {
                 link.write(&bytes, look).map(|n| n.map(Wrote::Bytes))
@@ -302,6 +306,7 @@ impl<S: Transport> Shared<S> {
             match wrote {
                 _ if state.abandoned => return false,
                 Ok(Some(Wrote::Flushed)) => {
+                    state.flow.put_back(bytes);
                     state.flow.flush_done();
                     self.wake(&state);
                     return true;
@@ -309,6 +314,7 @@ impl<S: Transport> Shared<S> {
                 Ok(Some(Wrote::Bytes(n))) => {
                     bytes.advance(n);
                     state.flow.write_done(n, now);
+                    flush = bytes.is_empty() || state.senders > 0 || until.is_written(&state.flow);
                     self.wake(&state);
                 }
                 Ok(None) => {
@@ -338,8 +344,20 @@ fn may_stop(state: &State, until: Until, rounds: u32) -> bool {
         return true;
     }
     match until {
-        Until::Sent(end) => flow.flushed() >= end && (state.senders > 0 || rounds > MAX_ROUNDS),
-        Until::Turn(_) => rounds > 1 && state.senders > 0,
+        Until::Sent(_) => false,
+        Until::Turn(_) => rounds > MAX_ROUNDS || (rounds > 1 && state.senders > 0),
+    }
+}
+
+impl Until {
+    /// Whether the position has been written.
+    fn is_written(self, flow: &Flow) -> bool {
+        matches!(self, Self::Sent(end) if flow.written() >= end)
+    }
+
+    /// Whether the position has left.
+    fn is_reached(self, flow: &Flow) -> bool {
+        matches!(self, Self::Sent(end) if flow.flushed() >= end)
     }
 }
 
@@ -354,6 +372,7 @@ impl<S: Transport> Shared<S> {
         until: Option<Instant>,
     ) -> Option<(Turn, MutexGuard<'_, State>)> {
         let mut state = self.state();
+        let mut turns = Turns::new(until);
         loop {
             let step = state.flow.step(intake);
             if step == Step::Event {
@@ -374,20 +393,30 @@ impl<S: Transport> Shared<S> {
                 Turn::Write { or_read: true } if !state.flow.is_over() => {
                     let before = state.flow.written();
                     state = self.write(state, Until::Turn(link.write_turn()));
-                    if state.flow.written() == before && !state.flow.is_unwritable() {
-                        drop(state);
-                        (state, moved) = self.read(link, intake, Some(Instant::now()));
-                        link.end_turn(moved);
-                    } else {
+                    let wrote = state.flow.written() > before;
+                    // Senders that always have more must not keep this end from reading.
+                    if state.flow.is_unwritable() || (wrote && state.flow.output().is_empty()) {
                         moved = true;
+                    } else {
+                        drop(state);
+                        let found;
+                        (state, found) = self.read(link, intake, Some(Instant::now()));
+                        if !wrote {
+                            link.end_turn(found);
+                        }
+                        moved = wrote || found;
                     }
                 }
-                turn => {
-                    state = self.end_turn(link, state, turn);
+                turn @ (Turn::Drain(_)
+                | Turn::EndWriting
+                | Turn::Event
+                | Turn::Wait(_)
+                | Turn::Write { .. }) => {
+                    state = self.end_turn(link, state, turn, until);
                     moved = false;
                 }
             }
-            if !moved && until.is_some_and(|until| Instant::now() >= until) {
+            if turns.are_over(moved) {
                 return None;
             }
         }
@@ -425,45 +454,68 @@ impl<S: Transport> Shared<S> {
         (state, found)
     }
 
-    /// Ends the transport of a connection that is over, while the intake is borrowed.
-    pub(super) fn end(&self, link: &mut Link<S>) {
+    /// Ends the transport of a connection that is over, while the intake is borrowed. False: not by
+    /// `until`.
+    pub(super) fn end(&self, link: &mut Link<S>, until: Option<Instant>) -> bool {
         let mut state = self.state();
+        let mut turns = Turns::new(until);
         loop {
             let step = state.flow.end_step();
             let deadline = state.flow.write_deadline(Instant::now());
             match state.turn(step, deadline) {
                 Turn::Done | Turn::Event | Turn::Read(_) => {
                     self.cut_off(link, &state);
-                    return;
+                    return true;
                 }
-                turn => state = self.end_turn(link, state, turn),
+                turn @ (Turn::Drain(_) | Turn::EndWriting | Turn::Wait(_) | Turn::Write { .. }) => {
+                    state = self.end_turn(link, state, turn, until);
+                }
+            }
+            if turns.are_over(false) {
+                return false;
             }
         }
     }
 
-    /// Writes what a connection that has just closed still has to say, unless another thread does.
-    pub(super) fn write_last<'a>(&'a self, link: &mut Link<S>, mut state: MutexGuard<'a, State>) {
+    /// Writes what a connection that has just closed still has to say, unless another thread does, and
+    /// until `until`.
+    pub(super) fn write_last<'a>(
+        &'a self,
+        link: &mut Link<S>,
+        mut state: MutexGuard<'a, State>,
+        until: Option<Instant>,
+    ) {
+        let mut turns = Turns::new(until);
         loop {
             let step = state.flow.end_step();
             let deadline = state.flow.write_deadline(Instant::now());
-            match state.turn(step, deadline) {
-                turn @ Turn::Write { .. } => state = self.end_turn(link, state, turn),
-                _ => return,
+            let turn = state.turn(step, deadline);
+            if !matches!(turn, Turn::Write { .. }) {
+                return;
+            }
+            state = self.end_turn(link, state, turn, until);
+            if turns.are_over(false) {
+                return;
             }
         }
     }
 
-    /// One turn that takes no input.
+    /// One turn that takes no input, and that ends early at `until`.
     fn end_turn<'a>(
         &'a self,
         link: &mut Link<S>,
         mut state: MutexGuard<'a, State>,
         turn: Turn,
+        until: Option<Instant>,
     ) -> MutexGuard<'a, State> {
         match turn {
             Turn::Write { or_read } => {
                 let before = state.flow.written();
-                let patience = if or_read { link.write_turn() } else { self.poll };
+                let mut patience = if or_read { link.write_turn() } else { self.poll };
+                if let Some(until) = until {
+                    let left = until.saturating_duration_since(Instant::now());
+                    patience = patience.min(left).max(MIN_TIMEOUT);
+                }
                 state = self.write(state, Until::Turn(patience));
                 if state.flow.written() == before && or_read && !state.flow.is_unwritable() {
                     let mut found = false;
@@ -480,7 +532,7 @@ impl<S: Transport> Shared<S> {
                 }
             }
             Turn::Wait(deadline) => {
-                state = self.wait_for_change(state, deadline);
+                state = self.wait_for_change(state, earlier(until, deadline));
                 state.flow.write_timed_out(Instant::now());
             }
             Turn::EndWriting => {
@@ -490,7 +542,7 @@ impl<S: Transport> Shared<S> {
             }
             Turn::Drain(deadline) => {
                 drop(state);
-                (state, _) = self.drain(link, self.until(deadline));
+                (state, _) = self.drain(link, self.until(earlier(until, deadline)));
             }
             Turn::Done | Turn::Event | Turn::Read(_) => {}
         }

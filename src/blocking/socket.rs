@@ -123,14 +123,18 @@ impl<S: Transport> WebSocket<S> {
     /// [`WebSocketError::Io`] if the transport failed.
     pub fn read(&mut self) -> Result<Incoming<'_, S>, WebSocketError> {
         self.link.set_nonblocking(false)?;
-        let step = self.step();
-        self.lend(step)
+        match self.lend_until(None)? {
+            Poll::Ready(incoming) => Ok(incoming),
+            // Unreachable: without an end the wait has none.
+            Poll::Pending => Err(ProtocolError::Aborted.into()),
+        }
     }
 
     /// Waits for the next event, but not longer than `timeout`: [`Poll::Pending`] then. Otherwise as
     /// [`read`](Self::read). Output is written meanwhile.
     ///
-    /// A timeout that was set at the stream itself doesn't count: the adapter sets its own.
+    /// A timeout that was set at the stream itself doesn't count: the adapter sets its own. An error is
+    /// returned by the call in which the transport has ended; earlier ones are pending.
     ///
     /// ```
     /// use std::task::Poll;
@@ -182,31 +186,24 @@ impl<S: Transport> WebSocket<S> {
         until: Option<Instant>,
     ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
-        match wait(link, flow, intake, until) {
-            Some(step) => self.lend(step).map(Poll::Ready),
-            None => Ok(Poll::Pending),
-        }
-    }
-
-    fn lend(&mut self, step: Step) -> Result<Incoming<'_, S>, WebSocketError> {
-        let Self { link, driver: Driver { flow, intake }, .. } = self;
+        let Some(step) = wait(link, flow, intake, until) else { return Ok(Poll::Pending) };
         if step == Step::Done {
             link.result(flow)?;
-            return Ok(None);
+            return Ok(Poll::Ready(None));
         }
         match intake.receive(flow) {
             Ok(Some(event)) => {
                 if flow.is_over() {
                     // The answer to a Close frame must not wait for a call that may not come.
-                    write_last(link, flow);
+                    write_last(link, flow, until);
                 }
-                Ok(Some((event, Reply { link, flow })))
+                Ok(Poll::Ready(Some((event, Reply { link, flow }))))
             }
             // Unreachable: `wait` has just reported an event.
             Ok(None) => Err(ProtocolError::Aborted.into()),
             Err(error) => {
-                end(link, flow);
-                Err(error.into())
+                // The next calls go on, and the one in which the transport has ended returns it.
+                if end(link, flow, until) { Err(error.into()) } else { Ok(Poll::Pending) }
             }
         }
     }
@@ -223,12 +220,12 @@ impl<S: Transport> WebSocket<S> {
         match intake.receive_owned(flow) {
             Ok(event) => {
                 if flow.is_over() {
-                    write_last(link, flow);
+                    write_last(link, flow, None);
                 }
                 Ok(event)
             }
             Err(error) => {
-                end(link, flow);
+                end(link, flow, None);
                 Err(error.into())
             }
         }

@@ -157,7 +157,7 @@ impl<S: Transport> Reader<S> {
             Ok(Some(event)) => {
                 if over {
                     // The answer to a Close frame must not wait for a call that may not come.
-                    shared.write_last(link, state);
+                    shared.write_last(link, state, until);
                 }
                 Ok(Poll::Ready(Some((event, HalfReply { sender }))))
             }
@@ -165,8 +165,8 @@ impl<S: Transport> Reader<S> {
             Ok(None) => Err(ProtocolError::Aborted.into()),
             Err(error) => {
                 drop(state);
-                shared.end(link);
-                Err(error.into())
+                // The next calls go on, and the one in which the transport has ended returns it.
+                if shared.end(link, until) { Err(error.into()) } else { Ok(Poll::Pending) }
             }
         }
     }

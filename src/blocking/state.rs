@@ -100,8 +100,12 @@ impl State {
     pub(super) fn turn(&self, step: Step, deadline: Option<Instant>) -> Turn {
         let busy = self.writer != Writer::Nobody;
         let over = self.flow.is_over();
+        // What a buffer in the transport holds leaves before anything is waited for.
+        let flush = !busy && self.flow.needs_flush() && !self.flow.is_unwritable();
         match step {
             Step::Event => Turn::Event,
+            Step::Drain | Step::Read if flush => Turn::Write { or_read: true },
+            Step::EndWriting if flush => Turn::Write { or_read: false },
             Step::Write { or_read: true } if busy && over => Turn::Drain(deadline),
             Step::Write { or_read: true } if busy => Turn::Read(deadline),
             Step::Write { .. } | Step::EndWriting if busy => Turn::Wait(deadline),

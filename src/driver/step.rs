@@ -103,13 +103,19 @@ impl Flow {
     /// last [`Intake::receive`] keeps the intake borrowed. Otherwise [`step`](Self::step) calls it.
     pub fn end_step(&mut self) -> Step {
         match self.writing {
-            Writing::Failed => return Step::Done,
+            Writing::Failed => {
+                // The Close frame of an error: nobody will write it.
+                self.output.clear();
+                return Step::Done;
+            }
             Writing::Ended => {}
             Writing::Open => {
                 if self.output.unsent() > 0 {
                     // A peer that writes before it reads must get done with it.
                     return Step::Write { or_read: !self.reading_ended };
                 }
+                // The peer may take its time to end.
+                self.output.release();
                 // RFC 6455 7.1.1: the server ends first, and so does the end that fails the connection.
                 let ends_first =
                     self.connection.role() == Role::Server || self.connection.error().is_some();

@@ -20,6 +20,7 @@ use crate::handshake::refusal::Refusal;
 #[cfg(feature = "deflate")]
 use crate::handshake::rules::request::BAD_EXTENSIONS;
 use crate::handshake::upgrade::UpgradeRequest;
+use crate::handshake::version::HttpVersion;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::instant::Instant;
 use crate::negotiated::Negotiated;
@@ -102,7 +103,8 @@ impl AcceptOptions {
         self
     }
 
-    /// Adds a field to the answer; the same name may be added again.
+    /// Adds a field to the response; the same name may be added again. Over HTTP/2 and HTTP/3 its
+    /// name is sent in lower case, and Keep-Alive or another field about the connection not at all.
     ///
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
@@ -144,12 +146,14 @@ impl UpgradeRequest<'_> {
             negotiated = negotiated.with_subprotocol(chosen);
         }
         let (negotiated, extensions) = self.negotiate_extensions(options, negotiated)?;
-        Ok(Accepted {
-            key: AcceptKey::new(self.key().unwrap_or_default()),
+        let accepted = Accepted {
+            version: self.head().version(),
+            key: self.key().map(AcceptKey::new),
             negotiated,
             extensions,
             fields: options.fields.clone(),
-        })
+        };
+        Ok(accepted.adapt())
     }
 
     /// RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
@@ -207,64 +211,88 @@ impl UpgradeRequest<'_> {
     }
 }
 
-/// The answer that opens a WebSocket: write it, then go on with the connection.
+/// The response that opens a WebSocket: send it, then go on with the connection.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Accepted {
-    key: AcceptKey,
+    version: HttpVersion,
+    /// Of HTTP/1.1 only: an extended CONNECT has no key (RFC 8441 5).
+    key: Option<AcceptKey>,
     negotiated: Negotiated,
     /// The value of Sec-WebSocket-Extensions.
     extensions: Option<Box<str>>,
+    /// In the form of the version.
     fields: Option<Arc<FieldList>>,
 }
 
 impl Accepted {
-    /// Adds a field to this answer alone, such as a cookie.
+    /// Adds a field to this response alone, such as a cookie.
     ///
     /// # Errors
     /// As [`AcceptOptions::with_field`].
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
         fields.push(name, value.as_ref(), is_owned_by_answer)?;
-        Ok(self)
+        Ok(self.adapt())
     }
 
-    /// Returns the status: 101.
+    /// Changes what the version can't carry.
+    fn adapt(mut self) -> Self {
+        if self.version.has_pseudo_headers()
+            && let Some(fields) = &mut self.fields
+            && !fields.is_http2()
+        {
+            Arc::make_mut(fields).make_http2();
+        }
+        self
+    }
+
+    /// Returns the version of HTTP that the request came over.
+    #[must_use]
+    pub const fn version(&self) -> HttpVersion {
+        self.version
+    }
+
+    /// Returns the status: 101, or 200 over HTTP/2 and HTTP/3.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        101
+        if self.version.has_pseudo_headers() { 200 } else { 101 }
     }
 
-    /// Returns the fields, for answers that somebody else writes.
+    /// Returns the fields, for a response that another HTTP server writes. Over HTTP/2 and HTTP/3
+    /// names are in lower case.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let [protocol, extensions] = if self.version.has_pseudo_headers() {
+            ["sec-websocket-protocol", "sec-websocket-extensions"]
+        } else {
+            ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"]
+        };
         // RFC 6455 4.2.2(5.2, 5.3)
-        [
-            ("Upgrade", &b"websocket"[..]),
-            ("Connection", b"Upgrade"),
-            ("Sec-WebSocket-Accept", self.key.as_bytes()),
-        ]
-        .into_iter()
-        .chain(
-            self.negotiated
-                .subprotocol()
-                .map(|chosen| ("Sec-WebSocket-Protocol", chosen.as_bytes())),
-        )
-        .chain(
-            self.extensions
-                .as_deref()
-                .map(|extensions| ("Sec-WebSocket-Extensions", extensions.as_bytes())),
-        )
-        .chain(self.fields.iter().flat_map(|fields| fields.iter()))
+        let upgrade = self.key.iter().flat_map(|key| {
+            [
+                ("Upgrade", &b"websocket"[..]),
+                ("Connection", b"Upgrade"),
+                ("Sec-WebSocket-Accept", key.as_bytes()),
+            ]
+        });
+        upgrade
+            .chain(self.negotiated.subprotocol().map(|chosen| (protocol, chosen.as_bytes())))
+            .chain(self.extensions.as_deref().map(|value| (extensions, value.as_bytes())))
+            .chain(self.fields.iter().flat_map(|fields| fields.iter()))
     }
 
-    /// Appends the answer as HTTP/1.1.
+    /// Appends the response as HTTP/1.1.
+    ///
+    /// Over HTTP/2 and HTTP/3 responses have no such form, and nothing is appended: send
+    /// [`status`](Self::status) and [`fields`](Self::fields).
     pub fn write(&self, out: &mut BytesMut) {
         // RFC 6455 4.2.2(5)
         const START: &[u8; 97] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+        let Some(key) = &self.key else { return };
         out.reserve(160);
         out.extend_from_slice(START);
-        out.extend_from_slice(self.key.as_bytes());
+        out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(b"\r\n");
         if let Some(chosen) = self.negotiated.subprotocol() {
             write_field("Sec-WebSocket-Protocol", chosen.as_bytes(), out);

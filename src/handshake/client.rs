@@ -134,7 +134,7 @@ impl ClientHandshake {
                 Ok(Some((connection, response)))
             }
             Err(fault) => {
-                let error = HandshakeError::new(fault, response, &self.request, &self.expected);
+                let error = HandshakeError::new(fault, response, &self.request);
                 Err(self.fail(error))
             }
         }

@@ -124,6 +124,11 @@ impl ConnectRequest {
         self.0.url.target()
     }
 
+    /// Returns host and port, as the Host field and `:authority` have them.
+    pub(crate) fn authority(&self) -> &str {
+        self.0.url.authority()
+    }
+
     /// Returns the subprotocols that the client has offered.
     pub(crate) fn offered_subprotocols(&self) -> impl Iterator<Item = &str> {
         self.0.subprotocols.iter().map(|name| &**name)
@@ -167,34 +172,43 @@ impl ConnectRequest {
         }
     }
 
+    /// Calls `each` with what the client wishes for: the same over every version of HTTP.
+    fn for_each_wish(&self, mut each: impl FnMut(&'static str, &[u8])) {
+        if let Some(origin) = &self.0.origin {
+            each("Origin", origin.as_bytes());
+        }
+        if !self.0.subprotocols.is_empty() {
+            each("Sec-WebSocket-Protocol", self.0.subprotocols.join(", ").as_bytes());
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = self.0.deflate {
+            each("Sec-WebSocket-Extensions", deflate.offer().as_bytes());
+        }
+    }
+
     /// RFC 6455 4.1: the request, with its fresh key.
     pub(crate) fn write(&self, key: &[u8], out: &mut BytesMut) {
         out.extend_from_slice(b"GET ");
         out.extend_from_slice(self.target().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        write_field("Host", self.0.url.authority().as_bytes(), out);
+        write_field("Host", self.authority().as_bytes(), out);
         out.extend_from_slice(
             b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
         );
         write_field("Sec-WebSocket-Key", key, out);
-        if let Some(origin) = &self.0.origin {
-            write_field("Origin", origin.as_bytes(), out);
-        }
-        if let [first, others @ ..] = &*self.0.subprotocols {
-            out.extend_from_slice(b"Sec-WebSocket-Protocol: ");
-            out.extend_from_slice(first.as_bytes());
-            for other in others {
-                out.extend_from_slice(b", ");
-                out.extend_from_slice(other.as_bytes());
-            }
-            out.extend_from_slice(b"\r\n");
-        }
-        #[cfg(feature = "deflate")]
-        if let Some(deflate) = self.0.deflate {
-            write_field("Sec-WebSocket-Extensions", deflate.offer().as_bytes(), out);
-        }
+        self.for_each_wish(|name, value| write_field(name, value, out));
         self.0.fields.write(out);
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// RFC 8441 5: the fields without those of an upgrade, in the form of HTTP/2 and HTTP/3.
+    pub(crate) fn http2_fields(&self) -> FieldList {
+        let mut fields = FieldList::new();
+        fields.push_own("Sec-WebSocket-Version", "13");
+        self.for_each_wish(|name, value| fields.push_checked(name, value));
+        fields.append(&self.0.fields);
+        fields.make_http2();
+        fields
     }
 }
 

@@ -20,6 +20,14 @@ impl ConnectResponse {
         Self { head, negotiated: Negotiated::new(), body: Vec::new() }
     }
 
+    /// Copies the head of a response that another HTTP library has read.
+    pub(crate) fn from_fields(status: u16, fields: Fields<'_>) -> Self {
+        let mut head = RawHead::default();
+        head.line.status = status;
+        head.push_fields(fields);
+        Self::new(head)
+    }
+
     /// Sets the beginning of a refusal's body.
     pub(crate) fn set_body(&mut self, body: &[u8]) {
         self.body = body.into();

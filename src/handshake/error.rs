@@ -34,6 +34,8 @@ pub enum HandshakeError {
     Extensions(ExtensionError, Box<ConnectResponse>),
     /// A field that may be there once only is there again.
     DuplicateField(&'static str, Box<ConnectResponse>),
+    /// A field that HTTP/2 and HTTP/3 forbid, such as Connection.
+    ForbiddenField(&'static str, Box<ConnectResponse>),
     /// The response is not HTTP/1.1.
     BadHead(HeadError),
     /// The response passes a limit of the [`Config`](crate::Config).
@@ -46,17 +48,13 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// Makes the error of a response that breaks a rule.
-    pub(crate) fn new(
-        fault: Fault,
-        response: ConnectResponse,
-        request: &ConnectRequest,
-        expected: &AcceptKey,
-    ) -> Self {
+    pub(crate) fn new(fault: Fault, response: ConnectResponse, request: &ConnectRequest) -> Self {
         match fault {
-            Fault::Accept => Self::BadAccept(Box::new(BadAccept { expected: *expected, response })),
+            Fault::Accept(expected) => Self::BadAccept(Box::new(BadAccept { expected, response })),
             Fault::Connection => Self::BadConnection(Box::new(response)),
             Fault::DuplicateField(name) => Self::DuplicateField(name, Box::new(response)),
             Fault::Extensions(error) => Self::Extensions(error, Box::new(response)),
+            Fault::ForbiddenField(name) => Self::ForbiddenField(name, Box::new(response)),
             Fault::Head(error) => error.into(),
             Fault::Subprotocol => {
                 let request = request.clone();
@@ -74,7 +72,8 @@ impl HandshakeError {
             | Self::BadUpgrade(response)
             | Self::BadConnection(response)
             | Self::Extensions(_, response)
-            | Self::DuplicateField(_, response) => Some(response),
+            | Self::DuplicateField(_, response)
+            | Self::ForbiddenField(_, response) => Some(response),
             Self::BadAccept(error) => Some(&error.response),
             Self::UnofferedSubprotocol(error) => Some(&error.response),
             Self::BadHead(_) | Self::Limit(_) | Self::Timeout | Self::ClosedWithoutResponse => None,
@@ -115,6 +114,12 @@ impl fmt::Display for HandshakeError {
             Self::DuplicateField(name, response) => {
                 let values = Values(response, name);
                 write!(f, "the server's response has more than one {name}: {values}")
+            }
+            Self::ForbiddenField(name, _) => {
+                write!(
+                    f,
+                    "the server's response has the field {name}, which HTTP/2 and HTTP/3 forbid"
+                )
             }
             Self::BadHead(error) => {
                 write!(f, "the server's response is not HTTP/1.1: {error}")

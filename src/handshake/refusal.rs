@@ -112,7 +112,7 @@ impl Refusal {
         self.0.response.write(out);
     }
 
-    pub(crate) fn bad_request(message: &'static str) -> Self {
+    pub(crate) fn bad_request(message: impl Into<Bytes>) -> Self {
         Self::from(HttpResponse::own(400, message))
     }
 
@@ -129,6 +129,10 @@ impl Refusal {
     pub(crate) fn method() -> Self {
         let message = "a WebSocket is asked for with GET";
         Self::from(HttpResponse::own(405, message).with_own_field("Allow", "GET"))
+    }
+
+    pub(crate) fn protocol() -> Self {
+        Self::from(HttpResponse::own(501, "the only :protocol here is websocket"))
     }
 
     /// RFC 6455 4.2.2(4), 4.4: a wrong version MUST be answered with the right one; RFC 9110

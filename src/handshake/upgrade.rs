@@ -4,31 +4,42 @@ use crate::authority::Authority;
 use crate::handshake::head::{OwnedRequestHead, RequestHead};
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::StatusError;
-use crate::handshake::rules::http1;
 use crate::handshake::rules::request::Facts;
+use crate::handshake::rules::{extended_connect, http1};
 use crate::handshake::version::HttpVersion;
 use crate::http1::lists::members;
 use crate::kernel::class::is_token;
 
 impl<'h> RequestHead<'h> {
     /// Tells whether the request asks for a WebSocket, rightly or wrongly: whether its Upgrade
-    /// names `websocket`.
+    /// names `websocket` or, over HTTP/2 and HTTP/3, its `:protocol` is `websocket`.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
-        self.version() != HttpVersion::Http10
-            && self.fields().get_all("Upgrade").any(|line| {
+        match self.version() {
+            // RFC 9110 7.8: Upgrade MUST be ignored.
+            HttpVersion::Http10 => false,
+            HttpVersion::Http11 => self.fields().get_all("Upgrade").any(|line| {
                 members(line).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
-            })
+            }),
+            HttpVersion::Http2 | HttpVersion::Http3 => {
+                self.protocol().is_some_and(extended_connect::is_websocket)
+            }
+        }
     }
 
-    /// Judges the request by every rule of the opening handshake.
+    /// Judges the request by every rule of the opening handshake over its version of HTTP.
     ///
     /// # Errors
-    /// [`Refusal`] with the response: 405 for another method than GET, 426 where no WebSocket, or
-    /// another version of it, is asked for, 400 for all else.
+    /// [`Refusal`] with the response; its table has the statuses.
     pub fn upgrade(&self) -> Result<UpgradeRequest<'h>, Refusal> {
-        let facts = http1::upgrade(self).map_err(|refusal| refusal.with_version(self.version()))?;
-        Ok(UpgradeRequest { head: *self, facts })
+        let facts = match self.version() {
+            HttpVersion::Http10 | HttpVersion::Http11 => http1::upgrade(self),
+            HttpVersion::Http2 | HttpVersion::Http3 => extended_connect::upgrade(self),
+        };
+        match facts {
+            Ok(facts) => Ok(UpgradeRequest { head: *self, facts }),
+            Err(refusal) => Err(refusal.with_version(self.version())),
+        }
     }
 }
 
@@ -134,7 +145,7 @@ impl<'h> UpgradeRequest<'h> {
         Authority { host: host.get(..self.facts.host_len).unwrap_or(host), port: self.facts.port }
     }
 
-    /// The value of Sec-WebSocket-Key.
+    /// The value of Sec-WebSocket-Key, which HTTP/1.1 needs.
     pub(crate) fn key(&self) -> Option<&'h [u8]> {
         self.head.fields().value_at(self.facts.key?)
     }

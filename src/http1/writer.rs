@@ -24,6 +24,16 @@ impl FieldList {
         self.0.push((Cow::Borrowed(name), Cow::Borrowed(value.as_bytes())));
     }
 
+    /// Adds a field with a value that was checked before.
+    pub(crate) fn push_checked(&mut self, name: &'static str, value: &[u8]) {
+        self.0.push((Cow::Borrowed(name), Cow::Owned(value.into())));
+    }
+
+    /// Adds a copy of other fields.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
     /// Adds a field of the caller's; `is_owned` tells the names that the crate writes itself.
     pub(crate) fn push(
         &mut self,
@@ -48,6 +58,14 @@ impl FieldList {
     /// Drops all fields of a name.
     pub(crate) fn remove(&mut self, name: &str) {
         self.0.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
+    }
+
+    /// Tells whether the fields have the form of HTTP/2 and HTTP/3.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.iter().all(|(name, value)| {
+            connection_field(name.as_bytes(), value).is_none()
+                && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+        })
     }
 
     /// Brings the fields into the form of HTTP/2 and HTTP/3: names in lower case (RFC 9113 8.2.1),

@@ -91,7 +91,7 @@ const WAITS: &[(&str, Wait)] = &[
         ws.feed_binary(&LONG)?;
         loop {
             thread::sleep(MS);
-            ws.poll_read()?;
+            let _ = ws.poll_read()?;
         }
     }),
     ("Reply::send", |mut ws| {

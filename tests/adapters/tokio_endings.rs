@@ -219,11 +219,17 @@ async fn the_sink_stops_reading_with_a_mark_of_kept_messages_then_discards() {
     assert!((secs(5)..secs(7)).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert!(peer.await.unwrap().unwrap());
     let mut kept = 0;
-    while let Some(message) = stream.next().await {
-        assert!(matches!(message, Ok(Message::Binary(bytes)) if bytes.len() == 1000));
+    let closed = loop {
+        match stream.next().await.unwrap().unwrap() {
+            Message::Binary(bytes) => assert_eq!(bytes.len(), 1000),
+            message => break message,
+        }
         kept += 1;
-    }
+    };
     assert!((1..5).contains(&kept), "{kept}");
+    // The Close frame is the last message, however much was discarded before it.
+    assert!(matches!(closed, Message::Close(Some(_))));
+    assert!(stream.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -303,3 +303,28 @@ fn a_connection_that_is_over_holds_no_memory_of_messages() {
     assert_eq!(driver.intake.capacity(), 0);
     assert!(driver.intake.is_empty());
 }
+
+#[test]
+fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
+    // The Close frame of an error, behind a write that has failed.
+    let config = preset(Role::Server).build().unwrap();
+    let mut driver = open(Role::Server, &config);
+    driver.flow.write_failed();
+    driver.room(|| vec![0; 100].into())[..2].copy_from_slice(b"\x83\x80");
+    driver.read_done(2, at_ms(0));
+    assert_eq!(driver.step(), Step::Done);
+    assert!(matches!(driver.flow.error(), Some(ProtocolError::Peer(_))));
+    assert_eq!(driver.flow.unsent(), 0);
+    assert_eq!(driver.flow.take_output().capacity(), 0);
+
+    // The room of output that has been written.
+    let mut driver = with_output(&config, 100_000);
+    driver.room(|| vec![0; 100].into())[..8].copy_from_slice(&CLIENT_CLOSE);
+    driver.read_done(8, at_ms(0));
+    assert_eq!(driver.step(), Step::Event);
+    driver.receive().unwrap();
+    let n = driver.flow.output().len();
+    driver.flow.write_done(n, at_ms(0));
+    assert_eq!(driver.step(), Step::EndWriting);
+    assert_eq!(driver.flow.take_output().capacity(), 0);
+}

@@ -65,7 +65,7 @@ pub(crate) fn upgrade(head: &RequestHead<'_>) -> Result<Facts, Refusal> {
         return bad("the host is missing or no host");
     };
     all.check_wishes()?;
-    Ok(all.facts(host, authority))
+    Ok(all.facts(host, head))
 }
 
 /// Judges a 101 (RFC 6455 4.1, rules 2 to 6 about the response): each breach MUST fail the
@@ -93,7 +93,7 @@ pub(crate) fn open(
         return Err(Fault::Connection);
     }
     if only(fields, "Sec-WebSocket-Accept")? != Some(expected.as_bytes()) {
-        return Err(Fault::Accept);
+        return Err(Fault::Accept(*expected));
     }
     negotiate(request, fields)
 }

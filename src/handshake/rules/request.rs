@@ -157,13 +157,15 @@ impl<'h> Collected<'h> {
         Ok(())
     }
 
-    /// The facts about a request that keeps all rules; `authority` counts more than Host.
-    pub(crate) fn facts(&self, host: Authority<'_>, authority: Option<&str>) -> Facts {
+    /// The facts about a request that keeps all rules.
+    /// A key is asked for over HTTP/1.1 only.
+    pub(crate) fn facts(&self, host: Authority<'_>, head: &RequestHead<'h>) -> Facts {
+        let key = if head.version().has_pseudo_headers() { None } else { self.key.place() };
         Facts {
-            host_field: if authority.is_some() { None } else { self.host.place() },
+            host_field: if head.authority().is_some() { None } else { self.host.place() },
             host_len: host.host.len(),
             port: host.port,
-            key: self.key.place(),
+            key,
             origin: self.origin.place(),
         }
     }

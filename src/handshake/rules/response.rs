@@ -3,6 +3,7 @@
 //! the response).
 
 use crate::error::ExtensionError;
+use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::connect::ConnectRequest;
 use crate::http1::error::HeadError;
 use crate::http1::head::Fields;
@@ -11,10 +12,12 @@ use crate::negotiated::Negotiated;
 /// The rule that a response breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    Accept,
+    /// With the value that was expected.
+    Accept(AcceptKey),
     Connection,
     DuplicateField(&'static str),
     Extensions(ExtensionError),
+    ForbiddenField(&'static str),
     Head(HeadError),
     Subprotocol,
     Upgrade,
