@@ -11,7 +11,7 @@
 
 mod common;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use common::shown::Shown;
 use common::{BOTH, End, Frame, at_ms, entropy, preset, reseed};
 use sansocket::{
@@ -239,6 +239,7 @@ fn sockets_and_their_parts() {
 
 #[cfg(feature = "deflate")]
 mod compression {
+    use bytes::BytesMut;
     use common::deflate::{RSV1, Terms, compressed, payload};
     use common::frame::{BINARY, TEXT};
     use sansocket::deflate::{Decoder, Encoder, Engine, Level, WindowBits};
