@@ -28,7 +28,7 @@ use sansocket::{
 };
 
 /// The root's public modules.
-const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
+const MODULES: [&str; 6] = ["blocking", "deflate", "driver", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
 const RE_EXPORTS: [&str; 52] = [

@@ -220,7 +220,7 @@ fn c1_a_reason_cut_inside_a_character_is_an_error_with_the_close_code() {
             assert_eq!(error, PeerError::InvalidCloseReason(4001).into());
             assert_eq!(
                 error.to_string(),
-                "the peer sent the close code 4001 with a reason that isn't UTF-8"
+                "the peer closed with code 4001 and a reason that isn't UTF-8"
             );
             assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
             assert_eq!(status(&end.conn), (1007, String::new(), role, false));

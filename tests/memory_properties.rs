@@ -316,9 +316,9 @@ impl World {
                 self.carry(i, sent.then_some(bytes));
             }
             Op::Swap { with } => {
-                let inbox = core::mem::take(&mut self.slots[with].inbox);
-                let inbox = core::mem::replace(&mut self.slots[i].inbox, inbox);
-                self.slots[with].inbox = inbox;
+                if let Ok([one, other]) = self.slots.get_disjoint_mut([i, with]) {
+                    core::mem::swap(&mut one.inbox, &mut other.inbox);
+                }
             }
             Op::Shrink => self.call(|world| world.slots[i].inbox.shrink()),
             Op::DropInbox => self.call(|world| world.slots[i].inbox = Inbox::new()),

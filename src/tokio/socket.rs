@@ -142,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         (&mut),
         "It is written when [`read`](Self::read) has to wait, or by `send_*`, [`flush`](Self::flush) \
          and [`close`](Self::close). To answer an event use the [`Reply`]: replies are \
-         back-pressure, while this has none but [`Full`](crate::SendError::Full)."
+         back-pressure, while this has none but [`Full`](crate::error::SendError::Full)."
     );
 
     send_methods!(
