@@ -1,3 +1,5 @@
+use core::fmt;
+
 use alloc::boxed::Box;
 
 #[cfg(feature = "deflate")]
@@ -6,7 +8,7 @@ use crate::deflate::Agreement;
 /// What a handshake has agreed on.
 ///
 /// Public, so that upgrades made by others can say it too.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Negotiated {
     subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
@@ -50,5 +52,17 @@ impl Negotiated {
     #[must_use]
     pub const fn deflate(&self) -> Option<Agreement> {
         self.deflate
+    }
+}
+
+impl fmt::Debug for Negotiated {
+    /// Of the subprotocol only the length: some clients give a token as one, since a browser lets
+    /// them give nothing else, and debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut negotiated = f.debug_struct("Negotiated");
+        negotiated.field("subprotocol_len", &self.subprotocol().map(str::len));
+        #[cfg(feature = "deflate")]
+        negotiated.field("deflate", &self.deflate);
+        negotiated.finish()
     }
 }

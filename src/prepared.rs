@@ -1,3 +1,5 @@
+use core::fmt;
+
 #[cfg(feature = "deflate")]
 use alloc::vec::Vec;
 
@@ -12,7 +14,7 @@ use crate::kernel::copy::append;
 use crate::message::{Data, MessageKind};
 
 /// A message encoded once for many connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Prepared {
     kind: MessageKind,
     /// The whole frame as a server sends it.
@@ -24,7 +26,7 @@ pub struct Prepared {
 
 /// A compressed form: it can be inflated with any window that is as large, whatever came before.
 #[cfg(feature = "deflate")]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Compressed {
     window_bits: WindowBits,
     frame: Bytes,
@@ -127,5 +129,26 @@ impl Prepared {
     /// The whole frame, unmasked.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.frame
+    }
+}
+
+impl fmt::Debug for Prepared {
+    /// No data: debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut prepared = f.debug_struct("Prepared");
+        prepared.field("kind", &self.kind).field("len", &self.payload().len());
+        #[cfg(feature = "deflate")]
+        prepared.field("compressed", &self.compressed);
+        prepared.finish()
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl fmt::Debug for Compressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressed")
+            .field("window_bits", &self.window_bits)
+            .field("len", &self.payload().len())
+            .finish()
     }
 }

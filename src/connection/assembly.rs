@@ -9,6 +9,8 @@ mod inflated;
 mod parts;
 mod whole;
 
+use core::fmt;
+
 use crate::config::{Delivery, Settings};
 use crate::connection::inflate::Inflater;
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
@@ -22,7 +24,7 @@ use crate::opcode::OpCode;
 use crate::role::Role;
 
 /// What has arrived of the frame and of the message under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Incoming {
     /// How much of the frame's payload is still to come, in bytes.
     remaining: u64,
@@ -49,6 +51,22 @@ pub(super) struct Incoming {
     carry: Carry,
     /// By which the inbox knows that it holds our data.
     tag: Tag,
+}
+
+impl fmt::Debug for Incoming {
+    /// No data and no mask key: debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("phase", &self.phase)
+            .field("header_len", &self.header_len)
+            .field("opcode", &self.opcode)
+            .field("fin", &self.fin)
+            .field("remaining", &self.remaining)
+            .field("message", &self.message)
+            .field("message_len", &self.message_len)
+            .field("compressed", &self.compressed)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +98,6 @@ pub(super) enum Ready {
 }
 
 /// The content of an event.
-#[derive(Debug)]
 pub(super) enum Arrival<'b> {
     /// A message that lies whole in the input.
     Message(Data<'b>),

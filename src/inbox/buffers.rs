@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::budget::{Charge, MemoryBudget};
 use crate::message::MessageKind;
@@ -131,13 +130,6 @@ impl Buffers {
 
     fn settle(&mut self) {
         self.charge.settle(self.capacity());
-    }
-}
-
-impl fmt::Debug for Buffers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the data: it may be secret, and another connection's.
-        f.debug_struct("Buffers").field("capacity", &self.capacity()).finish_non_exhaustive()
     }
 }
 

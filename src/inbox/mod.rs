@@ -1,5 +1,7 @@
 mod buffers;
 
+use core::fmt;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,10 +40,10 @@ const FIRST_ROOM: usize = 128;
 /// connection that used it last. Give each connection its own.
 ///
 /// The connection frees the memory when it fails or closes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Inbox(Option<Box<Store>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Store {
     /// In `bytes` are `filled` bytes of the message; behind them initialised room, of which the first
     /// `lent` bytes are lent by [`Inbox::direct_room`].
@@ -205,7 +207,7 @@ impl Inbox {
     /// How many bytes of the message with this tag are here; `None` if it isn't.
     pub(crate) fn message_len(&self, tag: Tag) -> Option<usize> {
         let store = self.0.as_ref().filter(|store| store.message_under_way && store.tag == tag)?;
-        Some(store.buffers.text.len() + store.filled)
+        Some(store.message_len())
     }
 
     /// Appends text of a frame, and of a message, that may go on as `ahead` says.
@@ -383,9 +385,29 @@ impl Inbox {
     }
 }
 
+impl fmt::Debug for Inbox {
+    /// No data: debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let store = self.0.as_ref();
+        let message =
+            store.filter(|store| store.message_under_way).map(|store| store.message_len());
+        let control = store.filter(|store| store.control_under_way).map(|s| s.control.len());
+        f.debug_struct("Inbox")
+            .field("message", &message)
+            .field("control", &control)
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}
+
 impl Store {
     const fn is_under_way(&self) -> bool {
         self.message_under_way || self.control_under_way
+    }
+
+    /// How many bytes of the message are here.
+    const fn message_len(&self) -> usize {
+        self.buffers.text.len() + self.filled
     }
 
     /// Whether it holds no data under way but that with `tag`.

@@ -23,7 +23,6 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
 }
 
 /// A piece of a text: what is valid of it, and what comes behind.
-#[derive(Debug)]
 pub(crate) struct Split<'a> {
     pub(crate) text: &'a str,
     pub(crate) rest: Rest<'a>,
@@ -89,7 +88,7 @@ fn split_slowly(bytes: &[u8]) -> Split<'_> {
 }
 
 /// The beginning of a character whose end has not come yet.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Carry {
     bytes: [u8; 3],
     len: u8,

@@ -28,6 +28,7 @@ pub mod head;
 pub mod inflate_model;
 pub mod model;
 pub mod pair;
+pub mod shown;
 
 use core::time::Duration;
 

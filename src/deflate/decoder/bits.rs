@@ -4,7 +4,7 @@
 use crate::deflate::decoder::entry::Entry;
 
 /// Reads bits from a piece of input, behind those left of the pieces before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'i> {
     /// The next bits, lowest first. Above `count` there may be bits of the input already: the same
     /// that are put there once they are counted.
@@ -143,7 +143,7 @@ impl<'i> Bits<'i> {
 ///
 /// The chain from one code to the next goes through the buffer alone: whatever else depends on the
 /// length of a code is not waited for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Words<'i> {
     buffer: u64,
     /// Only its lowest 6 bits are right: dropping an entry takes all of it away, which spares a

@@ -2,6 +2,8 @@
 //! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)), suspended
 //! wherever the input or the room ends.
 
+use core::fmt;
+
 use alloc::boxed::Box;
 
 use crate::deflate::decoder::bits::Bits;
@@ -13,7 +15,6 @@ use crate::deflate::decoder::symbols::{self, Stop};
 use crate::deflate::decoder::{Corrupt, Wants};
 
 /// Where in the blocks of a message it is.
-#[derive(Debug)]
 pub(super) struct Blocks {
     state: State,
     /// The block is marked as the last one (BFINAL).
@@ -200,5 +201,15 @@ impl Blocks {
     /// Returns how many bytes of heap it holds.
     pub(super) const fn capacity(&self) -> usize {
         if self.dynamic.is_some() { size_of::<Dynamic>() } else { 0 }
+    }
+}
+
+impl fmt::Debug for Blocks {
+    /// Without the code, which tells of the data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks")
+            .field("state", &self.state)
+            .field("last", &self.last)
+            .finish_non_exhaustive()
     }
 }

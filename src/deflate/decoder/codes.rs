@@ -5,7 +5,6 @@ use crate::deflate::decoder::Corrupt;
 use crate::deflate::decoder::entry::{DISTANCE_MEANINGS, Entry, LENGTH_MEANINGS, LITERAL_MEANINGS};
 
 /// A table for codes of at most `BITS` bits, behind it those for the rest of longer ones.
-#[derive(Debug)]
 struct Table<const BITS: u32, const LEN: usize>([Entry; LEN]);
 
 impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
@@ -167,7 +166,7 @@ fn second_len(mut bits: u32, count: u16, counts: &[u16; 16], first_bits: u32) ->
 }
 
 /// A symbol that has a code, and the length of the code, 1 to 15 bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Symbol(u16);
 
 impl Symbol {
@@ -192,7 +191,7 @@ impl Symbol {
 }
 
 /// The symbols of an alphabet that have a code.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Used<'l> {
     /// Ascending, all of them at least `first`.
     pub(super) symbols: &'l [Symbol],
@@ -203,7 +202,6 @@ pub(super) struct Used<'l> {
 }
 
 /// The codes of a block.
-#[derive(Debug)]
 pub(super) struct Codes {
     literals: Table<10, 1334>,
     /// The code length code stands here too, before the block's own code is known.

@@ -6,7 +6,6 @@ use crate::deflate::decoder::bits::Bits;
 use crate::deflate::decoder::codes::{Codes, Symbol, Used};
 
 /// The codes of a block, and what is read of the lengths that they are built from.
-#[derive(Debug)]
 pub(super) struct Dynamic {
     pub(super) codes: Codes,
     /// The symbols with a code, ascending: literals and lengths, then distances.

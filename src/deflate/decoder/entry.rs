@@ -1,7 +1,7 @@
 //! What a code says, in one word.
 
 /// What a code says, and how many bits to drop.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Entry(u32);
 
 impl Entry {

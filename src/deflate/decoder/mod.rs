@@ -21,7 +21,6 @@ use crate::deflate::window_bits::WindowBits;
 /// Inflates the messages of one direction of one connection, in pieces of any length.
 ///
 /// No heap until the first message; without context takeover none between messages either.
-#[derive(Debug)]
 pub struct Decoder {
     /// What the messages before have given, and what has moved out of this one.
     window: Window,
@@ -147,5 +146,17 @@ impl Decoder {
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.window.capacity() + self.blocks.capacity()
+    }
+}
+
+impl fmt::Debug for Decoder {
+    /// No data: debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("window", &self.window)
+            .field("blocks", &self.blocks)
+            .field("unused_bits", &self.count)
+            .field("context_takeover", &self.context_takeover)
+            .finish_non_exhaustive()
     }
 }

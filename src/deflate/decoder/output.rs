@@ -5,7 +5,6 @@ use crate::deflate::decoder::window::Window;
 
 /// The room in a message, and what matches may refer to: the message's beginning, and the window
 /// before it.
-#[derive(Debug)]
 pub(super) struct Output<'m> {
     pub(super) message: &'m mut [u8],
     /// At most the message's length.

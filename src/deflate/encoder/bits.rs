@@ -6,7 +6,6 @@ use bytes::BytesMut;
 ///
 /// Whole bytes are written eight at a time into room that [`reserve`](Self::reserve) has made, so the
 /// buffer is longer than its content until [`finish`](Self::finish).
-#[derive(Debug)]
 pub(super) struct BitWriter<'a> {
     out: &'a mut BytesMut,
     /// Where the next whole byte goes.
@@ -18,7 +17,7 @@ pub(super) struct BitWriter<'a> {
 }
 
 /// A place to go back to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Mark {
     at: usize,
     pending: u64,

@@ -9,7 +9,6 @@ use crate::deflate::level::Level;
 use crate::deflate::tables::{LENGTH_BASE, LENGTH_EXTRA};
 
 /// What writing a block takes besides its tokens; nothing of it survives the block.
-#[derive(Debug)]
 pub(super) struct Coder {
     literals: [u32; LITERALS],
     distances: [u32; DISTANCES],

@@ -10,7 +10,6 @@ use crate::deflate::window_bits::WindowBits;
 /// The last bytes of a stream of messages, and where to find what in them.
 ///
 /// Everything grows by doubling as bytes come, up to the window's size.
-#[derive(Debug)]
 pub(super) struct Context {
     /// At most one and a half times `size`: it moves down by at least half of that.
     history: Vec<u8>,

@@ -6,7 +6,6 @@ use crate::deflate::encoder::huffman::Code;
 use crate::deflate::tables::CODE_LENGTH_ORDER;
 
 /// The code lengths of a dynamic block, as they are sent.
-#[derive(Debug)]
 pub(super) struct Header {
     /// Symbols of the code length alphabet: the symbol lowest, extra bits from bit 5 on.
     items: [u16; 320],

@@ -6,7 +6,7 @@
 )]
 
 /// The code words of an alphabet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Code<const N: usize> {
     /// Reversed, since Huffman codes are sent from their highest bit; the lengths from bit 16 on.
     pub(super) words: [u32; N],

@@ -11,7 +11,6 @@ use crate::deflate::encoder::text::{MATCH_MAX, Text};
 use crate::deflate::level::Level;
 
 /// Bytes that are being compressed.
-#[derive(Debug)]
 pub(super) struct Job<'a> {
     bytes: &'a [u8],
     /// How many of them lie in blocks.

@@ -12,6 +12,8 @@ mod scratch;
 mod text;
 mod token;
 
+use core::fmt;
+
 use bytes::BytesMut;
 
 use crate::deflate::encoder::context::Context;
@@ -36,7 +38,6 @@ use crate::deflate::window_bits::WindowBits;
 /// assert!(encoder.message(b"Hello, hello, hello, hello", &mut out));
 /// assert!(out.len() < 20);
 /// ```
-#[derive(Debug)]
 pub struct Encoder {
     window_bits: WindowBits,
     level: Level,
@@ -149,6 +150,18 @@ impl Encoder {
     /// Keeps the window from growing beyond the smallest one or the one there is, or lets it grow.
     pub(crate) const fn hold(&mut self, held: bool) {
         self.context.hold(held);
+    }
+}
+
+impl fmt::Debug for Encoder {
+    /// No data: debug output ends in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("window_bits", &self.window_bits)
+            .field("level", &self.level)
+            .field("context_takeover", &self.context_takeover)
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
     }
 }
 

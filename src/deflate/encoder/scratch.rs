@@ -10,7 +10,6 @@ use crate::deflate::encoder::token::Tokens;
 use crate::deflate::level::Level;
 
 /// What nothing of survives a message.
-#[derive(Debug)]
 pub(super) struct Scratch {
     pub(super) tokens: Tokens,
     pub(super) coder: Coder,
@@ -40,7 +39,6 @@ impl Scratch {
 }
 
 /// A finder for messages without history.
-#[derive(Debug)]
 pub(super) struct Alone {
     pub(super) finder: Finder,
     /// The first position that it has not seen yet, up to 2^16.

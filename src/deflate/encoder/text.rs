@@ -1,7 +1,7 @@
 //! Comparing places.
 
 /// Bytes in which earlier places are looked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     /// The position of the first byte.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 /// A literal byte, or a match: a length of 3 to 258 and a distance of 1 to 32,768.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Token(u32);
 
 impl Token {
@@ -28,7 +28,6 @@ impl Token {
 }
 
 /// The tokens of a block under way.
-#[derive(Debug)]
 pub(super) struct Tokens {
     slots: Vec<Token>,
     len: usize,

@@ -8,7 +8,6 @@ use crate::deflate::encoder::text::Text;
 use crate::deflate::encoder::token::{Token, Tokens};
 
 /// For each hash of four bytes the last position.
-#[derive(Debug)]
 pub(in crate::deflate::encoder) struct Heads {
     heads: Vec<u16>,
     /// How many bits a hash has.

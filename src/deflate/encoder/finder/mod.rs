@@ -15,7 +15,6 @@ use crate::deflate::encoder::token::Tokens;
 use crate::deflate::level::Level;
 
 /// Where bytes were seen: as much of it as the level looks at.
-#[derive(Debug)]
 pub(super) enum Finder {
     Fast(Heads),
     Balanced(Rows<u64>),

@@ -5,7 +5,6 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt::Debug;
 use core::ops::{BitOr, Shl};
 
 use crate::deflate::encoder::finder::hash;
@@ -14,7 +13,7 @@ use crate::deflate::encoder::token::{Token, Tokens};
 
 /// Four places in a `u64` or eight in a `u128`, the latest lowest.
 pub(in crate::deflate::encoder) trait Row:
-    Copy + Debug + Default + BitOr<Output = Self> + From<u16> + Shl<u32, Output = Self>
+    Copy + Default + BitOr<Output = Self> + From<u16> + Shl<u32, Output = Self>
 {
     /// As many distances as there are places.
     type Distances: AsMut<[usize]> + AsRef<[usize]> + Default;
@@ -46,7 +45,6 @@ impl Row for u128 {
 }
 
 /// For hashes of eight, four and three bytes.
-#[derive(Debug)]
 pub(in crate::deflate::encoder) struct Rows<R> {
     eights: Vec<R>,
     fours: Vec<R>,
