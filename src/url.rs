@@ -9,9 +9,10 @@ use alloc::format;
 
 use crate::authority::{Authority, AuthorityError};
 use crate::kernel::class::{PATH, find_unencoded};
+use crate::kernel::hidden::Hidden;
 
 /// A valid URL, in the parts that a client needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     secure: bool,
     /// Without brackets.
@@ -99,6 +100,23 @@ impl Url {
 
     pub(crate) const fn target(&self) -> &str {
         &self.target
+    }
+}
+
+/// Without the query, which may hold a token.
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = match self.target.split_once('?') {
+            Some((path, query)) => (path, Some(Hidden::new(query))),
+            None => (&*self.target, None),
+        };
+        f.debug_struct("Url")
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("path", &path)
+            .field("query", &query)
+            .finish()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The answer that opens a WebSocket
 //! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 
+use core::fmt;
+
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -23,6 +25,7 @@ use crate::handshake::upgrade::UpgradeRequest;
 use crate::handshake::version::HttpVersion;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::instant::Instant;
+use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 
@@ -131,11 +134,7 @@ impl UpgradeRequest<'_> {
     /// [`Refusal`] 403 if it isn't.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
         let version = self.head().version();
-        self.judge(options).map_err(|refusal| refusal.with_version(version))
-    }
-
-    fn judge(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
-        self.check_origin(options)?;
+        self.check_origin(options).map_err(|refusal| refusal.with_version(version))?;
         let mut negotiated = Negotiated::new();
         // RFC 6455 4.2.2(5.5): one that the client has offered, or none at all.
         let chosen = options.subprotocols.iter().find(|own| {
@@ -145,20 +144,23 @@ impl UpgradeRequest<'_> {
         if let Some(chosen) = chosen {
             negotiated = negotiated.with_subprotocol(chosen);
         }
-        let (negotiated, extensions) = self.negotiate_extensions(options, negotiated)?;
-        let accepted = Accepted {
-            version: self.head().version(),
+        let (negotiated, extensions) = self
+            .negotiate_extensions(options, negotiated)
+            .map_err(|refusal| refusal.with_version(version))?;
+        let mut accepted = Accepted {
+            version,
             key: self.key().map(AcceptKey::new),
             negotiated,
             extensions,
             fields: options.fields.clone(),
         };
-        Ok(accepted.adapt())
+        accepted.adapt();
+        Ok(accepted)
     }
 
     /// RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
     fn check_origin(&self, options: &AcceptOptions) -> Result<(), Refusal> {
-        let Some(origin) = self.origin() else {
+        let Some(origin) = self.raw_origin() else {
             return if options.allow_missing_origin {
                 Ok(())
             } else {
@@ -166,10 +168,10 @@ impl UpgradeRequest<'_> {
                 Err(Refusal::forbidden(message, None))
             };
         };
-        if options.origins.allows(origin.as_bytes(), self.authority()) {
+        if options.origins.allows(origin, self.authority()) {
             return Ok(());
         }
-        let origin = Excerpt(origin.as_bytes());
+        let origin = Excerpt(origin);
         let (against, detail) = match &options.origins {
             OriginPolicy::List(list) => {
                 ("not on the list".into(), Some(format!("the list: {list}").into()))
@@ -212,7 +214,7 @@ impl UpgradeRequest<'_> {
 }
 
 /// The response that opens a WebSocket: send it, then go on with the connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Accepted {
     version: HttpVersion,
@@ -233,18 +235,18 @@ impl Accepted {
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
         fields.push(name, value.as_ref(), is_owned_by_answer)?;
-        Ok(self.adapt())
+        self.adapt();
+        Ok(self)
     }
 
     /// Changes what the version can't carry.
-    fn adapt(mut self) -> Self {
+    fn adapt(&mut self) {
         if self.version.has_pseudo_headers()
             && let Some(fields) = &mut self.fields
             && !fields.is_http2()
         {
             Arc::make_mut(fields).make_http2();
         }
-        self
     }
 
     /// Returns the version of HTTP that the request came over.
@@ -316,5 +318,18 @@ impl Accepted {
     #[must_use]
     pub fn into_connection(self, config: &Config, now: Instant) -> Connection {
         Connection::new(Role::Server, config, &self.negotiated, now)
+    }
+}
+
+/// Without the values of fields, which may be credentials.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<(&str, Hidden)> =
+            self.fields().map(|(name, value)| (name, Hidden::new(value))).collect();
+        f.debug_struct("Accepted")
+            .field("version", &self.version)
+            .field("status", &self.status())
+            .field("fields", &fields)
+            .finish()
     }
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
 
 use crate::kernel::class::{BASE64, run_len};
+use crate::kernel::hidden::Hidden;
 
 /// RFC 6455 1.3.
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -42,7 +43,7 @@ impl AcceptKey {
 
 impl fmt::Debug for AcceptKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
+        f.debug_tuple("AcceptKey").field(&Hidden::new(self.0)).finish()
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a client asks for.
 
+use core::fmt;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
@@ -12,6 +15,7 @@ use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
 use crate::http1::lists::is_empty_list;
 use crate::http1::writer::{FieldError, FieldList, write_field};
+use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
 
@@ -27,10 +31,10 @@ use crate::url::{Url, UrlError};
 /// assert_eq!((request.host(), request.port(), request.is_secure()), ("example.com", 443, true));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectRequest(Arc<Parts>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Parts {
     url: Url,
     origin: Option<Box<str>>,
@@ -209,6 +213,22 @@ impl ConnectRequest {
         fields.append(&self.0.fields);
         fields.make_http2();
         fields
+    }
+}
+
+/// Without the values of fields and the query, which may be credentials; so may subprotocols, where
+/// browsers can send nothing else.
+impl fmt::Debug for ConnectRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { url, origin, subprotocols, fields, .. } = &*self.0;
+        let subprotocols: Vec<Hidden> =
+            subprotocols.iter().map(|name| Hidden::new(&**name)).collect();
+        f.debug_struct("ConnectRequest")
+            .field("url", url)
+            .field("origin", &origin.as_deref().map(Hidden::new))
+            .field("subprotocols", &subprotocols)
+            .field("fields", fields)
+            .finish_non_exhaustive()
     }
 }
 

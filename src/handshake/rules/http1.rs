@@ -35,7 +35,7 @@ pub(crate) fn upgrade(head: &RequestHead<'_>) -> Result<Facts, Refusal> {
         return Err(Refusal::method());
     }
     let authority = head.authority();
-    if !head.path().starts_with('/') {
+    if authority.is_none() && !head.target().starts_with('/') {
         return bad("the request target is neither a path nor a URL");
     }
     if all.has_body {
