@@ -35,7 +35,7 @@ fn echo(c: &mut Criterion) {
                         else {
                             panic!("a stream of binary messages");
                         };
-                        reply.send_binary(bytes).unwrap();
+                        reply.feed_binary(bytes).unwrap();
                     }
                 });
             });

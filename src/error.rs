@@ -20,6 +20,8 @@ pub enum ProtocolError {
     Timeout(TimeoutError),
     /// The caller broke the contract of a call in a way that loses data.
     Misuse(MisuseError),
+    /// This end gave the connection up, without a Close frame.
+    Aborted,
 }
 
 impl ProtocolError {
@@ -28,14 +30,24 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate) => {
-                CloseCode::INVALID_PAYLOAD
-            }
-            Self::Peer(PeerError::ClosedWithoutHandshake) => CloseCode::ABNORMAL,
+            Self::Peer(
+                PeerError::CorruptDeflate
+                | PeerError::InvalidCloseReason(_)
+                | PeerError::InvalidUtf8,
+            ) => CloseCode::INVALID_PAYLOAD,
             Self::Peer(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(LimitError::MemoryBudget) => CloseCode::TRY_AGAIN_LATER,
+            // The message may be small: what is refused is how it was compressed.
+            Self::Limit(LimitError::InflationRatio) => CloseCode::POLICY_VIOLATION,
             Self::Limit(_) => CloseCode::MESSAGE_TOO_BIG,
-            Self::Timeout(TimeoutError::KeepAlive) | Self::Misuse(_) => CloseCode::INTERNAL_ERROR,
-            Self::Timeout(TimeoutError::Close | TimeoutError::Handshake) => CloseCode::ABNORMAL,
+            Self::Timeout(TimeoutError::Message) => CloseCode::POLICY_VIOLATION,
+            Self::Timeout(TimeoutError::KeepAlive | TimeoutError::Write) | Self::Misuse(_) => {
+                CloseCode::INTERNAL_ERROR
+            }
+            Self::Timeout(
+                TimeoutError::Close | TimeoutError::CloseUnsent | TimeoutError::Handshake,
+            )
+            | Self::Aborted => CloseCode::ABNORMAL,
         }
     }
 }
@@ -47,6 +59,7 @@ impl fmt::Display for ProtocolError {
             Self::Limit(error) => error.fmt(f),
             Self::Timeout(error) => error.fmt(f),
             Self::Misuse(error) => error.fmt(f),
+            Self::Aborted => f.write_str("this end gave the connection up"),
         }
     }
 }
@@ -101,12 +114,15 @@ pub enum PeerError {
     UnexpectedContinuation,
     /// A new message inside a fragmented one (section 5.4).
     ExpectedContinuation,
-    /// A text, or the reason of a Close frame, that isn't UTF-8 (section 8.1).
+    /// A text that isn't UTF-8 (section 8.1).
     InvalidUtf8,
     /// A Close frame with one byte of payload (section 5.5.1).
     InvalidClosePayload,
     /// A Close frame with a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
+    /// A Close frame with this code and a reason that isn't UTF-8 (section 5.5.1). Some peers cut a
+    /// long reason at 123 bytes, inside a character: the code tells why they closed.
+    InvalidCloseReason(u16),
     /// A compressed message that can't be inflated, or that refers to what is outside of the window
     /// (RFC 7692 section 7.2.2).
     CorruptDeflate,
@@ -136,6 +152,9 @@ impl fmt::Display for PeerError {
             Self::InvalidCloseCode(code) => {
                 return write!(f, "the peer sent the close code {code}, which must not be sent");
             }
+            Self::InvalidCloseReason(code) => {
+                return write!(f, "the peer closed with code {code} and a reason that isn't UTF-8");
+            }
             Self::CorruptDeflate => "the peer sent a compressed message that can't be inflated",
             Self::ClosedWithoutHandshake => {
                 "the peer closed the connection without completing the closing handshake"
@@ -156,6 +175,10 @@ pub enum LimitError {
     HeadTooLong,
     /// The head of a handshake has more than `max_head_fields` fields.
     TooManyFields,
+    /// A message doesn't fit into what the other connections have left of the `memory_budget`.
+    MemoryBudget,
+    /// A compressed message inflates to more than `max_inflation_ratio` times its length.
+    InflationRatio,
 }
 
 impl fmt::Display for LimitError {
@@ -164,6 +187,10 @@ impl fmt::Display for LimitError {
             Self::MessageTooLong => "the peer's message is longer than max_message_len allows",
             Self::HeadTooLong => "the handshake's head is longer than max_head_len allows",
             Self::TooManyFields => "the handshake has more fields than max_head_fields allows",
+            Self::MemoryBudget => "the peer's message doesn't fit into the rest of memory_budget",
+            Self::InflationRatio => {
+                "the peer's message inflates to more than max_inflation_ratio allows"
+            }
         })
     }
 }
@@ -176,18 +203,37 @@ impl core::error::Error for LimitError {}
 pub enum TimeoutError {
     /// The opening handshake took longer than `handshake_timeout`.
     Handshake,
-    /// The pong to a keep-alive ping took longer than the keep-alive timeout.
+    /// Nothing was received for the keep-alive timeout after a keep-alive ping.
     KeepAlive,
+    /// A message took longer than `message_timeout`.
+    Message,
+    /// Output made no progress for `write_timeout`, or for the keep-alive timeout.
+    Write,
     /// The peer's Close frame took longer than `close_timeout`.
     Close,
+    /// Our Close frame, or the output before it, could not be written within `close_timeout`.
+    CloseUnsent,
 }
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Handshake => "the opening handshake was not finished in time",
-            Self::KeepAlive => "the peer didn't answer the keep-alive ping in time",
-            Self::Close => "the peer didn't answer the close frame in time",
+            Self::Handshake => {
+                "the opening handshake was not finished in time (setting: handshake_timeout)"
+            }
+            Self::KeepAlive => {
+                "nothing was received after the keep-alive ping (setting: keep_alive, the timeout)"
+            }
+            Self::Message => "the peer's message took too long (setting: message_timeout)",
+            Self::Write => {
+                "the peer took no output for too long (settings: write_timeout, keep_alive)"
+            }
+            Self::Close => {
+                "the peer didn't answer the close frame in time (setting: close_timeout)"
+            }
+            Self::CloseUnsent => {
+                "the close frame could not be written in time (setting: close_timeout)"
+            }
         })
     }
 }
@@ -204,6 +250,8 @@ pub enum MisuseError {
     /// [`received_direct`](crate::Connection::received_direct) was told of more bytes than
     /// [`direct_room`](crate::Connection::direct_room) has lent in this inbox: they are lost.
     DirectRoom,
+    /// No request is to be answered: none was read yet, or it was answered before.
+    NoRequest,
 }
 
 impl fmt::Display for MisuseError {
@@ -215,6 +263,7 @@ impl fmt::Display for MisuseError {
             Self::DirectRoom => {
                 "more bytes were read directly than direct_room has lent in this inbox"
             }
+            Self::NoRequest => "no request is to be answered: none was read, or it was answered",
         })
     }
 }
@@ -227,7 +276,10 @@ impl core::error::Error for MisuseError {}
 pub enum SendError {
     /// A Close frame was sent or the connection has failed: nothing can be sent any more.
     Closed,
-    /// `out` holds `max_unsent` bytes or more: write it first.
+    /// The opening handshake is not done: nothing can be sent yet.
+    NotOpen,
+    /// The output holds `max_unsent` bytes or more, or for unsolicited sends `max_unsent -
+    /// high_water_mark`: write it first.
     Full,
     /// The payload of a ping or pong has more than 125 bytes.
     ControlTooLong,
@@ -250,7 +302,10 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "the connection is closing or closed: nothing can be sent any more",
-            Self::Full => "max_unsent bytes are waiting in the output: write them first",
+            Self::NotOpen => "the opening handshake is not done: nothing can be sent yet",
+            Self::Full => {
+                "the output holds as much as max_unsent allows: write it first, or set a larger one"
+            }
             Self::ControlTooLong => "a ping or pong carries at most 125 bytes",
             Self::ReasonTooLong => "the reason of a close frame has at most 123 bytes",
             Self::UnsendableCode(code) => {
@@ -344,11 +399,14 @@ impl core::error::Error for ExtensionError {}
 pub enum ConfigError {
     /// The named limit is 0: nothing could pass it.
     ZeroLimit(&'static str),
-    /// The named duration is zero: it would be over before it began. `None` switches a keep-alive
-    /// interval or timeout off.
+    /// The named duration is zero: it would be over before it began. `None` switches keep-alive and
+    /// the message timeout off.
     ZeroDuration(&'static str),
     /// A keep-alive timeout without an interval: no ping would ever be sent.
     TimeoutWithoutInterval,
+    /// `high_water_mark` is more than half of `max_unsent`: replies and unsolicited output need room
+    /// beside each other.
+    HighWaterMark,
     /// The named limit is too large for this machine's addresses.
     LimitTooLarge(&'static str),
     /// The named number of window bits is not from 9 to 15.
@@ -362,10 +420,18 @@ impl fmt::Display for ConfigError {
         match self {
             Self::ZeroLimit(name) => write!(f, "{name} is 0: set at least 1"),
             Self::ZeroDuration(name) => {
-                write!(f, "{name} is zero: set a longer one (None switches keep-alive off)")
+                write!(
+                    f,
+                    "{name} is zero: set a longer one (None switches keep_alive and \
+                     message_timeout off)"
+                )
             }
             Self::TimeoutWithoutInterval => f.write_str(
                 "keep_alive has a timeout but no interval: set the interval after which to ping",
+            ),
+            Self::HighWaterMark => f.write_str(
+                "high_water_mark is more than half of max_unsent: set max_unsent to at least twice \
+                 high_water_mark (and to at least 2)",
             ),
             Self::LimitTooLarge(name) => {
                 write!(f, "{name} is larger than this machine's memory can be: set a smaller one")
@@ -397,6 +463,7 @@ mod io {
                 ProtocolError::Peer(_) | ProtocolError::Limit(_) => io::ErrorKind::InvalidData,
                 ProtocolError::Timeout(_) => io::ErrorKind::TimedOut,
                 ProtocolError::Misuse(_) => io::ErrorKind::InvalidInput,
+                ProtocolError::Aborted => io::ErrorKind::ConnectionAborted,
             };
             Self::new(kind, error)
         }
@@ -405,7 +472,7 @@ mod io {
     impl From<SendError> for io::Error {
         fn from(error: SendError) -> Self {
             let kind = match error {
-                SendError::Closed => io::ErrorKind::NotConnected,
+                SendError::Closed | SendError::NotOpen => io::ErrorKind::NotConnected,
                 SendError::Full => io::ErrorKind::WouldBlock,
                 SendError::Entropy => io::ErrorKind::Other,
                 SendError::ControlTooLong

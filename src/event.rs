@@ -1,7 +1,6 @@
 use bytes::Bytes;
 
-use crate::close_code::CloseCode;
-use crate::message::{CloseFrame, Data, Message, Utf8Bytes};
+use crate::message::{CloseFrame, Data, Message, OwnedCloseFrame, OwnedData};
 
 /// What has been received, lent from the input or the inbox, never from the connection: answer
 /// while you hold it.
@@ -50,11 +49,11 @@ impl<'a> Event<'a> {
 #[non_exhaustive]
 pub enum OwnedEvent {
     /// A whole message.
-    Message(Message),
+    Message(OwnedData),
     /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts).
     Part {
         /// The piece.
-        data: Message,
+        data: OwnedData,
         /// Whether the message begins with it.
         start: bool,
         /// Whether the message ends with it.
@@ -68,18 +67,28 @@ pub enum OwnedEvent {
     Close(Option<OwnedCloseFrame>),
 }
 
-/// The owned twin of [`CloseFrame`].
-#[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.5.1 has these two")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedCloseFrame {
-    /// Why.
-    pub code: CloseCode,
-    /// Why, for people; at most 123 bytes.
-    pub reason: Utf8Bytes,
+impl From<Event<'_>> for OwnedEvent {
+    /// Copies what is lent to its exact size.
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Text(text) => Self::Message(Data::Text(text).into()),
+            Event::Binary(bytes) => Self::Message(Data::Binary(bytes).into()),
+            Event::Part { data, start, end } => Self::Part { data: data.into(), start, end },
+            Event::Ping(payload) => Self::Ping(Bytes::copy_from_slice(payload)),
+            Event::Pong(payload) => Self::Pong(Bytes::copy_from_slice(payload)),
+            Event::Close(frame) => Self::Close(frame.map(Into::into)),
+        }
+    }
 }
 
-impl From<CloseFrame<'_>> for OwnedCloseFrame {
-    fn from(frame: CloseFrame<'_>) -> Self {
-        Self { code: frame.code, reason: alloc::string::String::from(frame.reason).into() }
+impl From<OwnedEvent> for Message {
+    /// With [`Delivery::Parts`](crate::Delivery::Parts) each part becomes a message of its own.
+    fn from(event: OwnedEvent) -> Self {
+        match event {
+            OwnedEvent::Message(data) | OwnedEvent::Part { data, .. } => data.into(),
+            OwnedEvent::Ping(payload) => Self::Ping(payload),
+            OwnedEvent::Pong(payload) => Self::Pong(payload),
+            OwnedEvent::Close(frame) => Self::Close(frame),
+        }
     }
 }

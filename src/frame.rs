@@ -117,9 +117,10 @@ impl FrameHeader {
         Self::decode_expected(bytes, any).map_err(|error| match error {
             ProtocolError::Peer(error) => error,
             // No limit is set: nothing but the peer can be at fault.
-            ProtocolError::Limit(_) | ProtocolError::Timeout(_) | ProtocolError::Misuse(_) => {
-                PeerError::LengthTooLarge
-            }
+            ProtocolError::Aborted
+            | ProtocolError::Limit(_)
+            | ProtocolError::Misuse(_)
+            | ProtocolError::Timeout(_) => PeerError::LengthTooLarge,
         })
     }
 

@@ -91,15 +91,13 @@ mod adapter;
 mod authority;
 #[cfg(feature = "std")]
 pub mod blocking;
+mod budget;
 mod close_code;
 mod config;
 mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
-#[cfg(feature = "std")]
-mod dial;
-#[cfg(feature = "std")]
-mod driver;
+pub mod driver;
 mod entropy;
 mod error;
 mod event;
@@ -121,7 +119,10 @@ pub mod tokio;
 mod url;
 
 #[cfg(feature = "std")]
-pub use crate::adapter::{AcceptError, ConnectError, Received, Unfinished, WebSocketError};
+pub use crate::adapter::error::{AcceptError, ConnectError, WebSocketError};
+#[cfg(feature = "std")]
+pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::budget::MemoryBudget;
 pub use crate::close_code::CloseCode;
 pub use crate::config::{Config, ConfigBuilder, Delivery};
 pub use crate::connection::Connection;
@@ -131,7 +132,7 @@ pub use crate::entropy::{Entropy, EntropyError};
 pub use crate::error::{
     ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
 };
-pub use crate::event::{Event, OwnedCloseFrame, OwnedEvent};
+pub use crate::event::{Event, OwnedEvent};
 pub use crate::handshake::accept::AcceptOptions;
 pub use crate::handshake::client::ClientHandshake;
 pub use crate::handshake::connect::ConnectRequest;
@@ -145,7 +146,9 @@ pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
-pub use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+pub use crate::message::{
+    CloseFrame, Data, Message, MessageKind, OwnedCloseFrame, OwnedData, Utf8Bytes,
+};
 pub use crate::negotiated::Negotiated;
 pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;

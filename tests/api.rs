@@ -22,15 +22,16 @@ use sansocket::frame::{FrameHead, FrameHeader};
 use sansocket::{
     CloseCode, CloseFrame, CloseStatus, Config, ConfigBuilder, ConfigError, Connection, Data,
     Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, Message,
-    MessageKind, MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedEvent, PeerError, Prepared,
-    ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError, Utf8Bytes,
+    MessageKind, MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent,
+    PeerError, Prepared, ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError,
+    Utf8Bytes,
 };
 
 /// The root's public modules.
-const MODULES: [&str; 5] = ["blocking", "deflate", "frame", "handshake", "tokio"];
+const MODULES: [&str; 6] = ["blocking", "deflate", "driver", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 50] = [
+const RE_EXPORTS: [&str; 52] = [
     "AcceptError",
     "AcceptOptions",
     "ClientHandshake",
@@ -55,6 +56,7 @@ const RE_EXPORTS: [&str; 50] = [
     "Input",
     "Instant",
     "LimitError",
+    "MemoryBudget",
     "Message",
     "MessageKind",
     "MisuseError",
@@ -62,6 +64,7 @@ const RE_EXPORTS: [&str; 50] = [
     "OpCode",
     "OriginPolicy",
     "OwnedCloseFrame",
+    "OwnedData",
     "OwnedEvent",
     "PeerError",
     "Prepared",
@@ -131,6 +134,8 @@ fn public_types_are_send_and_sync() {
     check::<Event<'_>>();
     check::<OwnedEvent>();
     check::<OwnedCloseFrame>();
+    check::<sansocket::MemoryBudget>();
+    check::<OwnedData>();
     check::<Message>();
     check::<Utf8Bytes>();
     check::<Prepared>();
@@ -182,6 +187,7 @@ fn public_types_have_the_common_traits() {
     }
     fn eq<T: Clone + PartialEq + Debug>() {}
     eq::<OwnedEvent>();
+    eq::<OwnedData>();
     eq::<Message>();
     eq::<Utf8Bytes>();
     eq::<SendOptions>();
@@ -234,7 +240,7 @@ fn debug_is_never_empty_and_shows_no_payload_by_accident() {
         format!("{:?}", Stats::default()),
         format!("{:?}", Event::Text("text")),
         format!("{:?}", Data::Binary(b"x")),
-        format!("{:?}", Message::text("x")),
+        format!("{:?}", OwnedData::text("x")),
         format!("{:?}", CloseFrame { code: CloseCode::NORMAL, reason: "r" }),
         format!("{:?}", CloseCode::NORMAL),
         format!("{:?}", Instant::from_micros(1)),
@@ -259,15 +265,15 @@ fn conversions() {
     assert_eq!(text.into_bytes(), Bytes::from("t\u{e4}xt"));
     assert_eq!(Utf8Bytes::try_from(Bytes::from_static(b"ok")).unwrap(), Utf8Bytes::from("ok"));
     assert!(Utf8Bytes::try_from(Bytes::from_static(b"\xff")).is_err());
-    assert_eq!(Message::text("x").as_data(), Data::Text("x"));
-    assert_eq!(Message::binary(vec![1]).as_data(), Data::Binary(&[1]));
-    assert_eq!(Message::from(Data::Text("x")), Message::text("x"));
+    assert_eq!(OwnedData::text("x").as_data(), Data::Text("x"));
+    assert_eq!(OwnedData::binary(vec![1]).as_data(), Data::Binary(&[1]));
+    assert_eq!(OwnedData::from(Data::Text("x")), OwnedData::text("x"));
     assert_eq!(u16::from(CloseCode::from(3000)), 3000);
     assert_eq!(CloseCode::new(3000).to_string(), "3000");
     assert_eq!(OwnedEvent::from(Event::Ping(b"p")), OwnedEvent::Ping(Bytes::from_static(b"p")));
     assert_eq!(OwnedEvent::from(Event::Close(None)), OwnedEvent::Close(None));
     let part = Event::Part { data: Data::Text("x"), start: true, end: false };
-    let owned = OwnedEvent::Part { data: Message::text("x"), start: true, end: false };
+    let owned = OwnedEvent::Part { data: OwnedData::text("x"), start: true, end: false };
     assert_eq!(OwnedEvent::from(part), owned);
     assert_eq!(Role::Client.peer(), Role::Server);
     for value in 0..=255 {
@@ -299,6 +305,62 @@ fn errors_become_io_errors() {
     }
     assert_eq!(Error::from(SendError::Closed).kind(), ErrorKind::NotConnected);
     assert_eq!(Error::from(SendError::Full).kind(), ErrorKind::WouldBlock);
+}
+
+/// Each setting is what was set, and the defaults are those of the tables.
+#[test]
+fn config_getters() {
+    let ms = Duration::from_millis;
+    for role in BOTH {
+        let config = preset(role).build().unwrap();
+        assert_eq!(config.max_message_len(), 16 << 20);
+        assert_eq!(config.max_unsent(), 1 << 20);
+        assert_eq!(config.max_head_len(), 16 << 10);
+        assert_eq!(config.max_head_fields(), 100);
+        assert_eq!(config.handshake_timeout(), ms(10_000));
+        assert_eq!(config.close_timeout(), ms(5000));
+        assert_eq!(config.linger_timeout(), ms(2000));
+        assert_eq!(config.write_timeout(), ms(60_000));
+        assert_eq!(config.message_timeout(), None);
+        assert_eq!(config.keep_alive_interval(), Some(ms(30_000)));
+        assert_eq!(config.keep_alive_timeout(), None);
+        assert_eq!(config.high_water_mark(), 64 << 10);
+        assert_eq!(config.delivery(), Delivery::Whole);
+        assert_eq!(config.entropy().is_some(), role == Role::Client);
+
+        let config = preset(role)
+            .max_message_len(1)
+            .max_unsent(20)
+            .max_head_len(3)
+            .max_head_fields(4)
+            .handshake_timeout(ms(5))
+            .close_timeout(ms(6))
+            .linger_timeout(ms(7))
+            .write_timeout(ms(8))
+            .message_timeout(Some(ms(9)))
+            .keep_alive(Some(ms(10)), Some(ms(11)))
+            .high_water_mark(2)
+            .delivery(Delivery::Parts)
+            .build()
+            .unwrap();
+        assert_eq!(config.max_message_len(), 1);
+        assert_eq!(config.max_unsent(), 20);
+        assert_eq!(config.max_head_len(), 3);
+        assert_eq!(config.max_head_fields(), 4);
+        assert_eq!(config.handshake_timeout(), ms(5));
+        assert_eq!(config.close_timeout(), ms(6));
+        assert_eq!(config.linger_timeout(), ms(7));
+        assert_eq!(config.write_timeout(), ms(8));
+        assert_eq!(config.message_timeout(), Some(ms(9)));
+        assert_eq!(config.keep_alive_interval(), Some(ms(10)));
+        assert_eq!(config.keep_alive_timeout(), Some(ms(11)));
+        assert_eq!(config.high_water_mark(), 2);
+        assert_eq!(config.delivery(), Delivery::Parts);
+        // The last call counts.
+        let config = preset(role).high_water_mark(2).high_water_mark(3).keep_alive(None, None);
+        let config = config.build().unwrap();
+        assert_eq!((config.high_water_mark(), config.keep_alive_interval()), (3, None));
+    }
 }
 
 /// Roles, settings and the rest can be asked for.

@@ -15,22 +15,23 @@ mod common;
 
 use bytes::BytesMut;
 use common::frame::{self, sent};
-use common::{BOTH, End, Frame, Pair, at_ms, connection, model, preset};
+use common::{BOTH, End, Frame, Pair, at_ms, connection, model, preset, secs};
 use sansocket::{
-    CloseCode, Delivery, Event, Message, OwnedCloseFrame, OwnedEvent, PeerError, ProtocolError,
+    CloseCode, Delivery, Event, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, ProtocolError,
     Role, SendError, TimeoutError,
 };
 
 const EOF: ProtocolError = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 const RSV: ProtocolError = ProtocolError::Peer(PeerError::ReservedBits);
 const LATE: ProtocolError = ProtocolError::Timeout(TimeoutError::Close);
+const UNSENT: ProtocolError = ProtocolError::Timeout(TimeoutError::CloseUnsent);
 
 fn close_event(code: u16, reason: &'static str) -> OwnedEvent {
     OwnedEvent::Close(Some(OwnedCloseFrame { code: CloseCode::new(code), reason: reason.into() }))
 }
 
 fn text_event(text: &'static str) -> OwnedEvent {
-    OwnedEvent::Message(Message::text(text))
+    OwnedEvent::Message(OwnedData::text(text))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +39,9 @@ enum State {
     Open,
     /// We have sent 3000.
     CloseSent,
-    /// The peer began with 3001.
+    /// The peer began with 3001 and a reason.
     ClosedByPeer,
-    /// We began with 3000, the peer answered with 3001.
+    /// We began with 3000, the peer answered with 3001 and a reason.
     ClosedByUs,
     /// A reserved bit while open.
     FailedOpen,
@@ -52,9 +53,15 @@ enum State {
     LostClosing,
     /// We have sent 3000, then time ran out.
     TimedOut,
+    /// We have queued 3000, nothing was written, and time ran out.
+    TimedOutUnsent,
+    /// Given up while open.
+    AbortedOpen,
+    /// We have sent 3000, then gave up.
+    AbortedClosing,
 }
 
-const STATES: [State; 9] = [
+const STATES: [State; 12] = [
     State::Open,
     State::CloseSent,
     State::ClosedByPeer,
@@ -64,6 +71,9 @@ const STATES: [State; 9] = [
     State::LostOpen,
     State::LostClosing,
     State::TimedOut,
+    State::TimedOutUnsent,
+    State::AbortedOpen,
+    State::AbortedClosing,
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +94,15 @@ enum On {
     Eof,
     /// The close deadline.
     Deadline,
+    Abort,
+    /// Calls that change no state: output was written, data is discarded, the message rested.
+    Notes,
     OurClose,
     OurText,
     OurPing,
 }
 
-const INPUTS: [On; 16] = [
+const INPUTS: [On; 18] = [
     On::Nothing,
     On::Text,
     On::FirstFragment,
@@ -103,6 +116,8 @@ const INPUTS: [On; 16] = [
     On::ReservedBit,
     On::Eof,
     On::Deadline,
+    On::Abort,
+    On::Notes,
     On::OurClose,
     On::OurText,
     On::OurPing,
@@ -117,15 +132,17 @@ struct Seen {
     out: Vec<Frame>,
     open: bool,
     closed: bool,
-    status: Option<(u16, Role, bool)>,
+    status: Option<(u16, String, Role, bool)>,
 }
 
 fn bring_to(role: Role, state: State) -> End {
     let mut end = End::preset(role);
     let close = |end: &mut End| {
-        end.conn.close(CloseCode::new(3000), "", at_ms(0), &mut end.out).unwrap();
+        end.conn.close(CloseCode::new(3000), "ours", at_ms(0), &mut end.out).unwrap();
+        end.out.clear();
+        end.written();
     };
-    let theirs = Frame::close(3001, "").to(role).bytes();
+    let theirs = Frame::close(3001, "theirs").to(role).bytes();
     let bad = Frame::text("").rsv(1).to(role).bytes();
     match state {
         State::Open => {}
@@ -140,15 +157,25 @@ fn bring_to(role: Role, state: State) -> End {
             close(&mut end);
             assert_eq!(end.feed(&bad), Err(RSV));
         }
-        State::LostOpen => assert_eq!(end.conn.receive_eof(), Err(EOF)),
+        State::LostOpen => assert_eq!(end.conn.receive_eof(&mut end.out), Err(EOF)),
         State::LostClosing => {
             close(&mut end);
-            assert_eq!(end.conn.receive_eof(), Err(EOF));
+            assert_eq!(end.conn.receive_eof(&mut end.out), Err(EOF));
         }
         State::TimedOut => {
             close(&mut end);
             end.now = at_ms(5000);
             assert_eq!(end.timeout(), Err(LATE));
+        }
+        State::TimedOutUnsent => {
+            end.conn.close(CloseCode::new(3000), "ours", at_ms(0), &mut end.out).unwrap();
+            end.now = at_ms(5000);
+            assert_eq!(end.timeout(), Err(UNSENT));
+        }
+        State::AbortedOpen => end.conn.abort(),
+        State::AbortedClosing => {
+            close(&mut end);
+            end.conn.abort();
         }
     }
     end.out.clear();
@@ -172,10 +199,21 @@ fn apply(end: &mut End, on: On) -> Seen {
         On::BadCode => feed(end, Frame::close(1005, "")),
         On::BadReason => feed(end, Frame::close(3001, b"\xff")),
         On::ReservedBit => feed(end, Frame::text("x").rsv(0b100)),
-        On::Eof => end.conn.receive_eof(),
+        On::Eof => end.conn.receive_eof(&mut end.out),
         On::Deadline => {
             end.now = at_ms(5000);
             end.timeout()
+        }
+        On::Abort => {
+            end.conn.abort();
+            Ok(())
+        }
+        On::Notes => {
+            end.written();
+            end.conn.discard_data();
+            end.conn.restart_close_timeout(end.now);
+            end.conn.message_rested(secs(1));
+            Ok(())
         }
         On::OurClose => {
             send = Some(end.conn.close(CloseCode::NORMAL, "bye", end.now, &mut end.out));
@@ -197,7 +235,10 @@ fn apply(end: &mut End, on: On) -> Seen {
         out: sent(role, &end.take_out()),
         open: end.conn.is_open(),
         closed: end.conn.is_closed(),
-        status: end.conn.close_status().map(|s| (s.code.value(), s.by, s.clean)),
+        status: end
+            .conn
+            .close_status()
+            .map(|s| (s.code.value(), s.reason.as_str().to_owned(), s.by, s.clean)),
     }
 }
 
@@ -205,6 +246,8 @@ fn apply(end: &mut End, on: On) -> Seen {
 fn expected(role: Role, state: State, on: On) -> Seen {
     let (us, peer) = (role, role.peer());
     let sending = matches!(on, On::OurClose | On::OurText | On::OurPing);
+    let silent = sending || matches!(on, On::Abort | On::Notes);
+    let status = |code, reason: &str, by, clean| Some((code, reason.to_owned(), by, clean));
     // What is the state without the input?
     let mut seen = Seen {
         result: Ok(()),
@@ -215,13 +258,17 @@ fn expected(role: Role, state: State, on: On) -> Seen {
         closed: !matches!(state, State::Open | State::CloseSent),
         status: match state {
             State::Open => None,
-            State::CloseSent => Some((3000, us, false)),
-            State::ClosedByPeer => Some((3001, peer, true)),
-            State::ClosedByUs => Some((3001, us, true)),
-            State::FailedOpen => Some((1002, us, false)),
-            State::FailedClosing => Some((3000, us, false)),
-            State::LostOpen => Some((1006, peer, false)),
-            State::LostClosing | State::TimedOut => Some((1006, us, false)),
+            State::CloseSent => status(3000, "", us, false),
+            State::ClosedByPeer => status(3001, "theirs", peer, true),
+            State::ClosedByUs => status(3001, "theirs", us, true),
+            State::FailedOpen => status(1002, "", us, false),
+            State::FailedClosing => status(3000, "", us, false),
+            State::LostOpen => status(1006, "", peer, false),
+            State::LostClosing
+            | State::TimedOut
+            | State::TimedOutUnsent
+            | State::AbortedOpen
+            | State::AbortedClosing => status(1006, "", us, false),
         },
     };
     // After the end everything is dropped (C7, C8), and a failure is told each time (V28).
@@ -229,10 +276,12 @@ fn expected(role: Role, state: State, on: On) -> Seen {
         State::FailedOpen | State::FailedClosing => Some(RSV),
         State::LostOpen | State::LostClosing => Some(EOF),
         State::TimedOut => Some(LATE),
+        State::TimedOutUnsent => Some(UNSENT),
+        State::AbortedOpen | State::AbortedClosing => Some(ProtocolError::Aborted),
         _ => None,
     };
     if let Some(error) = poison {
-        seen.result = if sending { Ok(()) } else { Err(error) };
+        seen.result = if silent { Ok(()) } else { Err(error) };
         return seen;
     }
     if seen.closed {
@@ -245,11 +294,11 @@ fn expected(role: Role, state: State, on: On) -> Seen {
         // C4, C7: one Close frame only.
         if is_open {
             seen.out = vec![Frame::close(code, "")];
-            seen.status = Some((code, us, false));
+            seen.status = status(code, "", us, false);
         }
     };
     match on {
-        On::Nothing | On::FirstFragment => {}
+        On::Nothing | On::FirstFragment | On::Notes => {}
         On::Text => seen.events = vec![text_event("x")],
         On::Pong => seen.events = vec![OwnedEvent::Pong("p".into())],
         // C8: after our Close frame too.
@@ -258,38 +307,44 @@ fn expected(role: Role, state: State, on: On) -> Seen {
             seen.out = vec![Frame::pong("p")];
         }
         On::Close | On::EmptyClose => {
-            let (code, frame, event) = if on == On::Close {
-                (3001, Frame::close(3001, "why"), close_event(3001, "why"))
+            let (code, reason, frame, event) = if on == On::Close {
+                (3001, "why", Frame::close(3001, "why"), close_event(3001, "why"))
             } else {
-                (1005, Frame::close_raw(""), OwnedEvent::Close(None))
+                (1005, "", Frame::close_raw(""), OwnedEvent::Close(None))
             };
             seen.events = vec![event];
             seen.out = if is_open { vec![frame] } else { vec![] };
             (seen.open, seen.closed) = (false, true);
-            seen.status = Some((code, if is_open { peer } else { us }, true));
+            seen.status = status(code, reason, if is_open { peer } else { us }, true);
         }
         On::ShortClose => fail(PeerError::InvalidClosePayload.into(), 1002),
         On::BadCode => fail(PeerError::InvalidCloseCode(1005).into(), 1002),
-        On::BadReason => fail(PeerError::InvalidUtf8.into(), 1007),
+        On::BadReason => fail(PeerError::InvalidCloseReason(3001).into(), 1007),
         On::ReservedBit => fail(RSV, 1002),
         On::Eof => {
             seen.result = Err(EOF);
             (seen.open, seen.closed) = (false, true);
-            seen.status = Some((1006, if is_open { peer } else { us }, false));
+            // The peer may have ended its writing half only: it gets a Close frame, one only.
+            seen.out = if is_open { vec![Frame::close(1002, "")] } else { vec![] };
+            seen.status = status(1006, "", if is_open { peer } else { us }, false);
         }
         On::Deadline => {
             // Open there is none; the keep-alive's is later.
             if !is_open {
                 seen.result = Err(LATE);
                 seen.closed = true;
-                seen.status = Some((1006, us, false));
+                seen.status = status(1006, "", us, false);
             }
+        }
+        On::Abort => {
+            (seen.open, seen.closed) = (false, true);
+            seen.status = status(1006, "", us, false);
         }
         On::OurClose if is_open => {
             seen.send = Some(Ok(()));
             seen.out = vec![Frame::close(1000, "bye")];
             seen.open = false;
-            seen.status = Some((1000, us, false));
+            seen.status = status(1000, "", us, false);
         }
         On::OurText | On::OurPing if is_open => {
             seen.send = Some(Ok(()));
@@ -416,12 +471,17 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
             b"\xf4\x90\x80\x80",
             b"long enough for the vector loop, if there is one at all, and then \x80",
         ] {
-            let bytes = Frame::close(1000, bad).to(role).bytes();
-            for piece in [1, 2, bytes.len()] {
-                let mut end = End::preset(role);
-                assert_eq!(end.feed_by(&bytes, piece), Err(PeerError::InvalidUtf8.into()));
-                assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
-                assert!(end.events.is_empty());
+            for code in [1000, 1013, 4999] {
+                let bytes = Frame::close(code, bad).to(role).bytes();
+                let error = PeerError::InvalidCloseReason(code);
+                for piece in [1, 2, bytes.len()] {
+                    let mut end = End::preset(role);
+                    assert_eq!(end.feed_by(&bytes, piece), Err(error.into()));
+                    assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
+                    assert!(end.events.is_empty());
+                }
+                let text = error.to_string();
+                assert!(text.contains(&code.to_string()) && text.contains("reason"), "{text}");
             }
         }
         // A bad code and a bad reason: the code comes first.
@@ -567,10 +627,13 @@ fn c4_c6_close_frames_that_cross() {
         assert!(end.conn.is_closed());
         let status = end.conn.close_status().unwrap();
         assert_eq!((status.code.value(), status.by, status.clean), (code, end.conn.role(), true));
+        assert_eq!(status.reason.as_str(), reason);
         assert_eq!(end.events, [close_event(code, reason)]);
     }
-    assert_eq!(pair.client.conn.receive_eof(), Ok(()));
-    assert_eq!(pair.server.conn.receive_eof(), Ok(()));
+    for end in [&mut pair.client, &mut pair.server] {
+        assert_eq!(end.conn.receive_eof(&mut end.out), Ok(()));
+        assert!(end.out.is_empty());
+    }
 }
 
 #[test]
@@ -587,11 +650,13 @@ fn c4_c5_c6_who_began_and_with_which_code() {
                 first.conn.close(CloseCode::new(code), reason, at_ms(0), &mut first.out).unwrap();
                 let status = first.conn.close_status().unwrap();
                 assert_eq!((status.code.value(), status.by, status.clean), (code, began, false));
+                assert_eq!(status.reason.as_str(), "", "the reason is the peer's");
                 assert_eq!(second.conn.close_status(), None);
                 pair.drive();
                 for end in [&mut pair.client, &mut pair.server] {
                     let status = end.conn.close_status().unwrap();
                     assert_eq!((status.code.value(), status.by, status.clean), (code, began, true));
+                    assert_eq!(status.reason.as_str(), reason);
                     let frame = (code != 1005).then(|| OwnedCloseFrame {
                         code: CloseCode::new(code),
                         reason: reason.to_owned().into(),
@@ -599,7 +664,7 @@ fn c4_c5_c6_who_began_and_with_which_code() {
                     assert_eq!(end.events, [OwnedEvent::Close(frame)]);
                     // C5: the transport may end now, at both ends.
                     assert!(end.conn.is_closed());
-                    assert_eq!(end.conn.receive_eof(), Ok(()));
+                    assert_eq!(end.conn.receive_eof(&mut end.out), Ok(()));
                     assert_eq!(end.conn.poll_timeout(), None);
                 }
             }
@@ -635,7 +700,7 @@ fn c6_v28_eof_at_every_byte() {
         for cut in 0..=input.len() {
             let mut end = End::preset(role);
             end.feed(&input[..cut]).unwrap();
-            let eof = end.conn.receive_eof();
+            let eof = end.conn.receive_eof(&mut end.out);
             if cut == input.len() {
                 assert_eq!(eof, Ok(()));
             } else {
@@ -646,8 +711,10 @@ fn c6_v28_eof_at_every_byte() {
             let pongs = usize::from(end.events.contains(&OwnedEvent::Ping("p".into())));
             let out = sent(role, &end.out);
             assert_eq!(out.iter().filter(|f| f.opcode == frame::PONG).count(), pongs);
-            // 1006 is never written.
-            assert_eq!(out.len() - pongs, usize::from(cut == input.len()));
+            // 1006 is never written: a half-closed peer gets 1002.
+            let close =
+                if cut == input.len() { Frame::close(1000, "bye") } else { Frame::close(1002, "") };
+            assert_eq!(out[pongs..], [close]);
         }
     }
 }
@@ -686,10 +753,19 @@ fn c9_every_error_has_its_code() {
         (PeerError::InvalidUtf8.into(), 1007),
         (PeerError::InvalidClosePayload.into(), 1002),
         (PeerError::InvalidCloseCode(1005).into(), 1002),
-        (EOF, 1006),
+        (PeerError::InvalidCloseReason(1000).into(), 1007),
+        // The peer's code is 1006; this one goes to a peer that has ended its writing half only.
+        (EOF, 1002),
         (LimitError::MessageTooLong.into(), 1009),
+        (LimitError::MemoryBudget.into(), 1013),
+        (LimitError::InflationRatio.into(), 1008),
         (LATE, 1006),
+        (UNSENT, 1006),
+        (ProtocolError::Aborted, 1006),
         (TimeoutError::KeepAlive.into(), 1011),
+        (TimeoutError::Message.into(), 1008),
+        (TimeoutError::Write.into(), 1011),
+        (TimeoutError::Handshake.into(), 1006),
         (MisuseError::WrongInbox.into(), 1011),
         (MisuseError::DirectRoom.into(), 1011),
     ] {
@@ -704,7 +780,7 @@ fn c9_every_error_has_its_code() {
 fn c4_q6_close_frames_pass_the_mark() {
     for role in BOTH {
         for ours in [true, false] {
-            let mut conn = connection(role, preset(role).max_unsent(1));
+            let mut conn = connection(role, preset(role).max_unsent(2));
             let mut out = BytesMut::new();
             conn.send_binary(&[0; 100], &mut out).unwrap();
             let held = out.len();

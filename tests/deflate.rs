@@ -17,7 +17,7 @@ use common::deflate::{Foreign, RSV1, Terms, chat, compressed, noise, payload};
 use common::frame::{self, BINARY, CLOSE, PING, PONG, TEXT};
 use common::{BOTH, Frame, preset};
 use sansocket::{
-    CloseCode, Delivery, LimitError, Message, OwnedEvent, PeerError, ProtocolError, Role,
+    CloseCode, Delivery, LimitError, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
 };
 
 /// RFC 7692 7.2.3, each of them "Hello".
@@ -33,11 +33,11 @@ const RESERVED: ProtocolError = ProtocolError::Peer(PeerError::ReservedBits);
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
 
 fn text(text: &str) -> OwnedEvent {
-    OwnedEvent::Message(Message::Text(String::from(text).into()))
+    OwnedEvent::Message(OwnedData::Text(String::from(text).into()))
 }
 
 fn binary(bytes: &[u8]) -> OwnedEvent {
-    OwnedEvent::Message(Message::Binary(bytes.to_vec().into()))
+    OwnedEvent::Message(OwnedData::Binary(bytes.to_vec().into()))
 }
 
 /// The close code in the last frame of what was sent.
@@ -198,8 +198,8 @@ fn joined(events: &[OwnedEvent]) -> String {
     let mut joined = String::new();
     for event in events {
         match event {
-            OwnedEvent::Message(Message::Text(text))
-            | OwnedEvent::Part { data: Message::Text(text), .. } => joined.push_str(text),
+            OwnedEvent::Message(OwnedData::Text(text))
+            | OwnedEvent::Part { data: OwnedData::Text(text), .. } => joined.push_str(text),
             _ => {}
         }
     }
@@ -341,6 +341,25 @@ fn text_is_judged_as_it_is_inflated() {
     }
 }
 
+/// What is inflated of an unfinished frame doesn't wait for the rest of it.
+#[test]
+fn all_parts_of_an_unfinished_frame_come_without_more_input() {
+    let n = 200_000;
+    let payload = payload(&vec![b'a'; n]);
+    for role in BOTH {
+        let config = preset(role).delivery(Delivery::Parts).build().unwrap();
+        let bytes = compressed(TEXT, &payload).to(role).bytes();
+        for missing in 1..30 {
+            let [whole, bytewise] = [bytes.len(), 1].map(|piece| {
+                let mut end = Terms::default().end(role, &config);
+                end.feed_by(&bytes[..bytes.len() - missing], piece).unwrap();
+                total(&end.take_events())
+            });
+            assert_eq!(whole, bytewise, "without the last {missing}");
+        }
+    }
+}
+
 #[test]
 fn v9_v38_the_limit_counts_what_is_inflated() {
     let n = 100_000;
@@ -419,7 +438,7 @@ fn inflated_parts_are_at_most_16_kib_and_the_input_waits_for_them() {
 fn check_parts(events: &[OwnedEvent], message: &[u8]) {
     let mut all = Vec::new();
     for (i, event) in events.iter().enumerate() {
-        let OwnedEvent::Part { data: Message::Binary(data), start, end } = event else {
+        let OwnedEvent::Part { data: OwnedData::Binary(data), start, end } = event else {
             panic!("{event:?}");
         };
         assert!(data.len() <= 16 * 1024);

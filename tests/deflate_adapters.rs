@@ -62,7 +62,7 @@ mod on_tokio {
     async fn inflated_parts_come_without_more_bytes() {
         let (mut client, mut server) = pair(Delivery::Parts);
         for text in [long_text(30_000), long_text(10), long_text(30_000)] {
-            client.send_text(&text).unwrap();
+            client.feed_text(&text).unwrap();
             client.flush().await.unwrap();
             let (mut all, mut parts) = (String::new(), 0);
             loop {
@@ -77,7 +77,7 @@ mod on_tokio {
                 all.push_str(part);
                 parts += 1;
                 let echo = Data::Text(part);
-                reply.send_part(echo, end, SendOptions::new()).unwrap();
+                reply.feed_part(echo, end, SendOptions::new()).unwrap();
                 if end {
                     break;
                 }
@@ -105,7 +105,7 @@ mod on_tokio {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let (mut client, mut server) = pair(delivery);
             let text = long_text(3000);
-            client.send_text(&text).unwrap();
+            client.feed_text(&text).unwrap();
             client.flush().await.unwrap();
             let (mut all, mut buffer) = (Vec::new(), vec![0; 1000]);
             loop {
@@ -185,7 +185,7 @@ mod on_threads {
         let expected = texts.clone();
         let sender = thread::spawn(move || {
             for text in texts {
-                client.send_text(&text).unwrap();
+                client.feed_text(&text).unwrap();
                 client.flush().unwrap();
             }
             client.close(CloseCode::NORMAL, "").unwrap();
@@ -230,15 +230,15 @@ mod on_threads {
         let echo = thread::spawn(move || {
             while let Some((event, mut reply)) = server.read().unwrap() {
                 match event {
-                    Event::Text(text) => reply.send_text(text).unwrap(),
-                    Event::Binary(bytes) => reply.send_binary(bytes).unwrap(),
+                    Event::Text(text) => reply.feed_text(text).unwrap(),
+                    Event::Binary(bytes) => reply.feed_binary(bytes).unwrap(),
                     _ => {}
                 }
             }
         });
         for i in 0..50 {
             let text = long_text(i * i);
-            client.send_text(&text).unwrap();
+            client.feed_text(&text).unwrap();
             client.flush().unwrap();
             let (event, _) = client.read().unwrap().unwrap();
             assert!(event == Event::Text(&text));

@@ -23,7 +23,9 @@ use alloc::{Counting, count};
 use common::deflate::{Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, Frame, at_ms, preset};
-use sansocket::{Data, Delivery, Event, Input, Message, OwnedEvent, Role, SendError, SendOptions};
+use sansocket::{
+    Data, Delivery, Event, Input, OwnedData, OwnedEvent, Role, SendError, SendOptions,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -46,10 +48,10 @@ fn text(len: usize) -> String {
 
 fn bytes_of(event: &OwnedEvent) -> &[u8] {
     match event {
-        OwnedEvent::Message(Message::Text(text))
-        | OwnedEvent::Part { data: Message::Text(text), .. } => text.as_bytes(),
-        OwnedEvent::Message(Message::Binary(bytes))
-        | OwnedEvent::Part { data: Message::Binary(bytes), .. } => bytes,
+        OwnedEvent::Message(OwnedData::Text(text))
+        | OwnedEvent::Part { data: OwnedData::Text(text), .. } => text.as_bytes(),
+        OwnedEvent::Message(OwnedData::Binary(bytes))
+        | OwnedEvent::Part { data: OwnedData::Binary(bytes), .. } => bytes,
         _ => &[],
     }
 }
@@ -300,9 +302,9 @@ mod on_tokio {
             let expected = if compress { 200_000 } else { 5000 };
             let peer = tokio::spawn(async move {
                 a.write_all(&bytes).await.unwrap();
-                // Half closed, and slow to read: nothing for three minutes.
+                // Half closed, and slow to read: a keep-alive ping is due before it reads.
                 a.shutdown().await.unwrap();
-                tokio::time::sleep(Duration::from_secs(180)).await;
+                tokio::time::sleep(Duration::from_secs(45)).await;
                 let mut sink = Vec::new();
                 let _ = a.read_to_end(&mut sink).await;
             });
@@ -314,7 +316,7 @@ mod on_tokio {
                         all += data.as_bytes().len();
                         let answer = Data::Binary(&[1; 1500]);
                         let never = SendOptions::new().compress(Compress::Never);
-                        reply.send(answer, never).unwrap();
+                        reply.feed(answer, never).unwrap();
                     }
                     Ok(None) => panic!(),
                     Err(WebSocketError::Protocol(error)) => break error,

@@ -18,7 +18,7 @@ use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, End, Frame, preset};
 use sansocket::deflate::{Deflate, Engine, Level, WindowBits};
 use sansocket::{
-    ConfigError, Data, Delivery, LimitError, Message, OwnedEvent, PeerError, Prepared,
+    ConfigError, Data, Delivery, LimitError, OwnedData, OwnedEvent, PeerError, Prepared,
     ProtocolError, Role, SendOptions,
 };
 
@@ -98,7 +98,7 @@ fn v29_empty_messages_and_references_to_messages_before() {
             assert_eq!(to.take_events().len(), 6);
             let message = noise(3000, 1);
             to.feed(&compressed(BINARY, foreign.payload(&message)).to(role).bytes()).unwrap();
-            let expected = OwnedEvent::Message(Message::Binary(message.into()));
+            let expected = OwnedEvent::Message(OwnedData::Binary(message.into()));
             assert_eq!(to.take_events(), [expected]);
         }
     }
@@ -109,7 +109,7 @@ fn v12_v14_v15_what_it_refuses() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     let hello_final = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
     let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
-    let text = |text: &str| OwnedEvent::Message(Message::Text(String::from(text).into()));
+    let text = |text: &str| OwnedEvent::Message(OwnedData::Text(String::from(text).into()));
     for role in BOTH {
         // BFINAL: the window is kept, the rest goes on, with the tail and without.
         for payload in [&hello_final[..], &hello_final[..7]] {

@@ -21,7 +21,7 @@ use common::frame::{self, CONT, TEXT};
 use common::{BOTH, End};
 use sansocket::deflate::{Level, WindowBits};
 use sansocket::{
-    Compress, Config, Data, Entropy, EntropyError, Event, Message, OwnedEvent, Prepared, Role,
+    Compress, Config, Data, Entropy, EntropyError, Event, OwnedData, OwnedEvent, Prepared, Role,
     SendError, SendOptions,
 };
 
@@ -33,8 +33,8 @@ fn carry(from: &mut End, to: &mut End) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     for event in to.take_events() {
         match event {
-            OwnedEvent::Message(Message::Text(text)) => messages.push(text.as_bytes().to_vec()),
-            OwnedEvent::Message(Message::Binary(bytes)) => messages.push(bytes.to_vec()),
+            OwnedEvent::Message(OwnedData::Text(text)) => messages.push(text.as_bytes().to_vec()),
+            OwnedEvent::Message(OwnedData::Binary(bytes)) => messages.push(bytes.to_vec()),
             event => panic!("{event:?}"),
         }
     }
@@ -137,7 +137,7 @@ fn d4_the_first_part_decides_for_the_message() {
                     let wire: usize = data.iter().map(|frame| frame.payload.len()).sum();
                     assert_eq!(wire < parts.concat().len(), compressed);
                     to.feed(&from.take_out()).unwrap();
-                    let text = OwnedEvent::Message(Message::Text(parts.concat().into()));
+                    let text = OwnedEvent::Message(OwnedData::Text(parts.concat().into()));
                     assert_eq!(to.take_events().iter().filter(|event| **event == text).count(), 1);
                 }
             }
@@ -282,6 +282,46 @@ fn a_refused_send_leaves_both_windows_the_same() {
         WORKS.store(true, Ordering::Relaxed);
         from.conn.send_text(&chat(n + 1000), &mut from.out).unwrap();
         assert_eq!(carry(&mut from, &mut to), [chat(n + 1000).into_bytes()]);
+    }
+}
+
+/// A part that finds no mask key, in the midst of a message: the message goes on compressed.
+#[test]
+fn a_refused_part_leaves_the_message_under_way() {
+    static WORKS: AtomicBool = AtomicBool::new(true);
+    fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
+        bytes.fill(0x5a);
+        if WORKS.load(Ordering::Relaxed) { Ok(()) } else { Err(EntropyError) }
+    }
+    let config = Config::client(Entropy::from_fn(failing)).build().unwrap();
+    for takeover in [true, false] {
+        for options in
+            [SendOptions::new(), SendOptions::new().max_frame_len(NonZeroUsize::new(3).unwrap())]
+        {
+            let terms = Terms::default().takeover(takeover);
+            let mut from = terms.end(Role::Client, &config);
+            let mut to = terms.preset(Role::Server);
+            for n in 0..5 {
+                let mut message = String::new();
+                let mut refused = 0;
+                for part in 0..40 {
+                    // Keys come in blocks: they run out at some part behind the first.
+                    WORKS.store(!(2..=35).contains(&part), Ordering::Relaxed);
+                    let text = chat(n + part);
+                    let data = Data::Text(&text);
+                    match from.conn.send_part(data, part == 39, options, &mut from.out) {
+                        Ok(()) => message.push_str(&text),
+                        Err(error) => {
+                            assert_eq!(error, SendError::Entropy);
+                            refused += 1;
+                        }
+                    }
+                }
+                assert!(refused > 0);
+                assert_eq!(frame::parse(&from.out)[0].rsv, RSV1);
+                assert_eq!(carry(&mut from, &mut to), [message.into_bytes()]);
+            }
+        }
     }
 }
 

@@ -19,18 +19,18 @@ use std::time::Instant as Clock;
 use common::frame::{BINARY, CONT, TEXT, bytes, sent};
 use common::{BOTH, End, Frame, preset};
 use sansocket::{
-    Connection, Delivery, Inbox, Input, Instant, LimitError, Message, Negotiated, OwnedEvent,
-    PeerError, Role,
+    Connection, Delivery, Event, Inbox, Input, Instant, LimitError, Negotiated, OwnedData,
+    OwnedEvent, PeerError, Role,
 };
 
 fn message(opcode: u8, payload: &[u8]) -> OwnedEvent {
     OwnedEvent::Message(data(opcode, payload))
 }
 
-fn data(opcode: u8, payload: &[u8]) -> Message {
+fn data(opcode: u8, payload: &[u8]) -> OwnedData {
     match opcode {
-        TEXT => Message::text(String::from_utf8(payload.to_vec()).unwrap()),
-        _ => Message::binary(payload.to_vec()),
+        TEXT => OwnedData::text(String::from_utf8(payload.to_vec()).unwrap()),
+        _ => OwnedData::binary(payload.to_vec()),
     }
 }
 
@@ -318,6 +318,27 @@ fn v6_v33_millions_of_one_byte_frames_cost_what_they_carry_and_flat_time() {
 
 /// V33: small whole messages, and pings, in one input: the time per frame doesn't grow with their
 /// number. Small, so that the caches hold the one as well as the other.
+/// A loop above its high-water mark seeks again after each byte that it writes.
+#[test]
+fn v33_fragments_are_read_once_however_often_an_event_is_sought() {
+    for role in BOTH {
+        let mut frames = vec![Frame::binary("").not_fin()];
+        frames.extend(vec![Frame::cont("").not_fin(); 10_000]);
+        frames.push(Frame::cont("the end"));
+        let frames: Vec<Frame> = frames.into_iter().map(|frame| frame.to(role)).collect();
+        let mut end = End::preset(role);
+        let mut wire = bytes(&frames);
+        let mut input = Input::new(end.now, &mut wire);
+        for _ in 0..3 {
+            assert_eq!(end.conn.seek(&mut input, &mut end.inbox, &mut end.out), Ok(true));
+            // Nothing but the payload of the event is left to be read.
+            assert_eq!(input.len(), "the end".len());
+        }
+        let event = end.conn.receive(&mut input, &mut end.inbox, &mut end.out);
+        assert_eq!(event, Ok(Some(Event::Binary(b"the end"))));
+    }
+}
+
 #[test]
 fn v33_many_frames_in_one_input_take_flat_time_each() {
     let (few, many) = if cfg!(debug_assertions) { (5_000, 100_000) } else { (10_000, 1_000_000) };
@@ -413,7 +434,7 @@ fn parts_of_text_are_cut_at_characters() {
                 let mut whole = String::new();
                 let parts = end.events.len();
                 for (i, event) in end.events.iter().enumerate() {
-                    let OwnedEvent::Part { data: Message::Text(data), start, end } = event else {
+                    let OwnedEvent::Part { data: OwnedData::Text(data), start, end } = event else {
                         panic!("{event:?}");
                     };
                     assert_eq!((*start, *end), (i == 0, i + 1 == parts));
@@ -441,7 +462,7 @@ fn s24_parts_sent_on_keep_the_fragmentation() {
     let mut end = End::new(Role::Server, &config);
     let input: Vec<u8> = frames.iter().flat_map(|f| f.clone().by(Role::Client).bytes()).collect();
     end.feed_with(&input, |conn, event, out| {
-        let sansocket::Event::Part { data, end, .. } = event else { panic!("{event:?}") };
+        let Event::Part { data, end, .. } = event else { panic!("{event:?}") };
         conn.send_part(data, end, sansocket::SendOptions::new(), out).unwrap();
     })
     .unwrap();

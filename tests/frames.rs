@@ -17,7 +17,7 @@ use common::frame::{BINARY, CLOSE, CONT, LenForm, PING, PONG, TEXT, sent};
 use common::{BOTH, End, Frame, connection, model, preset};
 use sansocket::frame::{FrameHeader, mask};
 use sansocket::{
-    CloseCode, Delivery, LimitError, Message, OpCode, OwnedEvent, PeerError, ProtocolError, Role,
+    CloseCode, Delivery, LimitError, OpCode, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
 };
 
 /// Feeds the bytes whole and byte by byte and compares events, error, the byte that has shown it,
@@ -220,7 +220,7 @@ fn v8_v48_a_huge_announcement_waits_and_reserves_nothing() {
                     assert!(end.inbox.capacity() <= 32 * 1000, "{}", end.inbox.capacity());
                     assert!(end.conn.is_open());
                     // The connection still fails in order.
-                    assert!(end.conn.receive_eof().is_err());
+                    assert!(end.conn.receive_eof(&mut end.out).is_err());
                 }
             }
         }
@@ -318,8 +318,8 @@ fn f6_messages_of_every_length_around_the_boundaries_arrive() {
                 let cut = bytes.len() + bytes.len() / 2;
                 end.feed_cut(&both, &[cut]).unwrap();
                 let message = match opcode {
-                    TEXT => Message::text(String::from_utf8(payload.clone()).unwrap()),
-                    _ => Message::binary(payload.clone()),
+                    TEXT => OwnedData::text(String::from_utf8(payload.clone()).unwrap()),
+                    _ => OwnedData::binary(payload.clone()),
                 };
                 assert_eq!(end.events, vec![OwnedEvent::Message(message); 4], "{len}");
                 assert!(end.out.is_empty());
@@ -407,7 +407,7 @@ fn f5_f6_the_frame_layer_goes_round() {
 /// The examples of RFC 6455 section 5.7, byte for byte.
 #[test]
 fn f6_the_examples_of_the_rfc() {
-    let hello = [OwnedEvent::Message(Message::text("Hello"))];
+    let hello = [OwnedEvent::Message(OwnedData::text("Hello"))];
     let mut client = End::preset(Role::Client);
     client.feed(&[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]).unwrap();
     assert_eq!(client.take_events(), hello);

@@ -22,9 +22,9 @@ use common::{
     BOTH, End, Frame, at_ms, connection, entropy, preset, secs, weak_entropy_for_tests_only,
 };
 use sansocket::{
-    CloseCode, Config, ConfigError, Connection, Data, Delivery, Entropy, EntropyError, Message,
-    MessageKind, MisuseError, Negotiated, OwnedEvent, Prepared, ProtocolError, Role, SendError,
-    SendOptions,
+    CloseCode, Config, ConfigError, Connection, Data, Delivery, Entropy, EntropyError, LimitError,
+    MessageKind, MisuseError, Negotiated, OwnedData, OwnedEvent, Prepared, ProtocolError, Role,
+    SendError, SendOptions, TimeoutError,
 };
 
 type Call = fn(&mut Connection, &mut BytesMut) -> Result<(), SendError>;
@@ -102,7 +102,7 @@ fn send_error_closed_after_our_close_after_theirs_and_after_a_failure() {
                     0 => end.conn.close(CloseCode::NORMAL, "", at_ms(0), &mut end.out).unwrap(),
                     1 => end.feed(&Frame::close(1000, "").to(role).bytes()).unwrap(),
                     2 => drop(end.feed(&[0xff]).unwrap_err()),
-                    _ => drop(end.conn.receive_eof().unwrap_err()),
+                    _ => drop(end.conn.receive_eof(&mut end.out).unwrap_err()),
                 }
                 let before = end.out.clone();
                 let result = call(&mut end.conn, &mut end.out);
@@ -403,10 +403,20 @@ fn config_errors_name_what_to_change() {
         (server().max_head_len(0), ConfigError::ZeroLimit("max_head_len")),
         (server().max_head_fields(0), ConfigError::ZeroLimit("max_head_fields")),
         (server().high_water_mark(0), ConfigError::ZeroLimit("high_water_mark")),
+        (server().max_inflation_ratio(Some(0)), ConfigError::ZeroLimit("max_inflation_ratio")),
         (server().handshake_timeout(zero), ConfigError::ZeroDuration("handshake_timeout")),
         (server().close_timeout(zero), ConfigError::ZeroDuration("close_timeout")),
         (server().close_timeout(nearly), ConfigError::ZeroDuration("close_timeout")),
         (server().linger_timeout(zero), ConfigError::ZeroDuration("linger_timeout")),
+        (server().write_timeout(zero), ConfigError::ZeroDuration("write_timeout")),
+        (server().message_timeout(Some(zero)), ConfigError::ZeroDuration("message_timeout")),
+        (server().message_timeout(Some(nearly)), ConfigError::ZeroDuration("message_timeout")),
+        (server().max_unsent(1), ConfigError::HighWaterMark),
+        (server().max_unsent(1).high_water_mark(1), ConfigError::HighWaterMark),
+        (server().high_water_mark(usize::MAX), ConfigError::HighWaterMark),
+        (server().high_water_mark((1 << 19) + 1), ConfigError::HighWaterMark),
+        (server().max_unsent(10).high_water_mark(6), ConfigError::HighWaterMark),
+        (server().high_water_mark(6).max_unsent(11), ConfigError::HighWaterMark),
         (
             server().keep_alive(Some(zero), None),
             ConfigError::ZeroDuration("the keep_alive interval"),
@@ -426,21 +436,70 @@ fn config_errors_name_what_to_change() {
     for builder in [
         server(),
         Config::client(weak_entropy_for_tests_only()),
-        server().max_message_len(1).max_unsent(1).max_head_len(1).high_water_mark(1),
+        server().max_message_len(1).max_unsent(2).max_head_len(1).high_water_mark(1),
         server().max_message_len(isize::MAX as u64).max_unsent(usize::MAX),
         server().max_message_len(u64::MAX).delivery(Delivery::Parts),
         server().keep_alive(None, None),
         server().keep_alive(Some(Duration::MAX), Some(Duration::MAX)).close_timeout(Duration::MAX),
         server().close_timeout(Duration::from_micros(1)),
+        server().message_timeout(None),
+        server().message_timeout(Some(Duration::MAX)).write_timeout(Duration::MAX),
+        server().high_water_mark(1 << 19),
+        server().high_water_mark(6).max_unsent(12),
+        server().max_unsent(usize::MAX).high_water_mark(usize::MAX / 2),
     ] {
         builder.build().unwrap();
     }
+}
+
+/// Without a setting of its own the high-water mark follows `max_unsent`, so that a small one alone is
+/// no error.
+#[test]
+fn the_high_water_mark_is_at_most_half_of_max_unsent_by_default() {
+    for (max_unsent, mark) in [
+        (2, 1),
+        (3, 1),
+        (10, 5),
+        (11, 5),
+        ((128 << 10) - 1, (64 << 10) - 1),
+        (128 << 10, 64 << 10),
+        (1 << 20, 64 << 10),
+        (usize::MAX, 64 << 10),
+    ] {
+        let config = Config::server().max_unsent(max_unsent).build().unwrap();
+        assert_eq!(config.high_water_mark(), mark, "{max_unsent}");
+    }
+    assert_eq!(Config::server().build().unwrap().high_water_mark(), 64 << 10);
+}
+
+/// An error of a limit or a deadline names the setting that has it, so that it can be found.
+#[test]
+fn errors_of_limits_and_deadlines_name_their_setting() {
+    for (error, setting) in [
+        (ProtocolError::from(LimitError::MessageTooLong), "max_message_len"),
+        (LimitError::HeadTooLong.into(), "max_head_len"),
+        (LimitError::TooManyFields.into(), "max_head_fields"),
+        (TimeoutError::Close.into(), "close_timeout"),
+        (TimeoutError::CloseUnsent.into(), "close_timeout"),
+        (TimeoutError::Handshake.into(), "handshake_timeout"),
+        (TimeoutError::KeepAlive.into(), "keep_alive"),
+        (TimeoutError::Message.into(), "message_timeout"),
+        (TimeoutError::Write.into(), "write_timeout"),
+    ] {
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+    assert!(SendError::Full.to_string().contains("max_unsent"));
+    let text = ConfigError::HighWaterMark.to_string();
+    assert!(text.contains("high_water_mark") && text.contains("max_unsent"), "{text}");
+    // What differs is told apart.
+    assert_ne!(TimeoutError::Close.to_string(), TimeoutError::CloseUnsent.to_string());
 }
 
 #[test]
 fn every_error_says_something_about_whom_and_what() {
     let send = [
         SendError::Closed,
+        SendError::NotOpen,
         SendError::Full,
         SendError::ControlTooLong,
         SendError::ReasonTooLong,
@@ -601,8 +660,8 @@ fn shrinking_the_inbox_never_loses_anything() {
             if delivery == Delivery::Whole {
                 let expected = [
                     OwnedEvent::Ping("ping".into()),
-                    OwnedEvent::Message(Message::text("ab\u{20ac}c")),
-                    OwnedEvent::Message(Message::binary("binary")),
+                    OwnedEvent::Message(OwnedData::text("ab\u{20ac}c")),
+                    OwnedEvent::Message(OwnedData::binary("binary")),
                     OwnedEvent::Pong("pong".into()),
                 ];
                 assert_eq!(end.events, expected);
@@ -649,7 +708,7 @@ fn direct_room_is_lent_for_large_binary_frames_only() {
         let mut other = sansocket::Inbox::new();
         assert!(end.conn.direct_room(&mut other).is_none(), "a wrong inbox");
         assert!(room(&mut end).is_some());
-        end.conn.receive_eof().unwrap_err();
+        end.conn.receive_eof(&mut end.out).unwrap_err();
         assert_eq!(room(&mut end), None, "after the end");
     }
 }
@@ -666,7 +725,6 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
             end
         };
         let is_misuse = |end: &mut End, what: &str| {
-            assert!(end.conn.has_event(&[]), "{what}: an error is to be taken");
             let error = end.feed(&[]).expect_err(what);
             assert!(matches!(error, ProtocolError::Misuse(_)), "{what}: {error:?}");
             assert_eq!(sent(role, &end.out), [Frame::close(1011, "")], "{what}");
@@ -727,7 +785,7 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         // After the end it is dropped, as all input.
         let mut end = begun();
         end.conn.direct_room(&mut end.inbox).unwrap();
-        let error = end.conn.receive_eof().unwrap_err();
+        let error = end.conn.receive_eof(&mut end.out).unwrap_err();
         end.conn.received_direct(5, at_ms(0), &mut end.inbox);
         assert_eq!(end.feed(&[]), Err(error));
     }

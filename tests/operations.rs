@@ -21,7 +21,7 @@ use bytes::Buf;
 use common::{End, preset, secs};
 use proptest::prelude::*;
 use sansocket::{
-    CloseCode, Data, Delivery, Message, OwnedEvent, Prepared, ProtocolError, Role, SendError,
+    CloseCode, Data, Delivery, OwnedData, OwnedEvent, Prepared, ProtocolError, Role, SendError,
     SendOptions, TimeoutError,
 };
 
@@ -48,6 +48,8 @@ enum Op {
     Stats,
     /// So many bytes of `out` are written.
     Write(usize),
+    /// The connection is told that output was written.
+    Written,
     /// So many of those that are on their way are read.
     Read(usize),
     /// As many, as far as may be read directly.
@@ -80,6 +82,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Shrink),
         2 => (0..4000_u64).prop_map(Op::Wait),
         3 => Just(Op::Timeout),
+        2 => Just(Op::Written),
     ]
 }
 
@@ -88,7 +91,7 @@ struct Side {
     end: End,
     wire: VecDeque<u8>,
     /// Messages accepted for sending.
-    sent: Vec<Message>,
+    sent: Vec<OwnedData>,
     /// The message that is being sent in parts.
     parts: Option<(bool, Vec<u8>)>,
     pings_sent: usize,
@@ -120,14 +123,14 @@ impl Side {
     }
 
     /// Messages that have arrived whole, from either delivery.
-    fn received(&self) -> Vec<Message> {
-        let (mut whole, mut current): (Vec<Message>, Option<(bool, Vec<u8>)>) = (vec![], None);
+    fn received(&self) -> Vec<OwnedData> {
+        let (mut whole, mut current): (Vec<OwnedData>, Option<(bool, Vec<u8>)>) = (vec![], None);
         for event in &self.end.events {
             match event {
                 OwnedEvent::Message(message) => whole.push(message.clone()),
                 OwnedEvent::Part { data, start, end } => {
                     assert_eq!(*start, current.is_none());
-                    let text = matches!(data, Message::Text(_));
+                    let text = matches!(data, OwnedData::Text(_));
                     let (_, bytes) = current.get_or_insert_with(|| (text, Vec::new()));
                     bytes.extend_from_slice(data.as_data().as_bytes());
                     if *end {
@@ -142,8 +145,8 @@ impl Side {
     }
 }
 
-fn message(text: bool, bytes: Vec<u8>) -> Message {
-    if text { Message::text(String::from_utf8(bytes).unwrap()) } else { Message::binary(bytes) }
+fn message(text: bool, bytes: Vec<u8>) -> OwnedData {
+    if text { OwnedData::text(String::from_utf8(bytes).unwrap()) } else { OwnedData::binary(bytes) }
 }
 
 fn data(text: bool, bytes: &[u8]) -> Data<'_> {
@@ -152,7 +155,12 @@ fn data(text: bool, bytes: &[u8]) -> Data<'_> {
 
 /// The only ways in which an honest peer fails us.
 fn is_honest(error: ProtocolError) -> bool {
-    matches!(error, ProtocolError::Timeout(TimeoutError::KeepAlive | TimeoutError::Close))
+    matches!(
+        error,
+        ProtocolError::Timeout(
+            TimeoutError::Close | TimeoutError::CloseUnsent | TimeoutError::KeepAlive
+        )
+    )
 }
 
 fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
@@ -190,12 +198,12 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
     match op {
         Op::Text(text) => {
             if check(conn.send_text(text, out), true) {
-                side.sent.push(Message::text(text.clone()));
+                side.sent.push(OwnedData::text(text.clone()));
             }
         }
         Op::Binary(bytes) => {
             if check(conn.send_binary(bytes, out), true) {
-                side.sent.push(Message::binary(bytes.clone()));
+                side.sent.push(OwnedData::binary(bytes.clone()));
             }
         }
         Op::Fragments(bytes, max) => {
@@ -253,6 +261,7 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
             side.stats = true;
         }
         Op::Write(n) => side.write(*n),
+        Op::Written => side.end.written(),
         Op::Read(_) | Op::ReadDirectly(_) => {
             let mut rest = &fed[..];
             while direct > 0
@@ -362,7 +371,7 @@ proptest! {
             if !failed {
                 prop_assert!(side.end.conn.is_closed());
                 prop_assert!(side.end.conn.close_status().unwrap().clean);
-                prop_assert_eq!(side.end.conn.receive_eof(), Ok(()));
+                prop_assert_eq!(side.end.conn.receive_eof(&mut side.end.out), Ok(()));
             }
             prop_assert!(side.end.out.is_empty());
             side.end.inbox.shrink();

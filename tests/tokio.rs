@@ -50,9 +50,9 @@ fn client(io: DuplexStream) -> WebSocket<DuplexStream> {
 async fn echo(mut ws: WebSocket<DuplexStream>) -> Result<(), WebSocketError> {
     while let Some((event, mut reply)) = ws.read().await? {
         match event {
-            Event::Text(text) => reply.send_text(text)?,
-            Event::Binary(bytes) => reply.send_binary(bytes)?,
-            Event::Part { data, end, .. } => reply.send_part(data, end, SendOptions::new())?,
+            Event::Text(text) => reply.feed_text(text)?,
+            Event::Binary(bytes) => reply.feed_binary(bytes)?,
+            Event::Part { data, end, .. } => reply.feed_part(data, end, SendOptions::new())?,
             _ => {}
         }
     }
@@ -85,12 +85,12 @@ async fn echoes_and_closes_in_order() {
     let mut ws = client(b);
     let big = "\u{20ac}".repeat(100_000);
     for text in ["", "Hello", &big] {
-        ws.send_text(text).unwrap();
+        ws.feed_text(text).unwrap();
         let (event, _) = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap().unwrap();
         assert_eq!(event, Event::Text(text));
     }
     let status = timeout(SECONDS_10, ws.close(CloseCode::new(3000), "enough")).await.unwrap();
-    let status = status.unwrap().unwrap();
+    let status = status.unwrap();
     assert_eq!((status.code.value(), status.by, status.clean), (3000, Role::Client, true));
     served.await.unwrap().unwrap();
 }
@@ -266,7 +266,7 @@ async fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
     let served = tokio::spawn(echo(socket(Role::Server, a, &config)));
     let mut ws = client(b);
     let message = vec![7; 4 << 20];
-    ws.send_binary(&message).unwrap();
+    ws.feed_binary(&message).unwrap();
     let (event, _) = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap().unwrap();
     assert_eq!(event, Event::Binary(&message));
     ws.close(CloseCode::NORMAL, "").await.unwrap();
@@ -307,16 +307,16 @@ async fn s18_a_background_task_writes_while_the_handler_reads() {
             }
             sender.flush().await.unwrap();
         });
-        while let Some((event, sender)) = reader.read().await.unwrap() {
+        while let Some((event, mut reply)) = reader.read().await.unwrap() {
             if let Some((data, _)) = event.data() {
-                sender.try_send(data, SendOptions::new()).unwrap();
+                reply.feed(data, SendOptions::new()).unwrap();
             }
         }
         background.await.unwrap();
     });
     let mut ws = client(b);
     for i in 0..1000 {
-        ws.send_binary(&[(i % 256) as u8]).unwrap();
+        ws.feed_binary(&[(i % 256) as u8]).unwrap();
     }
     let (mut ticks, mut echoes) = (0, 0);
     while ticks < 1000 || echoes < 1000 {
@@ -356,13 +356,14 @@ async fn senders_wait_for_room_and_a_close_wakes_them() {
     assert!(waiting.iter().all(|task| !task.is_finished()));
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
     let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+    // Those that have fed wait for their bytes, the others learn of the end at once.
+    let mut rest = Vec::new();
+    timeout(SECONDS_10, raw.read_to_end(&mut rest)).await.unwrap().unwrap();
+    assert!(rest.ends_with(b"\x88\x02\x03\xe8"));
     for task in waiting {
         let result = timeout(SECONDS_10, task).await.unwrap().unwrap();
         assert!(matches!(result, Err(WebSocketError::Send(SendError::Closed))), "{result:?}");
     }
-    let mut rest = Vec::new();
-    timeout(SECONDS_10, raw.read_to_end(&mut rest)).await.unwrap().unwrap();
-    assert!(rest.ends_with(b"\x88\x02\x03\xe8"));
     drop(raw);
     timeout(SECONDS_10, reading).await.unwrap().unwrap();
 }
@@ -408,8 +409,8 @@ async fn messages_are_a_stream_and_a_sink() {
     let mut messages = client(b).into_messages();
     let sent: Vec<Message> = (0..100)
         .map(|i| match i % 2 {
-            0 => Message::text(format!("text {i}")),
-            _ => Message::binary(vec![7; i * 1000]),
+            0 => Message::Text(format!("text {i}").into()),
+            _ => Message::Binary(vec![7; i * 1000].into()),
         })
         .collect();
     for message in &sent {
@@ -417,8 +418,10 @@ async fn messages_are_a_stream_and_a_sink() {
         assert_eq!(messages.next().await.unwrap().unwrap(), *message);
     }
     messages.close().await.unwrap();
+    // The peer's Close frame, kept for the stream, is its last message.
+    assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
     assert!(messages.next().await.is_none());
-    assert!(messages.connection().close_status().unwrap().clean);
+    assert!(messages.close_status().unwrap().clean);
     served.await.unwrap().unwrap();
 }
 
@@ -432,16 +435,17 @@ async fn s27_a_vanished_peer_is_noticed_and_a_slow_one_is_not() {
     let error = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap_err();
     let want = ProtocolError::Timeout(TimeoutError::KeepAlive);
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
-    // Vanished with output that doesn't move.
+    // Vanished with output that doesn't move: the keep-alive timeout counts for writes too.
+    let want = ProtocolError::Timeout(TimeoutError::Write);
     let (_raw, b) = duplex(64);
     let mut ws = socket(Role::Server, b, &config);
-    ws.send_binary(&[0; 100_000]).unwrap();
+    ws.feed_binary(&[0; 100_000]).unwrap();
     let error = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap_err();
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
     // Slow: takes much longer than the timeout for what lies before the ping, but takes it.
     let (mut raw, b) = duplex(64);
     let mut ws = socket(Role::Server, b, &config);
-    ws.send_binary(&[0; 2000]).unwrap();
+    ws.feed_binary(&[0; 2000]).unwrap();
     let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_none()) });
     let mut seen = vec![0; 2004];
     for byte in seen.chunks_mut(100) {
@@ -462,7 +466,7 @@ async fn into_inner_keeps_what_is_unread_and_unsent() {
     let mut ws = server(b);
     raw.write_all(&[frame(0x81, b"one"), frame(0x81, b"two")].concat()).await.unwrap();
     assert_eq!(ws.read().await.unwrap().unwrap().0, Event::Text("one"));
-    ws.send_text("three").unwrap();
+    ws.feed_text("three").unwrap();
     let unfinished = ws.into_inner();
     assert_eq!(unfinished.unread, frame(0x81, b"two"));
     assert_eq!(unfinished.unsent, &b"\x81\x05three"[..]);

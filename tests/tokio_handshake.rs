@@ -14,7 +14,7 @@ use core::time::Duration;
 use std::io;
 
 use sansocket::handshake::HttpResponse;
-use sansocket::tokio::{Incoming, WebSocket};
+use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{
     AcceptError, AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectError, ConnectRequest,
     Entropy, Event, HandshakeError, Refusal,
@@ -61,8 +61,8 @@ where
 async fn echo(mut ws: WebSocket<TcpStream>) {
     while let Some((event, mut reply)) = ws.read().await.unwrap() {
         match event {
-            Event::Text(text) => reply.send_text(text).unwrap(),
-            Event::Binary(bytes) => reply.send_binary(bytes).unwrap(),
+            Event::Text(text) => reply.feed_text(text).unwrap(),
+            Event::Binary(bytes) => reply.feed_binary(bytes).unwrap(),
             _ => {}
         }
     }
@@ -104,7 +104,7 @@ async fn a_page_and_a_404_beside_the_websocket() {
         let config = server().build().unwrap();
         for _ in 0..4 {
             let (stream, _) = listener.accept().await.unwrap();
-            let request = Incoming::read(stream, &config).await.unwrap();
+            let request = PendingRequest::read(stream, &config).await.unwrap();
             match request.head().target() {
                 "/" => {
                     let page = HttpResponse::new(200).unwrap();
@@ -135,9 +135,9 @@ async fn a_page_and_a_404_beside_the_websocket() {
     let config = client().build().unwrap();
     let (mut ws, response) = soon(WebSocket::connect(&request, &config)).await.unwrap();
     assert_eq!(response.status(), 101);
-    ws.send_text("hello").unwrap();
+    ws.feed_text("hello").unwrap();
     assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, Event::Text("hello"));
-    assert!(soon(ws.close(CloseCode::NORMAL, "")).await.unwrap().unwrap().clean);
+    assert!(soon(ws.close(CloseCode::NORMAL, "")).await.unwrap().clean);
     soon(serving).await.unwrap();
 }
 
@@ -184,7 +184,7 @@ async fn v50_a_refused_peer_that_stays_holds_nobody_up() {
         let config = server().linger_timeout(Duration::from_millis(100)).build().unwrap();
         let mut head = [0; 1];
         stream.read_exact(&mut head).await.unwrap();
-        let incoming = Incoming::read(stream, &config).await;
+        let incoming = PendingRequest::read(stream, &config).await;
         incoming.map(drop)
     })
     .await;
@@ -196,7 +196,7 @@ async fn v50_a_refused_peer_that_stays_holds_nobody_up() {
 
     let (raw, serving) = served(|stream| async {
         let config = server().linger_timeout(Duration::from_millis(100)).build().unwrap();
-        let incoming = Incoming::read(stream, &config).await.unwrap();
+        let incoming = PendingRequest::read(stream, &config).await.unwrap();
         let page = HttpResponse::new(200).unwrap().with_body("text/plain", vec![b'x'; 50 << 20]);
         incoming.respond(&page.unwrap()).await
     })
@@ -321,7 +321,7 @@ async fn both_ends_agree_on_a_subprotocol() {
         let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
         let options = options.with_field("Server", "test").unwrap();
         let config = server().build().unwrap();
-        let incoming = Incoming::read(stream, &config).await.unwrap();
+        let incoming = PendingRequest::read(stream, &config).await.unwrap();
         assert_eq!(incoming.head().fields().get("X-Token"), Some(&b"1"[..]));
         echo(incoming.accept(&options).await.unwrap()).await;
     });
@@ -341,9 +341,9 @@ async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
     let (listener, request) = listen().await;
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let incoming = Incoming::read(stream, &server().build().unwrap()).await.unwrap();
+        let incoming = PendingRequest::read(stream, &server().build().unwrap()).await.unwrap();
         let refusal = Refusal::new(401).unwrap().with_field("WWW-Authenticate", "Bearer").unwrap();
-        incoming.refuse(&refusal.with_body("text/plain", "who are you?").unwrap()).await.unwrap();
+        incoming.refuse(refusal.with_body("text/plain", "who are you?").unwrap()).await.unwrap();
     });
     let config = client().build().unwrap();
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();

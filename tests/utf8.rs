@@ -15,7 +15,7 @@ mod common;
 
 use common::frame::sent;
 use common::{BOTH, End, Frame, model, preset};
-use sansocket::{Delivery, Message, OwnedEvent, PeerError, ProtocolError, Role};
+use sansocket::{Delivery, OwnedData, OwnedEvent, PeerError, ProtocolError, Role};
 
 const INVALID: ProtocolError = ProtocolError::Peer(PeerError::InvalidUtf8);
 
@@ -71,11 +71,11 @@ fn text_of(events: &[OwnedEvent]) -> (String, bool) {
     let (mut text, mut whole) = (String::new(), false);
     for (i, event) in events.iter().enumerate() {
         match event {
-            OwnedEvent::Message(Message::Text(message)) => {
+            OwnedEvent::Message(OwnedData::Text(message)) => {
                 text.push_str(message);
                 whole = true;
             }
-            OwnedEvent::Part { data: Message::Text(data), start, end } => {
+            OwnedEvent::Part { data: OwnedData::Text(data), start, end } => {
                 assert_eq!(*start, i == 0);
                 text.push_str(data);
                 whole = *end;
@@ -289,8 +289,8 @@ fn f12_characters_stay_within_their_message() {
             let mut text = String::new();
             for event in &end.events {
                 match event {
-                    OwnedEvent::Message(Message::Text(piece))
-                    | OwnedEvent::Part { data: Message::Text(piece), .. } => text.push_str(piece),
+                    OwnedEvent::Message(OwnedData::Text(piece))
+                    | OwnedEvent::Part { data: OwnedData::Text(piece), .. } => text.push_str(piece),
                     _ => {}
                 }
             }

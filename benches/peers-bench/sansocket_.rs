@@ -107,8 +107,8 @@ impl Contestant for Sansocket {
             let Ok(mut ws) = WebSocket::accept(stream, &SERVER, &AcceptOptions::new()).await else { return };
             while let Ok(Some((event, mut reply))) = ws.read().await {
                 let sent = match event {
-                    Event::Text(text) => reply.send_text(text),
-                    Event::Binary(bytes) => reply.send_binary(bytes),
+                    Event::Text(text) => reply.feed_text(text),
+                    Event::Binary(bytes) => reply.feed_binary(bytes),
                     _ => Ok(()),
                 };
                 if sent.is_err() {
@@ -145,8 +145,8 @@ impl Contestant for SansocketTokio {
         block_on(async {
             for i in 0..n {
                 match data {
-                    Data::Text(text) => ws.send_text(text).unwrap(),
-                    Data::Binary(bytes) => ws.send_binary(bytes).unwrap(),
+                    Data::Text(text) => ws.feed_text(text).unwrap(),
+                    Data::Binary(bytes) => ws.feed_binary(bytes).unwrap(),
                 }
                 // A megabyte is too much to lie in wait: `Full` would be next.
                 if (i + 1) % batch == 0 || payload.len() >= CHUNK {

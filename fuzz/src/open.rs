@@ -36,11 +36,13 @@ pub(crate) fn check(role: Role, data: &[u8]) {
         .build()
         .expect("the settings are good");
     let settings = Settings { role, config: &config, negotiated: &negotiated(role, *choice) };
-    let whole = run(settings, stream, |_| usize::MAX);
-    let bytewise = run(settings, stream, |_| 1);
+    let unsought = run(settings, stream, false, |_| usize::MAX);
+    let whole = run(settings, stream, true, |_| usize::MAX);
+    assert_eq!(whole, unsought, "without seek");
+    let bytewise = run(settings, stream, true, |_| 1);
     assert_eq!(whole, bytewise, "cut into single bytes");
     let mut state = u32::from(*seed) | 1;
-    let random = run(settings, stream, |_| {
+    let random = run(settings, stream, true, |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as usize % 23 + 1
     });
@@ -100,7 +102,12 @@ enum Seen {
     Close(Option<(u16, String)>),
 }
 
-fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usize) -> Trace {
+fn run(
+    settings: Settings<'_>,
+    stream: &[u8],
+    seek: bool,
+    mut cut: impl FnMut(usize) -> usize,
+) -> Trace {
     let now = Instant::from_micros(0);
     let Settings { role, config, negotiated } = settings;
     let mut connection = Connection::new(role, config, negotiated, now);
@@ -118,19 +125,23 @@ fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usiz
         let mut piece = piece.to_vec();
         let mut input = Input::new(now, &mut piece);
         loop {
-            let told = connection.has_event(input.as_bytes());
             let before = out.len();
+            let sought = seek.then(|| connection.seek(&mut input, &mut inbox, &mut out));
             match connection.receive(&mut input, &mut inbox, &mut out) {
                 Ok(Some(event)) => {
-                    assert!(told, "an event that was not told of: {event:?}");
+                    assert!(matches!(sought, None | Some(Ok(true))), "not found: {event:?}");
                     trace.see(&event);
                 }
                 Ok(None) => {
-                    assert!(!told, "an event was told of that didn't come");
+                    assert!(matches!(sought, None | Some(Ok(false))), "found, but it didn't come");
                     assert!(input.is_empty(), "input was left");
                     break;
                 }
                 Err(error) => {
+                    assert!(
+                        matches!(sought, None | Some(Ok(true))) || sought == Some(Err(error)),
+                        "{sought:?}"
+                    );
                     assert!(input.is_empty(), "input was left");
                     let again = connection.receive(&mut input, &mut inbox, &mut out);
                     assert_eq!(again, Err(error), "the first error stays");
@@ -147,6 +158,11 @@ fn run(settings: Settings<'_>, stream: &[u8], mut cut: impl FnMut(usize) -> usiz
         assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
         // Only at places that don't depend on the cutting may the output be taken away: never.
     }
+    // The peer ends its writing half: it gets a Close frame, unless one was sent before.
+    let ended = connection.receive_eof(&mut out);
+    assert!(connection.is_closed());
+    assert_eq!(ended.err(), connection.error());
+    assert_eq!(connection.poll_timeout(), None);
     trace.out = out.to_vec();
     trace
 }

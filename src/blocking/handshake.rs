@@ -1,5 +1,6 @@
 //! From a transport to a WebSocket: accepting and connecting.
 
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -11,25 +12,23 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::adapter::{AcceptError, ConnectError};
-use crate::blocking::drive::Wire;
+use crate::adapter::dial::Dial;
+use crate::adapter::error::{AcceptError, ConnectError};
+use crate::blocking::drive::send_up_to;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::config::Config;
-use crate::dial::Dial;
-use crate::driver::Intake;
-use crate::handshake::accept::AcceptOptions;
-use crate::handshake::client::ClientHandshake;
+use crate::driver::{Driver, Step};
+use crate::error::MisuseError;
+use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
-use crate::handshake::server::ServerHandshake;
-use crate::input::Input;
 use crate::instant::Instant;
 
 /// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
@@ -38,61 +37,134 @@ use crate::instant::Instant;
 /// use std::error::Error;
 /// use std::net::TcpStream;
 ///
-/// use sansocket::blocking::Incoming;
+/// use sansocket::blocking::PendingRequest;
 /// use sansocket::handshake::HttpResponse;
 /// use sansocket::{AcceptOptions, Config};
 ///
 /// fn serve(stream: TcpStream, config: &Config) -> Result<(), Box<dyn Error>> {
-///     let request = Incoming::read(stream, config)?;
-///     if request.head().target() != "/ws" {
+///     let request = PendingRequest::read(stream, config)?;
+///     if request.head().path() != "/ws" {
 ///         request.respond(&HttpResponse::new(404)?)?;
 ///         return Ok(());
 ///     }
 ///     let mut ws = request.accept(&AcceptOptions::new())?;
 ///     while let Some((event, mut reply)) = ws.read()? {
 ///         if let sansocket::Event::Text(text) = event {
-///             reply.send_text(text)?;
+///             reply.feed_text(text)?;
 ///         }
 ///     }
 ///     Ok(())
 /// }
 /// ```
-#[derive(Debug)]
-pub struct Incoming<S> {
-    wire: Wire<S>,
+pub struct PendingRequest<S> {
+    socket: WebSocket<S>,
     head: OwnedRequestHead,
-    config: Config,
-    /// What came behind the head: the first frames.
-    unread: BytesMut,
-    deadline: Option<Instant>,
 }
 
-impl<S: Transport> Incoming<S> {
+impl<S: Transport> PendingRequest<S> {
     /// Reads a request. The `handshake_timeout` of `config` holds from here to the end of the
-    /// answer, however the bytes drip in.
+    /// answer, however slowly the bytes come in.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] for what is no request, or was not whole in time, after its answer
+    /// [`AcceptError::Refused`] for what is no request, or was not whole in time, after the refusal
     /// was written; [`AcceptError::Io`] if the transport failed or ended.
     pub fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
-        let mut wire = Wire::new(stream);
-        let mut handshake = ServerHandshake::new(config, Instant::now());
-        let deadline = handshake.poll_timeout();
-        let received = receive(&mut wire, deadline, |input| handshake.receive(input).transpose())?;
-        let refusal = match received {
-            Received::Whole(Ok(head), unread) => {
-                return Ok(Self { wire, head, config: config.clone(), unread, deadline });
-            }
-            Received::Whole(Err(refusal), _) => refusal,
-            Received::Eof => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            Received::TimedOut(now) => match handshake.handle_timeout(now) {
-                Err(refusal) => refusal,
-                Ok(()) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-            },
-        };
-        Err(refuse(&mut wire, config, refusal))
+        let driver = Driver::server(config, Instant::now());
+        let mut socket = WebSocket::new(stream, driver);
+        if socket.step() == Step::Request
+            && let Some(head) = socket.driver.flow.take_request()
+        {
+            return Ok(Self { socket, head });
+        }
+        if let Some(refusal) = socket.driver.flow.refusal() {
+            return Err(AcceptError::Refused(refusal.clone()));
+        }
+        let error = socket.link.take_error();
+        Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()).into())
     }
 
+    /// Accepts the request as a WebSocket, and writes the answer.
+    ///
+    /// # Errors
+    /// [`AcceptError::Refused`] if it breaks a rule of the opening handshake or of `options`, after
+    /// the refusal was written; [`AcceptError::Io`] if the transport failed.
+    pub fn accept(mut self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
+        match self.socket.driver.flow.accept(&self.head, options, Instant::now()) {
+            Ok(()) => self.opened(),
+            Err(refusal) => {
+                // The request is refused, whether the peer waits for the answer or not.
+                let _ = self.end();
+                Err(AcceptError::Refused(refusal))
+            }
+        }
+    }
+
+    /// Accepts the request by an answer that was made from its [`head`](Self::head), with fields of
+    /// its own such as a cookie.
+    ///
+    /// # Errors
+    /// [`AcceptError::Io`] if the transport failed.
+    pub fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
+        self.answered(|socket| socket.driver.flow.accept_with(accepted, Instant::now()))?;
+        self.opened()
+    }
+
+    /// Refuses the request: the refusal is written, the writing half of the transport ended, and the
+    /// input drained for at most the linger timeout, so that the peer gets to see it.
+    ///
+    /// # Errors
+    /// If the transport failed.
+    pub fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
+        self.answered(|socket| socket.driver.flow.refuse(refusal))?;
+        self.end()
+    }
+
+    /// Answers with a page, a redirect or another response; ends the transport as
+    /// [`refuse`](Self::refuse) does. The response to a HEAD request goes without its body.
+    ///
+    /// # Errors
+    /// If the transport failed.
+    pub fn respond(mut self, response: &HttpResponse) -> io::Result<()> {
+        self.answered(|socket| socket.driver.flow.respond(response))?;
+        self.end()
+    }
+
+    /// Always right: the request was read, and each answer takes it.
+    fn answered(
+        &mut self,
+        answer: impl FnOnce(&mut WebSocket<S>) -> Result<(), MisuseError>,
+    ) -> io::Result<()> {
+        answer(&mut self.socket).map_err(io::Error::other)
+    }
+
+    fn opened(self) -> Result<WebSocket<S>, AcceptError> {
+        let mut socket = self.socket;
+        let WebSocket { link, driver: Driver { flow, .. }, .. } = &mut socket;
+        match send_up_to(link, flow, flow.end()) {
+            Ok(()) => Ok(socket),
+            Err(error) => Err(AcceptError::Io(error.into())),
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let answer = self.socket.driver.flow.end();
+        while self.socket.step() != Step::Done {}
+        if self.socket.driver.flow.written() < answer {
+            let error = self.socket.link.take_error();
+            return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
+        }
+        Ok(())
+    }
+
+    /// Gives the transport back, with the head and with what was read behind it: for another HTTP
+    /// server in the same program. The stream has no timeouts then.
+    pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
+        let unfinished = self.socket.into_inner();
+        (unfinished.stream, self.head, unfinished.unread.freeze())
+    }
+}
+
+impl<S> PendingRequest<S> {
     /// Returns the request's head.
     pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
@@ -100,72 +172,30 @@ impl<S: Transport> Incoming<S> {
 
     /// Returns the transport, for its options and addresses.
     pub const fn get_ref(&self) -> &S {
-        &self.wire.stream
+        self.socket.get_ref()
     }
+}
 
-    /// Accepts the request as a WebSocket, and writes the answer.
-    ///
-    /// # Errors
-    /// [`AcceptError::Refused`] if it breaks a rule of the opening handshake or of `options`, after
-    /// its answer was written; [`AcceptError::Io`] if the transport failed.
-    pub fn accept(self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
-        let Self { mut wire, head, config, unread, deadline } = self;
-        let accepted = head.upgrade().and_then(|request| request.accept(options));
-        let accepted = match accepted {
-            Ok(accepted) => accepted,
-            Err(refusal) => return Err(refuse(&mut wire, &config, refusal)),
-        };
-        let mut out = BytesMut::new();
-        accepted.write(&mut out);
-        write_all(&mut wire, &out, deadline)?;
-        let connection = accepted.into_connection(&config, Instant::now());
-        Ok(WebSocket::new(wire, connection, &unread))
-    }
-
-    /// Refuses the request: the answer is written, the writing half of the transport ended, and the
-    /// input drained, all within the linger timeout, so that the peer gets to see it.
-    ///
-    /// # Errors
-    /// If the transport failed.
-    pub fn refuse(mut self, refusal: &Refusal) -> io::Result<()> {
-        let mut out = BytesMut::new();
-        refusal.write(&mut out);
-        answer_and_end(&mut self.wire, &self.config, &out)
-    }
-
-    /// Answers with a page, a redirect or whatever else; ends the transport as
-    /// [`refuse`](Self::refuse) does. The answer to a HEAD request goes without its body.
-    ///
-    /// # Errors
-    /// If the transport failed.
-    pub fn respond(mut self, response: &HttpResponse) -> io::Result<()> {
-        let mut out = BytesMut::new();
-        if self.head.method() == "HEAD" {
-            response.write_head(&mut out);
-        } else {
-            response.write(&mut out);
-        }
-        answer_and_end(&mut self.wire, &self.config, &out)
-    }
-
-    /// Gives the transport back, with the head and with what was read behind it: for another HTTP
-    /// server in the same program. The stream has no timeouts then.
-    pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
-        (self.wire.into_stream(), self.head, self.unread.freeze())
+impl<S: fmt::Debug> fmt::Debug for PendingRequest<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingRequest")
+            .field("stream", self.get_ref())
+            .field("head", &self.head)
+            .finish_non_exhaustive()
     }
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Reads a request and accepts it; see [`Incoming`] for servers that have pages too.
+    /// Reads a request and accepts it; see [`PendingRequest`] for servers that have pages too.
     ///
     /// # Errors
-    /// As [`Incoming::read`] and [`Incoming::accept`].
+    /// As [`PendingRequest::read`] and [`PendingRequest::accept`].
     pub fn accept(
         stream: S,
         config: &Config,
         options: &AcceptOptions,
     ) -> Result<Self, AcceptError> {
-        Incoming::read(stream, config)?.accept(options)
+        PendingRequest::read(stream, config)?.accept(options)
     }
 
     /// Asks for a WebSocket over a transport that is connected already.
@@ -177,30 +207,28 @@ impl<S: Transport> WebSocket<S> {
         request: &ConnectRequest,
         config: &Config,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
-        let now = Instant::now();
-        Self::ask(stream, request, config, now.checked_add(config.settings().handshake_timeout))
+        Self::ask(stream, request, config, Instant::now())
     }
 
-    /// The same, under a deadline that may have begun before.
+    /// The same, with a handshake timeout that runs from `start`.
     fn ask(
         stream: S,
         request: &ConnectRequest,
         config: &Config,
-        deadline: Option<Instant>,
+        start: Instant,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
-        let mut wire = Wire::new(stream);
-        let mut out = BytesMut::new();
-        let mut handshake = ClientHandshake::new(request, config, Instant::now(), &mut out)?;
-        write_all(&mut wire, &out, deadline).map_err(timed_out_or)?;
-        let received = receive(&mut wire, deadline, |input| handshake.receive(input).transpose())?;
-        match received {
-            Received::Whole(opened, unread) => {
-                let (connection, response) = opened?;
-                Ok((Self::new(wire, connection, &unread), response))
-            }
-            Received::Eof => Err(HandshakeError::ClosedWithoutResponse.into()),
-            Received::TimedOut(_) => Err(HandshakeError::Timeout.into()),
+        let driver = Driver::client(request, config, start)?;
+        let mut socket = Self::new(stream, driver);
+        if socket.step() == Step::Opened
+            && let Some(response) = socket.driver.flow.take_response()
+        {
+            return Ok((socket, response));
         }
+        if let Some(error) = socket.driver.flow.handshake_error() {
+            return Err(error.clone().into());
+        }
+        let error = socket.link.take_error();
+        Err(error.map_or_else(|| HandshakeError::ClosedWithoutResponse.into(), ConnectError::Io))
     }
 }
 
@@ -209,7 +237,7 @@ impl WebSocket<TcpStream> {
     /// handshake, all within the `handshake_timeout`.
     ///
     /// The system's resolver can't be interrupted: names are resolved in a thread of their own,
-    /// which ends with the system's answer even if nobody waits for it any more.
+    /// which ends with the system's answer even if no thread waits for it any more.
     ///
     /// [RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), item 2: at most
     /// one connection to a host may be connecting at a time; that is the caller's duty. After a
@@ -225,9 +253,16 @@ impl WebSocket<TcpStream> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }
-        let deadline = Instant::now().checked_add(config.settings().handshake_timeout);
-        let addresses = resolve(request.host(), request.port(), deadline).map_err(timed_out_or)?;
-        let mut dial = Dial::new(addresses, deadline);
+        let (host, port) = (request.host(), request.port());
+        let start = Instant::now();
+        let deadline = start.checked_add(config.handshake_timeout());
+        let resolved = match resolve(host, port, deadline) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(HandshakeError::Timeout.into());
+            }
+            resolved => resolved,
+        };
+        let mut dial = Dial::new(host, port, resolved, deadline)?;
         while let Some((address, timeout)) = dial.next(Instant::now()) {
             let connected = match timeout {
                 Some(timeout) => TcpStream::connect_timeout(&address, timeout),
@@ -236,7 +271,7 @@ impl WebSocket<TcpStream> {
             match connected {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    return Self::ask(stream, request, config, deadline);
+                    return Self::ask(stream, request, config, start);
                 }
                 Err(error) => dial.failed(error),
             }
@@ -267,103 +302,5 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<S
         Err(RecvTimeoutError::Disconnected) => {
             Err(io::Error::other("the name's resolver has panicked"))
         }
-    }
-}
-
-/// What [`receive`] has come to.
-enum Received<T> {
-    /// A head, with what came behind it.
-    Whole(T, BytesMut),
-    /// The transport has ended.
-    Eof,
-    /// Nothing came until the deadline.
-    TimedOut(Instant),
-}
-
-/// Reads until `receive` has something.
-fn receive<S: Transport, T>(
-    wire: &mut Wire<S>,
-    deadline: Option<Instant>,
-    mut receive: impl FnMut(&mut Input<'_>) -> Option<T>,
-) -> io::Result<Received<T>> {
-    let mut buffer = Intake::scratch();
-    let received = loop {
-        match wire.read(&mut buffer, deadline) {
-            Ok(Some(0)) => break Ok(Received::Eof),
-            Ok(Some(n)) => {
-                let bytes = buffer.get_mut(..n).unwrap_or_default();
-                let mut input = Input::new(Instant::now(), bytes);
-                if let Some(whole) = receive(&mut input) {
-                    break Ok(Received::Whole(whole, BytesMut::from(input.as_bytes())));
-                }
-            }
-            Ok(None) => {
-                let now = Instant::now();
-                if deadline.is_some_and(|deadline| now >= deadline) {
-                    break Ok(Received::TimedOut(now));
-                }
-            }
-            Err(error) => break Err(error),
-        }
-    };
-    Intake::put_back(buffer);
-    received
-}
-
-fn write_all<S: Transport>(
-    wire: &mut Wire<S>,
-    mut bytes: &[u8],
-    deadline: Option<Instant>,
-) -> io::Result<()> {
-    let mut flushed = false;
-    while !bytes.is_empty() || !flushed {
-        let moved = if bytes.is_empty() {
-            flushed = wire.flush(deadline)?;
-            flushed
-        } else if let Some(n) = wire.write(bytes, deadline)? {
-            bytes = bytes.get(n..).unwrap_or_default();
-            true
-        } else {
-            false
-        };
-        if !moved && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
-    Ok(())
-}
-
-/// Answers a request that can't be accepted.
-fn refuse<S: Transport>(wire: &mut Wire<S>, config: &Config, refusal: Refusal) -> AcceptError {
-    let mut out = BytesMut::new();
-    refusal.write(&mut out);
-    // The request is refused, whether the peer waits for the answer or not.
-    let _ = answer_and_end(wire, config, &out);
-    AcceptError::Refused(refusal)
-}
-
-/// Writes, ends writing, and drains: a transport closed with unread input ends in a reset, which
-/// can destroy the answer.
-fn answer_and_end<S: Transport>(
-    wire: &mut Wire<S>,
-    config: &Config,
-    answer: &[u8],
-) -> io::Result<()> {
-    let deadline = Instant::now().checked_add(config.settings().linger_timeout);
-    write_all(wire, answer, deadline)?;
-    wire.stream.shutdown_write()?;
-    // The answer is out; how the peer ends doesn't matter.
-    while wire.drain(deadline) != Some(0)
-        && deadline.is_none_or(|deadline| Instant::now() < deadline)
-    {}
-    Ok(())
-}
-
-/// Tells the end of a client's time from what the transport has to say.
-fn timed_out_or(error: io::Error) -> ConnectError {
-    if error.kind() == io::ErrorKind::TimedOut {
-        HandshakeError::Timeout.into()
-    } else {
-        error.into()
     }
 }

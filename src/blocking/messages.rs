@@ -2,21 +2,22 @@
 
 use core::iter::FusedIterator;
 
-use crate::adapter::WebSocketError;
+use crate::adapter::error::WebSocketError;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::connection::options::SendOptions;
-use crate::event::OwnedEvent;
+use crate::instant::Instant;
 use crate::message::Message;
 
-/// Owned messages as an iterator, for queues and other threads.
+/// Owned messages as an iterator, for queues and other threads, and for programs that come from
+/// tungstenite.
 ///
-/// It ends when the connection is closed in order, or after an error. Pings, pongs and the Close
-/// frame don't show. With [`Delivery::Parts`](crate::Delivery::Parts) each piece comes as a message
-/// of its own.
+/// It yields pings and pongs too, which are answered already, and the peer's Close frame as its last
+/// message. It ends when the connection is closed in order, or after an error. With
+/// [`Delivery::Parts`](crate::Delivery::Parts) each part comes as a message of its own.
 ///
 /// ```
 /// use sansocket::blocking::{Transport, WebSocket};
@@ -25,7 +26,10 @@ use crate::message::Message;
 /// fn echo<S: Transport>(ws: WebSocket<S>) -> Result<(), WebSocketError> {
 ///     let mut messages = ws.into_messages();
 ///     while let Some(message) = messages.next() {
-///         messages.send(message?)?;
+///         let message = message?;
+///         if message.is_text() || message.is_binary() {
+///             messages.feed(message)?;
+///         }
 ///     }
 ///     Ok(())
 /// }
@@ -50,18 +54,37 @@ impl<S: Transport> Messages<S> {
         self.options = options;
     }
 
-    /// Sends a message. Above the high-water mark all output is written first; otherwise it is
+    /// Feeds a message. Above the high-water mark all output is written first; otherwise it is
     /// written when the next message is waited for, or by [`flush`](Self::flush).
     ///
+    /// A [`Message::Close`] sends a Close frame, and does nothing if the connection is closing already.
+    ///
     /// # Errors
-    /// [`WebSocketError::Send`]: nothing was sent. Otherwise as [`WebSocket::flush`].
-    pub fn send(&mut self, message: Message) -> Result<(), WebSocketError> {
-        if self.socket.driver.flow.is_above_mark() {
+    /// [`WebSocketError::Send`]: nothing was fed. Otherwise as [`WebSocket::flush`].
+    pub fn feed(&mut self, message: Message) -> Result<(), WebSocketError> {
+        let flow = &self.socket.driver.flow;
+        if flow.is_open() && flow.is_above_mark() {
             self.socket.flush()?;
         }
-        let (data, options) = (message.as_data(), self.options);
+        let options = self.options;
         let flow = &mut self.socket.driver.flow;
-        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
+        Ok(match &message {
+            Message::Text(text) => flow.send(text.as_str().into(), options),
+            Message::Binary(bytes) => flow.send((&**bytes).into(), options),
+            Message::Ping(payload) => flow.send_ping(payload),
+            Message::Pong(payload) => flow.send_pong(payload),
+            Message::Close(None) => flow.close(CloseCode::NO_STATUS, "", Instant::now()),
+            Message::Close(Some(frame)) => flow.close(frame.code, &frame.reason, Instant::now()),
+        }?)
+    }
+
+    /// Feeds a message, then writes all output.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    pub fn send(&mut self, message: Message) -> Result<(), WebSocketError> {
+        self.feed(message)?;
+        self.flush()
     }
 
     /// Writes all output.
@@ -72,23 +95,38 @@ impl<S: Transport> Messages<S> {
         self.socket.flush()
     }
 
-    /// Closes in order, and drops what still comes; see [`WebSocket::close`].
+    /// Closes in order, and discards data that still comes; see [`WebSocket::close`].
     ///
     /// # Errors
     /// As [`WebSocket::close`].
-    pub fn close(
-        &mut self,
-        code: CloseCode,
-        reason: &str,
-    ) -> Result<Option<CloseStatus>, WebSocketError> {
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseStatus, WebSocketError> {
         let status = self.socket.close(code, reason)?;
         self.finished = true;
         Ok(status)
     }
+}
 
-    /// Returns the connection: whether it is open, how it has closed.
+impl<S> Messages<S> {
+    /// Returns the connection: whether it is open, what was agreed on.
     pub const fn connection(&self) -> &Connection {
         self.socket.connection()
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        self.socket.close_status()
+    }
+
+    /// Returns how many bytes were fed and not written.
+    pub fn unsent(&self) -> usize {
+        self.socket.unsent()
+    }
+
+    /// Returns the transport, for its options and addresses. Reading or writing it, or changing its
+    /// timeouts or its mode, breaks the connection.
+    pub const fn get_ref(&self) -> &S {
+        self.socket.get_ref()
     }
 
     /// Gives the WebSocket back.
@@ -101,20 +139,20 @@ impl<S: Transport> Iterator for Messages<S> {
     type Item = Result<Message, WebSocketError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.finished {
-            match self.socket.read_owned() {
-                Ok(Some(OwnedEvent::Message(data) | OwnedEvent::Part { data, .. })) => {
-                    return Some(Ok(data));
-                }
-                Ok(Some(OwnedEvent::Ping(_) | OwnedEvent::Pong(_) | OwnedEvent::Close(_))) => {}
-                Ok(None) => self.finished = true,
-                Err(error) => {
-                    self.finished = true;
-                    return Some(Err(error));
-                }
+        if self.finished {
+            return None;
+        }
+        match self.socket.read_owned() {
+            Ok(Some(event)) => Some(Ok(event.into())),
+            Ok(None) => {
+                self.finished = true;
+                None
+            }
+            Err(error) => {
+                self.finished = true;
+                Some(Err(error))
             }
         }
-        None
     }
 }
 

@@ -22,8 +22,8 @@
 //!         let mut echo = || -> Result<(), WebSocketError> {
 //!             while let Some((event, mut reply)) = ws.read()? {
 //!                 match event {
-//!                     Event::Text(text) => reply.send_text(text)?,
-//!                     Event::Binary(bytes) => reply.send_binary(bytes)?,
+//!                     Event::Text(text) => reply.feed_text(text)?,
+//!                     Event::Binary(bytes) => reply.feed_binary(bytes)?,
 //!                     _ => {}
 //!                 }
 //!             }
@@ -53,27 +53,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # When bytes move
-//! Sends append to the output and write nothing: [`read`](WebSocket::read) writes all of it before
-//! it waits, so that everything that one read has caused leaves in one write. Beyond the
-//! [`high_water_mark`](crate::ConfigBuilder::high_water_mark) it writes before it hands out the next
-//! event. A program that has something to say and doesn't read calls [`flush`](WebSocket::flush), or
-//! [`split`](WebSocket::split)s.
+//! # Feed and send
+//! Every type that sends has two families. `feed_*` appends to the output and writes nothing:
+//! [`read`](WebSocket::read) writes all of it before it waits, so that all replies to one read leave in
+//! one write. `send_*` feeds, then writes until the transport has taken the message.
 //!
-//! A peer that sends and never reads is not read from any more once the buffers of the transport
-//! and that mark are full. To send and to receive long messages at the same time, `split`.
+//! A thread that waits in `send_*` or `flush` does not read. Two ends that do so at the same time, or
+//! that answer each other's answers, wait for each other, as over every TCP connection; the
+//! [`write_timeout`](crate::ConfigBuilder::write_timeout) ends it. To send and to receive long messages
+//! at the same time [`split`](WebSocket::split), and let another thread read.
+//!
+//! A program with a loop of its own reads with a timeout ([`read_timeout`](WebSocket::read_timeout)), or
+//! without waiting ([`poll_read`](WebSocket::poll_read)).
 
 mod drive;
-mod half;
 mod handshake;
+mod link;
 mod messages;
 mod shared;
 mod socket;
 mod split;
+mod state;
 mod transport;
 
-pub use crate::blocking::handshake::Incoming;
+pub use crate::blocking::handshake::PendingRequest;
 pub use crate::blocking::messages::Messages;
 pub use crate::blocking::socket::{Reply, WebSocket};
-pub use crate::blocking::split::{Reader, Sender};
+pub use crate::blocking::split::{HalfReply, Reader, Sender};
 pub use crate::blocking::transport::Transport;

@@ -1,18 +1,18 @@
-//! What the halves of a split WebSocket share: the state, the writing handle, and who uses it.
+//! What the halves of a split WebSocket share: the state, the writing handle, and its use.
 //!
-//! There are two locks. That of the state ([`Half`]) is held for a call, never over I/O; events are
+//! There are two locks. That of the [`State`] is held for a call, never over I/O; events are
 //! lent from the reader's own buffer, outside of it. That of the writing handle is held by the one
 //! thread that writes.
 //!
 //! ```text
-//!   sender ──append──► out ──take──► in flight ──write──► transport
-//!   reader ──pongs, Close──┘    the writer's role: one thread at a time, whoever comes first
+//!   sender ──feed──► output ──take──► in flight ──write──► transport
+//!   reader ──pongs, Close──┘     the writer's role: one thread at a time, the first that comes
 //! ```
 //!
-//! There is no thread behind it: who has appended output writes it, unless somebody is writing, who
-//! takes it along then. The role is taken and given back under the state's lock, where the output
-//! is seen to be there or not: so nothing is ever left lying. A writer that others keep busy passes
-//! the role on to the next sender.
+//! There is no thread behind it: a sender that waits for its output writes it, unless another thread
+//! is writing, which takes it along then. The role is taken and given back under the state's lock,
+//! where the output is seen to be there or not. A writer whose own output has left passes the role on
+//! to a sender that waits.
 
 use core::time::Duration;
 
@@ -21,12 +21,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BytesMut};
 
-use crate::adapter::WebSocketError;
-use crate::blocking::drive::{Ready, Wire, earlier};
-use crate::blocking::half::{Cut, Half, Turn, Writer};
+use crate::adapter::error::WebSocketError;
+use crate::adapter::pool;
+use crate::blocking::drive::{Turns, release};
+use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
+use crate::blocking::state::{State, Turn, Writer};
 use crate::blocking::transport::Transport;
-use crate::connection::Connection;
-use crate::driver::{self, Flow, Intake, Step};
+use crate::driver::{Flow, Intake, Step};
 use crate::error::SendError;
 use crate::instant::Instant;
 
@@ -34,67 +35,96 @@ use crate::instant::Instant;
 const MIN_POLL: Duration = Duration::from_millis(10);
 const MAX_POLL: Duration = Duration::from_secs(2);
 
-/// After this many rounds of other threads' output the writer wants to be relieved.
+/// After this many rounds a thread stops writing what others feed all the time.
 const MAX_ROUNDS: u32 = 16;
+
+/// How many reads that are dropped make a turn.
+const DRAINS_PER_TURN: usize = 16;
 
 /// What both halves share.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
-    half: Mutex<Half>,
+    state: Mutex<State>,
     /// Output has left, or the connection has closed, or the writer's role is free.
     changed: Condvar,
-    /// For whoever has the writer's role; `None`: the reader was dropped.
-    wire: Mutex<Option<Wire<S>>>,
+    /// For the thread that has the writer's role; `None`: the reader was dropped.
+    handle: Mutex<Option<Link<S>>>,
     shutdown: fn(&mut S) -> io::Result<()>,
-    /// Nobody waits for longer without a look at what others have changed: a blocked read can't be
+    /// No thread waits for longer without a look at what others have changed: a blocked read can't be
     /// woken when another thread closes, and the close deadline should not pass long unnoticed.
     poll: Duration,
 }
 
+/// How long a thread writes.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// Until the output has left up to a position; then for a turn as short as can be.
+    Sent(u64),
+    /// Until there is no output left, nothing moves for as long, or a sender waits.
+    Turn(Duration),
+}
+
+/// What a call of the transport has done.
+enum Wrote {
+    Bytes(usize),
+    Flushed,
+}
+
 impl<S> Shared<S> {
-    pub(super) fn half(&self) -> MutexGuard<'_, Half> {
-        lock(&self.half)
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 
-    /// Wakes all who wait for a change.
-    pub(super) fn wake(&self, half: &Half) {
-        if half.waiting > 0 {
+    /// Wakes all threads that wait for a change.
+    pub(super) fn wake(&self, state: &State) {
+        if state.waiting > 0 {
             self.changed.notify_all();
         }
     }
 
-    /// The reader is dropped, whose handle of the transport is `stream`.
-    pub(super) fn abandon(&self, stream: &mut S) {
-        {
-            let mut half = self.half();
-            half.abandoned = true;
-            half.flow.abandon();
-            self.wake(&half);
-        }
+    /// The connection is given up, without a Close frame.
+    pub(super) fn abort(&self) {
+        let mut state = self.state();
+        state.abandoned = true;
+        state.flow.abort();
+        self.wake(&state);
+    }
+
+    /// Ends the transport of an aborted connection; `stream` is any handle of it.
+    pub(super) fn shut_down(&self, stream: &mut S) {
         // Ends the write that another thread may be blocked in, and the peer's waiting. It may have
         // ended before.
         let _ = (self.shutdown)(stream);
-        // Whoever holds the writing handle drops it.
-        if let Ok(mut wire) = self.wire.try_lock() {
-            *wire = None;
+        // The thread that holds the writing handle drops it.
+        if let Ok(mut handle) = self.handle.try_lock() {
+            *handle = None;
         }
     }
 
-    /// Waits until somebody changes something, or for a while.
-    fn wait_for_change<'a>(
+    /// The same by way of the writing handle, if no thread is writing.
+    pub(super) fn shut_down_writer(&self) {
+        if let Ok(mut handle) = self.handle.try_lock()
+            && let Some(mut link) = handle.take()
+        {
+            let _ = (self.shutdown)(&mut link.stream);
+        }
+    }
+
+    /// Waits until another thread changes something, or for a while.
+    pub(super) fn wait_for_change<'a>(
         &'a self,
-        mut half: MutexGuard<'a, Half>,
+        mut state: MutexGuard<'a, State>,
         deadline: Option<Instant>,
-    ) -> MutexGuard<'a, Half> {
+    ) -> MutexGuard<'a, State> {
         let timeout = match deadline {
             Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(self.poll),
             None => self.poll,
         };
-        half.waiting += 1;
-        let waited = self.changed.wait_timeout(half, timeout);
-        let (mut half, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        half.waiting -= 1;
-        half
+        state.waiting += 1;
+        let waited = self.changed.wait_timeout(state, timeout);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
     }
 
     /// `deadline`, but no later than the next look at what others have changed.
@@ -103,336 +133,443 @@ impl<S> Shared<S> {
     }
 }
 
-/// A panic of somebody who holds the lock leaves nothing half done: all calls under it are whole.
+/// A panic under the lock leaves nothing half done: all calls under it are whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Sending.
 impl<S: Transport> Shared<S> {
     /// `stream` is the second handle, for writing.
     pub(super) fn new(flow: Flow, stream: S) -> Self {
-        let close_timeout = flow.connection.config().settings().close_timeout;
+        let close_timeout = flow.connection().config().close_timeout();
         Self {
-            half: Mutex::new(Half::new(flow)),
+            state: Mutex::new(State::new(flow)),
             changed: Condvar::new(),
-            wire: Mutex::new(Some(Wire::new(stream))),
+            handle: Mutex::new(Some(Link::new(stream))),
             shutdown: S::shutdown_write,
             poll: (close_timeout / 4).clamp(MIN_POLL, MAX_POLL),
         }
     }
 
-    /// Does what `send` does as soon as there is room, and writes it unless somebody is writing.
+    /// Feeds by `feed`. A reader that is blocked in a read can't be woken to write it: then it is
+    /// written here as far as the transport takes it at once.
+    pub(super) fn feed(
+        &self,
+        feed: impl FnOnce(&mut Flow) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let mut state = self.state();
+        feed(&mut state.flow)?;
+        if state.reader_waits {
+            drop(self.write(state, Until::Turn(MIN_TIMEOUT)));
+        }
+        Ok(())
+    }
+
+    /// Feeds by `feed` when there is room, then writes until the message has left.
     pub(super) fn send(
         &self,
-        mut send: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+        mut feed: impl FnMut(&mut Flow) -> Result<(), SendError>,
     ) -> Result<(), WebSocketError> {
-        let mut half = self.half();
+        let mut state = self.state();
         loop {
-            half.check_writable()?;
-            match half.send_unasked(&mut send) {
-                Ok(()) => break,
-                Err(SendError::Full) => half = self.make_progress(half)?,
+            if state.flow.is_open() {
+                state.check_writable()?;
+            }
+            match feed(&mut state.flow) {
+                Ok(()) => {
+                    let end = state.flow.end();
+                    return self.send_up_to(state, end).map(drop);
+                }
+                Err(SendError::Full) => {
+                    let progress = state.flow.flushed().saturating_add(1);
+                    state = self.send_up_to(state, progress)?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        // Somebody must see it through: neither the reader nor a tired one does.
-        while let Writer::Tired | Writer::Relieved = half.writer {
-            half.writer = Writer::Relieved;
-            half = self.wait_for_change(half, None);
-        }
-        self.write_all(half)
     }
 
     /// Writes all output that there is now, or waits until it is written.
     pub(super) fn flush(&self) -> Result<(), WebSocketError> {
-        let mut half = self.half();
-        let end = half.written.saturating_add(to_u64(half.unsent()));
-        while half.written < end && half.unsent() > 0 {
-            half = self.make_progress(half)?;
-        }
-        half.check_writable()?;
-        Ok(half.flow.result()?)
+        let state = self.state();
+        let end = state.flow.end();
+        self.send_up_to(state, end).map(drop)
     }
 
-    /// Writes, or waits for whoever does.
-    fn make_progress<'a>(
+    /// Writes, or waits for the thread that does, until the output has left up to `end`.
+    fn send_up_to<'a>(
         &'a self,
-        half: MutexGuard<'a, Half>,
-    ) -> Result<MutexGuard<'a, Half>, WebSocketError> {
-        if half.writer == Writer::Nobody {
-            self.write_all(half)?;
-            Ok(self.half())
-        } else {
-            Ok(self.wait_for_change(half, None))
-        }
-    }
-
-    /// Reads, and writes if nobody else does, until an event is at hand or the connection has ended.
-    pub(super) fn wait(
-        &self,
-        wire: &mut Wire<S>,
-        intake: &mut Intake,
-    ) -> Result<(Ready, MutexGuard<'_, Half>), WebSocketError> {
-        let mut half = self.half();
-        loop {
-            let step = driver::step(&mut half.flow, intake, Instant::now);
-            let deadline = half.flow.deadline(intake);
-            match half.turn(step, deadline) {
-                Turn::Lend => return Ok((Ready::Event, half)),
-                Turn::Done => {
-                    self.cut_off(wire, &half);
-                    return Ok((Ready::Done, half));
-                }
-                Turn::Read(deadline) => {
-                    half.reader_waits = true;
-                    drop(half);
-                    (half, _) = self.read(wire, intake, self.until(deadline))?;
-                }
-                Turn::Write { or_read: true } if !half.flow.connection.is_closed() => {
-                    if self.write_turn(half, wire.write_turn())? {
-                        half = self.half();
-                    } else {
-                        let found;
-                        (half, found) = self.read(wire, intake, Some(Instant::now()))?;
-                        wire.end_turn(found);
+        mut state: MutexGuard<'a, State>,
+        end: u64,
+    ) -> Result<MutexGuard<'a, State>, WebSocketError> {
+        while state.flow.flushed() < end {
+            state.check_writable()?;
+            if state.writer == Writer::Nobody {
+                let was_over = state.flow.is_over();
+                state = self.write(state, Until::Sent(end));
+                if state.flow.is_over() && !was_over && state.flow.flushed() < end {
+                    // The peer has taken nothing for too long.
+                    state.check_writable()?;
+                    if let Some(error) = state.flow.error() {
+                        state.flow.failed();
+                        self.wake(&state);
+                        return Err(error.into());
                     }
                 }
-                turn @ (Turn::Write { .. } | Turn::Wait(_) | Turn::EndWriting | Turn::Drain(_)) => {
-                    half = self.end_turn(wire, half, turn)?;
+            } else {
+                state.senders += 1;
+                state = self.wait_for_change(state, None);
+                state.senders -= 1;
+            }
+        }
+        Ok(state)
+    }
+
+    /// Sends a Close frame.
+    pub(super) fn close_output(
+        &self,
+        close: impl FnOnce(&mut Flow) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let mut state = self.state();
+        close(&mut state.flow)?;
+        // Senders that wait for room never get it.
+        self.wake(&state);
+        drop(self.write(state, Until::Turn(self.poll)));
+        Ok(())
+    }
+
+    /// Writes, unless another thread does.
+    fn write<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mut until: Until,
+    ) -> MutexGuard<'a, State> {
+        if state.writer != Writer::Nobody || state.flow.is_unwritable() {
+            return state;
+        }
+        state.writer = Writer::Somebody;
+        drop(state);
+        let mut role = WriterRole { shared: self, kept: true };
+        let mut handle = lock(&self.handle);
+        let mut rounds = 0_u32;
+        loop {
+            let mut state = self.state();
+            if state.abandoned {
+                *handle = None;
+            }
+            rounds += 1;
+            if until.is_reached(&state.flow) {
+                until = Until::Turn(MIN_TIMEOUT);
+            }
+            let Some(link) = handle.as_mut().filter(|_| !may_stop(&state, until, rounds)) else {
+                role.give_back(&mut state);
+                return state;
+            };
+            let taken = state.flow.take_output();
+            let deadline = state.flow.write_deadline(Instant::now());
+            drop(state);
+            if !self.write_taken(link, taken, deadline, until) {
+                let mut state = self.state();
+                if state.abandoned {
+                    *handle = None;
                 }
+                role.give_back(&mut state);
+                return state;
             }
         }
     }
 
-    /// One read, without the lock; tells whether something came.
+    /// Writes what was taken, up to what this thread or another one waits for, and flushes. False: the
+    /// writer stops.
+    fn write_taken(
+        &self,
+        link: &mut Link<S>,
+        mut bytes: BytesMut,
+        mut deadline: Option<Instant>,
+        until: Until,
+    ) -> bool {
+        let mut flush = bytes.is_empty();
+        loop {
+            let turn = match until {
+                Until::Sent(_) => self.poll,
+                Until::Turn(turn) => turn,
+            };
+            let look = link.write_until(deadline, Instant::now().checked_add(turn));
+            let wrote = if flush {
+                link.flush(look).map(|flushed| flushed.then_some(Wrote::Flushed))
+            } else {
+                link.write(&bytes, look).map(|n| n.map(Wrote::Bytes))
+            };
+            let mut state = self.state();
+            let now = Instant::now();
+            match wrote {
+                _ if state.abandoned => return false,
+                Ok(Some(Wrote::Flushed)) => {
+                    state.flow.put_back(bytes);
+                    state.flow.flush_done();
+                    self.wake(&state);
+                    return true;
+                }
+                Ok(Some(Wrote::Bytes(n))) => {
+                    bytes.advance(n);
+                    state.flow.write_done(n, now);
+                    flush = bytes.is_empty() || state.senders > 0 || until.is_written(&state.flow);
+                    self.wake(&state);
+                }
+                Ok(None) => {
+                    let over = state.flow.is_over();
+                    state.flow.write_timed_out(now);
+                    let failed = state.flow.is_unwritable() || (state.flow.is_over() && !over);
+                    if failed || matches!(until, Until::Turn(_)) && link.can_resume_write() {
+                        state.flow.put_back(bytes);
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    state.write_failed(error);
+                    return false;
+                }
+            }
+            // The connection may have closed since: then there is another deadline.
+            deadline = state.flow.write_deadline(now);
+        }
+    }
+}
+
+/// Whether a thread that writes may stop between two rounds.
+fn may_stop(state: &State, until: Until, rounds: u32) -> bool {
+    let flow = &state.flow;
+    if flow.is_unwritable() || (flow.output().is_empty() && !flow.needs_flush()) {
+        return true;
+    }
+    match until {
+        Until::Sent(_) => false,
+        Until::Turn(_) => rounds > MAX_ROUNDS || (rounds > 1 && state.senders > 0),
+    }
+}
+
+impl Until {
+    /// Whether the position has been written.
+    fn is_written(self, flow: &Flow) -> bool {
+        matches!(self, Self::Sent(end) if flow.written() >= end)
+    }
+
+    /// Whether the position has left.
+    fn is_reached(self, flow: &Flow) -> bool {
+        matches!(self, Self::Sent(end) if flow.flushed() >= end)
+    }
+}
+
+/// Reading.
+impl<S: Transport> Shared<S> {
+    /// Reads, and writes if no other thread does, until there is an event or the connection has ended;
+    /// `None`: neither of it until `until`.
+    pub(super) fn wait(
+        &self,
+        link: &mut Link<S>,
+        intake: &mut Intake,
+        until: Option<Instant>,
+    ) -> Option<(Turn, MutexGuard<'_, State>)> {
+        let mut state = self.state();
+        let mut turns = Turns::new(until);
+        loop {
+            let step = state.flow.step(intake);
+            if step == Step::Event {
+                return Some((Turn::Event, state));
+            }
+            let deadline = state.flow.deadline(intake, Instant::now());
+            let moved;
+            match state.turn(step, deadline) {
+                Turn::Done => {
+                    self.cut_off(link, &state);
+                    return Some((Turn::Done, state));
+                }
+                Turn::Read(deadline) => {
+                    state.reader_waits = true;
+                    drop(state);
+                    (state, moved) = self.read(link, intake, earlier(until, deadline));
+                }
+                Turn::Write { or_read: true } if !state.flow.is_over() => {
+                    let before = state.flow.written();
+                    state = self.write(state, Until::Turn(link.write_turn()));
+                    let wrote = state.flow.written() > before;
+                    // Senders that always have more must not keep this end from reading.
+                    if state.flow.is_unwritable() || (wrote && state.flow.output().is_empty()) {
+                        moved = true;
+                    } else {
+                        drop(state);
+                        let found;
+                        (state, found) = self.read(link, intake, Some(Instant::now()));
+                        if !wrote {
+                            link.end_turn(found);
+                        }
+                        moved = wrote || found;
+                    }
+                }
+                turn @ (Turn::Drain(_)
+                | Turn::EndWriting
+                | Turn::Event
+                | Turn::Wait(_)
+                | Turn::Write { .. }) => {
+                    state = self.end_turn(link, state, turn, until);
+                    moved = false;
+                }
+            }
+            if turns.are_over(moved) {
+                return None;
+            }
+        }
+    }
+
+    /// One read, without the lock. Returns whether anything came.
     fn read(
         &self,
-        wire: &mut Wire<S>,
+        link: &mut Link<S>,
         intake: &mut Intake,
-        mut until: Option<Instant>,
-    ) -> Result<(MutexGuard<'_, Half>, bool), WebSocketError> {
-        let room = {
-            let half = self.half();
-            if half.flow.is_unwritable() {
-                // Only what has come already.
-                until = Some(Instant::now());
-            }
-            intake.room(&half.flow)
-        };
-        let direct = room.direct;
-        let read = wire.read(room.bytes, until);
-        let mut half = self.half();
-        half.reader_waits = false;
+        until: Option<Instant>,
+    ) -> (MutexGuard<'_, State>, bool) {
+        let until = self.until(until);
+        let room = intake.room(&self.state().flow, pool::take);
+        let read = link.read(room, until);
+        let mut state = self.state();
+        state.reader_waits = false;
         let found = matches!(read, Ok(Some(_)));
         match read {
-            Ok(Some(0)) => half.flow.received_eof(),
-            Ok(Some(n)) => intake.filled(n, direct, &mut half.flow, Instant::now()),
+            Ok(Some(n)) => state.flow.read_done(intake, n, Instant::now()),
             Ok(None) => {
-                intake.release();
-                if let Some(error) = half.flow.write_error() {
-                    half.flow.end_failed_transport(error)?;
-                }
+                release(intake);
                 let now = Instant::now();
-                let deadline = half.flow.deadline(intake);
-                if half.read_deadline(deadline).is_some_and(|deadline| now >= deadline) {
-                    half.flow.timed_out(intake, now);
+                let deadline = state.flow.deadline(intake, now);
+                if deadline.is_some_and(|deadline| now >= deadline) {
+                    state.flow.timed_out(intake, now);
                 }
             }
-            Err(error) => half.flow.end_failed_transport(error)?,
+            Err(error) => state.fail(error),
         }
-        if half.flow.connection.is_closed() {
+        if state.flow.is_over() {
             // Senders that wait for room never get it.
-            self.wake(&half);
+            self.wake(&state);
         }
-        Ok((half, found))
+        (state, found)
     }
 
-    /// Ends the transport of a closed or failed connection, while what was lent is still held. What
-    /// goes wrong now doesn't matter any more.
-    pub(super) fn end(&self, wire: &mut Wire<S>) {
-        let mut half = self.half();
+    /// Ends the transport of a connection that is over, while the intake is borrowed. False: not by
+    /// `until`.
+    pub(super) fn end(&self, link: &mut Link<S>, until: Option<Instant>) -> bool {
+        let mut state = self.state();
+        let mut turns = Turns::new(until);
         loop {
-            let step = half.flow.end_step(Instant::now);
-            if step == Step::Done {
-                self.cut_off(wire, &half);
+            let step = state.flow.end_step();
+            let deadline = state.flow.write_deadline(Instant::now());
+            match state.turn(step, deadline) {
+                Turn::Done | Turn::Event | Turn::Read(_) => {
+                    self.cut_off(link, &state);
+                    return true;
+                }
+                turn @ (Turn::Drain(_) | Turn::EndWriting | Turn::Wait(_) | Turn::Write { .. }) => {
+                    state = self.end_turn(link, state, turn, until);
+                }
+            }
+            if turns.are_over(false) {
+                return false;
+            }
+        }
+    }
+
+    /// Writes what a connection that has just closed still has to say, unless another thread does, and
+    /// until `until`.
+    pub(super) fn write_last<'a>(
+        &'a self,
+        link: &mut Link<S>,
+        mut state: MutexGuard<'a, State>,
+        until: Option<Instant>,
+    ) {
+        let mut turns = Turns::new(until);
+        loop {
+            let step = state.flow.end_step();
+            let deadline = state.flow.write_deadline(Instant::now());
+            let turn = state.turn(step, deadline);
+            if !matches!(turn, Turn::Write { .. }) {
                 return;
             }
-            let turn = half.turn(step, half.flow.stall_deadline());
-            half = self.end_turn(wire, half, turn).unwrap_or_else(|_| self.half());
+            state = self.end_turn(link, state, turn, until);
+            if turns.are_over(false) {
+                return;
+            }
         }
     }
 
-    /// Writes what a connection that has just closed still has to say, for at most the linger
-    /// timeout, unless somebody else does. What goes wrong shows in the next call.
-    pub(super) fn write_last<'a>(&'a self, wire: &mut Wire<S>, mut half: MutexGuard<'a, Half>) {
-        loop {
-            let step = half.flow.end_step(Instant::now);
-            let turn = half.turn(step, half.flow.stall_deadline());
-            let Turn::Write { .. } = turn else { return };
-            let Ok(then) = self.end_turn(wire, half, turn) else { return };
-            half = then;
-        }
-    }
-
-    /// One turn that takes no input.
+    /// One turn that takes no input, and that ends early at `until`.
     fn end_turn<'a>(
         &'a self,
-        wire: &mut Wire<S>,
-        mut half: MutexGuard<'a, Half>,
+        link: &mut Link<S>,
+        mut state: MutexGuard<'a, State>,
         turn: Turn,
-    ) -> Result<MutexGuard<'a, Half>, WebSocketError> {
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, State> {
         match turn {
             Turn::Write { or_read } => {
-                let patience = if or_read { wire.write_turn() } else { self.poll };
-                let moved = self.write_turn(half, patience)?;
-                let drained = if moved || !or_read { None } else { wire.drain_turn() };
-                half = self.half();
-                if drained == Some(0) {
-                    half.flow.received_eof();
+                let before = state.flow.written();
+                let mut patience = if or_read { link.write_turn() } else { self.poll };
+                if let Some(until) = until {
+                    let left = until.saturating_duration_since(Instant::now());
+                    patience = patience.min(left).max(MIN_TIMEOUT);
+                }
+                state = self.write(state, Until::Turn(patience));
+                if state.flow.written() == before && or_read && !state.flow.is_unwritable() {
+                    let mut found = false;
+                    for _ in 0..DRAINS_PER_TURN {
+                        drop(state);
+                        let drained;
+                        (state, drained) = self.drain(link, Some(Instant::now()));
+                        found |= drained;
+                        if !drained || state.flow.is_unwritable() {
+                            break;
+                        }
+                    }
+                    link.end_turn(found);
                 }
             }
             Turn::Wait(deadline) => {
-                half = self.wait_for_change(half, deadline);
-                if half.flow.connection.is_closed() {
-                    half.flow.stalled(Instant::now());
-                }
+                state = self.wait_for_change(state, earlier(until, deadline));
+                state.flow.write_timed_out(Instant::now());
             }
             Turn::EndWriting => {
                 // The peer may be gone already: then its writing half has ended too.
-                let _ = wire.stream.shutdown_write();
-                half.flow.ended_writing();
+                let _ = link.stream.shutdown_write();
+                state.flow.writing_ended();
             }
             Turn::Drain(deadline) => {
-                drop(half);
-                let drained = wire.drain(self.until(deadline));
-                half = self.half();
-                match drained {
-                    Some(0) => half.flow.received_eof(),
-                    Some(_) => {}
-                    None => half.flow.stalled(Instant::now()),
-                }
+                drop(state);
+                (state, _) = self.drain(link, self.until(earlier(until, deadline)));
             }
-            Turn::Done | Turn::Lend | Turn::Read(_) => {}
+            Turn::Done | Turn::Event | Turn::Read(_) => {}
         }
-        Ok(half)
+        state
+    }
+
+    /// Reads once, without the lock, and drops what comes; returns whether anything did.
+    fn drain(&self, link: &mut Link<S>, until: Option<Instant>) -> (MutexGuard<'_, State>, bool) {
+        let mut scratch = pool::take();
+        let read = link.read(&mut scratch, until);
+        pool::put(scratch);
+        let mut state = self.state();
+        let drained = matches!(read, Ok(Some(_)));
+        match read {
+            Ok(Some(n)) => state.flow.drained(n, Instant::now()),
+            Ok(None) => state.flow.write_timed_out(Instant::now()),
+            Err(error) => state.fail(error),
+        }
+        (state, drained)
     }
 
     /// The connection has ended: so does the write that another thread may still be blocked in.
-    fn cut_off(&self, wire: &mut Wire<S>, half: &Half) {
-        if half.writer != Writer::Nobody {
-            let _ = wire.stream.shutdown_write();
+    fn cut_off(&self, link: &mut Link<S>, state: &State) {
+        if state.writer != Writer::Nobody {
+            let _ = link.stream.shutdown_write();
         }
-        self.wake(half);
-    }
-
-    /// Writes until there is no output left, unless somebody else does.
-    pub(super) fn write_all(&self, half: MutexGuard<'_, Half>) -> Result<(), WebSocketError> {
-        self.write(half, Writer::Somebody, None).map(drop)
-    }
-
-    /// The reader's turn to write. If nothing moves for a while, or another thread wants to write
-    /// on, it leaves off: `false`.
-    fn write_turn(
-        &self,
-        half: MutexGuard<'_, Half>,
-        turn: Duration,
-    ) -> Result<bool, WebSocketError> {
-        self.write(half, Writer::Tired, Some(turn))
-    }
-
-    fn write(
-        &self,
-        mut half: MutexGuard<'_, Half>,
-        writer: Writer,
-        turn: Option<Duration>,
-    ) -> Result<bool, WebSocketError> {
-        if half.writer != Writer::Nobody || half.flow.out.is_empty() || half.flow.is_unwritable() {
-            return Ok(true);
-        }
-        half.writer = writer;
-        drop(half);
-        let mut role = WriterRole { shared: self, kept: true };
-        let mut handle = lock(&self.wire);
-        let mut rounds = 0_u32;
-        loop {
-            let (mut taken, deadline) = {
-                let mut half = self.half();
-                if half.abandoned {
-                    *handle = None;
-                }
-                let relieved = half.writer == Writer::Relieved;
-                if half.flow.out.is_empty() || relieved || handle.is_none() {
-                    role.give_back(&mut half);
-                    return Ok(true);
-                }
-                rounds += 1;
-                if rounds > MAX_ROUNDS {
-                    half.writer = Writer::Tired;
-                }
-                half.flow.begin_stall(Instant::now);
-                let taken = half.flow.take_output();
-                half.in_flight = taken.bytes.len();
-                (taken, half.flow.stall_deadline())
-            };
-            let Some(wire) = handle.as_mut() else { return Ok(true) };
-            if let Err(cut) = self.write_taken(wire, &mut taken.bytes, deadline, turn) {
-                let mut half = self.half();
-                if half.abandoned {
-                    *handle = None;
-                }
-                let result = half.cut(cut, taken, turn.is_some());
-                role.give_back(&mut half);
-                return result.map(|()| false);
-            }
-        }
-    }
-
-    /// Writes what was taken, and flushes behind it.
-    fn write_taken(
-        &self,
-        wire: &mut Wire<S>,
-        bytes: &mut BytesMut,
-        mut deadline: Option<Instant>,
-        turn: Option<Duration>,
-    ) -> Result<(), Cut> {
-        loop {
-            let look = turn.unwrap_or(self.poll);
-            let until = wire.write_until(deadline, || Instant::now().checked_add(look));
-            let mut moved = false;
-            if !bytes.is_empty() {
-                if let Some(n) = wire.write(bytes, until)? {
-                    bytes.advance(n);
-                    moved = true;
-                }
-            } else if wire.flush(until)? {
-                self.half().flow.written(0, Instant::now);
-                return Ok(());
-            }
-            let mut half = self.half();
-            if half.abandoned {
-                return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
-            }
-            if moved {
-                let n = half.in_flight - bytes.len();
-                half.in_flight = bytes.len();
-                half.written = half.written.saturating_add(to_u64(n));
-                half.flow.moved();
-                self.wake(&half);
-            } else if turn.is_some() && !bytes.is_empty() && wire.stream.can_resume_write() {
-                return Err(Cut::TurnIsOver);
-            }
-            // The connection may have closed since: then there is another deadline.
-            half.flow.begin_stall(Instant::now);
-            deadline = half.flow.stall_deadline();
-            let now = Instant::now();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                let was_over = half.flow.connection.is_closed();
-                half.flow.stalled(now);
-                if half.flow.connection.is_closed() {
-                    return Err(Cut::OutOfTime { was_over });
-                }
-            }
-        }
+        self.wake(state);
     }
 }
 
@@ -443,11 +580,10 @@ struct WriterRole<'a, S> {
 }
 
 impl<S> WriterRole<'_, S> {
-    fn give_back(&mut self, half: &mut Half) {
+    fn give_back(&mut self, state: &mut State) {
         self.kept = false;
-        half.writer = Writer::Nobody;
-        half.in_flight = 0;
-        self.shared.wake(half);
+        state.writer = Writer::Nobody;
+        self.shared.wake(state);
     }
 }
 
@@ -455,14 +591,10 @@ impl<S> Drop for WriterRole<'_, S> {
     fn drop(&mut self) {
         if self.kept {
             let shared = self.shared;
-            let mut half = shared.half();
+            let mut state = shared.state();
             // Nobody knows how much was written.
-            half.flow.abandon();
-            self.give_back(&mut half);
+            state.flow.failed();
+            self.give_back(&mut state);
         }
     }
-}
-
-fn to_u64(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }

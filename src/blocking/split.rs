@@ -1,46 +1,58 @@
 //! A WebSocket shared by a reader and any number of senders, in other threads.
 
+use core::task::Poll;
+use core::time::Duration;
+
 use alloc::sync::Arc;
 use std::io;
 
-use crate::adapter::{LeftOver, Received, WebSocketError};
-use crate::blocking::drive::{Ready, Wire};
+use bytes::BytesMut;
+
+use crate::adapter::error::WebSocketError;
+use crate::adapter::parts::{LeftOver, Received};
+use crate::adapter::sending::{feed_methods, send_methods};
+use crate::blocking::drive::{after, feed_unsolicited};
+use crate::blocking::link::Link;
 use crate::blocking::shared::Shared;
 use crate::blocking::socket::WebSocket;
+use crate::blocking::state::Turn;
 use crate::blocking::transport::Transport;
 use crate::close_code::CloseCode;
+use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::connection::options::SendOptions;
-use crate::driver::{self, Driver, Intake};
-use crate::error::SendError;
+use crate::driver::{Driver, Intake};
+use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::instant::Instant;
-use crate::message::Data;
-use crate::prepared::Prepared;
+use crate::stats::Stats;
 
-/// The reading half: it also runs keep-alive and the closing handshake, so keep reading.
+/// The reading half. It also runs keep-alive and the closing handshake, and writes what was fed, so
+/// keep reading.
 ///
 /// Dropping it ends the transport: senders get [`SendError::Closed`] then, and the peer sees a lost
 /// connection unless it was closed in order.
 #[derive(Debug)]
 pub struct Reader<S> {
-    wire: Wire<S>,
+    link: Link<S>,
     intake: Intake,
     sender: Sender<S>,
-    left_over: Option<LeftOver>,
+    left_over: LeftOver,
 }
 
 /// The sending half, for any number of threads.
 ///
-/// A `send_*` is done when the message has been written, or taken over by a thread that is writing
-/// already: then it waits only for room, that is until fewer than
-/// [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes are unsent. What is between that
-/// and [`max_unsent`](crate::ConfigBuilder::max_unsent) is for the answers of the reader's own loop,
-/// by [`try_send`](Self::try_send).
+/// `feed_*` append: the call for broadcasting, which says [`Full`](SendError::Full) at its limit. The
+/// output is written by the next read, send or flush of any thread. A reader that is blocked in a read
+/// can't be woken; then `feed_*` itself writes as much as the transport takes at once (about a
+/// millisecond at most), and the reader the rest, with a delay of at most a quarter of the close
+/// timeout. `send_*` wait until the transport has taken the message.
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
 }
+
+/// An event with what to answer it with, or the end of the connection: `None`.
+type Incoming<'a, S> = Option<(Event<'a>, HalfReply<'a, S>)>;
 
 impl<S> Clone for Sender<S> {
     fn clone(&self) -> Self {
@@ -58,7 +70,7 @@ impl<S: Transport> WebSocket<S> {
     /// use sansocket::blocking::{Transport, WebSocket};
     /// use sansocket::WebSocketError;
     ///
-    /// /// Tells the time once a second, and echoes meanwhile.
+    /// /// Sends the time once a second, and echoes meanwhile.
     /// fn serve<S: Transport + Send + 'static>(ws: WebSocket<S>) -> Result<(), WebSocketError> {
     ///     let (mut reader, sender) = ws.split()?;
     ///     let ticking = thread::spawn(move || {
@@ -69,9 +81,9 @@ impl<S: Transport> WebSocket<S> {
     ///             thread::sleep(Duration::from_secs(1));
     ///         }
     ///     });
-    ///     while let Some((event, sender)) = reader.read()? {
-    ///         if let Some((data, end)) = event.data() {
-    ///             sender.send_part(data, end, Default::default())?;
+    ///     while let Some((event, mut reply)) = reader.read()? {
+    ///         if let Some((data, _)) = event.data() {
+    ///             reply.feed(data, Default::default())?;
     ///         }
     ///     }
     ///     let _ = ticking.join();
@@ -83,50 +95,78 @@ impl<S: Transport> WebSocket<S> {
     /// If the transport has no second handle ([`Transport::try_clone`]): the WebSocket was dropped
     /// then.
     pub fn split(self) -> io::Result<(Reader<S>, Sender<S>)> {
-        let Self { wire, driver: Driver { flow, intake }, left_over } = self;
-        let clone = wire.stream.try_clone()?;
+        let Self { mut link, driver: Driver { flow, intake }, left_over } = self;
+        // The mode is that of both handles.
+        link.set_nonblocking(false)?;
+        let clone = link.stream.try_clone()?;
         let shared = Shared::new(flow, clone);
         let sender = Sender { shared: Arc::new(shared) };
-        Ok((Reader { wire, intake, sender: sender.clone(), left_over }, sender))
+        Ok((Reader { link, intake, sender: sender.clone(), left_over }, sender))
     }
 }
 
 impl<S: Transport> Reader<S> {
-    /// Waits for the next event, and gives with it a sender to answer with while it is held.
+    /// Waits for the next event, and gives with it what to answer with while the event is held.
     ///
-    /// As [`WebSocket::read`], with two differences: a `send_*` of the sender writes at once, while
-    /// [`try_send`](Sender::try_send) leaves it to the next `read`, which writes all answers
-    /// together; and of a closing that another thread begins it takes notice with a delay of at most
-    /// a quarter of the close timeout, for which it looks up from an idle connection that often.
+    /// As [`WebSocket::read`], with one difference: of a closing that another thread begins it takes
+    /// notice with a delay of at most a quarter of the close timeout, for which it looks up from an
+    /// idle connection that often.
     ///
     /// # Errors
     /// As [`WebSocket::read`].
-    pub fn read(&mut self) -> Result<Option<(Event<'_>, &Sender<S>)>, WebSocketError> {
-        let Self { wire, intake, sender, .. } = self;
-        let shared = &*sender.shared;
-        let (ready, mut half) = shared.wait(wire, intake)?;
-        if ready == Ready::Done {
-            half.flow.result()?;
-            return Ok(None);
+    pub fn read(&mut self) -> Result<Incoming<'_, S>, WebSocketError> {
+        match self.read_until(None)? {
+            Poll::Ready(incoming) => Ok(incoming),
+            // Unreachable: without an end the wait has none.
+            Poll::Pending => Err(ProtocolError::Aborted.into()),
         }
-        let event = driver::receive(&mut half.flow, intake);
-        let closed = half.flow.connection.is_closed();
-        if closed {
+    }
+
+    /// Waits for the next event, but not longer than `timeout`: [`Poll::Pending`] then. Otherwise as
+    /// [`read`](Self::read).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+        self.read_until(after(timeout))
+    }
+
+    fn read_until(
+        &mut self,
+        until: Option<Instant>,
+    ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+        let Self { link, intake, sender, .. } = self;
+        let shared = &*sender.shared;
+        let Some((turn, mut state)) = shared.wait(link, intake, until) else {
+            return Ok(Poll::Pending);
+        };
+        if let Turn::Done = turn {
+            state.result()?;
+            return Ok(Poll::Ready(None));
+        }
+        let event = intake.receive(&mut state.flow);
+        let over = state.flow.is_over();
+        if over {
             // Senders that wait for room never get it.
-            shared.wake(&half);
+            shared.wake(&state);
         }
         match event {
-            Ok(event) => {
-                if closed {
+            Ok(Some(event)) => {
+                if over {
                     // The answer to a Close frame must not wait for a call that may not come.
-                    shared.write_last(wire, half);
+                    shared.write_last(link, state, until);
                 }
-                Ok(event.map(|event| (event, &*sender)))
+                Ok(Poll::Ready(Some((event, HalfReply { sender }))))
             }
+            // Unreachable: `wait` has just reported an event.
+            Ok(None) => Err(ProtocolError::Aborted.into()),
             Err(error) => {
-                drop(half);
-                shared.end(wire);
-                Err(error.into())
+                drop(state);
+                // The next calls go on, and the one in which the transport has ended returns it.
+                if shared.end(link, until) { Err(error.into()) } else { Ok(Poll::Pending) }
             }
         }
     }
@@ -136,17 +176,15 @@ impl<S: Transport> Reader<S> {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_into(&mut self, buffer: &mut [u8]) -> Result<Option<Received>, WebSocketError> {
-        if let Some(left) = self.left_over.take() {
-            let (received, left) = left.fill_again(buffer);
-            self.left_over = left;
+        if let Some(received) = self.left_over.take(buffer) {
             return Ok(Some(received));
         }
         loop {
             let Some((event, _)) = self.read()? else { return Ok(None) };
-            let Some((data, end)) = event.data() else { continue };
-            let (received, left) = LeftOver::fill(buffer, data, end);
-            self.left_over = left;
-            return Ok(Some(received));
+            if let Some((received, left_over)) = LeftOver::fill(buffer, &event) {
+                self.left_over = left_over;
+                return Ok(Some(received));
+            }
         }
     }
 }
@@ -157,140 +195,196 @@ impl<S> Reader<S> {
         self.sender.clone()
     }
 
-    /// Returns who began to close, with which code; `None` while the connection is open.
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.sender.close_status()
     }
 
+    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+        self.sender.with_connection(look)
+    }
+
     /// Returns the transport, for its options and addresses. Reading or writing it, or changing its
-    /// timeouts, breaks the connection.
+    /// timeouts or its mode, breaks the connection.
     pub const fn get_ref(&self) -> &S {
-        &self.wire.stream
+        &self.link.stream
     }
 }
 
 impl<S> Drop for Reader<S> {
     fn drop(&mut self) {
-        self.sender.shared.abandon(&mut self.wire.stream);
+        self.sender.shared.abort();
+        self.sender.shared.shut_down(&mut self.link.stream);
     }
 }
 
 impl<S: Transport> Sender<S> {
-    /// Sends a text message; waits for room.
-    ///
-    /// # Errors
-    /// [`WebSocketError::Send`]: nothing was sent; [`SendError::Closed`] once the connection is.
-    /// Otherwise as [`flush`](Self::flush).
-    pub fn send_text(&self, text: &str) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send_text(text, out))
-    }
+    feed_methods!(
+        self,
+        (&),
+        "It is written by the next read, send or flush of any thread. Full from `max_unsent - \
+         high_water_mark` unsent bytes on."
+    );
 
-    /// Sends a binary message; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub fn send_binary(&self, bytes: &[u8]) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send_binary(bytes, out))
-    }
+    send_methods!(
+        self,
+        (&),
+        (),
+        (),
+        "The parts of a message belong to one thread: those of two would make one message."
+    );
 
-    /// Sends a message of either kind; waits for room.
+    /// Writes all output that there is now, and waits until the transport has taken it.
     ///
     /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub fn send(&self, data: Data<'_>, options: SendOptions) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send(data, options, out))
-    }
-
-    /// Sends a piece of a message; waits for room. One thread at a time: the pieces of two would
-    /// make one message.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub fn send_part(
-        &self,
-        data: Data<'_>,
-        end: bool,
-        options: SendOptions,
-    ) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send_part(data, end, options, out))
-    }
-
-    /// Sends a message that was encoded once for many connections; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub fn send_prepared(&self, message: &Prepared) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send_prepared(message, out))
-    }
-
-    /// Sends a ping with at most 125 bytes of payload; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub fn send_ping(&self, payload: &[u8]) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send_ping(payload, out))
-    }
-
-    /// Sends an unsolicited pong with at most 125 bytes of payload; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub fn send_pong(&self, payload: &[u8]) -> Result<(), WebSocketError> {
-        self.shared.send(|connection, out| connection.send_pong(payload, out))
-    }
-
-    /// Sends a message of either kind without waiting for room. For answers in the reader's own
-    /// loop, since many of them make one write: what is sent while the reader is not waiting, the
-    /// reader writes before it waits. From another thread it may write by itself.
-    ///
-    /// # Errors
-    /// [`SendError`]: nothing was sent; [`SendError::Full`] if there is no room.
-    pub fn try_send(&self, data: Data<'_>, options: SendOptions) -> Result<(), SendError> {
-        let mut half = self.shared.half();
-        let flow = &mut half.flow;
-        flow.connection.send(data, options, &mut flow.out)?;
-        if half.reader_waits {
-            // The message was sent; what goes wrong with the transport shows in the next call.
-            let _ = self.shared.write_all(half);
-        }
-        Ok(())
-    }
-
-    /// Sends a Close frame: nothing can be sent after it. The reader goes on until the peer's.
-    ///
-    /// # Errors
-    /// [`SendError`]: nothing was sent.
-    pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        let mut half = self.shared.half();
-        let flow = &mut half.flow;
-        flow.connection.close(code, reason, Instant::now(), &mut flow.out)?;
-        // Senders that wait for room never get it.
-        self.shared.wake(&half);
-        // The Close frame was sent; what goes wrong with the transport shows in the next call.
-        let _ = self.shared.write_all(half);
-        Ok(())
-    }
-
-    /// Writes all output that there is now, or waits until it is written.
-    ///
-    /// # Errors
-    /// [`WebSocketError::Io`] if the transport failed, [`WebSocketError::Protocol`] if the
-    /// connection did.
+    /// As [`WebSocket::flush`]; if the reader was dropped as well.
     pub fn flush(&self) -> Result<(), WebSocketError> {
         self.shared.flush()
+    }
+
+    /// Sends a Close frame: nothing can be sent after it, and the reader goes on until the peer's.
+    /// Nothing happens if the connection is closing already.
+    ///
+    /// # Errors
+    /// [`SendError`] for a code or reason that can't be sent: nothing was done then.
+    pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.shared.close_output(|flow| flow.close(code, reason, Instant::now()))
+    }
+
+    fn feed_with(
+        &self,
+        feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.shared.feed(|flow| flow.send_with(feed))
+    }
+
+    fn send_with(
+        &self,
+        mut feed: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), WebSocketError> {
+        self.shared.send(|flow| feed_unsolicited(flow, &mut feed))
     }
 }
 
 impl<S> Sender<S> {
+    /// Waits until the connection is closed or has failed, while another thread reads.
+    #[must_use]
+    pub fn closed(&self) -> Option<CloseStatus> {
+        let mut state = self.shared.state();
+        while !state.flow.is_over() {
+            state = self.shared.wait_for_change(state, None);
+        }
+        state.flow.connection().close_status()
+    }
+
+    /// Ends the connection at once, without a Close frame, and the writing half of the transport: for
+    /// servers that shut down, and peers that are not welcome. The reader gets
+    /// [`ProtocolError::Aborted`](crate::ProtocolError::Aborted) with a delay of at most a quarter of
+    /// the close timeout.
+    pub fn abort(&self) {
+        self.shared.abort();
+        self.shared.shut_down_writer();
+    }
+
     /// Returns whether messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.shared.half().flow.connection.is_open()
+        self.shared.state().flow.is_open()
     }
 
-    /// Returns who began to close, with which code; `None` while the connection is open.
+    /// Returns how many bytes were fed and not written.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.shared.state().flow.unsent()
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
-        self.shared.half().flow.connection.close_status()
+        self.with_connection(Connection::close_status)
+    }
+
+    /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        self.with_connection(Connection::stats)
+    }
+
+    /// Starts to count messages and bytes; see [`Connection::stats`].
+    pub fn enable_stats(&self) {
+        self.shared.state().flow.enable_stats();
+    }
+
+    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+        look(self.shared.state().flow.connection())
+    }
+}
+
+/// What to answer an event with, while the event is held; of a [`Reader`].
+///
+/// Replies are back-pressure: while [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+/// them are unsent no further event is read. They have room while the senders fill the output.
+#[derive(Debug)]
+pub struct HalfReply<'a, S> {
+    sender: &'a Sender<S>,
+}
+
+impl<S: Transport> HalfReply<'_, S> {
+    feed_methods!(
+        self,
+        (&mut),
+        "It is written when [`read`](Reader::read) has to wait, or by any `send_*` or `flush`."
+    );
+
+    send_methods!(self, (&mut), (), (), "Nothing is read meanwhile.");
+
+    /// Writes all output that there is now, and waits until the transport has taken it. Nothing is read
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`Sender::flush`].
+    pub fn flush(&mut self) -> Result<(), WebSocketError> {
+        self.sender.flush()
+    }
+
+    /// Sends a Close frame, as [`Sender::close_output`].
+    ///
+    /// # Errors
+    /// As [`Sender::close_output`].
+    pub fn close_output(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.sender.close_output(code, reason)
+    }
+
+    fn feed_with(
+        &mut self,
+        feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        // The reader writes it itself when it waits next.
+        self.sender.shared.state().flow.reply().reply_with(feed)
+    }
+
+    fn send_with(
+        &mut self,
+        mut feed: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), WebSocketError> {
+        self.sender.shared.send(|flow| flow.reply().reply_with(&mut feed))
+    }
+}
+
+impl<S> HalfReply<'_, S> {
+    /// Returns a sender, for a thread that answers later.
+    #[must_use]
+    pub fn sender(&self) -> Sender<S> {
+        self.sender.clone()
+    }
+
+    /// Returns how many bytes were fed and not written.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.sender.unsent()
     }
 }

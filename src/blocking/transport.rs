@@ -79,6 +79,17 @@ pub trait Transport: Read + Write {
     /// If the transport can't.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
+    /// Sets whether `read` and `write` return at once, with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) where they would wait; for
+    /// [`poll_read`](crate::blocking::WebSocket::poll_read).
+    ///
+    /// # Errors
+    /// [`Unsupported`](io::ErrorKind::Unsupported) unless it is implemented.
+    fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
+        let _ = nonblocking;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Returns whether a `write` that has run out of its time has moved nothing, so that it can be
     /// done again. TCP on Windows can't tell.
     ///
@@ -122,6 +133,10 @@ impl Transport for TcpStream {
         Self::set_write_timeout(self, timeout)
     }
 
+    fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
+        Self::set_nonblocking(self, nonblocking)
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
@@ -139,6 +154,10 @@ impl Transport for std::os::unix::net::UnixStream {
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         Self::set_write_timeout(self, timeout)
+    }
+
+    fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
+        Self::set_nonblocking(self, nonblocking)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

@@ -1,17 +1,22 @@
 //! From bytes to frames to messages: what has arrived of the frame and of the message under way.
+//!
+//! There is one reader of frames, [`Incoming::seek`]. It takes the input up to a frame that gives an
+//! event, and [`Incoming::take`] takes that frame's payload. Between the two calls all that is known of
+//! the frame is here, and its payload stays in the input as it came.
 
 #[cfg(feature = "deflate")]
 mod inflated;
 mod parts;
+mod whole;
 
 use crate::config::{Delivery, Settings};
 use crate::connection::inflate::Inflater;
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
-use crate::inbox::{Ahead, Inbox, OutOfMemory, Tag};
+use crate::inbox::{Inbox, NoRoom, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
-use crate::kernel::utf8::{Carry, Completed, Rest, split, validate};
+use crate::kernel::utf8::Carry;
 use crate::message::{Data, MessageKind};
 use crate::opcode::OpCode;
 use crate::role::Role;
@@ -56,9 +61,27 @@ enum Phase {
     Misused(MisuseError),
 }
 
-/// What has become whole.
+/// The settings and the decoder that assembling needs.
+pub(super) struct Context<'c> {
+    pub(super) role: Role,
+    pub(super) settings: &'c Settings,
+    pub(super) inflater: Inflater<'c>,
+}
+
+/// An event that [`Incoming::take`] gives.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ready {
+    /// Of a control frame: the rest of its payload is in the input.
+    Control,
+    /// Of a message: the rest of its last frame's payload is in the input.
+    Message(MessageKind),
+    /// Of a part of a message.
+    Part(MessageKind),
+}
+
+/// The content of an event.
 #[derive(Debug)]
-pub(super) enum Step<'b> {
+pub(super) enum Arrival<'b> {
     /// A message that lies whole in the input.
     Message(Data<'b>),
     /// A message in the inbox, with its length, and the one it had in its frames.
@@ -73,18 +96,12 @@ pub(super) enum Step<'b> {
     ControlInInbox(OpCode),
 }
 
-/// What a piece of payload has led to.
-enum Progress<'b> {
-    Step(Step<'b>),
-    /// The frame is done, its message is not.
-    FrameDone,
-    /// The input is used up.
-    NeedInput,
-}
-
-impl From<OutOfMemory> for ProtocolError {
-    fn from(_: OutOfMemory) -> Self {
-        Self::Limit(LimitError::MessageTooLong)
+impl From<NoRoom> for ProtocolError {
+    fn from(no_room: NoRoom) -> Self {
+        Self::Limit(match no_room {
+            NoRoom::Budget => LimitError::MemoryBudget,
+            NoRoom::Memory => LimitError::MessageTooLong,
+        })
     }
 }
 
@@ -108,9 +125,14 @@ impl Incoming {
         }
     }
 
-    /// Nothing more will come: the inbox needn't keep what is under way.
+    /// Nothing more will come: frees the inbox's memory.
     pub(super) fn abandon(&self, inbox: &mut Inbox) {
         inbox.abandon(self.tag);
+    }
+
+    /// The same, but for a control frame that an event is lent from.
+    pub(super) fn abandon_message(&self, inbox: &mut Inbox) {
+        inbox.abandon_message(self.tag);
     }
 
     /// Whether nothing is under way: the next byte begins a frame and a message.
@@ -124,77 +146,131 @@ impl Incoming {
         self.phase = Phase::InvalidText;
     }
 
-    /// Takes input until something is whole or the input is used up.
-    #[cfg_attr(
-        not(feature = "deflate"),
-        expect(clippy::needless_pass_by_ref_mut, reason = "the decoder changes")
-    )]
-    pub(super) fn step<'b>(
+    /// Takes input up to the next event, and takes that too; `None`: the input is used up.
+    pub(super) fn next<'b>(
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
-        role: Role,
-        settings: &Settings,
-        inflater: &mut Inflater<'_>,
-    ) -> Result<Option<Step<'b>>, ProtocolError> {
+        context: &mut Context<'_>,
+    ) -> Result<Option<Arrival<'b>>, ProtocolError> {
+        match self.seek(input, inbox, context)? {
+            Some(ready) => self.take(ready, input, inbox, context).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes input up to the next event; `None`: the input is used up.
+    ///
+    /// Frames that give no event by themselves go into the inbox. A second call finds the same event
+    /// and changes nothing.
+    pub(super) fn seek(
+        &mut self,
+        input: &mut Input<'_>,
+        inbox: &mut Inbox,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Ready>, ProtocolError> {
         loop {
             match self.phase {
                 Phase::InvalidText => return Err(PeerError::InvalidUtf8.into()),
                 Phase::Misused(error) => return Err(error.into()),
                 Phase::Header => {
-                    let rsv = inflater.rsv();
-                    let Some(header) = self.take_header(input, role, settings, rsv)? else {
+                    let Some(header) = self.take_header(input, context)? else {
                         return Ok(None);
                     };
                     self.begin_frame(&header);
                 }
                 Phase::Payload => {}
             }
-            let progress = if self.opcode.is_control() {
-                self.take_control(input, inbox, settings.delivery == Delivery::Parts)?
-            } else {
-                match (settings.delivery, self.message) {
-                    #[cfg(feature = "deflate")]
-                    (Delivery::Whole, Some(kind)) if self.compressed => {
-                        self.take_inflated(kind, input, inbox, settings.max_message_len, inflater)?
-                    }
-                    #[cfg(feature = "deflate")]
-                    (Delivery::Parts, Some(kind)) if self.compressed => {
-                        let max_len = settings.max_message_len;
-                        self.take_inflated_part(kind, input, inbox, max_len, inflater)?
-                    }
-                    (Delivery::Whole, Some(kind)) => {
-                        self.take_data(kind, input, inbox, settings.max_message_len)?
-                    }
-                    (Delivery::Parts, Some(MessageKind::Binary)) => self.take_binary_part(input),
-                    (Delivery::Parts, Some(MessageKind::Text)) => {
-                        self.take_text_part(input, inbox)?
-                    }
-                    // A data frame has a message: `begin_frame` has seen to it.
-                    (_, None) => Progress::FrameDone,
+            let has_rest = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
+            if self.opcode.is_control() {
+                if has_rest {
+                    return Ok(Some(Ready::Control));
                 }
-            };
-            match progress {
-                Progress::Step(step) => return Ok(Some(step)),
-                Progress::FrameDone => self.phase = Phase::Header,
-                Progress::NeedInput => return Ok(None),
+                self.keep_control(input, inbox, context.settings.delivery)?;
+                return Ok(None);
             }
+            // A data frame has a message: `begin_frame` sees to it.
+            let Some(kind) = self.message else { return Ok(None) };
+            if context.settings.delivery == Delivery::Parts {
+                let ready =
+                    !input.is_empty() || self.remaining == 0 || context.inflater.is_pending();
+                return Ok(ready.then_some(Ready::Part(kind)));
+            }
+            if has_rest && self.fin {
+                return Ok(Some(Ready::Message(kind)));
+            }
+            if input.is_empty() && self.remaining > 0 {
+                return Ok(None);
+            }
+            self.keep_data(kind, input, inbox, context)?;
+            if self.remaining > 0 {
+                return Ok(None);
+            }
+            self.phase = Phase::Header;
         }
     }
 
-    /// What the next header must keep.
-    fn expected(&self, role: Role, settings: &Settings, rsv: u8) -> Expected {
+    /// Takes the event that [`Self::seek`] has found in the same input.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "the decoder changes")
+    )]
+    fn take<'b>(
+        &mut self,
+        ready: Ready,
+        input: &mut Input<'b>,
+        inbox: &mut Inbox,
+        context: &mut Context<'_>,
+    ) -> Result<Arrival<'b>, ProtocolError> {
+        let settings = context.settings;
+        match ready {
+            Ready::Control => self.take_control(input, inbox),
+            #[cfg(feature = "deflate")]
+            Ready::Message(kind) if self.compressed => {
+                self.take_inflated(kind, input, inbox, context)
+            }
+            Ready::Message(kind) => self.take_message(kind, input, inbox, settings),
+            #[cfg(feature = "deflate")]
+            Ready::Part(kind) if self.compressed => {
+                self.take_inflated_part(kind, input, inbox, context)
+            }
+            Ready::Part(MessageKind::Binary) => Ok(self.take_binary_part(input)),
+            Ready::Part(MessageKind::Text) => self.take_text_part(input, inbox, settings),
+        }
+    }
+
+    /// Keeps what has arrived of a message's data in the inbox.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "the decoder changes")
+    )]
+    fn keep_data(
+        &mut self,
+        kind: MessageKind,
+        input: &mut Input<'_>,
+        inbox: &mut Inbox,
+        context: &mut Context<'_>,
+    ) -> Result<(), ProtocolError> {
+        #[cfg(feature = "deflate")]
+        if self.compressed {
+            return self.keep_inflated(kind, input, inbox, context);
+        }
+        self.keep_plain(kind, input, inbox, context.settings)
+    }
+
+    /// The rules for the next header.
+    fn expected(&self, context: &Context<'_>) -> Expected {
         let in_message = self.message.is_some();
         let so_far = if in_message { self.message_len } else { 0 };
-        let max = settings.max_message_len;
+        let max = context.settings.max_message_len;
         // A compressed message costs no memory before it is inflated, which has the limit. More than
         // a flush after each of its bytes can be nothing but a waste of time.
         let max_compressed = max.saturating_mul(8).saturating_add(1024);
         let compressed = in_message && self.compressed;
         Expected {
-            role: Some(role),
+            role: Some(context.role),
             in_message: Some(in_message),
-            rsv,
+            rsv: context.inflater.rsv(),
             max_len: if compressed { max_compressed } else { max }.saturating_sub(so_far),
             max_compressed_len: max_compressed,
         }
@@ -216,11 +292,9 @@ impl Incoming {
     fn take_header(
         &mut self,
         input: &mut Input<'_>,
-        role: Role,
-        settings: &Settings,
-        rsv: u8,
+        context: &Context<'_>,
     ) -> Result<Option<FrameHeader>, ProtocolError> {
-        let expected = self.expected(role, settings, rsv);
+        let expected = self.expected(context);
         let kept = usize::from(self.header_len);
         let (joined, len) = if kept == 0 {
             if let Some((header, n)) = FrameHeader::decode_expected(input.as_bytes(), expected)? {
@@ -283,216 +357,64 @@ impl Incoming {
         key
     }
 
-    fn take_control<'b>(
+    /// Keeps what has arrived of a control frame in the inbox; nothing if that is nothing.
+    fn keep_control(
         &mut self,
-        input: &mut Input<'b>,
+        input: &mut Input<'_>,
         inbox: &mut Inbox,
-        parts: bool,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
-        let begun = self.control_len > 0;
-        if whole && !begun {
-            let (payload, key) = self.take_piece(input);
-            unmask(payload, key);
-            self.phase = Phase::Header;
-            return Ok(Progress::Step(Step::Control(self.opcode, payload)));
-        }
+        delivery: Delivery,
+    ) -> Result<(), ProtocolError> {
         if input.is_empty() {
-            return Ok(Progress::NeedInput);
+            return Ok(());
         }
-        if !begun {
-            let message_in_inbox = self.message.is_some() && self.started && !parts;
-            if message_in_inbox && inbox.message_len(self.tag).is_none() {
+        if self.control_len == 0 {
+            let holds_message =
+                self.message.is_some() && self.started && delivery == Delivery::Whole;
+            if holds_message && inbox.message_len(self.tag).is_none() {
                 return Err(MisuseError::WrongInbox.into());
             }
             self.tag = inbox.begin_control(self.tag);
             self.control_len = u8::try_from(self.remaining).unwrap_or_default();
         }
+        self.append_control(input, inbox)
+    }
+
+    fn take_control<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        inbox: &mut Inbox,
+    ) -> Result<Arrival<'b>, ProtocolError> {
+        if self.control_len == 0 {
+            let (payload, key) = self.take_piece(input);
+            unmask(payload, key);
+            self.phase = Phase::Header;
+            return Ok(Arrival::Control(self.opcode, payload));
+        }
+        self.append_control(input, inbox)?;
+        self.control_len = 0;
+        inbox.end_control();
+        self.phase = Phase::Header;
+        Ok(Arrival::ControlInInbox(self.opcode))
+    }
+
+    /// Appends what has arrived of a control frame to its beginning in the inbox.
+    fn append_control(
+        &mut self,
+        input: &mut Input<'_>,
+        inbox: &mut Inbox,
+    ) -> Result<(), ProtocolError> {
         let kept = u64::from(self.control_len).saturating_sub(self.remaining);
-        let in_inbox = inbox.control_len(self.tag).map(u64::try_from);
-        if in_inbox != Some(Ok(kept)) {
+        if inbox.control_len(self.tag).map(u64::try_from) != Some(Ok(kept)) {
             return Err(MisuseError::WrongInbox.into());
         }
         let (payload, key) = self.take_piece(input);
         inbox.append_control(payload, key);
-        if self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
-        self.control_len = 0;
-        inbox.end_control();
-        self.phase = Phase::Header;
-        Ok(Progress::Step(Step::ControlInInbox(self.opcode)))
-    }
-
-    fn take_data<'b>(
-        &mut self,
-        kind: MessageKind,
-        input: &mut Input<'b>,
-        inbox: &mut Inbox,
-        max_len: u64,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        let whole = u64::try_from(input.len()).is_ok_and(|have| have >= self.remaining);
-        if whole && self.fin && !self.started {
-            let (payload, key) = self.take_piece(input);
-            unmask(payload, key);
-            let data = match kind {
-                MessageKind::Binary => Data::Binary(payload),
-                MessageKind::Text => Data::Text(validate(payload).ok_or(PeerError::InvalidUtf8)?),
-            };
-            self.end_message();
-            return Ok(Progress::Step(Step::Message(data)));
-        }
-        if input.is_empty() && self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
-        if !self.started {
-            self.tag = inbox.begin_message(kind);
-            self.started = true;
-        }
-        if !self.is_in(inbox) {
-            return Err(MisuseError::WrongInbox.into());
-        }
-        let (piece, key) = self.take_piece(input);
-        // The last fragment's header has told how long the message is.
-        let max_len = if self.fin { self.message_len } else { max_len };
-        let ahead = Ahead { announced: self.remaining, max_len };
-        match kind {
-            MessageKind::Binary => inbox.append_masked(piece, key, ahead)?,
-            MessageKind::Text => self.take_text(piece, key, inbox, ahead)?,
-        }
-        if self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
-        if !self.fin {
-            return Ok(Progress::FrameDone);
-        }
-        // RFC 6455 8.1: the text as a whole is UTF-8, so no character may lack its end.
-        if !self.carry.is_empty() {
-            return Err(PeerError::InvalidUtf8.into());
-        }
-        inbox.end_message();
-        let len = self.message_len;
-        self.end_message();
-        Ok(Progress::Step(Step::Assembled { kind, len, wire_len: len }))
-    }
-
-    /// Whether the inbox holds what has arrived of the message.
-    fn is_in(&self, inbox: &Inbox) -> bool {
-        let arrived = self.message_len - self.remaining;
-        inbox.message_len(self.tag).is_some_and(|len| {
-            // A character that has begun is kept here.
-            u64::try_from(len + self.carry.len()) == Ok(arrived)
-        })
-    }
-
-    /// Appends a piece of a text to the inbox, judged at once.
-    fn take_text(
-        &mut self,
-        mut piece: &mut [u8],
-        key: [u8; 4],
-        inbox: &mut Inbox,
-        ahead: Ahead,
-    ) -> Result<(), ProtocolError> {
-        unmask(piece, key);
-        if !self.carry.is_empty() {
-            match self.carry.complete(piece.iter().copied()) {
-                Completed::Char { char, taken } => {
-                    inbox.append_char(char, ahead)?;
-                    piece = piece.get_mut(taken..).unwrap_or_default();
-                }
-                Completed::Incomplete => return Ok(()),
-                Completed::Invalid => return Err(PeerError::InvalidUtf8.into()),
-            }
-        }
-        let split = split(piece);
-        inbox.append_text(split.text, ahead)?;
-        match split.rest {
-            Rest::Nothing => {}
-            Rest::Incomplete(beginning) => self.carry.keep(beginning),
-            Rest::Invalid => return Err(PeerError::InvalidUtf8.into()),
-        }
         Ok(())
     }
 
     fn end_message(&mut self) {
         self.phase = Phase::Header;
         self.message = None;
-    }
-
-    /// How many bytes of a large binary frame are still to come and may be read directly.
-    pub(super) fn direct_rest(&self, inbox: &Inbox, delivery: Delivery) -> Option<u64> {
-        let direct = delivery == Delivery::Whole
-            && self.phase == Phase::Payload
-            && self.message == Some(MessageKind::Binary)
-            && !self.compressed
-            && !self.opcode.is_control()
-            && self.started
-            && self.is_in(inbox);
-        direct.then_some(self.remaining)
-    }
-
-    /// `n` bytes were read into the room that the inbox has lent. If it has not lent as much, bytes
-    /// are missing from now on.
-    pub(super) fn received_direct(&mut self, n: usize, inbox: &mut Inbox, delivery: Delivery) {
-        if let Some(rest) = self.direct_rest(inbox, delivery)
-            && u64::try_from(n).is_ok_and(|n| n <= rest)
-            && inbox.take_direct(n, self.key)
-        {
-            self.advance(n);
-        } else {
-            self.phase = Phase::Misused(MisuseError::DirectRoom);
-        }
-    }
-
-    /// Whether [`Self::step`] on these bytes would give a step or an error; see
-    /// [`Connection::has_event`](crate::Connection::has_event).
-    pub(super) fn has_step(
-        &self,
-        mut bytes: &[u8],
-        role: Role,
-        settings: &Settings,
-        rsv: u8,
-    ) -> bool {
-        let parts = settings.delivery == Delivery::Parts;
-        let mut seen = *self;
-        loop {
-            match seen.phase {
-                Phase::InvalidText | Phase::Misused(_) => return true,
-                Phase::Header => {
-                    let expected = seen.expected(role, settings, rsv);
-                    let kept = usize::from(seen.header_len);
-                    let decoded = if kept == 0 {
-                        FrameHeader::decode_expected(bytes, expected)
-                    } else {
-                        let (joined, len) = seen.joined_header(bytes);
-                        FrameHeader::decode_expected(
-                            joined.get(..len).unwrap_or_default(),
-                            expected,
-                        )
-                    };
-                    match decoded {
-                        Err(_) => return true,
-                        Ok(None) => return false,
-                        Ok(Some((header, n))) => {
-                            bytes = bytes.get(n - kept..).unwrap_or_default();
-                            seen.header_len = 0;
-                            seen.begin_frame(&header);
-                        }
-                    }
-                }
-                Phase::Payload => {}
-            }
-            if parts && !seen.opcode.is_control() {
-                return seen.remaining == 0 || !bytes.is_empty();
-            }
-            let rest = usize::try_from(seen.remaining).ok().and_then(|n| bytes.get(n..));
-            let Some(rest) = rest else { return false };
-            if seen.fin {
-                return true;
-            }
-            bytes = rest;
-            seen.phase = Phase::Header;
-        }
     }
 }
 

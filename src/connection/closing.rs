@@ -7,12 +7,12 @@
 //!    │ │                         │                           ▲
 //!    │ └── receive_close (answered in the same call) ────────┘
 //!    │                           │
-//!    └─────────── fail ──────────┴──────────► Failed    (a broken rule, EOF, time ran out)
+//!    └─────────── fail ──────────┴──────────► Failed    (a broken rule, EOF, a timeout, abort)
 //! ```
 
 use crate::close_code::CloseCode;
 use crate::error::{PeerError, ProtocolError, SendError};
-use crate::instant::Instant;
+use crate::message::Utf8Bytes;
 use crate::role::Role;
 
 /// Where the closing handshake stands.
@@ -22,10 +22,9 @@ pub(crate) struct Closing(State);
 #[derive(Clone, Copy, Debug)]
 enum State {
     Open,
-    /// We began: the peer's Close frame is awaited until the deadline.
+    /// We began: the peer's Close frame is awaited until a deadline.
     CloseSent {
         code: CloseCode,
-        since: Instant,
     },
     /// Both Close frames are through.
     Closed {
@@ -47,8 +46,8 @@ enum Side {
     Peer,
 }
 
-/// How the connection ends or has ended: who began, with which code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the connection ends or has ended: which end began, with which code and reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseStatus {
     /// The code of the peer's Close frame, [`CloseCode::NO_STATUS`] (1005) if it had none. Before
@@ -56,7 +55,9 @@ pub struct CloseStatus {
     /// this end gave. [`CloseCode::ABNORMAL`] (1006) for a connection lost without a Close frame
     /// (RFC 6455 section 7.1.5).
     pub code: CloseCode,
-    /// Who sent the first Close frame, or broke off without one.
+    /// The reason of the peer's Close frame, empty without one.
+    pub reason: Utf8Bytes,
+    /// The end that sent the first Close frame, or broke off without one.
     pub by: Role,
     /// Whether both Close frames were exchanged.
     pub clean: bool,
@@ -75,9 +76,9 @@ impl Closing {
     pub(crate) const OPEN: Self = Self(State::Open);
 
     /// Our Close frame goes out.
-    pub(crate) fn send_close(&mut self, code: CloseCode, now: Instant) -> Result<(), SendError> {
+    pub(crate) fn send_close(&mut self, code: CloseCode) -> Result<(), SendError> {
         self.check_open()?;
-        self.0 = State::CloseSent { code, since: now };
+        self.0 = State::CloseSent { code };
         Ok(())
     }
 
@@ -88,7 +89,7 @@ impl Closing {
                 self.0 = State::Closed { code, began: Side::Peer };
                 Answer::Close
             }
-            State::CloseSent { .. } => {
+            State::CloseSent { code: _ } => {
                 self.0 = State::Closed { code, began: Side::Us };
                 Answer::None
             }
@@ -96,32 +97,26 @@ impl Closing {
         }
     }
 
-    /// The connection fails; tells whether a Close frame with the error's code is still to be
-    /// written. The first error stays.
+    /// The connection fails. Returns whether a Close frame with the error's code must be written.
+    /// The first error stays.
     pub(crate) fn fail(&mut self, error: ProtocolError) -> Answer {
-        let (sent, lost) = match self.0 {
-            State::Open => (None, true),
-            State::CloseSent { code, .. } => (Some(code), false),
+        let sent = match self.0 {
+            State::Open => None,
+            State::CloseSent { code } => Some(code),
             State::Closed { .. } | State::Failed { .. } => return Answer::None,
         };
-        let abnormal = error.close_code() == CloseCode::ABNORMAL;
+        // RFC 6455 7.1.5: without a Close frame of the peer the code is 1006, also where a peer that
+        // has only ended its writing half still gets one of ours.
+        let lost = error == PeerError::ClosedWithoutHandshake.into();
+        let abnormal = lost || error.close_code() == CloseCode::ABNORMAL;
         let code =
             if abnormal { CloseCode::ABNORMAL } else { sent.unwrap_or_else(|| error.close_code()) };
-        let began = if abnormal && lost { Side::Peer } else { Side::Us };
+        let began = if lost && sent.is_none() { Side::Peer } else { Side::Us };
         self.0 = State::Failed { error, code, began };
-        if abnormal || sent.is_some() { Answer::None } else { Answer::Close }
-    }
-
-    /// The transport has ended.
-    pub(crate) fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        match self.0 {
-            State::Open | State::CloseSent { .. } => {
-                let error = PeerError::ClosedWithoutHandshake.into();
-                self.fail(error);
-                Err(error)
-            }
-            State::Closed { .. } => Ok(()),
-            State::Failed { error, .. } => Err(error),
+        if error.close_code() == CloseCode::ABNORMAL || sent.is_some() {
+            Answer::None
+        } else {
+            Answer::Close
         }
     }
 
@@ -129,11 +124,6 @@ impl Closing {
     #[inline]
     pub(crate) const fn check_open(&self) -> Result<(), SendError> {
         if self.is_open() { Ok(()) } else { Err(SendError::Closed) }
-    }
-
-    /// Since when the peer's Close frame has been awaited.
-    pub(crate) const fn waiting_since(&self) -> Option<Instant> {
-        if let State::CloseSent { since, .. } = self.0 { Some(since) } else { None }
     }
 
     /// The error that has poisoned the connection.
@@ -150,10 +140,11 @@ impl Closing {
         matches!(self.0, State::Closed { .. } | State::Failed { .. })
     }
 
-    pub(crate) const fn status(&self, role: Role) -> Option<CloseStatus> {
+    /// `reason` is that of the peer's Close frame.
+    pub(crate) fn status(&self, role: Role, reason: Utf8Bytes) -> Option<CloseStatus> {
         let (code, began, clean) = match self.0 {
             State::Open => return None,
-            State::CloseSent { code, .. } => (code, Side::Us, false),
+            State::CloseSent { code } => (code, Side::Us, false),
             State::Closed { code, began } => (code, began, true),
             State::Failed { code, began, .. } => (code, began, false),
         };
@@ -161,6 +152,6 @@ impl Closing {
             Side::Us => role,
             Side::Peer => role.peer(),
         };
-        Some(CloseStatus { code, by, clean })
+        Some(CloseStatus { code, reason, by, clean })
     }
 }

@@ -5,8 +5,9 @@ use core::num::NonZeroUsize;
 
 use bytes::BytesMut;
 
-use crate::connection::Connection;
+use crate::budget::{Charge, MemoryBudget};
 use crate::connection::options::{Compress, SendOptions};
+use crate::connection::{Connection, Rare};
 use crate::deflate::{Agreement, Compressor};
 use crate::error::SendError;
 use crate::frame::{FrameHeader, MASK_KEY_LEN, RSV1, header_len};
@@ -23,6 +24,8 @@ const RSV1_BIT: u8 = RSV1 << 4;
 #[derive(Debug)]
 pub(super) struct Compressing {
     encoder: Compressor,
+    /// The encoder's heap.
+    charge: Charge,
     /// The message that is being sent in parts is compressed.
     in_message: bool,
 }
@@ -46,13 +49,16 @@ impl Connection {
         if let Some(max) = options.max_frame_len {
             return self.write_compressed_frames(opcode, message, max, out);
         }
+        // Without context takeover nothing is kept, so it needs no box.
+        let mut alone = (!agreement.direction(self.role).context_takeover)
+            .then(|| Compressing::new(&agreement, self.role));
         let frame = self.begin_frame(message.len(), out)?;
-        let shorter = if agreement.direction(self.role).context_takeover {
-            self.compressing(&agreement).encoder.message(message, out)
-        } else {
-            // Nothing is kept, so nothing is allocated for it.
-            encoder(&agreement, self.role).message(message, out)
-        };
+        let room = self.make_room_for_message(&agreement, message.len(), alone.as_mut());
+        let shorter = room
+            && match &mut alone {
+                Some(alone) => alone.message(message, out),
+                None => self.compressing(&agreement).message(message, out),
+            };
         if !shorter {
             out.truncate(frame.at);
             return Ok(None);
@@ -69,16 +75,20 @@ impl Connection {
         out: &mut BytesMut,
     ) -> Result<Option<usize>, SendError> {
         let Some(agreement) = self.agreement else { return Ok(None) };
+        if !self.make_room_for_message(&agreement, message.len(), None) {
+            return Ok(None);
+        }
         let mut payload = BytesMut::new();
-        if !self.compressing(&agreement).encoder.message(message, &mut payload) {
+        if !self.compressing(&agreement).message(message, &mut payload) {
             self.end_compressed();
             return Ok(None);
         }
         let first = opcode.value() | RSV1_BIT;
         let written = self.write_frames(first, true, &payload, Some(max), out);
         if written.is_err() {
+            let role = self.role;
             // The peer will never see what the encoder has taken in: a new one doesn't refer to it.
-            self.compressing(&agreement).encoder = encoder(&agreement, self.role);
+            self.compressing(&agreement).begin_anew(&agreement, role);
         }
         self.end_compressed();
         written.map(|()| Some(payload.len()))
@@ -107,24 +117,28 @@ impl Connection {
         if !compress {
             return Ok(None);
         }
+        if !self.make_room_for_part(&agreement, part.len()) && first {
+            return Ok(None);
+        }
         let rsv = if first { RSV1 } else { 0 };
         let written = match options.max_frame_len {
             None => self.begin_frame(part.len().saturating_add(part.len() / 1024 + 16), out).map(
                 |frame| {
-                    self.compressing(&agreement).encoder.part(part, end, out);
+                    self.compressing(&agreement).part(part, end, out);
                     frame.end(rsv, opcode, end, out)
                 },
             ),
             Some(max) => {
                 let mut payload = BytesMut::new();
-                self.compressing(&agreement).encoder.part(part, end, &mut payload);
+                self.compressing(&agreement).part(part, end, &mut payload);
                 let head = opcode.value() | rsv << 4;
                 self.write_frames(head, end, &payload, Some(max), out).map(|()| payload.len())
             }
         };
         if written.is_err() {
+            let role = self.role;
             // As above. In the midst of a message too: each part ends on a byte boundary.
-            self.compressing(&agreement).encoder = encoder(&agreement, self.role);
+            self.compressing(&agreement).begin_anew(&agreement, role);
             if first {
                 self.end_compressed();
             }
@@ -148,21 +162,53 @@ impl Connection {
     pub(super) fn follow(&mut self, message: &[u8]) {
         let compressing = self.rare.as_mut().and_then(|rare| rare.compressing.as_mut());
         if let Some(compressing) = compressing {
-            compressing.encoder.follow(message);
+            let need = compressing.encoder.capacity_for_message(message.len());
+            compressing.make_room(need, self.config.memory_budget());
+            compressing.follow(message);
         }
     }
 
     fn compressing(&mut self, agreement: &Agreement) -> &mut Compressing {
-        let role = self.role;
-        self.rare().compressing.get_or_insert_with(|| {
-            Box::new(Compressing { encoder: encoder(agreement, role), in_message: false })
-        })
+        compressing(&mut self.rare, agreement, self.role)
     }
 
-    /// Nothing is sent any more.
+    /// Charges what the encoder needs for a whole message; false: it is to be sent as it is.
+    fn make_room_for_message(
+        &mut self,
+        agreement: &Agreement,
+        len: usize,
+        alone: Option<&mut Compressing>,
+    ) -> bool {
+        let compressing = match alone {
+            Some(alone) => alone,
+            None => compressing(&mut self.rare, agreement, self.role),
+        };
+        let need = compressing.encoder.capacity_for_message(len);
+        if compressing.make_room(need, self.config.memory_budget()) {
+            return true;
+        }
+        self.drop_compressing();
+        false
+    }
+
+    /// The same for a part of a message.
+    fn make_room_for_part(&mut self, agreement: &Agreement, len: usize) -> bool {
+        let compressing = compressing(&mut self.rare, agreement, self.role);
+        let need = compressing.encoder.capacity_for_part(len);
+        let room = compressing.make_room(need, self.config.memory_budget());
+        if !room && !compressing.in_message {
+            self.drop_compressing();
+        }
+        room
+    }
+
+    /// Nothing is sent any more, or there is no memory for it.
     pub(super) fn drop_compressing(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.compressing = None;
+            if rare.is_empty() {
+                self.rare = None;
+            }
         }
     }
 
@@ -170,12 +216,8 @@ impl Connection {
     fn end_compressed(&mut self) {
         if let Some(agreement) = self.agreement
             && !agreement.direction(self.role).context_takeover
-            && let Some(rare) = &mut self.rare
         {
-            rare.compressing = None;
-            if rare.is_empty() {
-                self.rare = None;
-            }
+            self.drop_compressing();
         }
     }
 
@@ -189,6 +231,51 @@ impl Connection {
         let room = header_len(len) + if key.is_some() { MASK_KEY_LEN } else { 0 };
         out.resize(at + room, 0);
         Ok(Reserved { at, room, key })
+    }
+}
+
+impl Compressing {
+    fn new(agreement: &Agreement, role: Role) -> Self {
+        let encoder = encoder(agreement, role);
+        Self { encoder, charge: Charge::default(), in_message: false }
+    }
+
+    /// Forgets what the peer will never see.
+    fn begin_anew(&mut self, agreement: &Agreement, role: Role) {
+        self.encoder = encoder(agreement, role);
+        self.charge.settle(self.encoder.capacity());
+    }
+
+    /// Charges the heap that the encoder is about to have. Without room for it the encoder keeps the
+    /// window that it has; false: it has none.
+    fn make_room(&mut self, need: usize, budget: Option<&MemoryBudget>) -> bool {
+        let have = self.encoder.capacity();
+        let mut room = true;
+        if need > have {
+            if !self.charge.is_to(budget) {
+                self.charge = Charge::new(budget);
+            }
+            // The old tables exist until the new ones do.
+            room = self.charge.add(need).is_ok();
+        }
+        self.encoder.hold(!room);
+        room || have > 0
+    }
+
+    fn message(&mut self, message: &[u8], out: &mut BytesMut) -> bool {
+        let shorter = self.encoder.message(message, out);
+        self.charge.settle(self.encoder.capacity());
+        shorter
+    }
+
+    fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
+        self.encoder.part(part, end, out);
+        self.charge.settle(self.encoder.capacity());
+    }
+
+    fn follow(&mut self, message: &[u8]) {
+        self.encoder.follow(message);
+        self.charge.settle(self.encoder.capacity());
     }
 }
 
@@ -225,6 +312,15 @@ impl Reserved {
         }
         len
     }
+}
+
+fn compressing<'r>(
+    rare: &'r mut Option<Box<Rare>>,
+    agreement: &Agreement,
+    role: Role,
+) -> &'r mut Compressing {
+    let rare = rare.get_or_insert_default();
+    rare.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
 }
 
 fn encoder(agreement: &Agreement, role: Role) -> Compressor {

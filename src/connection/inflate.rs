@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 
+use crate::budget::{Charge, MemoryBudget};
+use crate::config::Settings;
 use crate::connection::{Connection, Rare};
 use crate::deflate::{Agreement, Decompressor, Progress, Wants};
 use crate::error::{LimitError, PeerError, ProtocolError};
@@ -15,6 +17,12 @@ const MAX_PART: usize = 16 * 1024;
 /// No window, and no more room than this for each compressed byte, is asked for in advance.
 const FIRST_RATIO: usize = 4;
 
+/// So many compressed bytes at a time count for the inflation ratio.
+const RATIO_STEP: u64 = 1024;
+
+/// A message may inflate to this many bytes, whatever its ratio.
+const RATIO_FLOOR: u64 = 64 * 1024;
+
 /// The decoder, and what it has given of the message under way. Boxed if it has to be kept: with context
 /// takeover, or while a message is under way.
 #[derive(Debug)]
@@ -26,17 +34,19 @@ pub(super) struct Inflating {
     compressed_len: u64,
     /// The decoder has more to give without more input.
     pending: bool,
+    /// The decoder's heap.
+    charge: Charge,
 }
 
-/// How long a part may be.
+/// How long a message may get.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MaxPart {
-    /// It begins with so many bytes that the decoder has given before.
-    before: usize,
-    /// All in all, in bytes.
+struct MaxLen {
+    /// In bytes.
     len: usize,
-    /// More would be more than a message may have.
-    is_limit: bool,
+    /// By so many compressed bytes more; then the limit is another one.
+    input: usize,
+    /// What a longer message is.
+    error: LimitError,
 }
 
 /// What the connection lends to the one that puts messages together.
@@ -44,6 +54,7 @@ pub(super) struct Inflater<'c> {
     agreement: Option<&'c Agreement>,
     sender: Role,
     rare: &'c mut Option<Box<Rare>>,
+    budget: Option<&'c MemoryBudget>,
     /// Until it is known whether it has to be kept.
     local: Option<Inflating>,
 }
@@ -59,12 +70,13 @@ impl<'c> Inflater<'c> {
         agreement: Option<&'c Agreement>,
         receiver: Role,
         rare: &'c mut Option<Box<Rare>>,
+        budget: Option<&'c MemoryBudget>,
     ) -> Self {
         let sender = match receiver {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
         };
-        Self { agreement, sender, rare, local: None }
+        Self { agreement, sender, rare, budget, local: None }
     }
 
     /// Which reserved bits the first frame of a message may have.
@@ -93,6 +105,7 @@ impl<'c> Inflater<'c> {
             len: 0,
             compressed_len: 0,
             pending: false,
+            charge: Charge::default(),
         }))
     }
 
@@ -122,10 +135,23 @@ impl<'c> Inflater<'c> {
         if let Some(local) = self.local {
             self.rare.get_or_insert_default().inflating = Some(Box::new(local));
         }
+        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
+            kept.settle(self.budget);
+        }
     }
 }
 
 impl Inflating {
+    /// Charges the decoder's heap. It is at most a window and the tables of a block, which the
+    /// handshake has promised to the peer: it is never refused.
+    fn settle(&mut self, budget: Option<&MemoryBudget>) {
+        let bytes = self.decoder.capacity();
+        if bytes > 0 && !self.charge.is_to(budget) {
+            self.charge = Charge::new(budget);
+        }
+        self.charge.settle(bytes);
+    }
+
     /// How long the message is so far, and how long it was when compressed, in bytes.
     pub(super) const fn lens(&self) -> (u64, u64) {
         (self.len, self.compressed_len)
@@ -141,61 +167,60 @@ impl Inflating {
         &mut self,
         mut piece: &[u8],
         inbox: &mut Inbox,
-        max_len: u64,
+        settings: &Settings,
     ) -> Result<(), ProtocolError> {
-        let max_len = usize::try_from(max_len).unwrap_or(usize::MAX);
+        let max_message_len = usize::try_from(settings.max_message_len).unwrap_or(usize::MAX);
         let first = piece.len().saturating_mul(FIRST_RATIO);
         loop {
-            let (message, at) = inbox.inflate_room(max_len);
-            let progress = self.decoder.inflate(piece, message, at)?;
+            let max = self.max_len(settings);
+            let (message, at) = inbox.inflate_room(max.len);
+            let at_limit = message.len() >= max.len;
+            let input = piece.get(..max.input).unwrap_or(piece);
+            let progress = self.decoder.inflate(input, message, at)?;
             inbox.inflated(progress.written);
             self.count(progress);
             piece = piece.get(progress.read..).unwrap_or_default();
-            if progress.wants == Wants::Input {
-                return Ok(());
-            }
-            if !inbox.grow(first, max_len)? {
-                return Err(LimitError::MessageTooLong.into());
+            if !self.pending {
+                if piece.is_empty() {
+                    return Ok(());
+                }
+            } else if at_limit || !inbox.grow(first, max_message_len)? {
+                return Err(max.error.into());
             }
         }
     }
 
-    /// Returns how long a part may be that begins with `before` bytes which are not the decoder's.
-    pub(super) fn max_part(&self, before: usize, max_len: u64) -> MaxPart {
-        let left = usize::try_from(max_len - self.len.min(max_len)).unwrap_or(usize::MAX);
-        let len = before.saturating_add(left);
-        MaxPart { before, len: len.min(MAX_PART), is_limit: len < MAX_PART }
-    }
-
     /// Inflates from the beginning of `piece` until it is used up or the part is full, behind what
-    /// the inbox holds of the part. Returns how many bytes of the piece are used up.
+    /// the inbox holds of the part, of which the first `before` bytes are not the decoder's. Returns
+    /// how many bytes of the piece are used up.
     pub(super) fn inflate_part(
         &mut self,
         piece: &[u8],
         inbox: &mut Inbox,
-        max: MaxPart,
+        before: usize,
+        settings: &Settings,
     ) -> Result<usize, ProtocolError> {
-        let first = max.before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
+        let first = before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
         let mut used = 0;
         loop {
-            let (room, filled) = inbox.inflate_room(max.len);
-            let message = room.get_mut(max.before..).unwrap_or_default();
+            let max = self.max_len(settings);
+            let written = usize::try_from(self.len).unwrap_or(usize::MAX);
+            let left = max.len.saturating_sub(written);
+            let max_part = inbox.bytes().len().saturating_add(left).min(MAX_PART);
+            let (room, filled) = inbox.inflate_room(max_part);
+            let message = room.get_mut(before..).unwrap_or_default();
             let rest = piece.get(used..).unwrap_or_default();
-            let progress =
-                self.decoder.inflate(rest, message, filled.saturating_sub(max.before))?;
+            let input = rest.get(..max.input).unwrap_or(rest);
+            let progress = self.decoder.inflate(input, message, filled.saturating_sub(before))?;
             inbox.inflated(progress.written);
             self.count(progress);
             used += progress.read;
-            self.pending = progress.wants == Wants::Room;
             if !self.pending {
-                return Ok(used);
-            }
-            if !inbox.grow(first, max.len)? {
-                return if max.is_limit {
-                    Err(LimitError::MessageTooLong.into())
-                } else {
-                    Ok(used)
-                };
+                if used == piece.len() {
+                    return Ok(used);
+                }
+            } else if !inbox.grow(first, max_part)? {
+                return if max_part < MAX_PART { Err(max.error.into()) } else { Ok(used) };
             }
         }
     }
@@ -214,11 +239,33 @@ impl Inflating {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         self.len = self.len.saturating_add(number(progress.written));
         self.compressed_len = self.compressed_len.saturating_add(number(progress.read));
+        self.pending = progress.wants == Wants::Room;
+    }
+
+    /// How long the message may get by the compressed bytes that come next.
+    ///
+    /// The ratio's limit changes at each full step of compressed bytes and nowhere else, so that it
+    /// doesn't matter how they are cut.
+    fn max_len(&self, settings: &Settings) -> MaxLen {
+        let size = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
+        let max = settings.max_message_len;
+        if let Some(ratio) = settings.max_inflation_ratio {
+            // What is still to be given belongs to the step that the last byte was in.
+            let next = self.compressed_len.saturating_add(u64::from(!self.pending));
+            let end = next.div_ceil(RATIO_STEP).saturating_mul(RATIO_STEP);
+            let len = end.saturating_mul(ratio.into()).max(RATIO_FLOOR);
+            if len < max {
+                let input = size(end - self.compressed_len);
+                return MaxLen { len: size(len), input, error: LimitError::InflationRatio };
+            }
+        }
+        MaxLen { len: size(max), input: usize::MAX, error: LimitError::MessageTooLong }
     }
 }
 
 impl Connection {
-    /// Whether a part is at hand without more input.
+    /// Whether there is a part without more input.
+    #[cfg(feature = "std")]
     pub(crate) fn has_inflated(&self) -> bool {
         let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
         inflating.is_some_and(|inflating| inflating.is_pending())

@@ -3,11 +3,13 @@
 //! * interval only: an empty pong every interval; nothing is expected back.
 //! * interval and timeout: a ping when nothing has been received for the interval. It carries a
 //!   counter; only the pong with the latest one ends the wait. Slow is not dead: the wait starts
-//!   when the ping has left `out`, and before that as long as `out` gets shorter in front of it.
+//!   when the ping has left `out`, and before that anew while `out` gets shorter in front of it.
+//!   Every received byte starts it anew too: a peer inside a long frame can't send a pong.
 
 use core::time::Duration;
 
 use crate::config::Settings;
+use crate::connection::queued::{CompactQueued, Queued};
 use crate::error::TimeoutError;
 use crate::instant::Instant;
 
@@ -30,8 +32,8 @@ pub(super) struct KeepAlive {
 enum Ping {
     /// None is awaiting its pong.
     None,
-    /// It lies in `out` with `ahead` bytes up to its end, and `behind` bytes after it.
-    Unsent { ahead: u32, behind: u32 },
+    /// It lies in `out`.
+    Unsent(CompactQueued),
     /// It has been written; its pong must come.
     Sent,
 }
@@ -55,17 +57,24 @@ impl KeepAlive {
         self.heard = now;
     }
 
-    /// `n` bytes were appended to `out`, now `len` long.
+    /// When bytes were last received.
+    pub(super) const fn last_heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// `n` bytes were appended to `out`.
     #[inline]
     pub(super) fn appended(&mut self, n: usize) {
-        if let Ping::Unsent { behind, .. } = &mut self.ping {
-            *behind = behind.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+        if let Ping::Unsent(compact) = &mut self.ping {
+            let mut ping = Queued::from(*compact);
+            ping.appended(n);
+            *compact = ping.into();
         }
     }
 
     /// Whether what is appended must be counted.
     pub(super) const fn counts(&self) -> bool {
-        matches!(self.ping, Ping::Unsent { .. })
+        matches!(self.ping, Ping::Unsent(_))
     }
 
     /// A pong has come: the time since its ping if it is the one that is awaited.
@@ -83,18 +92,18 @@ impl KeepAlive {
         match (settings.keep_alive_timeout, self.ping) {
             (None, _) => self.sent.checked_add(interval),
             (Some(_), Ping::None) => self.heard.max(self.sent).checked_add(interval),
-            (Some(timeout), Ping::Unsent { .. } | Ping::Sent) => self.sent.checked_add(timeout),
+            (Some(timeout), Ping::Unsent(_) | Ping::Sent) => {
+                self.heard.max(self.sent).checked_add(timeout)
+            }
         }
     }
 
-    /// Tells what is due at `now`, with `unsent` bytes in `out`.
+    /// Returns what is due at `now`, after a [`look`](Self::look) at the output.
     pub(super) fn handle(
         &mut self,
         now: Instant,
-        unsent: usize,
         settings: &Settings,
     ) -> Result<Due, TimeoutError> {
-        self.look_at_output(now, unsent);
         if self.deadline(settings).is_none_or(|deadline| now < deadline) {
             return Ok(Due::Nothing);
         }
@@ -110,23 +119,19 @@ impl KeepAlive {
         Ok(Due::Ping(self.payload()))
     }
 
-    /// The ping that [`Self::handle`] asked for was appended; `out` is now `len` bytes long.
-    pub(super) fn ping_appended(&mut self, len: usize) {
-        let ahead = u32::try_from(len).unwrap_or(u32::MAX);
-        self.ping = Ping::Unsent { ahead, behind: 0 };
+    /// The ping that [`Self::handle`] asked for was appended; `unsent` bytes are not written yet.
+    pub(super) fn ping_appended(&mut self, unsent: usize) {
+        self.ping = Ping::Unsent(Queued::new(unsent).into());
     }
 
-    /// Notices that the ping has left `out`, or got nearer to its beginning.
-    fn look_at_output(&mut self, now: Instant, unsent: usize) {
-        let Ping::Unsent { ahead, behind } = &mut self.ping else { return };
-        let unsent = u32::try_from(unsent).unwrap_or(u32::MAX);
-        let still = unsent.saturating_sub(*behind);
-        if still < *ahead {
+    /// Notices that the ping has left the output, of which `unsent` bytes are left at `now`, or got
+    /// nearer to its beginning.
+    pub(super) fn look(&mut self, now: Instant, unsent: usize) {
+        let Ping::Unsent(compact) = self.ping else { return };
+        let mut ping = Queued::from(compact);
+        if ping.progress(unsent, 1) {
             self.sent = now;
-            *ahead = still;
-        }
-        if still == 0 {
-            self.ping = Ping::Sent;
+            self.ping = if ping.has_left() { Ping::Sent } else { Ping::Unsent(ping.into()) };
         }
     }
 

@@ -16,6 +16,7 @@ mod inflate;
 mod inflate;
 mod keep_alive;
 pub(crate) mod options;
+pub(crate) mod queued;
 mod receive;
 mod send;
 mod timers;
@@ -27,6 +28,7 @@ use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
 use crate::connection::closing::{CloseStatus, Closing};
 use crate::connection::keep_alive::KeepAlive;
+use crate::connection::queued::CloseWait;
 #[cfg(feature = "deflate")]
 use crate::deflate::Agreement;
 use crate::entropy::KeyBlock;
@@ -35,7 +37,7 @@ use crate::frame::LEN_64;
 #[cfg(feature = "deflate")]
 use crate::frame::RSV1;
 use crate::instant::Instant;
-use crate::message::MessageKind;
+use crate::message::{MessageKind, Utf8Bytes};
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 use crate::stats::Stats;
@@ -73,11 +75,18 @@ pub struct Connection {
 /// What few connections need: allocated when it is first used.
 #[derive(Default)]
 struct Rare {
-    stats: Option<Stats>,
+    stats: Option<Box<Stats>>,
     /// The answer to the newest ping, waiting for room in `out`.
     waiting_pong: Option<Box<[u8]>>,
     /// Mask keys of a client whose source the thread's block must not be mixed with.
     keys: Option<KeyBlock<16>>,
+    /// The wait for the peer's Close frame.
+    close_wait: Option<CloseWait>,
+    /// The reason of the peer's Close frame.
+    close_reason: Utf8Bytes,
+    /// When the first byte of the message under way came, if there is a limit to how long it may take.
+    message_since: Option<Instant>,
+    subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
     inflating: Option<Box<inflate::Inflating>>,
     #[cfg(feature = "deflate")]
@@ -87,10 +96,14 @@ struct Rare {
 impl Rare {
     /// Whether nothing in it is used.
     #[cfg(feature = "deflate")]
-    const fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.stats.is_none()
             && self.waiting_pong.is_none()
             && self.keys.is_none()
+            && self.close_wait.is_none()
+            && self.close_reason.as_bytes().is_empty()
+            && self.message_since.is_none()
+            && self.subprotocol.is_none()
             && self.inflating.is_none()
             && self.compressing.is_none()
     }
@@ -103,8 +116,6 @@ impl Connection {
     /// send is refused with [`SendError::Entropy`](crate::SendError::Entropy).
     #[must_use]
     pub fn new(role: Role, config: &Config, negotiated: &Negotiated, now: Instant) -> Self {
-        #[cfg(not(feature = "deflate"))]
-        let _ = negotiated;
         let mut connection = Self {
             config: config.clone(),
             rare: None,
@@ -118,6 +129,9 @@ impl Connection {
             #[cfg(feature = "deflate")]
             agreement: negotiated.deflate(),
         };
+        if let Some(subprotocol) = negotiated.subprotocol() {
+            connection.rare().subprotocol = Some(subprotocol.into());
+        }
         connection.choose_ways();
         connection
     }
@@ -155,10 +169,18 @@ impl Connection {
         self.closing.is_closed()
     }
 
-    /// Returns who began to close, with which code; `None` while the connection is open.
+    /// Returns the subprotocol that the handshake has agreed on.
     #[must_use]
-    pub const fn close_status(&self) -> Option<CloseStatus> {
-        self.closing.status(self.role)
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.rare.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
+    #[must_use]
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        let reason = self.rare.as_ref().map(|rare| rare.close_reason.clone());
+        self.closing.status(self.role, reason.unwrap_or_default())
     }
 
     /// Returns the error that has failed the connection.
@@ -167,7 +189,7 @@ impl Connection {
         self.closing.failed()
     }
 
-    /// Starts to count; costs one small allocation and a few nanoseconds per message.
+    /// Starts to count; costs a small allocation or two and a few nanoseconds per message.
     pub fn enable_stats(&mut self) {
         self.rare().stats.get_or_insert_default();
         self.choose_ways();
@@ -176,15 +198,17 @@ impl Connection {
     /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
-        self.rare.as_ref()?.stats
+        self.rare.as_ref()?.stats.as_deref().copied()
     }
 
-    /// Whether [`handle_timeout`](Self::handle_timeout) should be told of a write: a keep-alive
-    /// ping waits in `out` to be written, or a pong for room in `out`.
-    #[cfg(feature = "std")]
+    /// Whether [`output_written`](Self::output_written) has something to do after a write: a
+    /// keep-alive ping or a Close frame lies in `out`, or a pong waits for room in it.
     pub(crate) fn waits_for_writes(&self) -> bool {
         self.keep_alive.counts()
-            || self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
+            || self
+                .rare
+                .as_ref()
+                .is_some_and(|rare| rare.waiting_pong.is_some() || rare.close_wait.is_some())
     }
 
     /// Which reserved bits the first frame of a message may have.
@@ -204,6 +228,9 @@ impl Connection {
         {
             rare.inflating = None;
             rare.compressing = None;
+            if rare.is_empty() {
+                self.rare = None;
+            }
         }
     }
 

@@ -1,10 +1,10 @@
 //! Bytes in, events out.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
-use crate::connection::assembly::Step;
+use crate::connection::assembly::{Arrival, Context, Incoming};
 use crate::connection::closing::Answer;
 use crate::connection::inflate::Inflater;
 use crate::error::{PeerError, ProtocolError};
@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, Message, MessageKind, Utf8Bytes};
+use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -26,11 +26,14 @@ const WHOLE_BINARY: u8 = 0x82;
 impl Connection {
     /// Returns the next event; `None`: the input is used up.
     ///
-    /// Pongs, the answer to a Close frame and the Close frame of an error are appended to `out`.
+    /// Pongs, the reply to a Close frame and the Close frame of an error are appended to `out`.
     /// After the closing handshake input is dropped
     /// ([RFC 6455 section 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Give the same
     /// `inbox` each time: it holds the message under way. Call it until it gives `None`, not until
     /// the input is empty: a compressed message can have parts left without any bytes.
+    ///
+    /// The call that fails or closes the connection frees the memory of the inbox and of compression;
+    /// the next call frees the memory that a Close event is lent from, at most 125 bytes.
     ///
     /// # Errors
     /// [`ProtocolError`] when the peer breaks a rule or passes a limit. The Close frame with the
@@ -71,53 +74,127 @@ impl Connection {
         {
             return Ok(Some(OwnedEvent::Message(data.into())));
         }
-        let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
-        Ok(Some(match step {
-            Step::Message(data) => OwnedEvent::Message(data.into()),
-            Step::Assembled { kind: MessageKind::Text, .. } => {
-                OwnedEvent::Message(Message::Text(inbox.take_text()))
+        let Some(arrival) = self.advance(input, inbox, out)? else { return Ok(None) };
+        Ok(Some(match arrival {
+            Arrival::Message(data) => OwnedEvent::Message(data.into()),
+            Arrival::Assembled { kind: MessageKind::Text, .. } => {
+                OwnedEvent::Message(OwnedData::Text(inbox.take_text()))
             }
-            Step::Assembled { kind: MessageKind::Binary, .. } => {
-                OwnedEvent::Message(Message::Binary(inbox.take_bytes()))
+            Arrival::Assembled { kind: MessageKind::Binary, .. } => {
+                OwnedEvent::Message(OwnedData::Binary(inbox.take_bytes()))
             }
-            Step::Part { data, start, end } => OwnedEvent::Part { data: data.into(), start, end },
-            Step::PartInInbox { kind, start, end, .. } => {
+            Arrival::Part { data, start, end } => {
+                OwnedEvent::Part { data: data.into(), start, end }
+            }
+            Arrival::PartInInbox { kind, start, end, .. } => {
                 let data = match kind {
-                    MessageKind::Text => Message::Text(inbox.take_text()),
-                    MessageKind::Binary => Message::Binary(inbox.take_bytes()),
+                    MessageKind::Text => OwnedData::Text(inbox.take_text()),
+                    MessageKind::Binary => OwnedData::Binary(inbox.take_bytes()),
                 };
                 OwnedEvent::Part { data, start, end }
             }
-            Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?.into(),
-            Step::ControlInInbox(opcode) => {
+            Arrival::Control(opcode, payload) => self.control(opcode, payload, input, out)?.into(),
+            Arrival::ControlInInbox(opcode) => {
                 self.control(opcode, inbox.control(), input, out)?.into()
             }
         }))
     }
 
-    /// Tells whether [`receive`](Self::receive) on these bytes would give an event, for adapters
-    /// that lend events out of a loop.
+    /// Takes input up to the next event, and tells whether there is one.
     ///
-    /// True: it gives an event or an error. False: nothing, or an error. An event of a kind that is
-    /// still to be taken, such as one whose last byte was read directly, counts for no bytes too.
-    #[must_use]
-    pub fn has_event(&self, bytes: &[u8]) -> bool {
-        if self.fast_receive && WholeFrame::find(bytes, self.role).is_some() {
-            return true;
+    /// True: the next [`receive`](Self::receive) or [`receive_owned`](Self::receive_owned) on the rest
+    /// of the input gives the event, or an error that lies inside its payload, such as invalid UTF-8.
+    /// The payload stays in the input as it came. False: the input is used up, and there is no event.
+    /// An event can need no input at all, so seek before waiting for a read, not after it only.
+    ///
+    /// `receive` gives the same events without it. Seeking again finds the same event and changes
+    /// nothing. Nothing is appended to `out` but the Close frame of an error, and a pong that waited
+    /// for room: other replies come with their event.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    ///
+    /// # Examples
+    /// For functions that read in a loop and return an event that they borrow: the loop can't receive,
+    /// since an event that it returns is borrowed to the end of the function. It seeks instead.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::{
+    ///     Config, Connection, Event, Inbox, Input, Instant, Negotiated, ProtocolError, Role,
+    /// };
+    ///
+    /// struct Socket {
+    ///     connection: Connection,
+    ///     inbox: Inbox,
+    ///     out: BytesMut,
+    ///     buffer: Vec<u8>,
+    ///     /// Where in the buffer the bytes begin that are not received yet.
+    ///     start: usize,
+    /// }
+    ///
+    /// impl Socket {
+    ///     /// Reads up to the next event, and lends it.
+    ///     fn next(
+    ///         &mut self,
+    ///         now: Instant,
+    ///         mut read: impl FnMut() -> Vec<u8>,
+    ///     ) -> Result<Option<Event<'_>>, ProtocolError> {
+    ///         let Self { connection, inbox, out, buffer, start } = self;
+    ///         loop {
+    ///             let mut input = Input::new(now, &mut buffer[*start..]);
+    ///             let found = connection.seek(&mut input, inbox, out)?;
+    ///             let left = input.len();
+    ///             *start = buffer.len() - left;
+    ///             if found || connection.is_closed() {
+    ///                 break;
+    ///             }
+    ///             (*buffer, *start) = (read(), 0);
+    ///         }
+    ///         let end = buffer.len();
+    ///         let mut input = Input::new(now, &mut buffer[*start..]);
+    ///         let event = connection.receive(&mut input, inbox, out);
+    ///         *start = end - input.len();
+    ///         event
+    ///     }
+    /// }
+    ///
+    /// let (role, config, now) = (Role::Server, Config::server().build()?, Instant::from_micros(0));
+    /// let mut socket = Socket {
+    ///     connection: Connection::new(role, &config, &Negotiated::new(), now),
+    ///     inbox: Inbox::new(),
+    ///     out: BytesMut::new(),
+    ///     buffer: Vec::new(),
+    ///     start: 0,
+    /// };
+    /// // "Hi" in two reads, then a ping, with a mask key of zeros.
+    /// let reads: [&[u8]; 2] = [&[0x81, 0x82, 0, 0, 0, 0, b'H'], &[b'i', 0x89, 0x80, 0, 0, 0, 0]];
+    /// let mut reads = reads.into_iter();
+    /// let mut read = || reads.next().expect("as many reads as are needed").to_vec();
+    /// assert_eq!(socket.next(now, &mut read)?, Some(Event::Text("Hi")));
+    /// assert_eq!(socket.next(now, &mut read)?, Some(Event::Ping(b"")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn seek(
+        &mut self,
+        input: &mut Input<'_>,
+        inbox: &mut Inbox,
+        out: &mut BytesMut,
+    ) -> Result<bool, ProtocolError> {
+        if self.fast_receive && WholeFrame::find(input.as_bytes(), self.role).is_some() {
+            return Ok(true);
         }
-        if self.closing.is_closed() {
-            return self.closing.failed().is_some();
-        }
-        self.has_inflated()
-            || self.incoming.has_step(bytes, self.role, self.config.settings(), self.rsv())
+        Ok(self.assemble(input, inbox, out, Incoming::seek)?.is_some())
     }
 
     /// Lends room for the rest of a large binary frame, to be read into directly: it saves the copy
     /// of messages far larger than a read. Say with [`received_direct`](Self::received_direct) how
     /// much was read, then call [`receive`](Self::receive) with what was read besides, if anything.
     ///
-    /// `None` unless such a frame is under way, all input has been received, and the inbox holds
-    /// the frame's beginning. The room is at most 31 times as long as what has arrived.
+    /// `None` unless such a frame is under way and the inbox holds its message's beginning. All input
+    /// must have been received before, and so must the event that [`seek`](Self::seek) has found. The
+    /// room is at most 31 times as long as what has arrived.
     #[must_use]
     pub fn direct_room<'i>(&self, inbox: &'i mut Inbox) -> Option<&'i mut [u8]> {
         if self.closing.is_closed() {
@@ -143,19 +220,27 @@ impl Connection {
         }
     }
 
-    /// The transport has ended, and [`receive`](Self::receive) has given all there was.
+    /// Takes the end of the transport's input, after [`receive`](Self::receive) has given all events.
+    ///
+    /// The peer may have ended its writing half only: a Close frame with 1002 is appended to `out`,
+    /// behind the replies, unless one was sent before.
     ///
     /// # Errors
     /// [`PeerError::ClosedWithoutHandshake`] unless the closing handshake is done
     /// ([RFC 6455 section 7.1.5](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5): 1006), or
     /// the error that has failed the connection before.
-    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        let result = self.closing.receive_eof();
-        self.drop_waiting_pong();
-        #[cfg(feature = "deflate")]
-        self.drop_compression();
-        self.choose_ways();
-        result
+    pub fn receive_eof(&mut self, out: &mut BytesMut) -> Result<(), ProtocolError> {
+        if !self.closing.is_closed() {
+            self.fail(PeerError::ClosedWithoutHandshake.into(), out);
+        }
+        self.closing.failed().map_or(Ok(()), Err)
+    }
+
+    /// Gives the connection up at once, without a Close frame: drop the transport and `out`. Later
+    /// calls return [`ProtocolError::Aborted`], unless the connection was closed or had failed
+    /// before.
+    pub fn abort(&mut self) {
+        self.fail(ProtocolError::Aborted, &mut BytesMut::new());
     }
 
     /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under
@@ -177,6 +262,7 @@ impl Connection {
         }
         let Some(text) = validate(payload) else {
             self.incoming.doom();
+            self.fast_receive = false;
             return None;
         };
         Some(Data::Text(text))
@@ -190,32 +276,63 @@ impl Connection {
         inbox: &'a mut Inbox,
         out: &mut BytesMut,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let Some(step) = self.advance(input, inbox, out)? else { return Ok(None) };
-        Ok(Some(match step {
-            Step::Message(Data::Text(text)) => Event::Text(text),
-            Step::Message(Data::Binary(bytes)) => Event::Binary(bytes),
-            Step::Assembled { kind: MessageKind::Text, .. } => Event::Text(inbox.text()),
-            Step::Assembled { kind: MessageKind::Binary, .. } => Event::Binary(inbox.bytes()),
-            Step::Part { data, start, end } => Event::Part { data, start, end },
-            Step::PartInInbox { kind, start, end, .. } => {
+        let Some(arrival) = self.advance(input, inbox, out)? else { return Ok(None) };
+        Ok(Some(match arrival {
+            Arrival::Message(Data::Text(text)) => Event::Text(text),
+            Arrival::Message(Data::Binary(bytes)) => Event::Binary(bytes),
+            Arrival::Assembled { kind: MessageKind::Text, .. } => Event::Text(inbox.text()),
+            Arrival::Assembled { kind: MessageKind::Binary, .. } => Event::Binary(inbox.bytes()),
+            Arrival::Part { data, start, end } => Event::Part { data, start, end },
+            Arrival::PartInInbox { kind, start, end, .. } => {
                 let data = match kind {
                     MessageKind::Text => Data::Text(inbox.text()),
                     MessageKind::Binary => Data::Binary(inbox.bytes()),
                 };
                 Event::Part { data, start, end }
             }
-            Step::Control(opcode, payload) => self.control(opcode, payload, input, out)?,
-            Step::ControlInInbox(opcode) => self.control(opcode, inbox.control(), input, out)?,
+            Arrival::Control(opcode, payload) => self.control(opcode, payload, input, out)?,
+            Arrival::ControlInInbox(opcode) => self.control(opcode, inbox.control(), input, out)?,
         }))
     }
 
-    /// Takes input until something is whole; fails the connection on an error.
+    /// Takes input up to the next event, and takes that too.
     fn advance<'b>(
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
         out: &mut BytesMut,
-    ) -> Result<Option<Step<'b>>, ProtocolError> {
+    ) -> Result<Option<Arrival<'b>>, ProtocolError> {
+        let arrival = self.assemble(input, inbox, out, Incoming::next)?;
+        if let Some(arrival) = &arrival {
+            if let Arrival::Control(OpCode::Close, _) | Arrival::ControlInInbox(OpCode::Close) =
+                arrival
+            {
+                // Nothing is received after it. The event may be lent from the inbox.
+                self.incoming.abandon_message(inbox);
+            }
+            self.count_received(arrival);
+        }
+        Ok(arrival)
+    }
+
+    /// Has `work` done on the input; fails the connection on an error.
+    #[inline(never)]
+    fn assemble<'b, T>(
+        &mut self,
+        input: &mut Input<'b>,
+        inbox: &mut Inbox,
+        out: &mut BytesMut,
+        work: impl FnOnce(
+            &mut Incoming,
+            &mut Input<'b>,
+            &mut Inbox,
+            &mut Context<'_>,
+        ) -> Result<Option<T>, ProtocolError>,
+    ) -> Result<Option<T>, ProtocolError> {
+        if self.fast_receive && input.is_empty() {
+            // Nothing is under way, and nothing waits.
+            return Ok(None);
+        }
         if self.closing.is_closed() {
             // RFC 6455 7.1.7: it MUST NOT continue to process data.
             input.clear();
@@ -227,24 +344,28 @@ impl Connection {
             self.keep_alive.heard(input.now());
         }
         #[cfg(feature = "deflate")]
-        let mut inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
+        let inflater = Inflater::new(
+            self.agreement.as_ref(),
+            self.role,
+            &mut self.rare,
+            self.config.memory_budget(),
+        );
         #[cfg(not(feature = "deflate"))]
-        let mut inflater = Inflater::new();
-        let settings = self.config.settings();
-        let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater);
+        let inflater = Inflater::new();
+        let (role, settings) = (self.role, self.config.settings());
+        let mut context = Context { role, settings, inflater };
+        let result = work(&mut self.incoming, input, inbox, &mut context);
         #[cfg(feature = "deflate")]
-        inflater.keep();
-        if let Err(error) = step {
+        context.inflater.keep();
+        if let Err(error) = result {
             input.clear();
             self.incoming.abandon(inbox);
             self.fail(error, out);
         } else {
+            self.track_message(input.now());
             self.choose_ways();
         }
-        if let Ok(Some(step)) = &step {
-            self.count_received(step);
-        }
-        step
+        result
     }
 
     /// Does what a control frame asks for.
@@ -278,7 +399,10 @@ impl Connection {
                 return Err(error.into());
             }
         };
-        self.drop_waiting_pong();
+        self.drop_waits();
+        if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
+            self.rare().close_reason = Utf8Bytes::from(alloc::string::String::from(frame.reason));
+        }
         let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
         if self.closing.receive_close(code) == Answer::Close {
             self.answer_close(payload, out);
@@ -293,7 +417,7 @@ impl Connection {
     /// been sent before.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
-        self.drop_waiting_pong();
+        self.drop_waits();
         if self.closing.fail(error) == Answer::Close {
             self.answer_close(&error.close_code().value().to_be_bytes(), out);
         }
@@ -302,15 +426,17 @@ impl Connection {
         self.choose_ways();
     }
 
-    fn count_received(&mut self, step: &Step<'_>) {
+    fn count_received(&mut self, arrival: &Arrival<'_>) {
         let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) else { return };
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let (bytes, wire_bytes, whole) = match step {
-            Step::Message(data) => (number(data.as_bytes().len()), None, true),
-            Step::Assembled { len, wire_len, .. } => (*len, Some(*wire_len), true),
-            Step::Part { data, end, .. } => (number(data.as_bytes().len()), None, *end),
-            Step::PartInInbox { len, wire_len, end, .. } => (number(*len), Some(*wire_len), *end),
-            Step::Control(..) | Step::ControlInInbox(_) => return,
+        let (bytes, wire_bytes, whole) = match arrival {
+            Arrival::Message(data) => (number(data.as_bytes().len()), None, true),
+            Arrival::Assembled { len, wire_len, .. } => (*len, Some(*wire_len), true),
+            Arrival::Part { data, end, .. } => (number(data.as_bytes().len()), None, *end),
+            Arrival::PartInInbox { len, wire_len, end, .. } => {
+                (number(*len), Some(*wire_len), *end)
+            }
+            Arrival::Control(..) | Arrival::ControlInInbox(_) => return,
         };
         stats.bytes_received += bytes;
         stats.wire_bytes_received += wire_bytes.unwrap_or(bytes);
@@ -365,30 +491,8 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if !code.may_be_received() {
         return Err(PeerError::InvalidCloseCode(code.value()));
     }
-    let reason = core::str::from_utf8(reason).map_err(|_| PeerError::InvalidUtf8)?;
+    // RFC 6455 5.5.1: the reason MUST be UTF-8. Short as it is, a vector loop gains nothing.
+    let reason =
+        core::str::from_utf8(reason).map_err(|_| PeerError::InvalidCloseReason(code.value()))?;
     Ok(Some(CloseFrame { code, reason }))
-}
-
-impl From<Data<'_>> for Message {
-    /// Copies the data to its exact size.
-    fn from(data: Data<'_>) -> Self {
-        match data {
-            Data::Text(text) => Self::Text(Utf8Bytes::from(alloc::string::String::from(text))),
-            Data::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
-        }
-    }
-}
-
-impl From<Event<'_>> for OwnedEvent {
-    /// Copies what is lent to its exact size.
-    fn from(event: Event<'_>) -> Self {
-        match event {
-            Event::Text(text) => Self::Message(Data::Text(text).into()),
-            Event::Binary(bytes) => Self::Message(Data::Binary(bytes).into()),
-            Event::Part { data, start, end } => Self::Part { data: data.into(), start, end },
-            Event::Ping(payload) => Self::Ping(Bytes::copy_from_slice(payload)),
-            Event::Pong(payload) => Self::Pong(Bytes::copy_from_slice(payload)),
-            Event::Close(frame) => Self::Close(frame.map(Into::into)),
-        }
-    }
 }

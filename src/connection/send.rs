@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::options::SendOptions;
+use crate::connection::queued::CloseWait;
 use crate::entropy::KeyBlock;
 use crate::error::SendError;
 use crate::frame::{
@@ -182,6 +183,9 @@ impl Connection {
     /// Sends a Close frame (close-output): nothing can be sent after it, receiving goes on until
     /// the peer's Close frame, or the close deadline. Goes out even if `out` is full.
     ///
+    /// The [close timeout](crate::ConfigBuilder::close_timeout) runs from when the frame has left
+    /// `out`. Received data moves its deadline, unless it is [discarded](Self::discard_data).
+    ///
     /// [`CloseCode::NO_STATUS`] with an empty reason sends a Close frame without a payload.
     ///
     /// # Errors
@@ -190,6 +194,18 @@ impl Connection {
     /// then, and the connection is as it was.
     pub fn close(
         &mut self,
+        code: CloseCode,
+        reason: &str,
+        now: Instant,
+        out: &mut BytesMut,
+    ) -> Result<(), SendError> {
+        self.close_beside(0, code, reason, now, out)
+    }
+
+    /// The same with `in_flight` bytes of output taken out of `out` and not written yet.
+    pub(crate) fn close_beside(
+        &mut self,
+        in_flight: usize,
         code: CloseCode,
         reason: &str,
         now: Instant,
@@ -208,8 +224,11 @@ impl Connection {
             payload.extend_from_slice(&code.value().to_be_bytes());
             payload.extend_from_slice(reason.as_bytes());
         }
+        let before = out.len();
         self.write_frame(OpCode::Close, true, &payload, out)?;
-        self.closing.send_close(code, now)?;
+        self.appended(out.len() - before);
+        self.closing.send_close(code)?;
+        self.rare().close_wait = Some(CloseWait::new(now, in_flight.saturating_add(out.len())));
         #[cfg(feature = "deflate")]
         self.drop_compressing();
         self.choose_ways();
@@ -410,10 +429,13 @@ impl Connection {
         }
     }
 
-    /// RFC 6455 5.5.2: after the peer's Close frame no pong is owed.
-    pub(super) fn drop_waiting_pong(&mut self) {
+    /// The connection is over: nothing is awaited any more. RFC 6455 5.5.2: after the peer's Close
+    /// frame no pong is owed.
+    pub(super) fn drop_waits(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.waiting_pong = None;
+            rare.close_wait = None;
+            rare.message_since = None;
         }
     }
 
@@ -423,9 +445,12 @@ impl Connection {
         let _ = self.write_frame(OpCode::Close, true, payload, out);
     }
 
-    /// For keep-alive: how much lies behind its ping.
+    /// Counts output behind a keep-alive ping or our Close frame.
     fn appended(&mut self, n: usize) {
         self.keep_alive.appended(n);
+        if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
+            wait.appended(n);
+        }
     }
 
     fn count_sent(&mut self, bytes: usize, wire_bytes: usize, whole: bool) {

@@ -89,6 +89,43 @@ impl Compressor {
             Self::Miniz(compressor) => compressor.follow(message),
         }
     }
+
+    /// How many bytes of heap it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Self::Native(encoder) => encoder.capacity(),
+            #[cfg(feature = "miniz_oxide")]
+            Self::Miniz(compressor) => compressor.capacity(),
+        }
+    }
+
+    /// How many it holds after a whole message of `len` bytes, or while it compresses it.
+    pub(crate) fn capacity_for_message(&self, len: usize) -> usize {
+        match self {
+            Self::Native(encoder) => encoder.capacity_for_message(len),
+            #[cfg(feature = "miniz_oxide")]
+            Self::Miniz(_) => miniz::Compressor::CAPACITY,
+        }
+    }
+
+    /// The same for a part of a message.
+    pub(crate) fn capacity_for_part(&self, len: usize) -> usize {
+        match self {
+            Self::Native(encoder) => encoder.capacity_for_part(len),
+            #[cfg(feature = "miniz_oxide")]
+            Self::Miniz(_) => miniz::Compressor::CAPACITY,
+        }
+    }
+
+    /// Whether its heap stays as it is, as far as that is possible.
+    pub(crate) const fn hold(&mut self, held: bool) {
+        match self {
+            Self::Native(encoder) => encoder.hold(held),
+            // It never grows.
+            #[cfg(feature = "miniz_oxide")]
+            Self::Miniz(_) => {}
+        }
+    }
 }
 
 /// A decoder of either engine; the methods are [`Decoder`]'s.
@@ -127,6 +164,15 @@ impl Decompressor {
             Self::Native(decoder) => decoder.finish(message),
             #[cfg(feature = "miniz_oxide")]
             Self::Miniz(decompressor) => decompressor.finish(),
+        }
+    }
+
+    /// How many bytes of heap it holds.
+    pub(crate) const fn capacity(&self) -> usize {
+        match self {
+            Self::Native(decoder) => decoder.capacity(),
+            #[cfg(feature = "miniz_oxide")]
+            Self::Miniz(decompressor) => decompressor.capacity(),
         }
     }
 }

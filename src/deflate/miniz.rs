@@ -32,6 +32,9 @@ pub(crate) struct Compressor {
 }
 
 impl Compressor {
+    /// The heap of a [`CompressorOxide`], in bytes, rounded up.
+    pub(crate) const CAPACITY: usize = 312 * 1024;
+
     pub(crate) const fn new(level: Level, context_takeover: bool) -> Self {
         Self { level, context_takeover, core: None }
     }
@@ -62,6 +65,10 @@ impl Compressor {
         if !self.context_takeover {
             self.core = None;
         }
+    }
+
+    pub(crate) const fn capacity(&self) -> usize {
+        if self.core.is_some() { Self::CAPACITY } else { 0 }
     }
 
     pub(crate) fn follow(&mut self, message: &[u8]) {
@@ -158,6 +165,10 @@ impl Decompressor {
             self.fail();
         }
         result
+    }
+
+    pub(crate) const fn capacity(&self) -> usize {
+        if self.state.is_some() { size_of::<State>() } else { 0 }
     }
 
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {

@@ -1,6 +1,8 @@
 //! UTF-8 validation ([RFC 6455 section 8.1](https://www.rfc-editor.org/rfc/rfc6455#section-8.1)),
 //! whole and in pieces.
 
+use core::str::Utf8Error;
+
 /// Below this the standard library's loop is as fast.
 #[cfg(feature = "simd")]
 const SHORT: usize = 64;
@@ -13,6 +15,11 @@ pub(crate) fn validate(bytes: &[u8]) -> Option<&str> {
         return simdutf8::basic::from_utf8(bytes).ok();
     }
     core::str::from_utf8(bytes).ok()
+}
+
+/// Returns the bytes as text, or where the fault lies, which [`validate`] doesn't tell.
+pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    validate(bytes).map_or_else(|| core::str::from_utf8(bytes), Ok)
 }
 
 /// A piece of a text: what is valid of it, and what comes behind.

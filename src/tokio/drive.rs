@@ -6,14 +6,18 @@ use core::task::{Context, Poll, ready};
 use alloc::boxed::Box;
 use std::io;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use crate::adapter::WebSocketError;
-use crate::driver::{self, Flow, Intake, Step};
+use crate::adapter::error::WebSocketError;
+use crate::adapter::pool;
+use crate::connection::Connection;
+use crate::driver::{Flow, Intake, Step};
+use crate::error::{PeerError, ProtocolError, SendError};
 use crate::instant::Instant;
 
-/// After this many reads and writes without an event others get their turn, on transports that
+/// After this many reads and writes without an event other tasks get their turn, on transports that
 /// don't see to it themselves.
 pub(super) const MAX_TURNS: usize = 64;
 
@@ -22,17 +26,64 @@ pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
 }
 
-/// What [`poll_event`] has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ready {
-    /// An event or an error is at hand.
-    Event,
-    /// The connection has ended, and the transport with it.
-    Done,
+/// A transport, and the error that it has failed with.
+#[derive(Debug)]
+pub(super) struct Link<S> {
+    pub(super) stream: S,
+    error: Option<io::Error>,
 }
 
-/// One timer for all deadlines of a connection. It is set anew only for an earlier deadline: a
-/// later one, as each read brings it, waits until the timer has run out.
+impl<S> Link<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self { stream, error: None }
+    }
+
+    /// The transport has failed.
+    fn fail(&mut self, flow: &mut Flow, error: io::Error) {
+        // A reset at the end of a connection is an end like any other; [`result`](Self::result) knows.
+        if flow.error().is_none() {
+            self.error.get_or_insert(error);
+        }
+        flow.failed();
+    }
+
+    /// A write has failed: the error is due when nothing is left to read.
+    fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
+        if flow.error().is_none() {
+            self.error.get_or_insert(error);
+        }
+        flow.write_failed();
+    }
+
+    /// How the connection has ended, for [`Step::Done`].
+    pub(super) fn result(&mut self, flow: &Flow) -> Result<(), WebSocketError> {
+        match (flow.error(), self.error.take()) {
+            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
+                Err(error.into())
+            }
+            (Some(error), _) => Err(error.into()),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// The error of the transport, for an opening handshake.
+    pub(super) const fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+}
+
+/// Why output that was fed can't be written any more.
+fn lost(flow: &Flow) -> WebSocketError {
+    match flow.error() {
+        Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)) | None => {
+            io::Error::from(io::ErrorKind::BrokenPipe).into()
+        }
+        Some(error) => error.into(),
+    }
+}
+
+/// One timer for all deadlines of a connection. It is set anew only for an earlier deadline: a later
+/// one, as each read brings it, waits until the timer has run out.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -64,61 +115,40 @@ impl Timer {
     }
 }
 
-/// Reads and writes until an event is at hand or the connection has ended. An error only if it was
-/// not over anyway.
-pub(super) fn poll_event<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &mut S,
+/// Reads and writes until the step is one for the caller: an event, a request, a response, or the end.
+pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
+    link: &mut Link<S>,
     flow: &mut Flow,
     intake: &mut Intake,
     timer: &mut Timer,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<Ready>> {
-    Poll::Ready(match ready!(poll_turns(io, flow, intake, timer, cx)) {
-        Ok(ready) => Ok(ready),
-        Err(error) => flow.end_failed_transport(error).map(|()| Ready::Done),
-    })
-}
-
-fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &mut S,
-    flow: &mut Flow,
-    intake: &mut Intake,
-    timer: &mut Timer,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<Ready>> {
+) -> Poll<Step> {
     for _ in 0..MAX_TURNS {
-        let turn = match driver::step(flow, intake, now) {
-            Step::Lend => return Poll::Ready(Ok(Ready::Event)),
-            Step::Done => return Poll::Ready(Ok(Ready::Done)),
-            Step::Read => poll_flush_and_read(io, flow, intake, cx),
-            Step::Write { or_read } if !flow.connection.is_closed() => {
-                match poll_write(io, flow, cx) {
-                    Poll::Pending if or_read => poll_read(io, flow, intake, cx),
-                    Poll::Pending => Poll::Pending,
-                    Poll::Ready(written) => {
-                        keep_write_error(flow, written);
-                        Poll::Ready(Ok(()))
-                    }
+        let step = flow.step(intake);
+        let turn = match step {
+            Step::Event | Step::Request | Step::Opened | Step::Done => return Poll::Ready(step),
+            Step::Read | Step::Drain => {
+                poll_flush_beside(link, flow, cx);
+                poll_read(link, flow, intake, cx)
+            }
+            Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
+                Poll::Pending if or_read => poll_read(link, flow, intake, cx),
+                // Senders that always have more must not keep this end from reading.
+                Poll::Ready(()) if or_read && !flow.output().is_empty() => {
+                    let _ = poll_read(link, flow, intake, cx);
+                    Poll::Ready(())
                 }
-            }
-            step @ (Step::Write { .. } | Step::EndWriting | Step::Drain) => {
-                poll_end_turn(io, flow, step, cx).map(Ok)
-            }
+                turn => turn,
+            },
+            Step::EndWriting => poll_shutdown(link, flow, cx),
         };
-        if let Poll::Ready(result) = turn {
-            result?;
+        if turn.is_ready() {
             continue;
         }
-        if let Some(error) = flow.write_error() {
-            return Poll::Ready(Err(error));
-        }
-        let now = ready!(timer.poll(cx, flow.deadline(intake)));
-        // Nobody is told dead before a read that found nothing.
-        if !flow.is_at_hand(intake)
-            && !flow.connection.is_closed()
-            && let Poll::Ready(result) = poll_read(io, flow, intake, cx)
-        {
-            result?;
+        let now = ready!(timer.poll(cx, flow.deadline(intake, now())));
+        // One last read before the peer is failed: its pong may lie unread in the transport.
+        let reads = !matches!(step, Step::Write { or_read: false } | Step::EndWriting);
+        if reads && poll_read(link, flow, intake, cx).is_ready() {
             continue;
         }
         flow.timed_out(intake, now);
@@ -127,211 +157,301 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Ends the transport of a closed or failed connection, while what was lent is still held.
+/// Ends the transport of a connection that is over, while the intake is borrowed.
 pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &mut S,
+    link: &mut Link<S>,
     flow: &mut Flow,
     timer: &mut Timer,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     for _ in 0..MAX_TURNS {
-        let step = flow.end_step(now);
-        if step == Step::Done {
-            return Poll::Ready(());
+        let turn = match flow.end_step() {
+            Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
+                Poll::Pending if or_read => poll_drain(link, flow, cx),
+                turn => turn,
+            },
+            Step::EndWriting => poll_shutdown(link, flow, cx),
+            Step::Drain => {
+                poll_flush_beside(link, flow, cx);
+                poll_drain(link, flow, cx)
+            }
+            Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => {
+                return Poll::Ready(());
+            }
+        };
+        if turn.is_pending() {
+            let now = ready!(timer.poll(cx, flow.write_deadline(now())));
+            flow.write_timed_out(now);
         }
-        if poll_end_turn(io, flow, step, cx).is_ready() {
-            continue;
-        }
-        let now = ready!(timer.poll(cx, flow.stall_deadline()));
-        flow.stalled(now);
     }
     cx.waker().wake_by_ref();
     Poll::Pending
 }
 
-/// Writes all output. An error only if the connection was not over anyway.
-pub(super) fn poll_flush<S: AsyncWrite + Unpin>(
-    io: &mut S,
+/// Up to which position of [`Flow::end`] output must have got.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goal {
+    /// Written, so that there is more room.
+    Written(u64),
+    /// Taken by the transport: flushed too.
+    Sent(u64),
+}
+
+impl Goal {
+    /// The next byte of output.
+    pub(super) const fn room(flow: &Flow) -> Self {
+        Self::Written(flow.written().saturating_add(1))
+    }
+}
+
+/// Writes, and flushes, until the output has got as far as `goal`. What comes in meanwhile is not read.
+///
+/// An error of the transport is returned here, and another one by the next read.
+pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    timer: &mut Timer,
+    goal: Goal,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), WebSocketError>> {
+    let (Goal::Written(end) | Goal::Sent(end)) = goal;
+    for _ in 0..MAX_TURNS {
+        let written = flow.written() >= end;
+        if written && (matches!(goal, Goal::Written(_)) || flow.flushed() >= end) {
+            return Poll::Ready(Ok(()));
+        }
+        if flow.is_unwritable() {
+            return Poll::Ready(Err(lost(flow)));
+        }
+        // What others have appended behind it is not waited for.
+        let turn = if written { poll_flush(link, flow, cx) } else { poll_write(link, flow, cx) };
+        match turn {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                link.write_failed(flow, error.kind().into());
+                return Poll::Ready(Err(error.into()));
+            }
+            Poll::Pending => {
+                let now = ready!(timer.poll(cx, flow.write_deadline(now())));
+                let was_over = flow.is_over();
+                flow.write_timed_out(now);
+                if flow.is_over() && !was_over {
+                    let error = lost(flow);
+                    flow.failed();
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Writes, and waits for the deadline of the peer's Close frame; nothing is read.
+pub(super) fn poll_close_deadline<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
     flow: &mut Flow,
     timer: &mut Timer,
     cx: &mut Context<'_>,
-) -> Poll<Result<(), WebSocketError>> {
-    loop {
-        if let Poll::Ready(written) = poll_write_all(io, flow, cx) {
-            return Poll::Ready(written.map_err(Into::into));
+) -> Poll<()> {
+    write_some(link, flow, cx);
+    if flow.is_over() || flow.is_unwritable() {
+        return Poll::Ready(());
+    }
+    timer.poll(cx, flow.write_deadline(now())).map(drop)
+}
+
+/// How a send feeds.
+pub(super) trait Feed {
+    /// Feeds; `Full` if there is no room yet.
+    fn feed(&mut self, flow: &mut Flow) -> Result<(), SendError>;
+}
+
+/// Unsolicited output. It waits while the output is above its high-water mark.
+pub(super) struct Unsolicited<F>(pub(super) F);
+
+/// Replies, which have room of their own.
+pub(super) struct Replies<F>(pub(super) F);
+
+impl<F> Feed for Unsolicited<F>
+where
+    F: FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+{
+    fn feed(&mut self, flow: &mut Flow) -> Result<(), SendError> {
+        if flow.is_open() && flow.is_above_mark() {
+            return Err(SendError::Full);
         }
-        flow.begin_stall(now);
-        let now = ready!(timer.poll(cx, flow.stall_deadline()));
-        let was_over = flow.connection.is_closed();
-        flow.stalled(now);
-        if flow.connection.is_closed() {
-            let result = if was_over { Ok(()) } else { flow.result() };
-            flow.abandon();
-            return Poll::Ready(result.map_err(Into::into));
+        flow.send_with(&mut self.0)
+    }
+}
+
+impl<F> Feed for Replies<F>
+where
+    F: FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+{
+    fn feed(&mut self, flow: &mut Flow) -> Result<(), SendError> {
+        flow.reply().reply_with(&mut self.0)
+    }
+}
+
+/// A send under way.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    /// Where the message ends in the output, once it was fed.
+    end: Option<u64>,
+}
+
+impl Sending {
+    /// Feeds when there is room, then writes until the message has left.
+    pub(super) fn poll<S: AsyncWrite + Unpin>(
+        &mut self,
+        link: &mut Link<S>,
+        flow: &mut Flow,
+        timer: &mut Timer,
+        feed: &mut impl Feed,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WebSocketError>> {
+        loop {
+            if let Some(end) = self.end {
+                return poll_sent(link, flow, timer, Goal::Sent(end), cx);
+            }
+            if flow.is_open() && flow.is_unwritable() {
+                return Poll::Ready(Err(lost(flow)));
+            }
+            match feed.feed(flow) {
+                Ok(()) => self.end = Some(flow.end()),
+                Err(SendError::Full) => {
+                    let goal = Goal::room(flow);
+                    ready!(poll_sent(link, flow, timer, goal, cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
         }
     }
 }
 
-/// Writes all output, however long it takes. An error only if the connection was not over anyway.
-pub(super) fn poll_write_all<S: AsyncWrite + Unpin>(
-    io: &mut S,
+/// Writes as much as goes without waiting. An error of the transport is returned by the next read.
+pub(super) fn write_some<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
     flow: &mut Flow,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
+) {
     for _ in 0..MAX_TURNS {
-        let written = if flow.is_unwritable() {
-            Err(io::ErrorKind::BrokenPipe.into())
-        } else if !flow.out.is_empty() {
-            ready!(poll_write(io, flow, cx))
-        } else if flow.unflushed {
-            ready!(poll_flush_transport(io, flow, cx))
-        } else {
-            return Poll::Ready(Ok(()));
-        };
-        if let Err(error) = written {
-            return Poll::Ready(tell_write_error(flow, error));
+        if flow.output().is_empty() || flow.is_unwritable() {
+            poll_flush_beside(link, flow, cx);
+            return;
+        }
+        if poll_write_beside(link, flow, cx).is_pending() {
+            return;
         }
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
-/// One write, of output that there is. An error only if the connection was not over anyway.
-pub(super) fn poll_write_once<S: AsyncWrite + Unpin>(
-    io: &mut S,
+/// One write beside reads. An error of the transport is returned by the next read.
+fn poll_write_beside<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
     flow: &mut Flow,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    poll_write(io, flow, cx).map(|written| written.or_else(|error| tell_write_error(flow, error)))
-}
-
-/// The caller is told of an error.
-fn tell_write_error(flow: &mut Flow, error: io::Error) -> io::Result<()> {
-    flow.write_failed(None);
-    if flow.connection.is_closed() { Ok(()) } else { Err(error) }
-}
-
-/// Writes what can be written at once, waiting for nothing. Who reads next is told of an error.
-pub(super) fn write_some<S: AsyncWrite + Unpin>(io: &mut S, flow: &mut Flow, cx: &mut Context<'_>) {
-    if let Poll::Ready(Err(error)) = poll_write_all(io, flow, cx) {
-        flow.write_failed(Some(error));
+) -> Poll<()> {
+    if let Err(error) = ready!(poll_write(link, flow, cx)) {
+        link.write_failed(flow, error);
     }
+    Poll::Ready(())
 }
 
-/// Who reads next is told of an error.
-fn keep_write_error(flow: &mut Flow, written: io::Result<()>) {
-    if let Err(error) = written {
-        flow.write_failed(Some(error));
+/// Writes what a transport with a buffer of its own holds, beside reads: its waker is registered. An
+/// error is returned by the next read.
+fn poll_flush_beside<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    cx: &mut Context<'_>,
+) {
+    if !flow.is_unwritable()
+        && let Poll::Ready(Err(error)) = poll_flush(link, flow, cx)
+    {
+        link.write_failed(flow, error);
     }
 }
 
 /// One write.
 fn poll_write<S: AsyncWrite + Unpin>(
-    io: &mut S,
+    link: &mut Link<S>,
     flow: &mut Flow,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    match ready!(Pin::new(io).poll_write(cx, &flow.out)) {
+    match ready!(Pin::new(&mut link.stream).poll_write(cx, flow.output())) {
         Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         Ok(n) => {
-            flow.written(n, now);
+            flow.write_done(n, now());
             Poll::Ready(Ok(()))
         }
         Err(error) => Poll::Ready(Err(error)),
     }
 }
 
-fn poll_flush_and_read<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &mut S,
-    flow: &mut Flow,
-    intake: &mut Intake,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    // What a buffering transport holds goes out beside the read; its waker is registered.
-    if let Poll::Ready(flushed) = poll_flush_transport(io, flow, cx) {
-        keep_write_error(flow, flushed);
-    }
-    poll_read(io, flow, intake, cx)
-}
-
-fn poll_flush_transport<S: AsyncWrite + Unpin>(
-    io: &mut S,
+fn poll_flush<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
     flow: &mut Flow,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    if flow.unflushed {
-        ready!(Pin::new(io).poll_flush(cx))?;
-        flow.flushed();
+    if flow.needs_flush() {
+        ready!(Pin::new(&mut link.stream).poll_flush(cx))?;
+        flow.flush_done();
     }
     Poll::Ready(Ok(()))
 }
 
-/// One read; an idle connection keeps no buffer.
-fn poll_read<S: AsyncRead + Unpin>(
-    io: &mut S,
+fn poll_shutdown<S: AsyncWrite + Unpin>(
+    link: &mut Link<S>,
     flow: &mut Flow,
-    intake: &mut Intake,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    let room = intake.room(flow);
-    let direct = room.direct;
-    let mut buffer = ReadBuf::new(room.bytes);
-    let poll = Pin::new(io).poll_read(cx, &mut buffer);
-    let n = buffer.filled().len();
-    if poll.is_pending() {
-        intake.release();
-    }
-    ready!(poll)?;
-    if n == 0 {
-        flow.received_eof();
-    } else {
-        intake.filled(n, direct, flow, now());
-    }
-    Poll::Ready(Ok(()))
-}
-
-/// One turn of the end of a transport. What goes wrong now doesn't matter any more.
-fn poll_end_turn<S: AsyncRead + AsyncWrite + Unpin>(
-    io: &mut S,
-    flow: &mut Flow,
-    step: Step,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    match step {
-        Step::Write { or_read } => match poll_write(io, flow, cx) {
-            Poll::Pending if or_read => poll_drain(io, flow, cx),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(written) => {
-                keep_write_error(flow, written);
-                Poll::Ready(())
-            }
-        },
-        Step::EndWriting => {
-            // The peer may be gone already: then its writing half has ended too.
-            let _ = ready!(Pin::new(io).poll_shutdown(cx));
-            flow.ended_writing();
-            Poll::Ready(())
-        }
-        Step::Drain => {
-            // A client's Close frame must not stay in a buffering transport.
-            if let Poll::Ready(flushed) = poll_flush_transport(io, flow, cx) {
-                keep_write_error(flow, flushed);
-            }
-            poll_drain(io, flow, cx)
-        }
-        Step::Done | Step::Lend | Step::Read => Poll::Ready(()),
+    // The peer may be gone already: then its writing half has ended too.
+    if ready!(Pin::new(&mut link.stream).poll_shutdown(cx)).is_ok() {
+        flow.flush_done();
     }
+    flow.writing_ended();
+    Poll::Ready(())
 }
 
-fn poll_drain<S: AsyncRead + Unpin>(io: &mut S, flow: &mut Flow, cx: &mut Context<'_>) -> Poll<()> {
-    let mut scratch = Intake::scratch();
-    let mut buffer = ReadBuf::new(&mut scratch);
-    let poll = Pin::new(io).poll_read(cx, &mut buffer);
+/// One read; a connection that waits keeps no buffer.
+fn poll_read<S: AsyncRead + Unpin>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    intake: &mut Intake,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let mut buffer = ReadBuf::new(intake.room(flow, pool::take));
+    let read = Pin::new(&mut link.stream).poll_read(cx, &mut buffer);
     let n = buffer.filled().len();
-    Intake::put_back(scratch);
-    // A reset ends the draining as the peer's end does.
-    if ready!(poll).is_err() || n == 0 {
-        flow.received_eof();
+    match read {
+        Poll::Ready(Ok(())) => flow.read_done(intake, n, now()),
+        Poll::Ready(Err(error)) => link.fail(flow, error),
+        Poll::Pending => {
+            intake.shrink();
+            if let Some(buffer) = intake.take_buffer() {
+                pool::put(buffer);
+            }
+            return Poll::Pending;
+        }
+    }
+    Poll::Ready(())
+}
+
+/// One read that is dropped.
+fn poll_drain<S: AsyncRead + Unpin>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let mut scratch = pool::take();
+    let mut buffer = ReadBuf::new(&mut scratch);
+    let read = Pin::new(&mut link.stream).poll_read(cx, &mut buffer);
+    let n = buffer.filled().len();
+    pool::put(scratch);
+    match ready!(read) {
+        Ok(()) => flow.drained(n, now()),
+        Err(error) => link.fail(flow, error),
     }
     Poll::Ready(())
 }

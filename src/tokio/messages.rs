@@ -3,53 +3,129 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use std::io;
+use alloc::collections::VecDeque;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::adapter::WebSocketError;
+use crate::adapter::error::WebSocketError;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
+use crate::connection::closing::CloseStatus;
 use crate::connection::options::SendOptions;
-use crate::driver::{self, Driver};
-use crate::error::SendError;
-use crate::event::OwnedEvent;
+use crate::driver::{Driver, Flow, Step};
 use crate::message::Message;
-use crate::tokio::WebSocket;
-use crate::tokio::drive::{MAX_TURNS, Ready, Timer, poll_event, poll_flush};
+use crate::tokio::drive::{
+    Goal, Link, MAX_TURNS, Timer, now, poll_close_deadline, poll_sent, poll_step, write_some,
+};
+use crate::tokio::socket::WebSocket;
 use crate::tokio::wakers::Wakers;
 
-/// Owned messages as [`Stream`] and [`Sink`], for combinators and queues.
+/// Owned messages as [`Stream`] and [`Sink`], for combinators, and for programs that come from
+/// tungstenite or axum.
 ///
-/// The stream ends when the connection is closed in order, or after an error. Pings, pongs and the
-/// Close frame don't show. With [`Delivery::Parts`](crate::Delivery::Parts) each piece comes as a
-/// message of its own. Closing the sink closes the connection in order, and drops what still comes.
+/// The stream yields pings and pongs too, which are answered already, and the peer's Close frame as
+/// its last message. It ends when the connection is closed in order, or after an error. With
+/// [`Delivery::Parts`](crate::Delivery::Parts) each part comes as a message of its own.
+///
+/// The sink takes pings and pongs too. A [`Message::Close`] sends a Close frame, and does nothing if the
+/// connection is closing already, so `forward` can send the peer's Close back. Closing the sink sends a
+/// Close frame with 1000, and is done when the transport has ended. Messages that come in meanwhile are
+/// kept for the stream, at most [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of them
+/// until the close deadline; beyond both they are discarded.
+///
+/// ```no_run
+/// # async fn f(ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>)
+/// #     -> Result<(), sansocket::WebSocketError> {
+/// use futures_util::{SinkExt, StreamExt};
+/// use sansocket::Message;
+///
+/// let (mut sink, mut stream) = ws.into_messages().split();
+/// sink.send(Message::from("hello")).await?;
+/// while let Some(message) = stream.next().await {
+///     println!("{:?}", message?);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Messages<S> {
     socket: WebSocket<S>,
-    /// The stream and the sink may be in two tasks, by a `split` of somebody's.
+    /// The stream and the sink may be in two tasks, by a `split` of futures.
     wakers: Wakers,
     options: SendOptions,
+    /// Received while the sink was being closed.
+    kept: Kept,
+    /// Up to where a flush under way waits, as a position in the output.
+    flushing: Option<u64>,
+    closing: Closing,
+    /// The transport has ended.
+    ended: bool,
+    /// The stream has yielded its end or its error.
     finished: bool,
 }
 
-/// Who waits.
+/// Messages for the stream.
+#[derive(Default)]
+struct Kept {
+    messages: VecDeque<Message>,
+    /// Their length, and something for each of them, in bytes.
+    len: usize,
+}
+
+/// How far the sink is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// What comes in is kept.
+    Keeping,
+    /// What comes in is discarded.
+    Discarding,
+}
+
+/// The end that waits.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Stream,
     Sink,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
-    pub(super) fn new(socket: WebSocket<S>) -> Self {
-        Self { socket, wakers: Wakers::new(), options: SendOptions::new(), finished: false }
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Makes owned messages of it, as `Stream` and `Sink`.
+    pub fn into_messages(self) -> Messages<S> {
+        Messages {
+            socket: self,
+            wakers: Wakers::new(),
+            options: SendOptions::new(),
+            kept: Kept::default(),
+            flushing: None,
+            closing: Closing::No,
+            ended: false,
+            finished: false,
+        }
     }
+}
 
-    /// Returns the connection: whether it is open, how it has closed.
+impl<S> Messages<S> {
+    /// Returns the connection: whether it is open, what was agreed on.
     pub const fn connection(&self) -> &Connection {
         self.socket.connection()
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        self.socket.close_status()
+    }
+
+    /// Returns how many bytes were given to the sink and not written.
+    pub fn unsent(&self) -> usize {
+        self.socket.unsent()
+    }
+
+    /// Returns the transport, for its options. Reading or writing it breaks the connection.
+    pub const fn get_ref(&self) -> &S {
+        self.socket.get_ref()
     }
 
     /// Sets how messages are sent from now on: compressed or not, in which fragments.
@@ -57,33 +133,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         self.options = options;
     }
 
-    /// Gives the WebSocket back.
+    /// Gives the WebSocket back. Messages that closing the sink has kept are dropped.
     pub fn into_inner(self) -> WebSocket<S> {
         self.socket
     }
+}
 
-    /// Drives the transport to the next event, or to the end of the connection.
-    fn poll_event(&mut self, end: End, cx: &Context<'_>) -> Poll<io::Result<Ready>> {
-        self.poll(end, cx, |io, Driver { flow, intake }, timer, cx| {
-            poll_event(io, flow, intake, timer, cx)
-        })
-    }
-
+impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     /// Polls the transport with a waker that wakes both ends, and wakes the other one if there is
     /// room now, or never will be again.
     fn poll<T>(
         &mut self,
         end: End,
         cx: &Context<'_>,
-        poll: impl FnOnce(&mut S, &mut Driver, &mut Timer, &mut Context<'_>) -> Poll<T>,
+        poll: impl FnOnce(&mut Link<S>, &mut Driver, &mut Timer, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let id = end as u64;
         // Before the transport is polled: it may wake at once.
         self.wakers.register(id, cx.waker());
-        let WebSocket { io, driver, timer, .. } = &mut self.socket;
-        let before = driver.flow.news();
-        let polled = poll(io, driver, timer, &mut self.wakers.context());
-        if driver.flow.news() != before {
+        let WebSocket { link, driver, timer, .. } = &mut self.socket;
+        let before = news(&driver.flow);
+        let polled = poll(link, driver, timer, &mut self.wakers.context());
+        if news(&driver.flow) != before {
             self.wakers.wake_others(id);
         }
         if polled.is_ready() {
@@ -92,46 +163,97 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         polled
     }
 
-    /// Takes the event that is at hand. An error shows when the transport has ended: the Close
-    /// frame goes first.
-    fn take_event(&mut self) -> Option<OwnedEvent> {
-        let driver = &mut self.socket.driver;
-        driver::receive_owned(&mut driver.flow, &mut driver.intake).ok().flatten()
+    /// Drives to the next message, or to the end: `None`.
+    fn poll_message(&mut self, end: End, cx: &Context<'_>) -> Poll<Option<Message>> {
+        for _ in 0..MAX_TURNS {
+            let step = ready!(self.poll(end, cx, |link, Driver { flow, intake }, timer, cx| {
+                poll_step(link, flow, intake, timer, cx)
+            }));
+            if step == Step::Done {
+                self.ended = true;
+                return Poll::Ready(None);
+            }
+            let Driver { flow, intake } = &mut self.socket.driver;
+            // An error shows when the transport has ended: the Close frame goes first.
+            if let Ok(Some(event)) = intake.receive_owned(flow) {
+                if flow.is_over() {
+                    // The answer to a Close frame must not wait for a call that may not come.
+                    self.write_some();
+                    // A sink that waits for room never gets it, and has another deadline now.
+                    self.wakers.wake_others(end as u64);
+                }
+                return Poll::Ready(Some(event.into()));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<Result<(), WebSocketError>> {
-        self.poll(End::Sink, cx, |io, driver, timer, cx| {
-            poll_flush(io, &mut driver.flow, timer, cx)
+    /// Waits until the output has got as far as `goal`.
+    fn poll_sent(&mut self, goal: Goal, cx: &Context<'_>) -> Poll<Result<(), WebSocketError>> {
+        self.poll(End::Sink, cx, |link, driver, timer, cx| {
+            poll_sent(link, &mut driver.flow, timer, goal, cx)
         })
     }
+
+    /// Writes as much as goes without waiting.
+    fn write_some(&mut self) {
+        let WebSocket { link, driver, .. } = &mut self.socket;
+        write_some(link, &mut driver.flow, &mut self.wakers.context());
+    }
+
+    /// Takes a message for the stream, unless it is discarded.
+    fn keep(&mut self, message: Message) {
+        if !self.discards(&message) {
+            self.kept.push(message);
+            self.wakers.wake_others(End::Sink as u64);
+        }
+    }
+
+    /// Whether the message comes too late: behind a gap the stream gets nothing but the Close frame.
+    fn discards(&self, message: &Message) -> bool {
+        self.closing == Closing::Discarding && !matches!(message, Message::Close(_))
+    }
+
+    /// Waits until the stream takes kept messages, at most to the close deadline.
+    fn poll_taken(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.poll(End::Sink, cx, |link, driver, timer, cx| {
+            poll_close_deadline(link, &mut driver.flow, timer, cx)
+        })
+    }
+
+    fn result(&mut self) -> Result<(), WebSocketError> {
+        self.socket.link.result(&self.socket.driver.flow)
+    }
+}
+
+/// What either end may wait for.
+fn news(flow: &Flow) -> (usize, u64, bool, bool) {
+    (flow.unsent(), flow.flushed(), flow.is_unwritable(), flow.is_over())
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
     type Item = Result<Message, WebSocketError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(message) = self.kept.pop() {
+            self.wakers.wake_others(End::Stream as u64);
+            return Poll::Ready(Some(Ok(message)));
+        }
+        if self.finished {
+            return Poll::Ready(None);
+        }
         for _ in 0..MAX_TURNS {
-            if self.finished {
-                return Poll::Ready(None);
-            }
-            match ready!(self.poll_event(End::Stream, cx)) {
-                Ok(Ready::Event) => match self.take_event() {
-                    Some(OwnedEvent::Message(data) | OwnedEvent::Part { data, .. }) => {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                    Some(OwnedEvent::Ping(_) | OwnedEvent::Pong(_) | OwnedEvent::Close(_))
-                    | None => {}
-                },
-                Ok(Ready::Done) => {
-                    self.finished = true;
-                    let result = self.socket.driver.flow.result();
-                    return Poll::Ready(result.err().map(|error| Err(error.into())));
+            if !self.ended
+                && let Some(message) = ready!(self.poll_message(End::Stream, cx))
+            {
+                if !self.discards(&message) {
+                    return Poll::Ready(Some(Ok(message)));
                 }
-                Err(error) => {
-                    self.finished = true;
-                    return Poll::Ready(Some(Err(error.into())));
-                }
+                continue;
             }
+            self.finished = true;
+            return Poll::Ready(self.result().err().map(Err));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -140,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Messages<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for Messages<S> {
     fn is_terminated(&self) -> bool {
-        self.finished
+        self.finished && self.kept.messages.is_empty()
     }
 }
 
@@ -148,41 +270,83 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     type Error = WebSocketError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if self.socket.driver.flow.is_above_mark() {
-            return Self::poll_flush(&mut self, cx);
+        while self.socket.driver.flow.is_open() && self.socket.driver.flow.is_above_mark() {
+            let goal = Goal::room(&self.socket.driver.flow);
+            ready!(self.poll_sent(goal, cx))?;
         }
         Poll::Ready(Ok(()))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
-        let (data, options) = (message.as_data(), self.options);
+        let options = self.options;
+        // A flush that was given up on waits for this message too.
+        self.flushing = None;
         let flow = &mut self.socket.driver.flow;
-        Ok(flow.send_unasked(|connection, out| connection.send(data, options, out))?)
+        Ok(match &message {
+            Message::Text(text) => flow.send(text.as_str().into(), options),
+            Message::Binary(bytes) => flow.send((&**bytes).into(), options),
+            Message::Ping(payload) => flow.send_ping(payload),
+            Message::Pong(payload) => flow.send_pong(payload),
+            Message::Close(None) => flow.close(CloseCode::NO_STATUS, "", now()),
+            Message::Close(Some(frame)) => flow.close(frame.code, &frame.reason, now()),
+        }?)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Self::poll_flush(&mut self, cx)
+        let end = self.flushing.unwrap_or_else(|| self.socket.driver.flow.end());
+        self.flushing = Some(end);
+        let flushed = ready!(self.poll_sent(Goal::Sent(end), cx));
+        self.flushing = None;
+        Poll::Ready(flushed)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        match self.socket.close_output(CloseCode::NORMAL, "") {
-            Ok(()) | Err(SendError::Closed) => {}
-            Err(error) => return Poll::Ready(Err(error.into())),
+        if self.closing == Closing::No {
+            self.socket.close_output(CloseCode::NORMAL, "")?;
+            // A peer that always has something to say must not keep the sink from being closed.
+            self.socket.driver.flow.discard_data();
+            self.closing = Closing::Keeping;
         }
         for _ in 0..MAX_TURNS {
-            if self.finished {
-                return Poll::Ready(Ok(self.socket.driver.flow.result()?));
+            if self.ended {
+                return Poll::Ready(self.result());
             }
-            match ready!(self.poll_event(End::Sink, cx)) {
-                Ok(Ready::Event) => drop(self.take_event()),
-                Ok(Ready::Done) => self.finished = true,
-                Err(error) => {
-                    self.finished = true;
-                    return Poll::Ready(Err(error.into()));
-                }
+            let mark = self.connection().config().high_water_mark();
+            if self.closing == Closing::Keeping && self.kept.len >= mark {
+                ready!(self.poll_taken(cx));
+                self.closing = Closing::Discarding;
+                // The peer's Close frame may lie unread behind what is discarded.
+                self.socket.driver.flow.restart_close_timeout(now());
+            }
+            if let Some(message) = ready!(self.poll_message(End::Sink, cx)) {
+                self.keep(message);
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl Kept {
+    fn push(&mut self, message: Message) {
+        self.len += cost(&message);
+        self.messages.push_back(message);
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.len -= cost(&message);
+        Some(message)
+    }
+}
+
+/// Empty messages cost memory too.
+fn cost(message: &Message) -> usize {
+    message.len() + size_of::<Message>()
+}
+
+impl core::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} messages", self.messages.len())
     }
 }

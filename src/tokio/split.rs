@@ -1,56 +1,50 @@
 //! A WebSocket shared by a reader and any number of senders, in other tasks and threads.
 //!
 //! The lock is held for a call, never over an await; events are lent from the reader's own buffer,
-//! outside of it. There is no task behind it: whoever waits drives the transport.
+//! outside of it. There is no task behind it: every task that waits drives the transport.
 
 use core::future::poll_fn;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 
 use alloc::sync::Arc;
-use std::io;
 use std::sync::{Mutex, MutexGuard};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::adapter::{LeftOver, Received, WebSocketError};
+use crate::adapter::error::WebSocketError;
+use crate::adapter::parts::{LeftOver, Received};
+use crate::adapter::sending::{feed_methods, send_methods};
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::connection::options::SendOptions;
-use crate::driver::{self, Driver, Flow, Intake};
-use crate::error::SendError;
+use crate::driver::{Driver, Flow, Intake, Step};
+use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
-use crate::message::Data;
-use crate::prepared::Prepared;
-use crate::tokio::WebSocket;
+use crate::stats::Stats;
 use crate::tokio::drive::{
-    Ready, Timer, now, poll_end, poll_event, poll_write_all, poll_write_once, write_some,
+    Feed, Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
+    write_some,
 };
+use crate::tokio::socket::WebSocket;
 use crate::tokio::wakers::{Waiting, Wakers, lock};
 
-/// What both halves share.
+/// The state that all halves share.
 #[derive(Debug)]
 struct Shared<S> {
-    half: Mutex<Half<S>>,
+    state: Mutex<State<S>>,
     wakers: Wakers,
 }
 
 #[derive(Debug)]
-struct Half<S> {
-    /// `None`: the reader was dropped, and the transport with it.
-    io: Option<S>,
+struct State<S> {
+    /// `None`: the reader was dropped, or the connection aborted, and the transport with it.
+    link: Option<Link<S>>,
     flow: Flow,
 }
 
-impl<S> Shared<S> {
-    fn half(&self) -> MutexGuard<'_, Half<S>> {
-        lock(&self.half)
-    }
-}
-
-/// The reading half: it also runs keep-alive and the closing handshake, and writes what the senders
-/// could not write at once, so keep reading.
+/// The reading half. It also runs keep-alive and the closing handshake, and writes what was fed, so
+/// keep reading.
 ///
 /// Dropping it drops the transport: senders get [`SendError::Closed`] then, and the peer sees a
 /// lost connection unless it was closed in order.
@@ -59,14 +53,15 @@ pub struct Reader<S> {
     sender: Sender<S>,
     intake: Intake,
     timer: Timer,
-    left_over: Option<LeftOver>,
+    left_over: LeftOver,
 }
 
 /// The sending half, for any number of tasks and threads.
 ///
-/// A send waits while more than the high-water mark is unsent; the reader goes on reading meanwhile.
-/// It is done when the message lies in the output and the transport has been offered it. What
-/// the transport doesn't take at once is written while the [`Reader`] reads, or somebody flushes or waits for room.
+/// `feed_*` append and wake the task that drives the transport: the call for broadcasting, which says
+/// [`Full`](SendError::Full) at its limit. If nobody reads, sends or flushes, the output stays
+/// where it is. `send_*` wait until the transport has taken the message, whether the [`Reader`] is
+/// polled or not.
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
@@ -78,51 +73,57 @@ impl<S> Clone for Sender<S> {
     }
 }
 
-pub(super) fn split<S>(socket: WebSocket<S>) -> (Reader<S>, Sender<S>) {
-    let WebSocket { io, driver: Driver { flow, intake }, timer, left_over } = socket;
-    let half = Mutex::new(Half { io: Some(io), flow });
-    let sender = Sender { shared: Arc::new(Shared { half, wakers: Wakers::new() }) };
-    (Reader { sender: sender.clone(), intake, timer, left_over }, sender)
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Splits it into a reader and a sender that can be cloned, for other tasks and threads.
+    pub fn split(self) -> (Reader<S>, Sender<S>) {
+        let Self { link, driver: Driver { flow, intake }, timer, left_over } = self;
+        let state = Mutex::new(State { link: Some(link), flow });
+        let sender = Sender { shared: Arc::new(Shared { state, wakers: Wakers::new() }) };
+        (Reader { sender: sender.clone(), intake, timer, left_over }, sender)
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
-    /// Waits for the next event, and gives with it a sender to answer with while it is held.
+    /// Waits for the next event, and gives with it what to answer with while the event is held.
     ///
-    /// As [`WebSocket::read`](crate::tokio::WebSocket::read), cancel safe too.
+    /// As [`WebSocket::read`], cancel safe too.
     ///
     /// # Errors
-    /// As [`WebSocket::read`](crate::tokio::WebSocket::read).
-    pub async fn read(&mut self) -> Result<Option<(Event<'_>, &Sender<S>)>, WebSocketError> {
+    /// As [`WebSocket::read`].
+    pub async fn read(&mut self) -> Result<Option<(Event<'_>, HalfReply<'_, S>)>, WebSocketError> {
         let Self { sender, intake, timer, .. } = self;
-        let shared = &sender.shared;
-        let ready = shared.drive(|io, flow, cx| poll_event(io, flow, intake, timer, cx)).await?;
-        if ready == Ready::Done {
-            shared.half().flow.result()?;
+        let shared = &*sender.shared;
+        let step = shared
+            .drive(|state, cx| match &mut state.link {
+                Some(link) => poll_step(link, &mut state.flow, intake, timer, cx),
+                None => Poll::Ready(Step::Done),
+            })
+            .await;
+        if step == Step::Done {
+            shared.state().result()?;
             return Ok(None);
         }
-        let event = driver::receive(&mut shared.half().flow, intake);
-        if shared.half().flow.connection.is_closed() {
+        let (event, over) = shared.receive(intake);
+        if over {
             // Senders that wait for room never get it.
             shared.wakers.wake_all();
         }
         match event {
-            Ok(event) => {
-                if matches!(event, Some(Event::Close(_))) {
-                    // The answer to a Close frame must not wait for a call that may not come.
-                    shared.write_some();
-                }
-                Ok(event.map(|event| (event, &*sender)))
-            }
+            Ok(Some(event)) => Ok(Some((event, HalfReply { sender, timer }))),
+            // Unreachable: `poll_step` has just reported an event.
+            Ok(None) => Err(ProtocolError::Aborted.into()),
             Err(error) => {
-                let end = shared
-                    .drive(|io, flow, cx| poll_end(io, flow, timer, cx).map(|()| Ok(Ready::Done)));
-                end.await?;
+                let end = shared.drive(|state, cx| match &mut state.link {
+                    Some(link) => poll_end(link, &mut state.flow, timer, cx),
+                    None => Poll::Ready(()),
+                });
+                end.await;
                 Err(error.into())
             }
         }
     }
 
-    /// Receives into `buffer`, as [`WebSocket::read_into`](crate::tokio::WebSocket::read_into).
+    /// Receives into `buffer`, as [`WebSocket::read_into`].
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -130,237 +131,350 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         &mut self,
         buffer: &mut [u8],
     ) -> Result<Option<Received>, WebSocketError> {
-        if let Some(left) = self.left_over.take() {
-            let (received, left) = left.fill_again(buffer);
-            self.left_over = left;
+        if let Some(received) = self.left_over.take(buffer) {
             return Ok(Some(received));
         }
         loop {
             let Some((event, _)) = self.read().await? else { return Ok(None) };
-            let Some((data, end)) = event.data() else { continue };
-            let (received, left) = LeftOver::fill(buffer, data, end);
-            self.left_over = left;
-            return Ok(Some(received));
+            if let Some((received, left_over)) = LeftOver::fill(buffer, &event) {
+                self.left_over = left_over;
+                return Ok(Some(received));
+            }
         }
     }
+}
 
+impl<S> Reader<S> {
     /// Returns a sender.
     pub fn sender(&self) -> Sender<S> {
         self.sender.clone()
     }
 
-    /// Returns who began to close, with which code; `None` while the connection is open.
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.sender.close_status()
+    }
+
+    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+        self.sender.with_connection(look)
+    }
+
+    /// Looks at the transport under the lock, for its options; `None` after an
+    /// [`abort`](Sender::abort).
+    pub fn with_ref<T>(&self, look: impl FnOnce(&S) -> T) -> Option<T> {
+        self.sender.with_ref(look)
     }
 }
 
 impl<S> Drop for Reader<S> {
     fn drop(&mut self) {
-        let shared = &self.sender.shared;
-        {
-            let mut half = shared.half();
-            half.io = None;
-            half.flow.abandon();
-        }
-        shared.wakers.wake_all();
+        self.sender.abort();
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// Polls the transport under the lock, with a waker that wakes all who wait.
-    async fn drive(
+impl<S> State<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Writes as much as goes without waiting.
+    fn write_some(&mut self, wakers: &Wakers) {
+        if let Some(link) = &mut self.link {
+            write_some(link, &mut self.flow, &mut wakers.context());
+        }
+    }
+}
+
+impl<S> State<S> {
+    /// How the connection has ended.
+    fn result(&mut self) -> Result<(), WebSocketError> {
+        match &mut self.link {
+            Some(link) => link.result(&self.flow),
+            None => Ok(self.flow.error().map_or(Ok(()), Err)?),
+        }
+    }
+
+    /// What a task that waits may wait for.
+    fn news(&self) -> (usize, u64, bool, bool) {
+        let flow = &self.flow;
+        (flow.unsent(), flow.flushed(), flow.is_unwritable(), flow.is_over())
+    }
+}
+
+impl<S> Shared<S> {
+    fn state(&self) -> MutexGuard<'_, State<S>> {
+        lock(&self.state)
+    }
+
+    /// Polls under the lock, with a waker that wakes all who wait.
+    async fn drive<T>(
         &self,
-        mut poll: impl FnMut(&mut S, &mut Flow, &mut Context<'_>) -> Poll<io::Result<Ready>>,
-    ) -> Result<Ready, WebSocketError> {
+        mut poll: impl FnMut(&mut State<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> T {
         let mut waiting = self.wakers.enter();
         poll_fn(|cx| self.poll(&mut waiting, cx, &mut poll)).await
     }
 
-    fn poll(
+    fn poll<T>(
         &self,
         waiting: &mut Waiting<'_>,
         cx: &Context<'_>,
-        poll: impl FnOnce(&mut S, &mut Flow, &mut Context<'_>) -> Poll<io::Result<Ready>>,
-    ) -> Poll<Result<Ready, WebSocketError>> {
+        poll: impl FnOnce(&mut State<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         // Before the transport is polled: it may wake at once.
         waiting.register(cx.waker());
-        let mut half = self.half();
-        let Half { io, flow } = &mut *half;
-        let Some(io) = io else { return Poll::Ready(Ok(Ready::Done)) };
-        let before = flow.news();
-        let polled = poll(io, flow, &mut self.wakers.context());
-        let changed = flow.news() != before;
-        drop(half);
+        let mut state = self.state();
+        let before = state.news();
+        let polled = poll(&mut state, &mut self.wakers.context());
+        let changed = state.news() != before;
+        drop(state);
         if changed {
-            // There is room, or there never will be again.
             waiting.wake_others();
         }
-        polled.map_err(Into::into)
+        polled
     }
 
-    /// Writes what can be written at once.
-    fn write_some(&self) {
-        let mut half = self.half();
-        let Half { io: Some(io), flow } = &mut *half else { return };
-        write_some(io, flow, &mut self.wakers.context());
-        let failed = flow.is_unwritable();
-        drop(half);
-        if failed {
-            self.wakers.wake_all();
+    /// Feeds under the lock, and wakes the task that drives the transport.
+    fn feed(&self, feed: impl FnOnce(&mut Flow) -> Result<(), SendError>) -> Result<(), SendError> {
+        feed(&mut self.state().flow)?;
+        self.wakers.wake_all();
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// Receives the event that the last step has told of, and returns with it whether the connection
+    /// is over now.
+    fn receive<'intake>(
+        &self,
+        intake: &'intake mut Intake,
+    ) -> (Result<Option<Event<'intake>>, ProtocolError>, bool) {
+        let mut state = self.state();
+        let event = intake.receive(&mut state.flow);
+        let over = state.flow.is_over();
+        if over && event.is_ok() {
+            // The answer to a Close frame must not wait for a call that may not come.
+            state.write_some(&self.wakers);
         }
+        (event, over)
+    }
+
+    async fn send(&self, timer: &mut Timer, mut feed: impl Feed) -> Result<(), WebSocketError> {
+        let mut sending = Sending::default();
+        self.drive(|state, cx| match &mut state.link {
+            Some(link) => sending.poll(link, &mut state.flow, timer, &mut feed, cx),
+            None => Poll::Ready(Err(SendError::Closed.into())),
+        })
+        .await
+    }
+
+    async fn flush(&self, timer: &mut Timer) -> Result<(), WebSocketError> {
+        let end = self.state().flow.end();
+        self.drive(|state, cx| match &mut state.link {
+            Some(link) => poll_sent(link, &mut state.flow, timer, Goal::Sent(end), cx),
+            None => Poll::Ready(Err(SendError::Closed.into())),
+        })
+        .await
+    }
+
+    fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        {
+            let mut state = self.state();
+            state.flow.close(code, reason, now())?;
+            state.write_some(&self.wakers);
+        }
+        // The reader has another deadline to wait for now; senders that wait for room never get it.
+        self.wakers.wake_all();
+        Ok(())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
-    /// Sends a text message; waits for room.
-    ///
-    /// # Errors
-    /// [`WebSocketError::Send`]: nothing was sent. [`SendError::Closed`] once the connection is.
-    pub async fn send_text(&self, text: &str) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send_text(text, out)).await
-    }
+    feed_methods!(
+        self,
+        (&),
+        "A task that waits in a read, a send or a flush is woken and writes it; if there is none it \
+         is written by the next. Full from `max_unsent - high_water_mark` unsent bytes on."
+    );
 
-    /// Sends a binary message; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub async fn send_binary(&self, bytes: &[u8]) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send_binary(bytes, out)).await
-    }
+    send_methods!(
+        self,
+        (&),
+        (async),
+        (.await),
+        "The reader goes on reading meanwhile, if it is polled. A future that is dropped has fed \
+         nothing, or has left the message in the output. The parts of a message belong to one task: \
+         those of two would make one message."
+    );
 
-    /// Sends a message of either kind; waits for room.
+    /// Writes all output that there is now, and waits until the transport has taken it. Cancel safe.
     ///
     /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub async fn send(&self, data: Data<'_>, options: SendOptions) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send(data, options, out)).await
-    }
-
-    /// Sends a piece of a message; waits for room. One task at a time: the pieces of two would make
-    /// one message.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub async fn send_part(
-        &self,
-        data: Data<'_>,
-        end: bool,
-        options: SendOptions,
-    ) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send_part(data, end, options, out)).await
-    }
-
-    /// Sends a message that was encoded once for many connections; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send_prepared(message, out)).await
-    }
-
-    /// Sends a ping with at most 125 bytes of payload; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub async fn send_ping(&self, payload: &[u8]) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send_ping(payload, out)).await
-    }
-
-    /// Sends an unsolicited pong with at most 125 bytes of payload; waits for room.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text).
-    pub async fn send_pong(&self, payload: &[u8]) -> Result<(), WebSocketError> {
-        self.send_when_room(|connection, out| connection.send_pong(payload, out)).await
-    }
-
-    /// Sends a message of either kind without waiting and without a write of its own: it is written
-    /// when the reader waits next, or somebody flushes. For answers in the reader's own loop, since
-    /// many of them make one write.
-    ///
-    /// # Errors
-    /// [`SendError`]: nothing was sent; [`SendError::Full`] if there is no room.
-    pub fn try_send(&self, data: Data<'_>, options: SendOptions) -> Result<(), SendError> {
-        {
-            let flow = &mut self.shared.half().flow;
-            flow.connection.send(data, options, &mut flow.out)?;
-        }
-        // A reader that waits already writes it now.
-        self.shared.wakers.wake_all();
-        Ok(())
-    }
-
-    /// Sends a Close frame: nothing can be sent after it. The reader goes on until the peer's.
-    ///
-    /// # Errors
-    /// [`SendError`]: nothing was sent.
-    pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        {
-            let flow = &mut self.shared.half().flow;
-            flow.connection.close(code, reason, now(), &mut flow.out)?;
-        }
-        self.shared.write_some();
-        // The reader has another deadline to wait for now; waiting senders have nothing.
-        self.shared.wakers.wake_all();
-        Ok(())
-    }
-
-    /// Writes all output.
-    ///
-    /// # Errors
-    /// [`WebSocketError::Io`] if the transport failed, [`WebSocketError::Protocol`] if the
-    /// connection did.
+    /// As [`WebSocket::flush`]; [`SendError::Closed`] if the reader was dropped.
     pub async fn flush(&self) -> Result<(), WebSocketError> {
-        self.shared
-            .drive(|io, flow, cx| poll_write_all(io, flow, cx).map_ok(|()| Ready::Event))
-            .await?;
-        Ok(self.shared.half().flow.result()?)
+        self.shared.flush(&mut Timer::default()).await
     }
 
-    /// Does what `send` does as soon as there is room.
-    async fn send_when_room(
+    /// Sends a Close frame: nothing can be sent after it, and the reader goes on until the peer's.
+    /// Nothing happens if the connection is closing already.
+    ///
+    /// # Errors
+    /// [`SendError`] for a code or reason that can't be sent: nothing was done then.
+    pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.shared.close_output(code, reason)
+    }
+
+    fn feed_with(
         &self,
-        mut send: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+        feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.shared.feed(|flow| flow.send_with(feed))
+    }
+
+    async fn send_with(
+        &self,
+        feed: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), WebSocketError> {
-        let mut waiting = self.shared.wakers.enter();
-        poll_fn(|cx| {
-            loop {
-                {
-                    let flow = &mut self.shared.half().flow;
-                    if flow.connection.is_open() && flow.is_unwritable() {
-                        let error = io::Error::from(io::ErrorKind::BrokenPipe);
-                        break Poll::Ready(Err(error.into()));
-                    }
-                    // The reader's own answers have what is between the mark and `max_unsent`.
-                    if !flow.connection.is_open() || !flow.is_above_mark() {
-                        match flow.send_unasked(&mut send) {
-                            Err(SendError::Full) => {}
-                            result => break Poll::Ready(result.map_err(WebSocketError::from)),
-                        }
-                    }
-                }
-                ready!(self.shared.poll(&mut waiting, cx, |io, flow, cx| {
-                    poll_write_once(io, flow, cx).map_ok(|()| Ready::Event)
-                }))?;
-            }
-        })
-        .await?;
-        self.shared.write_some();
-        Ok(())
+        self.shared.send(&mut Timer::default(), Unsolicited(feed)).await
     }
 }
 
 impl<S> Sender<S> {
+    /// Waits until the connection is closed or has failed, while another task reads.
+    pub async fn closed(&self) -> Option<CloseStatus> {
+        self.shared
+            .drive(|state, _| match state.flow.is_over() {
+                true => Poll::Ready(state.flow.connection().close_status()),
+                false => Poll::Pending,
+            })
+            .await
+    }
+
+    /// Ends the connection at once, without a Close frame, and drops the transport: for servers that
+    /// shut down, and peers that are not welcome. The reader gets
+    /// [`ProtocolError::Aborted`](crate::ProtocolError::Aborted).
+    pub fn abort(&self) {
+        let link = {
+            let mut state = self.shared.state();
+            state.flow.abort();
+            state.link.take()
+        };
+        drop(link);
+        self.shared.wakers.wake_all();
+    }
+
     /// Returns whether messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.shared.half().flow.connection.is_open()
+        self.shared.state().flow.is_open()
     }
 
-    /// Returns who began to close, with which code; `None` while the connection is open.
+    /// Returns how many bytes were fed and not written.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.shared.state().flow.unsent()
+    }
+
+    /// Returns which end began to close, with which code and reason; `None` while the connection is
+    /// open.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
-        self.shared.half().flow.connection.close_status()
+        self.with_connection(Connection::close_status)
+    }
+
+    /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        self.with_connection(Connection::stats)
+    }
+
+    /// Starts to count messages and bytes; see [`Connection::stats`].
+    pub fn enable_stats(&self) {
+        self.shared.state().flow.enable_stats();
+    }
+
+    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+        look(self.shared.state().flow.connection())
+    }
+
+    /// Looks at the transport under the lock, for its options; `None` if the reader was dropped, or the
+    /// connection aborted.
+    pub fn with_ref<T>(&self, look: impl FnOnce(&S) -> T) -> Option<T> {
+        self.shared.state().link.as_ref().map(|link| look(&link.stream))
+    }
+}
+
+/// What to answer an event with, while the event is held; of a [`Reader`].
+///
+/// Replies are back-pressure: while [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+/// them are unsent no further event is read. They have room while the senders fill the output.
+#[derive(Debug)]
+pub struct HalfReply<'a, S> {
+    sender: &'a Sender<S>,
+    timer: &'a mut Timer,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> HalfReply<'_, S> {
+    feed_methods!(
+        self,
+        (&mut),
+        "It is written when [`read`](Reader::read) has to wait, or by any `send_*` or `flush`."
+    );
+
+    send_methods!(
+        self,
+        (&mut),
+        (async),
+        (.await),
+        "Nothing is read meanwhile. A future that is dropped has fed nothing, or has left the message \
+         in the output."
+    );
+
+    /// Writes all output that there is now, and waits until the transport has taken it. Nothing is read
+    /// meanwhile. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Sender::flush`].
+    pub async fn flush(&mut self) -> Result<(), WebSocketError> {
+        self.sender.shared.flush(self.timer).await
+    }
+
+    /// Sends a Close frame, as [`Sender::close_output`].
+    ///
+    /// # Errors
+    /// As [`Sender::close_output`].
+    pub fn close_output(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.sender.close_output(code, reason)
+    }
+
+    fn feed_with(
+        &mut self,
+        feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        // The reader writes it itself when it waits next: nobody has to be woken.
+        self.sender.shared.state().flow.reply().reply_with(feed)
+    }
+
+    async fn send_with(
+        &mut self,
+        feed: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), WebSocketError> {
+        self.sender.shared.send(self.timer, Replies(feed)).await
+    }
+}
+
+impl<S> HalfReply<'_, S> {
+    /// Returns a sender, for a task that answers later.
+    #[must_use]
+    pub fn sender(&self) -> Sender<S> {
+        self.sender.clone()
+    }
+
+    /// Returns how many bytes were fed and not written.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.sender.unsent()
     }
 }

@@ -111,7 +111,7 @@ fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
         for room in [1 << 12, 1 << 16] {
             let (b, served) = echo_parts(room);
             let mut ws = client(b);
-            ws.send_binary(&message).unwrap();
+            ws.feed_binary(&message).unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Binary(&message));
             ws.close(CloseCode::NORMAL, "").unwrap();
             served.join().unwrap().unwrap();
@@ -121,11 +121,11 @@ fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
         let (mut server, mut client) = (server(a), client(b));
         let same = message.clone();
         let other = thread::spawn(move || {
-            server.send_binary(&same).unwrap();
+            server.feed_binary(&same).unwrap();
             assert_eq!(server.read().unwrap().unwrap().0, Event::Binary(&same));
             while server.read().unwrap().is_some() {}
         });
-        client.send_binary(&message).unwrap();
+        client.feed_binary(&message).unwrap();
         assert_eq!(client.read().unwrap().unwrap().0, Event::Binary(&message));
         client.close(CloseCode::NORMAL, "").unwrap();
         other.join().unwrap();
@@ -146,7 +146,7 @@ fn halves_send_and_receive_at_the_same_time_without_end() {
                 for _ in 0..COUNT {
                     sender.send_binary(&message).unwrap();
                     // Pongs to send make the reader a writer, now and then.
-                    sender.try_send(Data::Text("x"), SendOptions::new()).unwrap_or_default();
+                    sender.feed(Data::Text("x"), SendOptions::new()).unwrap_or_default();
                     sender.send_ping(b"").unwrap();
                 }
                 sender.flush().unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use sansocket::blocking::{Incoming, Transport, WebSocket};
+use sansocket::blocking::{PendingRequest, Transport, WebSocket};
 use sansocket::{CloseCode, Data, Event, PeerError, Role, SendError, SendOptions, WebSocketError};
 
 use crate::support::*;
@@ -82,9 +82,9 @@ fn s18_a_background_thread_writes_while_the_handler_reads() {
                     }
                     sender.flush().unwrap();
                 });
-                while let Some((event, sender)) = reader.read().unwrap() {
+                while let Some((event, mut reply)) = reader.read().unwrap() {
                     if let Some((data, _)) = event.data() {
-                        sender.try_send(data, SendOptions::new()).unwrap();
+                        reply.feed(data, SendOptions::new()).unwrap();
                     }
                 }
                 background.join().unwrap();
@@ -228,8 +228,9 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
             thread::sleep(100 * MS);
             assert!(waiting.iter().all(|thread| !thread.is_finished()));
             assert!(sent.load(Ordering::Relaxed) <= 5, "{sent:?}");
-            // An answer of the reader's has its own room.
-            sender.try_send(Data::Binary(&[0; 20]), SendOptions::new()).unwrap();
+            // What the senders fill is not the room of replies.
+            let refused = sender.feed(Data::Binary(&[0; 20]), SendOptions::new());
+            assert_eq!(refused, Err(SendError::Full));
             let reading = thread::spawn(move || {
                 let mut reader = reader;
                 if end == "drop" {
@@ -288,13 +289,13 @@ fn senders_that_wait_get_room_when_the_peer_reads() {
 }
 
 #[test]
-fn what_is_tried_to_send_while_the_reader_waits_is_written() {
+fn what_is_fed_while_the_reader_waits_is_written() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let (mut reader, sender) = server(a).split().unwrap();
         let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
         thread::sleep(50 * MS);
-        sender.try_send(Data::Text("now"), SendOptions::new()).unwrap();
+        sender.feed(Data::Text("now"), SendOptions::new()).unwrap();
         let mut text = [0; 5];
         raw.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"\x81\x03now");
@@ -318,13 +319,13 @@ fn v36_a_flood_is_not_taken_by_halves_either() {
         let taken = Arc::new(AtomicUsize::new(0));
         let count = taken.clone();
         let reading = thread::spawn(move || {
-            while let Some((event, sender)) = reader.read().unwrap() {
+            while let Some((event, mut reply)) = reader.read().unwrap() {
                 if let Some((data, _)) = event.data() {
                     // There is always room: reading stops before it is used up.
-                    match sender.try_send(data, SendOptions::new()) {
+                    match reply.feed(data, SendOptions::new()) {
                         Ok(()) => drop(count.fetch_add(1, Ordering::Relaxed)),
                         Err(SendError::Full) => {
-                            sender.send(data, SendOptions::new()).unwrap();
+                            reply.send(data, SendOptions::new()).unwrap();
                             count.fetch_add(1, Ordering::Relaxed);
                         }
                         Err(error) => panic!("{error}"),
@@ -379,9 +380,16 @@ fn halves_may_live_in_other_threads() {
     assert_send::<WebSocket<TcpStream>>();
     assert_send::<sansocket::blocking::Reader<TcpStream>>();
     assert_send::<sansocket::blocking::Messages<TcpStream>>();
-    assert_send::<Incoming<TcpStream>>();
+    assert_send::<PendingRequest<TcpStream>>();
     assert_send::<sansocket::blocking::Sender<TcpStream>>();
     assert_sync::<sansocket::blocking::Sender<TcpStream>>();
+}
+
+/// The write that failed is why.
+#[track_caller]
+fn assert_broken(result: Result<bool, WebSocketError>) {
+    let kind = io::ErrorKind::BrokenPipe;
+    assert!(matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind), "{result:?}");
 }
 
 #[test]
@@ -400,18 +408,17 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
             };
             // As a WebSocket.
             let mut ws = server(lost());
-            ws.send_text("too late").unwrap();
+            ws.feed_text("too late").unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
             if end == "close" {
                 assert!(matches!(ws.read().unwrap().unwrap().0, Event::Close(Some(_))));
                 assert!(ws.read().unwrap().is_none());
             } else {
-                let result = ws.read().map(|event| event.is_some());
-                assert_protocol(result, PeerError::ClosedWithoutHandshake);
+                assert_broken(ws.read().map(|event| event.is_some()));
             }
             // After a flush that has told of it.
             let mut ws = server(lost());
-            ws.send_text("too late").unwrap();
+            ws.feed_text("too late").unwrap();
             assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
             assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
@@ -423,7 +430,7 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
                     assert!(matches!(sender.send_text("again"), Err(WebSocketError::Io(_))));
                     assert!(matches!(sender.flush(), Err(WebSocketError::Io(_))));
                 } else {
-                    sender.try_send(Data::Text("too late"), SendOptions::new()).unwrap();
+                    sender.feed(Data::Text("too late"), SendOptions::new()).unwrap();
                 }
                 let event = reader.read().unwrap().unwrap().0;
                 assert_eq!(event, Event::Text("goodbye, because"));
@@ -432,8 +439,7 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
                     assert!(reader.read().unwrap().is_none());
                     assert_closed(sender.send_text("too late"));
                 } else {
-                    let result = reader.read().map(|event| event.is_some());
-                    assert_protocol(result, PeerError::ClosedWithoutHandshake);
+                    assert_broken(reader.read().map(|event| event.is_some()));
                 }
             }
         }
@@ -450,32 +456,30 @@ fn a_write_error_is_told_when_nothing_is_left_to_read() {
             let mut ws = server(a);
             let result = if split {
                 let (mut reader, sender) = ws.split().unwrap();
-                sender.try_send(Data::Text("x"), SendOptions::new()).unwrap();
+                sender.feed(Data::Text("x"), SendOptions::new()).unwrap();
                 reader.read().map(|event| event.is_some())
             } else {
-                ws.send_text("x").unwrap();
+                ws.feed_text("x").unwrap();
                 ws.read().map(|event| event.is_some())
             };
-            let kind = io::ErrorKind::BrokenPipe;
-            let told = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
-            assert!(told, "{result:?}");
+            assert_broken(result);
         }
     });
 }
 
 #[test]
-fn try_send_is_refused_when_there_is_no_room_at_all() {
+fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
     bounded(|| {
         let (a, mut raw) = pipe(64);
-        let config = preset(Role::Server).max_unsent(200).build().unwrap();
+        let config = preset(Role::Server).max_unsent(300).high_water_mark(100).build().unwrap();
         let (mut reader, sender) = socket(Role::Server, a, &config).split().unwrap();
-        let answers = [0; 50];
+        let news = [0; 50];
         let mut count = 0;
-        while sender.try_send(Data::Binary(&answers), SendOptions::new()).is_ok() {
+        while sender.feed(Data::Binary(&news), SendOptions::new()).is_ok() {
             count += 1;
         }
         assert_eq!(count, 4);
-        let refused = sender.try_send(Data::Binary(&answers), SendOptions::new());
+        let refused = sender.feed(Data::Binary(&news), SendOptions::new());
         assert_eq!(refused, Err(SendError::Full));
         let reading = thread::spawn(move || reader.read().map(|event| event.is_some()));
         let mut seen = [0; 4 * 52];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use sansocket::blocking::{Incoming, WebSocket};
+use sansocket::blocking::{PendingRequest, WebSocket};
 use sansocket::handshake::HttpResponse;
 use sansocket::{
     AcceptError, AcceptOptions, CloseCode, ConnectError, ConnectRequest, Event, HandshakeError,
@@ -53,9 +53,9 @@ fn accepts_and_connects() {
             assert_eq!(response.status(), 101);
             assert_eq!(response.fields().get("Sec-WebSocket-Protocol"), Some(&b"b"[..]));
             assert!(ws.get_ref().nodelay().unwrap());
-            ws.send_text("Hello").unwrap();
+            ws.feed_text("Hello").unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("Hello"));
-            assert!(ws.close(CloseCode::NORMAL, "").unwrap().unwrap().clean);
+            assert!(ws.close(CloseCode::NORMAL, "").unwrap().clean);
         }
         serving.join().unwrap();
     });
@@ -149,7 +149,7 @@ fn s14_pages_and_other_routes_can_be_served() {
             let page = page.clone();
             let serving = thread::spawn(move || {
                 let config = preset(Role::Server).build().unwrap();
-                let request = Incoming::read(a, &config).unwrap();
+                let request = PendingRequest::read(a, &config).unwrap();
                 assert!(!request.head().is_upgrade());
                 assert!(request.get_ref().peer_addr().is_ok());
                 match request.head().target() {
@@ -157,7 +157,7 @@ fn s14_pages_and_other_routes_can_be_served() {
                     _ => {
                         let refusal = Refusal::new(401).unwrap();
                         let refusal = refusal.with_body("text/plain", "Who are you?").unwrap();
-                        request.refuse(&refusal).unwrap();
+                        request.refuse(refusal).unwrap();
                     }
                 }
             });
@@ -174,7 +174,7 @@ fn s14_pages_and_other_routes_can_be_served() {
         let (a, mut raw) = tcp();
         raw.write_all(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1").unwrap();
         let config = preset(Role::Server).build().unwrap();
-        let (stream, head, unread) = Incoming::read(a, &config).unwrap().into_parts();
+        let (stream, head, unread) = PendingRequest::read(a, &config).unwrap().into_parts();
         assert_eq!((head.method(), &*unread), ("POST", &b"a=1"[..]));
         assert_eq!(stream.read_timeout().unwrap(), None);
     });
@@ -241,7 +241,7 @@ fn an_end_before_the_request_is_whole_is_an_error() {
         raw.write_all(&REQUEST.as_bytes()[..40]).unwrap();
         drop(raw);
         let config = preset(Role::Server).build().unwrap();
-        let result = Incoming::read(a, &config);
+        let result = PendingRequest::read(a, &config);
         let eof =
             matches!(&result, Err(AcceptError::Io(e)) if e.kind() == io::ErrorKind::UnexpectedEof);
         assert!(eof, "{result:?}");

@@ -18,6 +18,7 @@
 
 mod back_pressure;
 mod closing;
+mod edges;
 mod halves;
 mod handshakes;
 mod keep_alive;

@@ -19,12 +19,12 @@ fn echoes_and_closes_in_order() {
         let mut ws = client(b);
         let big = "\u{20ac}".repeat(1_000_000);
         for text in ["", "Hello", &big] {
-            ws.send_text(text).unwrap();
+            ws.feed_text(text).unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text(text));
-            ws.send_binary(text.as_bytes()).unwrap();
+            ws.feed_binary(text.as_bytes()).unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Binary(text.as_bytes()));
         }
-        let status = ws.close(CloseCode::new(3000), "enough").unwrap().unwrap();
+        let status = ws.close(CloseCode::new(3000), "enough").unwrap();
         assert_eq!((status.code.value(), status.by, status.clean), (3000, Role::Client, true));
         served.join().unwrap().unwrap();
     });
@@ -42,14 +42,14 @@ fn every_cut_and_interruption_gives_the_same() {
             let mut ws = client(b);
             for len in [0, 1, 125, 126, 1000] {
                 let text = "\u{e4}".repeat(len);
-                ws.send_text(&text).unwrap();
-                ws.send_ping(b"ping").unwrap();
-                ws.send_binary(text.as_bytes()).unwrap();
+                ws.feed_text(&text).unwrap();
+                ws.feed_ping(b"ping").unwrap();
+                ws.feed_binary(text.as_bytes()).unwrap();
                 assert_eq!(ws.read().unwrap().unwrap().0, Event::Text(&text));
                 assert_eq!(ws.read().unwrap().unwrap().0, Event::Pong(b"ping"));
                 assert_eq!(ws.read().unwrap().unwrap().0, Event::Binary(text.as_bytes()));
             }
-            assert!(ws.close(CloseCode::NORMAL, "").unwrap().unwrap().clean);
+            assert!(ws.close(CloseCode::NORMAL, "").unwrap().clean);
             served.join().unwrap().unwrap();
         }
     });
@@ -98,15 +98,15 @@ fn messages_are_an_iterator() {
         let mut messages = client(b).into_messages();
         for i in 0..100 {
             let message = match i % 2 {
-                0 => Message::text(format!("text {i}")),
-                _ => Message::binary(vec![7; i * 1000]),
+                0 => Message::Text(format!("text {i}").into()),
+                _ => Message::Binary(vec![7; i * 1000].into()),
             };
             messages.send(message.clone()).unwrap();
             assert_eq!(messages.next().unwrap().unwrap(), message);
         }
-        messages.send(Message::text("dropped by close")).unwrap();
+        messages.send(Message::Text("dropped by close".into())).unwrap();
         messages.flush().unwrap();
-        assert!(messages.close(CloseCode::NORMAL, "").unwrap().unwrap().clean);
+        assert!(messages.close(CloseCode::NORMAL, "").unwrap().clean);
         assert!(messages.next().is_none());
         assert!(echoing.join().unwrap().clean);
         assert!(!messages.into_inner().connection().is_open());
@@ -121,7 +121,7 @@ fn a_large_message_sent_by_messages_goes_out_at_the_mark() {
             let mut messages = server(a).into_messages();
             // Far above max_unsent: `send` makes room by itself.
             for _ in 0..64 {
-                messages.send(Message::binary(vec![1; 1 << 20])).unwrap();
+                messages.send(Message::Binary(vec![1; 1 << 20].into())).unwrap();
             }
             messages.close(CloseCode::NORMAL, "").unwrap();
         });
@@ -193,7 +193,7 @@ fn try_read_drains_what_is_at_hand() {
         assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("1"));
         let (event, mut reply) = ws.try_read().unwrap().unwrap();
         assert_eq!(event, Event::Text("2"));
-        reply.send_text("two").unwrap();
+        reply.feed_text("two").unwrap();
         reply.flush().unwrap();
         let mut answer = [0; 5];
         raw.read_exact(&mut answer).unwrap();
@@ -212,7 +212,7 @@ fn into_inner_keeps_what_is_unread_and_unsent() {
         raw.write_all(&[frame(0x81, b"one"), frame(0x81, b"two")].concat()).unwrap();
         raw.write_all(half).unwrap();
         assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("one"));
-        ws.send_text("three").unwrap();
+        ws.feed_text("three").unwrap();
         let unfinished = ws.into_inner();
         assert!(unfinished.unread.starts_with(&frame(0x81, b"two")));
         assert_eq!(unfinished.unsent, &b"\x81\x05three"[..]);
@@ -235,7 +235,7 @@ fn stats_and_statuses_can_be_asked_for() {
         let served = serve(server(a));
         let mut ws = client(b);
         ws.enable_stats();
-        ws.send_prepared(&Prepared::text("12345")).unwrap();
+        ws.feed_prepared(&Prepared::text("12345")).unwrap();
         ws.read().unwrap().unwrap();
         let stats = ws.connection().stats().unwrap();
         assert_eq!((stats.messages_sent, stats.bytes_received), (1, 5));
@@ -255,13 +255,13 @@ fn a_transport_that_buffers_is_flushed_before_each_wait() {
         let mut ws = client(buffering(b));
         for len in [1, 200, 100_000] {
             let text = "x".repeat(len);
-            ws.send_text(&text).unwrap();
+            ws.feed_text(&text).unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text(&text));
         }
-        ws.send_text("flushed").unwrap();
+        ws.feed_text("flushed").unwrap();
         ws.flush().unwrap();
         assert!(ws.get_ref().held.is_empty());
-        assert!(ws.close(CloseCode::NORMAL, "").unwrap().unwrap().clean);
+        assert!(ws.close(CloseCode::NORMAL, "").unwrap().clean);
         served.join().unwrap().unwrap();
         // A refusal goes out too, and the Close frame of a violation.
         let (a, mut raw) = pipe(1000);

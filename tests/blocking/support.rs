@@ -71,9 +71,9 @@ pub(crate) fn client<S: Transport>(io: S) -> WebSocket<S> {
 pub(crate) fn echo<S: Transport>(ws: &mut WebSocket<S>) -> Result<(), WebSocketError> {
     while let Some((event, mut reply)) = ws.read()? {
         match event {
-            Event::Text(text) => reply.send_text(text)?,
-            Event::Binary(bytes) => reply.send_binary(bytes)?,
-            Event::Part { data, end, .. } => reply.send_part(data, end, SendOptions::new())?,
+            Event::Text(text) => reply.feed_text(text)?,
+            Event::Binary(bytes) => reply.feed_binary(bytes)?,
+            Event::Part { data, end, .. } => reply.feed_part(data, end, SendOptions::new())?,
             _ => {}
         }
     }

@@ -37,6 +37,7 @@ impl Drop for PipeEnd {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Pipe {
     end: Arc<PipeEnd>,
     read_timeout: Option<Duration>,
@@ -275,5 +276,9 @@ impl<S: Transport> Transport for Buffering<S> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.io.shutdown_write()
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { io: self.io.try_clone()?, held: self.held.clone() })
     }
 }

@@ -171,9 +171,9 @@ fn v34_a_peer_that_writes_before_it_reads_sees_the_close_frame_too() {
                     return echo(&mut ws);
                 }
                 let (mut reader, _sender) = ws.split()?;
-                while let Some((event, sender)) = reader.read()? {
+                while let Some((event, mut reply)) = reader.read()? {
                     if let Some((data, _)) = event.data() {
-                        sender.try_send(data, SendOptions::new())?;
+                        reply.feed(data, SendOptions::new())?;
                     }
                 }
                 Ok(())

@@ -2,7 +2,7 @@
 //! for buffers: no line of it is taken from the crate. Whole delivery.
 
 use sansocket::{
-    CloseCode, LimitError, Message, OwnedCloseFrame, OwnedEvent, PeerError, ProtocolError, Role,
+    CloseCode, LimitError, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
 };
 
 use super::frame::{BINARY, CLOSE, CONT, PING, PONG, TEXT};
@@ -17,7 +17,7 @@ pub struct Outcome {
     pub replies: Vec<(u8, Vec<u8>)>,
     /// What has come of the message under way, up to its last whole character, at the end or at the
     /// error.
-    pub unfinished: Option<Message>,
+    pub unfinished: Option<OwnedData>,
 }
 
 /// Reads `bytes` as a receiver of the role does that has not begun to close.
@@ -31,7 +31,9 @@ pub fn receive(role: Role, max_message_len: u64, bytes: &[u8]) -> Outcome {
             model.seen.error = Some((i, error));
             let code = match error {
                 ProtocolError::Limit(_) => 1009_u16,
-                ProtocolError::Peer(PeerError::InvalidUtf8) => 1007,
+                ProtocolError::Peer(PeerError::InvalidCloseReason(_) | PeerError::InvalidUtf8) => {
+                    1007
+                }
                 _ => 1002,
             };
             model.seen.replies.push((CLOSE, code.to_be_bytes().to_vec()));
@@ -41,9 +43,9 @@ pub fn receive(role: Role, max_message_len: u64, bytes: &[u8]) -> Outcome {
     model.seen.unfinished = model.message.take().map(|(opcode, bytes)| {
         if opcode == TEXT {
             let (whole, _) = text_beginning(&bytes).unwrap_or_else(|valid| (valid, false));
-            Message::text(core::str::from_utf8(&bytes[..whole]).unwrap().to_owned())
+            OwnedData::text(core::str::from_utf8(&bytes[..whole]).unwrap().to_owned())
         } else {
-            Message::binary(bytes)
+            OwnedData::binary(bytes)
         }
     });
     model.seen
@@ -215,7 +217,7 @@ impl Model {
                             return Err(PeerError::InvalidCloseCode(code).into());
                         }
                         if text_beginning(reason) != Ok((reason.len(), true)) {
-                            return Err(PeerError::InvalidUtf8.into());
+                            return Err(PeerError::InvalidCloseReason(code).into());
                         }
                         let reason = String::from_utf8(reason.to_vec()).unwrap().into();
                         Some(OwnedCloseFrame { code: CloseCode::new(code), reason })
@@ -235,9 +237,9 @@ impl Model {
                 }
                 let (opcode, bytes) = self.message.take().unwrap();
                 self.seen.events.push(OwnedEvent::Message(if opcode == TEXT {
-                    Message::text(String::from_utf8(bytes).unwrap())
+                    OwnedData::text(String::from_utf8(bytes).unwrap())
                 } else {
-                    Message::binary(bytes)
+                    OwnedData::binary(bytes)
                 }));
             }
             _ => {}

@@ -43,29 +43,33 @@ impl End {
         Self::new(role, &preset(role).build().unwrap())
     }
 
-    /// Feeds the bytes of one read. Each call of `receive` is checked against what `has_event` has
-    /// promised, and that all of the input is used up.
+    /// Feeds the bytes of one read. Before each `receive` comes a `seek`, whose promise is checked;
+    /// and so is that all of the input is used up.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut bytes = bytes.to_vec();
         let mut input = Input::new(self.now, &mut bytes);
         loop {
-            let promised = self.conn.has_event(input.as_bytes());
+            let sought = self.seek(&mut input);
             let result = self.conn.receive(&mut input, &mut self.inbox, &mut self.out);
-            match &result {
-                Ok(Some(_)) => assert!(promised, "has_event denied {result:?}"),
-                Ok(None) => assert!(!promised, "has_event promised an event"),
-                // Only what lies inside a frame may surprise: the text, what it is inflated to, and
-                // whose inbox it is.
-                Err(error) if !promised => assert!(
+            match (sought, &result) {
+                (Ok(true), Ok(Some(_))) | (Ok(false), Ok(None)) => {}
+                (Err(sought), Err(error)) => assert_eq!(sought, *error),
+                // Only an error inside the payload may surprise.
+                (Ok(true), Err(error)) => assert!(
                     matches!(
                         error,
-                        ProtocolError::Peer(PeerError::InvalidUtf8 | PeerError::CorruptDeflate)
-                            | ProtocolError::Limit(_)
+                        ProtocolError::Peer(
+                            PeerError::InvalidUtf8
+                                | PeerError::CorruptDeflate
+                                | PeerError::InvalidClosePayload
+                                | PeerError::InvalidCloseCode(_)
+                                | PeerError::InvalidCloseReason(_)
+                        ) | ProtocolError::Limit(_)
                             | ProtocolError::Misuse(_)
                     ),
-                    "has_event denied {error:?}"
+                    "seek promised an event: {error:?}"
                 ),
-                Err(_) => {}
+                (sought, result) => panic!("seek: {sought:?}, receive: {result:?}"),
             }
             match result {
                 Ok(Some(event)) => self.events.push(event.into()),
@@ -82,7 +86,37 @@ impl End {
         Ok(())
     }
 
-    /// The same without a look at `has_event`, by `receive_owned`.
+    /// Seeks the next event: what is left of the input is as it came, and seeking again changes
+    /// nothing.
+    fn seek(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
+        let whole = input.as_bytes().to_vec();
+        let sought = self.conn.seek(input, &mut self.inbox, &mut self.out);
+        let (left, out) = (input.len(), self.out.len());
+        assert_eq!(input.as_bytes(), &whole[whole.len() - left..], "still masked");
+        let again = self.conn.seek(input, &mut self.inbox, &mut self.out);
+        assert_eq!((again, input.len(), self.out.len()), (sought, left, out));
+        sought
+    }
+
+    /// The same without seeking.
+    pub fn feed_unsought(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let mut bytes = bytes.to_vec();
+        let mut input = Input::new(self.now, &mut bytes);
+        loop {
+            match self.conn.receive(&mut input, &mut self.inbox, &mut self.out) {
+                Ok(Some(event)) => self.events.push(event.into()),
+                Ok(None) => break,
+                Err(error) => {
+                    self.error = Some(error);
+                    return Err(error);
+                }
+            }
+        }
+        assert!(input.is_empty(), "all of an input is used up");
+        Ok(())
+    }
+
+    /// The same without seeking, by `receive_owned`.
     pub fn feed_owned(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut bytes = bytes.to_vec();
         let mut input = Input::new(self.now, &mut bytes);
@@ -139,6 +173,11 @@ impl End {
 
     pub fn timeout(&mut self) -> Result<(), ProtocolError> {
         self.conn.handle_timeout(self.now, &mut self.out)
+    }
+
+    /// Tells the connection that output was taken away.
+    pub fn written(&mut self) {
+        self.conn.output_written(self.now, &mut self.out);
     }
 
     /// Takes what is to be written.

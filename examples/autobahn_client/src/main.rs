@@ -44,8 +44,8 @@ async fn run_case(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     while let Some((event, mut reply)) = ws.read().await? {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
         match event {
-            Event::Text(text) => reply.send_text(text)?,
-            Event::Binary(bytes) => reply.send_binary(bytes)?,
+            Event::Text(text) => reply.feed_text(text)?,
+            Event::Binary(bytes) => reply.feed_binary(bytes)?,
             _ => {}
         }
     }

@@ -7,8 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use sansocket::blocking::{Incoming, Sender};
-use sansocket::{AcceptError, CloseCode, Event, SendOptions};
+use sansocket::blocking::{PendingRequest, Sender};
+use sansocket::{AcceptError, CloseCode, Event, SendError, SendOptions};
 
 use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 
@@ -17,7 +17,7 @@ use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 struct Open {
     senders: Mutex<HashMap<usize, Sender<TcpStream>>>,
     one_less: Condvar,
-    /// Whoever comes now is closed at once.
+    /// Connections that are accepted now are closed at once.
     ending: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ impl Open {
 
 pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error>> {
     let open = Arc::new(Open::default());
-    // Asked for before anybody is accepted, so that none is lost.
+    // Before the first connection is accepted, so that no signal is lost.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(async { signal() })?;
     let shared = open.clone();
@@ -51,7 +51,7 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
     open.ending.store(true, Ordering::SeqCst);
     let senders: Vec<_> = open.senders().values().cloned().collect();
     for sender in senders {
-        // A peer that doesn't read must not keep the others waiting.
+        // A peer that doesn't read must not make the others wait.
         thread::spawn(move || close(&sender));
     }
     let all_gone = open
@@ -62,7 +62,7 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
 }
 
 fn close(sender: &Sender<TcpStream>) {
-    // It may be closing by itself.
+    // The code and the reason can be sent.
     let _ = sender.close_output(CloseCode::GOING_AWAY, "the server ends");
 }
 
@@ -97,9 +97,9 @@ fn handle(
     id: usize,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let request = match Incoming::read(stream, &app.config) {
+    let request = match PendingRequest::read(stream, &app.config) {
         Ok(request) => request,
-        // Whoever connects and goes, or is no HTTP client, has had his answer.
+        // A peer that is gone, or is no HTTP client: it has been answered.
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -114,19 +114,19 @@ fn handle(
     // In halves, so that the main thread can close it.
     let (mut reader, sender) = ws.split()?;
     open.add(id, sender);
-    while let Some((event, sender)) = reader.read()? {
-        let sent = match event {
-            Event::Part { data, end, .. } => sender.send_part(data, end, SendOptions::new()),
+    while let Some((event, mut reply)) = reader.read()? {
+        let fed = match event {
+            Event::Part { data, end, .. } => reply.feed_part(data, end, SendOptions::new()),
             _ => match event.data() {
-                Some((data, _)) => sender.try_send(data, SendOptions::new()).map_err(Into::into),
+                Some((data, _)) => reply.feed(data, SendOptions::new()),
                 None => Ok(()),
             },
         };
-        if !sender.is_open() {
-            // What came behind our own Close frame can't be answered any more.
-            continue;
+        match fed {
+            // What comes behind our own Close frame can't be answered any more.
+            Err(SendError::Closed) => {}
+            fed => fed?,
         }
-        sent?;
     }
     Ok(())
 }

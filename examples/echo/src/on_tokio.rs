@@ -4,7 +4,7 @@ use core::error::Error;
 use std::io;
 use std::net::TcpListener as StdListener;
 
-use sansocket::tokio::{Incoming, WebSocket};
+use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{AcceptError, CloseCode, Event, SendOptions};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -67,9 +67,9 @@ async fn handle(
     ending: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let request = match Incoming::read(stream, &app.config).await {
+    let request = match PendingRequest::read(stream, &app.config).await {
         Ok(request) => request,
-        // Whoever connects and goes, or is no HTTP client, has had his answer.
+        // A peer that is gone, or is no HTTP client: it has been answered.
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -96,9 +96,9 @@ async fn echo(
         let Some((event, mut reply)) = read else { return Ok(()) };
         #[expect(clippy::wildcard_enum_match_arm, reason = "only data is echoed")]
         match event {
-            Event::Text(text) => reply.send_text(text)?,
-            Event::Binary(bytes) => reply.send_binary(bytes)?,
-            Event::Part { data, end, .. } => reply.send_part(data, end, SendOptions::new())?,
+            Event::Text(text) => reply.feed_text(text)?,
+            Event::Binary(bytes) => reply.feed_binary(bytes)?,
+            Event::Part { data, end, .. } => reply.feed_part(data, end, SendOptions::new())?,
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ usage: echo [ADDR] [OPTIONS]
   --any-origin                       accept pages of other sites too (default: only this host's)
   --max-message BYTES                the longest message that is received (default 67108864)
   --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with a timeout, a peer that doesn't
-                                     answer in time is given up (default 120, no timeout)
+                                     answer in time is given up (default 30, no timeout)
   --deflate on|off|SERVER[,CLIENT]   compression for whoever offers it (default on); SERVER and CLIENT,
                                      9 to 15, are the bits of the largest windows that the messages of
                                      each side are compressed in: fewer bits, less memory
@@ -51,7 +51,7 @@ impl Options {
             address: "127.0.0.1:9001".into(),
             any_origin: false,
             max_message_len: 64 << 20,
-            keep_alive: (Duration::from_secs(120), None),
+            keep_alive: (Duration::from_secs(30), None),
             compression: Some(Compression { windows: None, context_takeover: true }),
             parts: false,
             blocking: false,

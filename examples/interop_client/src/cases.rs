@@ -2,15 +2,15 @@
 
 use alloc::collections::VecDeque;
 
-use sansocket::{CloseCode, ConnectResponse, Event, Message, Stats};
+use sansocket::{CloseCode, ConnectResponse, Event, OwnedData, Stats};
 
 use crate::windows::Terms;
 
 /// What the client does, or waits for, next.
 pub(crate) enum Step {
-    Send(Message),
+    Send(OwnedData),
     SendPart {
-        piece: Message,
+        piece: OwnedData,
         end: bool,
     },
     SendPing(Vec<u8>),
@@ -24,7 +24,7 @@ pub(crate) enum Step {
 
 /// What must come from the server, each kind in its own order: a pong may overtake an echo.
 pub(crate) enum Expected {
-    Message(Message),
+    Message(OwnedData),
     Pong(Vec<u8>),
     /// The code of the server's Close frame; 1005: it has none.
     Close(CloseCode),
@@ -65,14 +65,14 @@ impl Case {
     }
 
     /// Everything is sent before anything is read, and comes back in order.
-    fn echo(name: &str, messages: Vec<Message>) -> Self {
+    fn echo(name: &str, messages: Vec<OwnedData>) -> Self {
         let sends = messages.iter().cloned().map(Step::Send);
         let expects = messages.iter().cloned().map(|m| Step::Expect(Expected::Message(m)));
         Self::new(name, "/echo", sends.chain(expects).chain(normal_close()))
     }
 
     /// A ping whose pong must come and a pong that nobody asked for lie between the fragments.
-    fn fragments(name: &str, [first, second, third]: [Message; 3], whole: Message) -> Self {
+    fn fragments(name: &str, [first, second, third]: [OwnedData; 3], whole: OwnedData) -> Self {
         let steps = [
             Step::SendPart { piece: first, end: false },
             Step::SendPing(b"between fragments".to_vec()),
@@ -158,7 +158,7 @@ impl Case {
 /// What has come and was not asked for yet.
 #[derive(Default)]
 pub(crate) struct Seen {
-    messages: VecDeque<Message>,
+    messages: VecDeque<OwnedData>,
     pongs: VecDeque<Vec<u8>>,
     close: Option<CloseCode>,
     ended: bool,
@@ -210,10 +210,10 @@ impl Seen {
     }
 }
 
-fn brief(message: &Message) -> String {
+fn brief(message: &OwnedData) -> String {
     match message {
-        Message::Binary(bytes) => format!("binary of {}", bytes.len()),
-        Message::Text(text) => {
+        OwnedData::Binary(bytes) => format!("binary of {}", bytes.len()),
+        OwnedData::Text(text) => {
             format!("text of {}: {:?}", text.len(), text.chars().take(40).collect::<String>())
         }
     }
@@ -230,12 +230,12 @@ fn spelled(code: CloseCode) -> String {
     }
 }
 
-pub(crate) fn text(text: &str) -> Message {
-    Message::text(text.to_owned())
+pub(crate) fn text(text: &str) -> OwnedData {
+    OwnedData::text(text.to_owned())
 }
 
-fn binary(bytes: Vec<u8>) -> Message {
-    Message::binary(bytes)
+fn binary(bytes: Vec<u8>) -> OwnedData {
+    OwnedData::binary(bytes)
 }
 
 fn long_text(len: usize) -> String {
@@ -247,22 +247,22 @@ fn long_binary(len: usize) -> Vec<u8> {
 }
 
 /// Short texts and binaries in turn, each a little longer than the one before.
-fn pipelined() -> Vec<Message> {
+fn pipelined() -> Vec<OwnedData> {
     (0..PIPELINED)
         .map(|i| if i % 2 == 0 { binary(long_binary(i)) } else { text(&format!("message {i}")) })
         .collect()
 }
 
 /// The empty piece in the middle and the cut between words are on purpose.
-fn text_pieces() -> [Message; 3] {
+fn text_pieces() -> [OwnedData; 3] {
     [text("Grü"), text(""), text("ße")]
 }
 
-fn binary_pieces() -> [Message; 3] {
+fn binary_pieces() -> [OwnedData; 3] {
     [binary(vec![0; 70_000]), binary(vec![1]), binary(Vec::new())]
 }
 
-fn binary_whole() -> Message {
+fn binary_whole() -> OwnedData {
     let mut whole = vec![0; 70_000];
     whole.push(1);
     binary(whole)

@@ -2,7 +2,7 @@
 //! `tests/interop/deflate_peer.py` and `.mjs`, whose settings are the query.
 
 use sansocket::deflate::Deflate;
-use sansocket::{CloseCode, ConfigError, Message, Stats};
+use sansocket::{CloseCode, ConfigError, OwnedData, Stats};
 
 use crate::cases::{Case, Expected, Step, text};
 
@@ -128,10 +128,10 @@ fn case(name: &str, path: &str, agreed: Terms) -> Case {
         steps.extend(echo(text(&noise.around(bits))));
         steps.extend(echo(text(&noise.letters(1 << bits).repeat(2))));
     }
-    steps.extend(echo(Message::binary(noise.bytes(5000))));
+    steps.extend(echo(OwnedData::binary(noise.bytes(5000))));
     steps.extend(echo(text("")));
-    steps.extend(echo(Message::binary(Vec::new())));
-    steps.extend(echo(Message::binary(vec![0; 100_000])));
+    steps.extend(echo(OwnedData::binary(Vec::new())));
+    steps.extend(echo(OwnedData::binary(vec![0; 100_000])));
     steps.extend(echo(text(&noise.record())));
     let pieces = [noise.record(), String::new(), noise.record(), "ß".to_owned()];
     for (index, piece) in pieces.iter().enumerate() {
@@ -146,7 +146,7 @@ fn case(name: &str, path: &str, agreed: Terms) -> Case {
     Case { name: name.into(), path: path.into(), agreed: Some(agreed), steps }
 }
 
-fn echo(message: Message) -> [Step; 2] {
+fn echo(message: OwnedData) -> [Step; 2] {
     [Step::Send(message.clone()), Step::Expect(Expected::Message(message))]
 }
 

@@ -1,8 +1,9 @@
 //! Compressed messages: inflated into the inbox, whole or part by part
 //! ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
 
-use crate::connection::assembly::{Incoming, Progress, Step, unmask};
-use crate::connection::inflate::{Inflater, Inflating, MaxPart};
+use crate::config::Settings;
+use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
+use crate::connection::inflate::Inflating;
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
@@ -14,54 +15,58 @@ use crate::message::MessageKind;
 const PIECE: usize = 4096;
 
 impl Incoming {
+    /// Takes a compressed message whose rest is in the input.
     pub(super) fn take_inflated<'b>(
         &mut self,
         kind: MessageKind,
-        input: &mut Input<'b>,
+        input: &mut Input<'_>,
         inbox: &mut Inbox,
-        max_len: u64,
-        inflater: &mut Inflater<'_>,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        if input.is_empty() && self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
-        if !self.started {
-            self.tag = inbox.begin_inflated(kind);
-            self.started = true;
-            inflater.begin();
-        }
-        let inflating = inflater.inflating().ok_or(PeerError::ReservedBits)?;
-        let before = inbox.message_len(self.tag).unwrap_or(usize::MAX);
-        if u64::try_from(before) != Ok(inflating.lens().0) {
-            return Err(MisuseError::WrongInbox.into());
-        }
-        let (piece, key) = self.take_piece(input);
-        unmask(piece, key);
-        inflating.inflate_whole(piece, inbox, max_len)?;
-        if kind == MessageKind::Text {
-            self.check_inflated(inbox.bytes(), before)?;
-        }
-        if self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
-        if !self.fin {
-            return Ok(Progress::FrameDone);
-        }
+        context: &mut Context<'_>,
+    ) -> Result<Arrival<'b>, ProtocolError> {
+        self.keep_inflated(kind, input, inbox, context)?;
+        let inflating = context.inflater.inflating().ok_or(PeerError::ReservedBits)?;
         inflating.finish(inbox.bytes())?;
         // RFC 6455 8.1: the text as a whole is UTF-8, so no character may lack its end.
         if !self.carry.is_empty() {
             return Err(PeerError::InvalidUtf8.into());
         }
         let (len, wire_len) = inflating.lens();
-        inflater.end();
+        context.inflater.end();
         inbox.end_message();
         self.end_message();
-        Ok(Progress::Step(Step::Assembled { kind, len, wire_len }))
+        Ok(Arrival::Assembled { kind, len, wire_len })
     }
 
-    /// Judges what has come behind the first `before` bytes of a text.
-    fn check_inflated(&mut self, message: &[u8], before: usize) -> Result<(), PeerError> {
-        // The beginning of a character is still there: it is looked at again with the rest.
+    /// Inflates what has arrived of a message into the inbox.
+    pub(super) fn keep_inflated(
+        &mut self,
+        kind: MessageKind,
+        input: &mut Input<'_>,
+        inbox: &mut Inbox,
+        context: &mut Context<'_>,
+    ) -> Result<(), ProtocolError> {
+        if !self.started {
+            self.tag = inbox.begin_inflated(kind, context.settings.memory_budget.as_ref());
+            self.started = true;
+            context.inflater.begin();
+        }
+        let inflating = context.inflater.inflating().ok_or(PeerError::ReservedBits)?;
+        let before = inbox.message_len(self.tag).unwrap_or(usize::MAX);
+        if u64::try_from(before) != Ok(inflating.lens().0) {
+            return Err(MisuseError::WrongInbox.into());
+        }
+        let (piece, key) = self.take_piece(input);
+        unmask(piece, key);
+        inflating.inflate_whole(piece, inbox, context.settings)?;
+        if kind == MessageKind::Text {
+            self.validate_inflated(inbox.bytes(), before)?;
+        }
+        Ok(())
+    }
+
+    /// Validates what has come behind the first `before` bytes of a text.
+    fn validate_inflated(&mut self, message: &[u8], before: usize) -> Result<(), PeerError> {
+        // The beginning of a character is still there: it is validated again with the rest.
         let new = message.get(before.saturating_sub(self.carry.len())..).unwrap_or_default();
         self.carry = Carry::NONE;
         match split(new).rest {
@@ -75,25 +80,21 @@ impl Incoming {
     pub(super) fn take_inflated_part<'b>(
         &mut self,
         kind: MessageKind,
-        input: &mut Input<'b>,
+        input: &mut Input<'_>,
         inbox: &mut Inbox,
-        max_len: u64,
-        inflater: &mut Inflater<'_>,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        if input.is_empty() && self.remaining > 0 && !inflater.is_pending() {
-            return Ok(Progress::NeedInput);
-        }
+        context: &mut Context<'_>,
+    ) -> Result<Arrival<'b>, ProtocolError> {
+        let Context { inflater, settings, .. } = context;
         if !self.started {
             inflater.begin();
         }
         let inflating = inflater.inflating().ok_or(PeerError::ReservedBits)?;
         // A character that was cut goes first; the decoder has it in its window already.
-        self.tag = inbox.begin_inflated(kind);
+        self.tag = inbox.begin_inflated(kind, settings.memory_budget.as_ref());
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
         self.carry = Carry::NONE;
-        let max = inflating.max_part(before, max_len);
-        let used = self.inflate_input(input, inbox, max, inflating)?;
+        let used = self.inflate_input(input, inbox, before, settings, inflating)?;
         let frame_done = self.remaining == 0 && !inflating.is_pending();
         let part = inbox.bytes().get(before..).unwrap_or_default();
         if frame_done && self.fin {
@@ -108,13 +109,12 @@ impl Incoming {
             let (len, start) = (inbox.bytes().len(), !self.started);
             self.doom();
             inbox.end_message();
-            let part = Step::PartInInbox { kind, len, wire_len, start, end: false };
-            return Ok(Progress::Step(part));
+            return Ok(Arrival::PartInInbox { kind, len, wire_len, start, end: false });
         }
         inbox.end_message();
         let len = inbox.bytes().len();
         let (start, end) = self.part_done(frame_done);
-        Ok(Progress::Step(Step::PartInInbox { kind, len, wire_len, start, end }))
+        Ok(Arrival::PartInInbox { kind, len, wire_len, start, end })
     }
 
     /// Inflates what there is of the frame's payload until a part is full; returns how many bytes were
@@ -123,7 +123,8 @@ impl Incoming {
         &mut self,
         input: &mut Input<'_>,
         inbox: &mut Inbox,
-        max: MaxPart,
+        before: usize,
+        settings: &Settings,
         inflating: &mut Inflating,
     ) -> Result<usize, ProtocolError> {
         let mut all = 0;
@@ -132,7 +133,7 @@ impl Incoming {
             let piece = input.first_mut(n);
             let len = piece.len();
             unmask(piece, self.key);
-            let used = inflating.inflate_part(piece, inbox, max)?;
+            let used = inflating.inflate_part(piece, inbox, before, settings)?;
             if let Some(left) = piece.get_mut(used..) {
                 // Masking it again takes it back.
                 unmask(left, rotate(self.key, used));

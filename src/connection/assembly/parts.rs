@@ -1,6 +1,7 @@
 //! Parts: what has arrived is handed out at once, texts cut at characters.
 
-use crate::connection::assembly::{Incoming, Phase, Progress, Step, unmask};
+use crate::config::Settings;
+use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
 use crate::error::{PeerError, ProtocolError};
 use crate::inbox::{Ahead, Inbox};
 use crate::input::Input;
@@ -8,26 +9,21 @@ use crate::kernel::utf8::{Completed, Rest, split};
 use crate::message::{Data, MessageKind};
 
 impl Incoming {
-    pub(super) fn take_binary_part<'b>(&mut self, input: &mut Input<'b>) -> Progress<'b> {
-        if input.is_empty() && self.remaining > 0 {
-            return Progress::NeedInput;
-        }
+    pub(super) fn take_binary_part<'b>(&mut self, input: &mut Input<'b>) -> Arrival<'b> {
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
         let (start, end) = self.part_done(self.remaining == 0);
-        Progress::Step(Step::Part { data: Data::Binary(piece), start, end })
+        Arrival::Part { data: Data::Binary(piece), start, end }
     }
 
     pub(super) fn take_text_part<'b>(
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
-    ) -> Result<Progress<'b>, ProtocolError> {
-        if input.is_empty() && self.remaining > 0 {
-            return Ok(Progress::NeedInput);
-        }
+        settings: &Settings,
+    ) -> Result<Arrival<'b>, ProtocolError> {
         if !self.carry.is_empty() {
-            return self.complete_char_part(input, inbox);
+            return self.complete_char_part(input, inbox, settings);
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
@@ -44,11 +40,11 @@ impl Incoming {
                 let start = !self.started;
                 self.phase = Phase::InvalidText;
                 let data = Data::Text(split.text);
-                return Ok(Progress::Step(Step::Part { data, start, end: false }));
+                return Ok(Arrival::Part { data, start, end: false });
             }
         }
         let (start, end) = self.part_done(self.remaining == 0);
-        Ok(Progress::Step(Step::Part { data: Data::Text(split.text), start, end }))
+        Ok(Arrival::Part { data: Data::Text(split.text), start, end })
     }
 
     /// Goes on with a character that was cut: it becomes a part of its own, in the inbox.
@@ -56,7 +52,8 @@ impl Incoming {
         &mut self,
         input: &mut Input<'b>,
         inbox: &mut Inbox,
-    ) -> Result<Progress<'b>, ProtocolError> {
+        settings: &Settings,
+    ) -> Result<Arrival<'b>, ProtocolError> {
         let have = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
         let keys = self.key.iter().cycle();
         let bytes = input.as_bytes().iter().take(have).zip(keys).map(|(byte, key)| byte ^ key);
@@ -64,17 +61,17 @@ impl Incoming {
             Completed::Char { char, taken } => {
                 input.take(taken);
                 self.advance(taken);
-                inbox.begin_message(MessageKind::Text);
+                inbox.begin_message(MessageKind::Text, settings.memory_budget.as_ref());
                 inbox.append_char(char, Ahead { announced: 0, max_len: 0 })?;
                 inbox.end_message();
                 let (start, end) = self.part_done(self.remaining == 0);
-                Ok(Progress::Step(Step::PartInInbox {
+                Ok(Arrival::PartInInbox {
                     kind: MessageKind::Text,
                     len: char.len_utf8(),
                     wire_len: u64::try_from(char.len_utf8()).unwrap_or_default(),
                     start,
                     end,
-                }))
+                })
             }
             Completed::Incomplete => {
                 input.take(have);
@@ -83,7 +80,7 @@ impl Incoming {
                     return Err(PeerError::InvalidUtf8.into());
                 }
                 let (start, end) = self.part_done(self.remaining == 0);
-                Ok(Progress::Step(Step::Part { data: Data::Text(""), start, end }))
+                Ok(Arrival::Part { data: Data::Text(""), start, end })
             }
             Completed::Invalid => Err(PeerError::InvalidUtf8.into()),
         }

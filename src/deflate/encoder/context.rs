@@ -19,21 +19,31 @@ pub(super) struct Context {
     /// The window that there is memory for.
     size: usize,
     window: WindowBits,
+    /// Whether the window keeps its size.
+    held: bool,
     finder: Finder,
 }
 
 impl Context {
     pub(super) const fn new(window: WindowBits, level: Level) -> Self {
-        Self { history: Vec::new(), base: 0, size: 0, window, finder: Finder::new(level) }
+        Self {
+            history: Vec::new(),
+            base: 0,
+            size: 0,
+            window,
+            held: false,
+            finder: Finder::new(level),
+        }
+    }
+
+    /// Keeps the window from growing beyond the smallest one or the one there is, or lets it grow.
+    pub(super) const fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Makes room for `len` more bytes, or for a whole window if they are more.
     pub(super) fn grow(&mut self, len: usize) {
-        let needed = self.history.len().saturating_add(len);
-        let mut size = self.size.max(WindowBits::MIN.len());
-        while size < self.window.len() && needed > size + size / 2 {
-            size *= 2;
-        }
+        let size = self.size_for(if self.held { 0 } else { len });
         if size != self.size {
             self.size = size;
             self.history.reserve_exact(size + size / 2 - self.history.len());
@@ -117,6 +127,25 @@ impl Context {
 
     pub(super) fn capacity(&self) -> usize {
         self.history.capacity() + self.finder.capacity()
+    }
+
+    /// Returns the capacity after `len` more bytes.
+    pub(super) fn capacity_for(&self, len: usize) -> usize {
+        let size = self.size_for(len);
+        if size == self.size {
+            return self.capacity();
+        }
+        size + size / 2 + self.finder.capacity_for(size)
+    }
+
+    /// Returns the size of the window that `len` more bytes need.
+    fn size_for(&self, len: usize) -> usize {
+        let needed = self.history.len().saturating_add(len);
+        let mut size = self.size.max(WindowBits::MIN.len());
+        while size < self.window.len() && needed > size + size / 2 {
+            size *= 2;
+        }
+        size
     }
 
     /// Keeps only the last `len` bytes.

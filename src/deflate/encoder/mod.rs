@@ -135,6 +135,21 @@ impl Encoder {
     pub fn capacity(&self) -> usize {
         self.context.capacity()
     }
+
+    /// Returns how many it holds after a whole message of `len` bytes, at most.
+    pub(crate) fn capacity_for_message(&self, len: usize) -> usize {
+        if self.context_takeover { self.context.capacity_for(len) } else { self.capacity() }
+    }
+
+    /// The same for a part of a message.
+    pub(crate) fn capacity_for_part(&self, len: usize) -> usize {
+        self.context.capacity_for(len)
+    }
+
+    /// Keeps the window from growing beyond the smallest one or the one there is, or lets it grow.
+    pub(crate) const fn hold(&mut self, held: bool) {
+        self.context.hold(held);
+    }
 }
 
 /// The end of an empty stored block, which a message's compressed form is sent without.

@@ -1,11 +1,13 @@
-//! The core without std: a panic handler and an allocator are all that it needs around it.
+//! The core without std, and an event loop on it: a panic handler and an allocator are all that they need
+//! around them.
 #![no_std]
 #![no_main]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 
-// Linked in for good, even though nothing here calls it.
+// Linked in for good, even though nothing here calls them.
+extern crate echo_no_std as _;
 extern crate sansocket as _;
 
 /// Has no memory to give: this program is checked, not run.

@@ -76,6 +76,10 @@ impl Heads {
         self.heads.capacity() * 2
     }
 
+    pub(super) const fn capacity_for(size: usize) -> usize {
+        (if size < MAX { size } else { MAX }) * 2
+    }
+
     /// Takes a place; returns the one that was there.
     #[inline(always)]
     fn exchange(&mut self, eight: u64, position: u16) -> u16 {

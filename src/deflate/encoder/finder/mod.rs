@@ -83,6 +83,15 @@ impl Finder {
     pub(super) fn capacity(&self) -> usize {
         each!(self, table => table.capacity())
     }
+
+    /// Returns how many bytes of heap it holds for a window of `size` bytes, at least.
+    pub(super) const fn capacity_for(&self, size: usize) -> usize {
+        match self {
+            Self::Fast(_) => Heads::capacity_for(size),
+            Self::Balanced(_) => Rows::<u64>::capacity_for(size),
+            Self::Best(_) => Rows::<u128>::capacity_for(size),
+        }
+    }
 }
 
 /// Returns a hash of the first `bytes` bytes, 3 or 4, that has `bits` bits.

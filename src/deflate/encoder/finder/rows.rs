@@ -152,6 +152,11 @@ impl<R: Row> Rows<R> {
             + self.threes.capacity() * 2
     }
 
+    pub(super) const fn capacity_for(size: usize) -> usize {
+        let (rows, threes) = (size * 2 / size_of::<R>(), size / 4);
+        2 * rows * size_of::<R>() + threes * 2
+    }
+
     /// Takes a place; returns those that were there.
     #[inline(always)]
     fn exchange(&mut self, eight: u64, position: u16) -> (R, R, u16) {

@@ -1,9 +1,14 @@
+mod buffers;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::budget::MemoryBudget;
+use crate::inbox::buffers::Buffers;
+pub(crate) use crate::inbox::buffers::NoRoom;
 use crate::kernel::copy::append_text;
 use crate::kernel::mask::{mask, rotate};
 #[cfg(feature = "deflate")]
@@ -13,9 +18,6 @@ use crate::message::{MessageKind, Utf8Bytes};
 
 /// For each byte that has arrived, at most this many are reserved for those a header announces.
 const MAX_AHEAD: usize = 31;
-
-/// What a message of the other kind may leave behind when one begins, in bytes.
-const MAX_LEFT: usize = 4096;
 
 /// Pieces that are unmasked and copied while they are in the first-level cache; see
 /// [`crate::kernel::copy`] for why not more.
@@ -32,16 +34,18 @@ const FIRST_ROOM: usize = 128;
 ///
 /// Empty: 8 bytes, no heap. It grows with what has arrived, at most 32 times that, never with what
 /// a header announces; what is inflated can be 1032 times as long as what has arrived. All of it
-/// stays below the config's `max_message_len`. Give each connection its own.
+/// stays below the config's `max_message_len`, and is counted in the [`MemoryBudget`] of the
+/// connection that used it last. Give each connection its own.
+///
+/// The connection frees the memory when it fails or closes.
 #[derive(Debug, Default)]
 pub struct Inbox(Option<Box<Store>>);
 
 #[derive(Debug, Default)]
 struct Store {
-    text: String,
-    /// `filled` bytes of the message; behind them initialised room, of which the first `lent` bytes
-    /// are lent by [`Inbox::direct_room`].
-    bytes: Vec<u8>,
+    /// In `bytes` are `filled` bytes of the message; behind them initialised room, of which the first
+    /// `lent` bytes are lent by [`Inbox::direct_room`].
+    buffers: Buffers,
     filled: usize,
     lent: usize,
     /// The payload of a control frame that is not whole yet.
@@ -58,10 +62,6 @@ struct Store {
 /// in another connection's use passes for the one that holds its data.
 pub(crate) type Tag = u16;
 
-/// The memory there is doesn't suffice.
-#[derive(Debug)]
-pub(crate) struct OutOfMemory;
-
 impl Inbox {
     /// Makes an empty one.
     #[must_use]
@@ -72,8 +72,7 @@ impl Inbox {
     /// Frees the memory unless a message is under way; call it before waiting.
     pub fn shrink(&mut self) {
         if let Some(store) = &self.0
-            && !store.message_under_way
-            && !store.control_under_way
+            && !store.is_under_way()
         {
             self.0 = None;
         }
@@ -82,25 +81,20 @@ impl Inbox {
     /// Returns how many bytes of heap the messages in it hold.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.0.as_ref().map_or(0, |store| {
-            store.text.capacity() + store.bytes.capacity() + store.control.capacity()
-        })
+        self.0.as_ref().map_or(0, |store| store.buffers.capacity() + store.control.capacity())
     }
 
-    /// Drops what is left of the last message and gets ready for the next.
-    pub(crate) fn begin_message(&mut self, kind: MessageKind) -> Tag {
+    /// Drops what is left of the last message and gets ready for the next, of which the memory is
+    /// charged to `budget`.
+    pub(crate) fn begin_message(
+        &mut self,
+        kind: MessageKind,
+        budget: Option<&MemoryBudget>,
+    ) -> Tag {
         let store = self.store();
-        store.text.clear();
+        store.buffers.begin(kind, budget);
         store.filled = 0;
         store.lent = 0;
-        // Not two long buffers at once, of which one lies fallow.
-        match kind {
-            MessageKind::Text => {
-                store.bytes.clear();
-                store.bytes.shrink_to(MAX_LEFT);
-            }
-            MessageKind::Binary => store.text.shrink_to(MAX_LEFT),
-        }
         store.text_in_bytes = false;
         store.message_under_way = true;
         store.control_under_way = false;
@@ -111,25 +105,29 @@ impl Inbox {
     /// The same for a message that is inflated: the bytes of a text too lie in `bytes`, which the
     /// decoder writes and refers to.
     #[cfg(feature = "deflate")]
-    pub(crate) fn begin_inflated(&mut self, kind: MessageKind) -> Tag {
-        let tag = self.begin_message(MessageKind::Binary);
+    pub(crate) fn begin_inflated(
+        &mut self,
+        kind: MessageKind,
+        budget: Option<&MemoryBudget>,
+    ) -> Tag {
+        let tag = self.begin_message(MessageKind::Binary, budget);
         self.store().text_in_bytes = kind == MessageKind::Text;
         tag
     }
 
     /// Begins with the beginning of a character, of which the end is to come.
     #[cfg(feature = "deflate")]
-    pub(crate) fn append_carry(&mut self, carry: &Carry) -> Result<(), OutOfMemory> {
+    pub(crate) fn append_carry(&mut self, carry: &Carry) -> Result<(), NoRoom> {
         if carry.is_empty() {
             return Ok(());
         }
         let store = self.store();
         let len = carry.as_bytes().len();
-        if store.bytes.len() < len {
-            store.bytes.try_reserve(FIRST_ROOM).map_err(|_| OutOfMemory)?;
-            store.bytes.resize(len, 0);
+        if store.buffers.bytes.len() < len {
+            store.buffers.reserve_bytes(len, FIRST_ROOM)?;
+            store.buffers.bytes.resize(len, 0);
         }
-        if let Some(place) = store.bytes.get_mut(..len) {
+        if let Some(place) = store.buffers.bytes.get_mut(..len) {
             place.copy_from_slice(carry.as_bytes());
         }
         store.filled = len;
@@ -143,15 +141,15 @@ impl Inbox {
         let store = self.store();
         store.lent = 0;
         let filled = store.filled;
-        let len = store.bytes.len().min(max_len);
-        (store.bytes.get_mut(..len).unwrap_or_default(), filled)
+        let len = store.buffers.bytes.len().min(max_len);
+        (store.buffers.bytes.get_mut(..len).unwrap_or_default(), filled)
     }
 
     /// `n` bytes of the room were written.
     #[cfg(feature = "deflate")]
     pub(crate) fn inflated(&mut self, n: usize) {
         let store = self.store();
-        store.filled = (store.filled + n).min(store.bytes.len());
+        store.filled = (store.filled + n).min(store.buffers.bytes.len());
     }
 
     /// Drops what is behind the first `len` bytes.
@@ -161,22 +159,21 @@ impl Inbox {
         store.filled = store.filled.min(len);
     }
 
-    /// Makes room for more: `first` bytes at least, or twice as much as there is, but never more than `max_len` in all. False: the message is that long already.
+    /// Makes room for more: `first` bytes, or twice as much as there is, or less if the budget has
+    /// less, but never more than `max_len` in all. False: the message is that long already.
     #[cfg(feature = "deflate")]
-    pub(crate) fn grow(&mut self, first: usize, max_len: usize) -> Result<bool, OutOfMemory> {
+    pub(crate) fn grow(&mut self, first: usize, max_len: usize) -> Result<bool, NoRoom> {
         let store = self.store();
-        let have = store.bytes.len();
+        let have = store.buffers.bytes.len();
         if have >= max_len {
             return Ok(false);
         }
         let want = first.max(FIRST_ROOM).max(have.saturating_mul(2)).min(max_len);
         // Room that is reserved already costs nothing but the zeroing.
-        if have == store.bytes.capacity() {
-            store.bytes.try_reserve_exact(want - have).map_err(|_| OutOfMemory)?;
-        }
-        let want = store.bytes.capacity();
+        store.buffers.reserve_bytes(have + 1, want)?;
+        let want = store.buffers.bytes.capacity();
         let zeroed = have.saturating_add(ZEROED).min(want).min(max_len);
-        store.bytes.resize(zeroed, 0);
+        store.buffers.bytes.resize(zeroed, 0);
         Ok(true)
     }
 
@@ -187,36 +184,44 @@ impl Inbox {
         }
     }
 
-    /// What is under way with this tag will never be whole.
+    /// The connection with this tag receives nothing more: frees the memory, unless the inbox holds
+    /// data of another connection that is under way.
     pub(crate) fn abandon(&mut self, tag: Tag) {
+        if self.0.as_ref().is_some_and(|store| store.is_free_for(tag)) {
+            self.0 = None;
+        }
+    }
+
+    /// The same, but keeps the payload of the last control frame: an event is lent from it.
+    pub(crate) fn abandon_message(&mut self, tag: Tag) {
         if let Some(store) = &mut self.0
-            && store.tag == tag
+            && store.is_free_for(tag)
         {
-            store.message_under_way = false;
-            store.control_under_way = false;
+            let (control, tag) = (core::mem::take(&mut store.control), store.tag);
+            **store = Store { control, tag, ..Store::default() };
         }
     }
 
     /// How many bytes of the message with this tag are here; `None` if it isn't.
     pub(crate) fn message_len(&self, tag: Tag) -> Option<usize> {
         let store = self.0.as_ref().filter(|store| store.message_under_way && store.tag == tag)?;
-        Some(store.text.len() + store.filled)
+        Some(store.buffers.text.len() + store.filled)
     }
 
     /// Appends text of a frame, and of a message, that may go on as `ahead` says.
-    pub(crate) fn append_text(&mut self, text: &str, ahead: Ahead) -> Result<(), OutOfMemory> {
+    pub(crate) fn append_text(&mut self, text: &str, ahead: Ahead) -> Result<(), NoRoom> {
         let store = self.store();
-        let (len, capacity) = (store.text.len(), store.text.capacity());
+        let (len, capacity) = (store.buffers.text.len(), store.buffers.text.capacity());
         if capacity - len < text.len() {
             let additional = ahead.room(len, text.len(), capacity);
-            store.text.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
+            store.buffers.reserve_text(len + text.len(), len.saturating_add(additional))?;
         }
-        append_text(&mut store.text, text);
+        append_text(&mut store.buffers.text, text);
         Ok(())
     }
 
     /// Appends a character that arrived in two pieces.
-    pub(crate) fn append_char(&mut self, char: char, ahead: Ahead) -> Result<(), OutOfMemory> {
+    pub(crate) fn append_char(&mut self, char: char, ahead: Ahead) -> Result<(), NoRoom> {
         self.append_text(char.encode_utf8(&mut [0; 4]), ahead)
     }
 
@@ -226,24 +231,25 @@ impl Inbox {
         bytes: &mut [u8],
         key: [u8; 4],
         ahead: Ahead,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<(), NoRoom> {
         let store = self.store();
         store.lent = 0;
-        let (filled, capacity) = (store.filled, store.bytes.capacity());
+        let (filled, capacity) = (store.filled, store.buffers.bytes.capacity());
         if capacity - filled < bytes.len() {
-            store.bytes.truncate(filled);
+            store.buffers.bytes.truncate(filled);
             let additional = ahead.room(filled, bytes.len(), capacity);
-            store.bytes.try_reserve_exact(additional).map_err(|_| OutOfMemory)?;
+            store.buffers.reserve_bytes(filled + bytes.len(), filled.saturating_add(additional))?;
         }
         for (i, piece) in bytes.chunks_mut(PIECE).enumerate() {
             mask(piece, rotate(key, i * PIECE));
             // Room that was once lent stays initialised: nothing is zeroed twice.
-            let place = store.bytes.get_mut(store.filled..).and_then(|r| r.get_mut(..piece.len()));
+            let place =
+                store.buffers.bytes.get_mut(store.filled..).and_then(|r| r.get_mut(..piece.len()));
             if let Some(place) = place {
                 place.copy_from_slice(piece);
             } else {
-                store.bytes.truncate(store.filled);
-                store.bytes.extend_from_slice(piece);
+                store.buffers.bytes.truncate(store.filled);
+                store.buffers.bytes.extend_from_slice(piece);
             }
             store.filled += piece.len();
         }
@@ -255,19 +261,20 @@ impl Inbox {
         let store = self.0.as_mut()?;
         let filled = store.filled;
         let want = at_most(announced, filled.saturating_mul(MAX_AHEAD));
-        let have = store.bytes.capacity() - filled;
+        let capacity = store.buffers.bytes.capacity();
         // Growing each time would copy what has arrived each time.
-        let lend = if have < filled { want } else { want.min(have) };
-        if have < lend {
-            store.bytes.truncate(filled);
-            store.bytes.try_reserve_exact(lend).ok()?;
+        if capacity - filled < want.min(filled) {
+            store.buffers.bytes.truncate(filled);
+            // Without more there is still the room that there is.
+            let _ = store.buffers.reserve_bytes(capacity + 1, filled.saturating_add(want));
         }
-        let initialised = store.bytes.len() - filled;
+        let lend = want.min(store.buffers.bytes.capacity() - filled);
+        let initialised = store.buffers.bytes.len() - filled;
         store.lent = lend.min(initialised.max(ZEROED));
         if initialised < store.lent {
-            store.bytes.resize(filled + store.lent, 0);
+            store.buffers.bytes.resize(filled + store.lent, 0);
         }
-        store.bytes.get_mut(filled..filled + store.lent)
+        store.buffers.bytes.get_mut(filled..filled + store.lent)
     }
 
     /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in; false
@@ -275,7 +282,7 @@ impl Inbox {
     #[must_use]
     pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> bool {
         let Some(store) = &mut self.0 else { return false };
-        let room = store.bytes.get_mut(store.filled..).filter(|_| n <= store.lent);
+        let room = store.buffers.bytes.get_mut(store.filled..).filter(|_| n <= store.lent);
         let Some(new) = room.and_then(|room| room.get_mut(..n)) else { return false };
         mask(new, key);
         store.filled += n;
@@ -289,19 +296,32 @@ impl Inbox {
             // Judged when it came; this is what says so to the compiler.
             return validate(self.bytes()).unwrap_or_default();
         }
-        &store.text
+        &store.buffers.text
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.as_ref().and_then(|store| store.bytes.get(..store.filled)).unwrap_or_default()
+        self.0
+            .as_ref()
+            .and_then(|store| store.buffers.bytes.get(..store.filled))
+            .unwrap_or_default()
     }
 
-    /// Moves the text out, without a copy.
+    /// Moves the text out, without a copy unless it takes less than half of its room.
     pub(crate) fn take_text(&mut self) -> Utf8Bytes {
-        if self.0.as_ref().is_some_and(|store| store.text_in_bytes) {
-            return Utf8Bytes::judged(self.take_bytes());
+        let Some(store) = &mut self.0 else { return Utf8Bytes::default() };
+        if store.text_in_bytes {
+            // Validated as it was inflated, but in memory that the decoder could write to since:
+            // `Utf8Bytes` trusts no code outside of its own file. One look costs little beside
+            // inflating.
+            return self.take_bytes().try_into().unwrap_or_default();
         }
-        self.0.as_mut().map(|store| core::mem::take(&mut store.text)).unwrap_or_default().into()
+        // As in `take_bytes`.
+        if store.buffers.text.capacity() / 2 > store.buffers.text.len() {
+            let text = String::from(store.buffers.text.as_str());
+            store.buffers.text.clear();
+            return text.into();
+        }
+        store.buffers.take_text().into()
     }
 
     /// Moves the bytes out, without a copy unless they take less than half of their room.
@@ -310,11 +330,11 @@ impl Inbox {
         store.text_in_bytes = false;
         let filled = core::mem::take(&mut store.filled);
         // A short message doesn't take a long one's room with it.
-        if store.bytes.capacity() / 2 > filled {
-            return Bytes::copy_from_slice(store.bytes.get(..filled).unwrap_or_default());
+        if store.buffers.bytes.capacity() / 2 > filled {
+            return Bytes::copy_from_slice(store.buffers.bytes.get(..filled).unwrap_or_default());
         }
-        store.bytes.truncate(filled);
-        Bytes::from(core::mem::take(&mut store.bytes))
+        store.buffers.bytes.truncate(filled);
+        Bytes::from(store.buffers.take_bytes())
     }
 
     /// Gets ready for a control frame; the one who has a message with `tag` under way here keeps it.
@@ -360,6 +380,17 @@ impl Inbox {
             store.tag = Tag::try_from(place & usize::from(Tag::MAX)).unwrap_or_default();
             store
         })
+    }
+}
+
+impl Store {
+    const fn is_under_way(&self) -> bool {
+        self.message_under_way || self.control_under_way
+    }
+
+    /// Whether it holds no data under way but that with `tag`.
+    const fn is_free_for(&self, tag: Tag) -> bool {
+        self.tag == tag || !self.is_under_way()
     }
 }
 

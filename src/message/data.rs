@@ -1,12 +1,6 @@
-use core::fmt;
-use core::ops::Deref;
-
-use alloc::string::String;
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
-use crate::close_code::CloseCode;
+use crate::message::utf8_bytes::Utf8Bytes;
 use crate::opcode::OpCode;
 
 /// Borrowed data of a message or of a piece of one.
@@ -71,39 +65,38 @@ impl MessageKind {
     }
 }
 
-/// What a Close frame says.
-#[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.5.1 has these two")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CloseFrame<'a> {
-    /// Why.
-    pub code: CloseCode,
-    /// Why, for people; at most 123 bytes.
-    pub reason: &'a str,
-}
-
-/// An owned message, for queues, streams and other threads.
+/// Owned data of a message or of a part of one: the owned twin of [`Data`].
 ///
 /// Moved out of the inbox without a copy, or copied to its exact size from the input.
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum OwnedData {
     /// Text, valid UTF-8.
     Text(Utf8Bytes),
     /// Any bytes.
     Binary(Bytes),
 }
 
-impl Message {
-    /// Makes a text message.
+impl OwnedData {
+    /// Makes data of text.
     #[must_use]
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Makes a binary message.
+    /// Makes data of any bytes.
     #[must_use]
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
+    }
+
+    /// Returns the bytes, of either kind, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
     }
 
     /// Borrows the data.
@@ -116,73 +109,12 @@ impl Message {
     }
 }
 
-/// [`Bytes`] known to be UTF-8.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Utf8Bytes(Bytes);
-
-impl Utf8Bytes {
-    /// For bytes that were found to be UTF-8 as they came.
-    pub(crate) const fn judged(bytes: Bytes) -> Self {
-        Self(bytes)
-    }
-
-    /// Borrows the text. It was checked when it was made; this looks at it again only in that the
-    /// crate has no `unsafe` here, at the speed of [`core::str::from_utf8`].
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        crate::kernel::utf8::validate(&self.0).unwrap_or_default()
-    }
-
-    /// Returns the bytes, without a look at them.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &Bytes {
-        &self.0
-    }
-
-    /// Returns the bytes, without a look at them.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        self.0
-    }
-}
-
-impl Deref for Utf8Bytes {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl fmt::Debug for Utf8Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-impl fmt::Display for Utf8Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-impl From<String> for Utf8Bytes {
-    fn from(text: String) -> Self {
-        Self(Bytes::from(Vec::from(text)))
-    }
-}
-
-impl From<&'static str> for Utf8Bytes {
-    fn from(text: &'static str) -> Self {
-        Self(Bytes::from_static(text.as_bytes()))
-    }
-}
-
-impl TryFrom<Bytes> for Utf8Bytes {
-    type Error = core::str::Utf8Error;
-
-    fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
-        core::str::from_utf8(&bytes)?;
-        Ok(Self(bytes))
+impl From<Data<'_>> for OwnedData {
+    /// Copies the data to its exact size.
+    fn from(data: Data<'_>) -> Self {
+        match data {
+            Data::Text(text) => Self::Text(text.into()),
+            Data::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
+        }
     }
 }

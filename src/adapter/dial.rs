@@ -4,6 +4,8 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use std::io;
 
@@ -16,6 +18,8 @@ const MIN_SHARE: Duration = Duration::from_secs(2);
 /// The addresses of a name on their way to be tried, under one deadline.
 #[derive(Debug)]
 pub(crate) struct Dial {
+    /// `host:port`, for errors.
+    target: String,
     /// The next one is the last.
     addresses: Vec<SocketAddr>,
     deadline: Option<Instant>,
@@ -24,12 +28,19 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    /// Puts the addresses into the order of RFC 8305 section 4: the families take turns, the one
-    /// that the resolver has put first begins.
+    /// Puts the addresses that a name was resolved to into the order of RFC 8305 section 4: the
+    /// families take turns, the one that the resolver has put first begins.
+    ///
+    /// # Errors
+    /// The resolver's, with the host's name.
     pub(crate) fn new(
-        addresses: impl IntoIterator<Item = SocketAddr>,
+        host: &str,
+        port: u16,
+        resolved: io::Result<impl IntoIterator<Item = SocketAddr>>,
         deadline: Option<Instant>,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let addresses =
+            resolved.map_err(|error| named(&error, &format!("can't resolve the host {host}")))?;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for address in addresses {
             match first.first() {
@@ -47,7 +58,10 @@ impl Dial {
         }
         addresses.extend(second);
         addresses.reverse();
-        Self { addresses, deadline, error: None, out_of_time: false }
+        // An IPv6 address is in brackets before a port.
+        let target =
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        Ok(Self { target, addresses, deadline, error: None, out_of_time: false })
     }
 
     /// Returns the next address, and how long the attempt may take; `None` for the time: without
@@ -73,14 +87,22 @@ impl Dial {
         if self.out_of_time {
             return None;
         }
-        Some(self.error.unwrap_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "the host's name has no address")
-        }))
+        let text = format!("can't connect to {}", self.target);
+        Some(self.error.map_or_else(
+            || io::Error::new(io::ErrorKind::NotFound, format!("{text}: the name has no address")),
+            |error| named(&error, &text),
+        ))
     }
+}
+
+/// An error with the host that it is about.
+fn named(error: &io::Error, text: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("{text}: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
     use alloc::vec;
 
     use super::*;
@@ -95,8 +117,12 @@ mod tests {
         SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 80))
     }
 
+    fn dial(addresses: &[SocketAddr], deadline: Option<Instant>) -> Dial {
+        Dial::new("example.com", 80, Ok(addresses.iter().copied()), deadline).unwrap()
+    }
+
     fn order(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        let mut dial = Dial::new(addresses, None);
+        let mut dial = dial(&addresses, None);
         core::iter::from_fn(|| dial.next(Instant::from_micros(0)).map(|(address, _)| address))
             .collect()
     }
@@ -112,7 +138,7 @@ mod tests {
     #[test]
     fn a_silent_address_leaves_time_for_the_next() {
         let at = |s| Instant::from_micros(s * SECOND);
-        let mut dial = Dial::new([v4(1), v4(2), v4(3)], Some(at(9)));
+        let mut dial = dial(&[v4(1), v4(2), v4(3)], Some(at(9)));
         assert_eq!(dial.next(at(0)), Some((v4(1), Some(Duration::from_secs(3)))));
         assert_eq!(dial.next(at(7)), Some((v4(2), Some(MIN_SHARE))));
         assert_eq!(dial.next(at(8)), Some((v4(3), Some(Duration::from_secs(1)))));
@@ -121,13 +147,20 @@ mod tests {
     }
 
     #[test]
-    fn the_last_failure_is_told() {
-        let dial = Dial::new([], None);
-        assert_eq!(dial.into_error().unwrap().kind(), io::ErrorKind::NotFound);
-        let mut dial = Dial::new([v4(1)], None);
+    fn errors_name_host_and_port() {
+        let error = dial(&[], None).into_error().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let text = "can't connect to example.com:80: the name has no address";
+        assert_eq!(error.to_string(), text);
+        let mut dial = dial(&[v4(1)], None);
         assert_eq!(dial.next(Instant::from_micros(0)), Some((v4(1), None)));
         dial.failed(io::ErrorKind::ConnectionRefused.into());
         assert_eq!(dial.next(Instant::from_micros(0)), None);
-        assert_eq!(dial.into_error().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        let error = dial.into_error().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(error.to_string(), "can't connect to example.com:80: connection refused");
+        let failed = Err::<Vec<SocketAddr>, _>(io::ErrorKind::NotFound.into());
+        let error = Dial::new("::1", 80, failed, None).unwrap_err();
+        assert_eq!(error.to_string(), "can't resolve the host ::1: entity not found");
     }
 }

@@ -1,0 +1,7 @@
+//! Parts that both adapters share.
+
+pub(crate) mod dial;
+pub(crate) mod error;
+pub(crate) mod parts;
+pub(crate) mod pool;
+pub(crate) mod sending;

@@ -1,0 +1,123 @@
+//! The opening handshake: what the caller decides in it.
+
+use crate::driver::deadlines::Answer;
+use crate::driver::flow::Flow;
+use crate::driver::opening::{Opening, State};
+use crate::error::MisuseError;
+use crate::handshake::accept::{AcceptOptions, Accepted};
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
+use crate::handshake::refusal::Refusal;
+use crate::handshake::response::HttpResponse;
+use crate::instant::Instant;
+
+/// The opening handshake.
+impl Flow {
+    /// Takes the request that [`Step::Request`](crate::driver::Step::Request) has told of. Answer it with [`accept`](Self::accept),
+    /// [`accept_with`](Self::accept_with), [`respond`](Self::respond) or [`refuse`](Self::refuse).
+    pub fn take_request(&mut self) -> Option<OwnedRequestHead> {
+        self.opening.as_mut()?.take_request()
+    }
+
+    /// Accepts a request, or refuses it if it breaks a rule of the opening handshake or of `options`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it is in the output.
+    pub fn accept(
+        &mut self,
+        request: &OwnedRequestHead,
+        options: &AcceptOptions,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        match request.upgrade().and_then(|request| request.accept(options)) {
+            Ok(accepted) => {
+                // It was answered before if this fails.
+                let _ = self.accept_with(accepted, now);
+                Ok(())
+            }
+            Err(refusal) => {
+                let _ = self.refuse(refusal.clone());
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Accepts the request by an answer that was made from it: the connection is open.
+    ///
+    /// # Errors
+    /// [`MisuseError::NoRequest`] unless a request is to be answered.
+    pub fn accept_with(&mut self, accepted: Accepted, now: Instant) -> Result<(), MisuseError> {
+        let deadline = self.awaiting_answer()?.deadline;
+        accepted.write(&mut self.output.bytes);
+        self.deadlines.answer = Some(Answer { deadline, end: self.output.end() });
+        self.connection = accepted.into_connection(self.connection.config(), now);
+        self.opening = None;
+        Ok(())
+    }
+
+    /// Answers the request by a page, or another response; the transport ends behind it.
+    ///
+    /// # Errors
+    /// [`MisuseError::NoRequest`] unless a request is to be answered.
+    pub fn respond(&mut self, response: &HttpResponse) -> Result<(), MisuseError> {
+        self.awaiting_answer()?;
+        if let Some(opening) = &mut self.opening {
+            opening.respond(response, &mut self.output.bytes);
+        }
+        self.note_opening_ended();
+        Ok(())
+    }
+
+    /// Refuses the request; the transport ends behind the refusal.
+    ///
+    /// # Errors
+    /// [`MisuseError::NoRequest`] unless a request is to be answered.
+    pub fn refuse(&mut self, refusal: Refusal) -> Result<(), MisuseError> {
+        self.awaiting_answer()?;
+        if let Some(opening) = &mut self.opening {
+            opening.refuse(refusal, &mut self.output.bytes);
+        }
+        self.note_opening_ended();
+        Ok(())
+    }
+
+    fn awaiting_answer(&self) -> Result<&Opening, MisuseError> {
+        let opening = self.opening.as_deref().filter(|opening| opening.awaits_answer());
+        opening.ok_or(MisuseError::NoRequest)
+    }
+
+    /// Takes the response that [`Step::Opened`](crate::driver::Step::Opened) has told of: the
+    /// connection is open.
+    pub fn take_response(&mut self) -> Option<ConnectResponse> {
+        let opening = self.opening.take()?;
+        match opening.state {
+            State::Opened(connection, response) => {
+                self.connection = connection;
+                Some(response)
+            }
+            _ => {
+                self.opening = Some(opening);
+                None
+            }
+        }
+    }
+
+    /// Returns the refusal that a server's opening handshake has ended with.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.opening.as_ref()?.state {
+            State::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Returns the error that a client's opening handshake has ended with.
+    #[must_use]
+    pub fn handshake_error(&self) -> Option<&HandshakeError> {
+        match &self.opening.as_ref()?.state {
+            State::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}

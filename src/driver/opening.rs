@@ -1,0 +1,200 @@
+//! The opening handshake of either role, as a phase of the driver.
+
+use core::{fmt, mem};
+
+use bytes::BytesMut;
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::error::SendError;
+use crate::handshake::client::ClientHandshake;
+use crate::handshake::connect::ConnectRequest;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::OwnedRequestHead;
+use crate::handshake::refusal::Refusal;
+use crate::handshake::response::HttpResponse;
+use crate::handshake::server::ServerHandshake;
+use crate::input::Input;
+use crate::instant::Instant;
+
+/// An opening handshake under way, or one that has opened no connection.
+pub(super) struct Opening {
+    /// Until when the handshake must be done.
+    pub(super) deadline: Option<Instant>,
+    pub(super) state: State,
+}
+
+pub(super) enum State {
+    /// A server reads the request.
+    Server(ServerHandshake),
+    /// The request was read and is to be taken.
+    Request(OwnedRequestHead),
+    /// The request is to be answered.
+    Answering { is_head: bool },
+    /// A client has sent its request and awaits the response.
+    Client(ClientHandshake),
+    /// The response is to be taken.
+    Opened(Connection, ConnectResponse),
+    /// The transport has ended, or failed.
+    Lost,
+    /// The request was answered by a page, or another response.
+    Responded,
+    /// The request was refused.
+    Refused(Refusal),
+    /// The response has opened nothing.
+    Failed(HandshakeError),
+}
+
+/// An opening handshake has ended without a connection.
+pub(super) struct Ended {
+    /// Whether the output has an answer for the peer.
+    pub(super) must_answer: bool,
+}
+
+impl Opening {
+    pub(super) fn server(config: &Config, now: Instant) -> Self {
+        let handshake = ServerHandshake::new(config, now);
+        let deadline = handshake.poll_timeout();
+        Self { deadline, state: State::Server(handshake) }
+    }
+
+    /// Appends the request.
+    pub(super) fn client(
+        request: &ConnectRequest,
+        config: &Config,
+        now: Instant,
+        out: &mut BytesMut,
+    ) -> Result<Self, SendError> {
+        let handshake = ClientHandshake::new(request, config, now, out)?;
+        let deadline = handshake.poll_timeout();
+        Ok(Self { deadline, state: State::Client(handshake) })
+    }
+
+    /// `None` while it is under way, or has opened a connection.
+    pub(super) const fn ended(&self) -> Option<Ended> {
+        match self.state {
+            State::Lost | State::Failed(_) => Some(Ended { must_answer: false }),
+            State::Responded | State::Refused(_) => Some(Ended { must_answer: true }),
+            _ => None,
+        }
+    }
+
+    /// When to call [`timed_out`](Self::timed_out).
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Server(_) | State::Client(_) => self.deadline,
+            _ => None,
+        }
+    }
+
+    /// Takes input up to the end of the head.
+    pub(super) fn receive(&mut self, input: &mut Input<'_>, out: &mut BytesMut) {
+        match &mut self.state {
+            State::Server(handshake) => match handshake.receive(input) {
+                Ok(Some(head)) => self.state = State::Request(head),
+                Ok(None) => {}
+                Err(refusal) => self.refuse(refusal, out),
+            },
+            State::Client(handshake) => match handshake.receive(input) {
+                Ok(Some((connection, response))) => {
+                    self.state = State::Opened(connection, response);
+                }
+                Ok(None) => {}
+                Err(error) => self.fail(error),
+            },
+            _ => {}
+        }
+    }
+
+    /// The peer has ended its writing half.
+    pub(super) fn receive_eof(&mut self) {
+        match &mut self.state {
+            State::Client(handshake) => {
+                if let Err(error) = handshake.receive_eof() {
+                    self.fail(error);
+                }
+            }
+            State::Server(_) => self.state = State::Lost,
+            // The request, or the response, was whole: it can still be answered.
+            _ => {}
+        }
+    }
+
+    pub(super) fn timed_out(&mut self, now: Instant, out: &mut BytesMut) {
+        match &mut self.state {
+            State::Server(handshake) => {
+                if let Err(refusal) = handshake.handle_timeout(now) {
+                    self.refuse(refusal, out);
+                }
+            }
+            State::Client(handshake) => {
+                if let Err(error) = handshake.handle_timeout(now) {
+                    self.fail(error);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The transport has failed.
+    pub(super) fn lose(&mut self) {
+        if self.ended().is_none() {
+            self.state = State::Lost;
+        }
+    }
+
+    pub(super) fn take_request(&mut self) -> Option<OwnedRequestHead> {
+        let State::Request(head) = &self.state else { return None };
+        let answering = State::Answering { is_head: head.method() == "HEAD" };
+        match mem::replace(&mut self.state, answering) {
+            State::Request(head) => Some(head),
+            _ => None,
+        }
+    }
+
+    /// Whether the request is to be answered, taken or not.
+    pub(super) const fn awaits_answer(&self) -> bool {
+        matches!(self.state, State::Request(_) | State::Answering { .. })
+    }
+
+    pub(super) fn respond(&mut self, response: &HttpResponse, out: &mut BytesMut) {
+        // RFC 9110 9.3.2: the response to HEAD has no body.
+        let is_head = match &self.state {
+            State::Request(head) => head.method() == "HEAD",
+            State::Answering { is_head } => *is_head,
+            _ => false,
+        };
+        if is_head {
+            response.write_head(out);
+        } else {
+            response.write(out);
+        }
+        self.state = State::Responded;
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal, out: &mut BytesMut) {
+        refusal.write(out);
+        self.state = State::Refused(refusal);
+    }
+
+    fn fail(&mut self, error: HandshakeError) {
+        self.state = State::Failed(error);
+    }
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Server(_) => "Server",
+            State::Request(_) => "Request",
+            State::Answering { .. } => "Answering",
+            State::Client(_) => "Client",
+            State::Opened(..) => "Opened",
+            State::Lost => "Lost",
+            State::Responded => "Responded",
+            State::Refused(_) => "Refused",
+            State::Failed(_) => "Failed",
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Two adapters back to back, waits, and the end of connections: the same rules for both adapters.
+
+#![cfg(feature = "std")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod blocking_endings;
+mod blocking_liveness;
+mod blocking_waits;
+mod pipe;
+mod plan;
+#[cfg(feature = "tokio")]
+mod tokio_endings;
+#[cfg(feature = "tokio")]
+mod tokio_liveness;
+#[cfg(feature = "tokio")]
+mod tokio_waits;

@@ -1,0 +1,21 @@
+//! The driver: two of them back to back, the opening handshake, deadlines, and the end of a transport,
+//! all in memory with a virtual clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod endings;
+#[path = "../common/entropy.rs"]
+mod entropy;
+mod liveness;
+mod opening;
+mod support;
+mod waits;
