@@ -125,7 +125,7 @@ fn text_of(host: &[u8]) -> &str {
     core::str::from_utf8(host).unwrap_or_default()
 }
 
-/// What a `%` in the host is. RFC 3986 3.2.2 allows percent-encoded names, but resolvers and checks
+/// The error of a `%` in the host. RFC 3986 3.2.2 allows percent-encoded names, but resolvers and checks
 /// of [`host`](Url::host) don't decode them.
 fn percent_error(authority: &str) -> Option<UrlError> {
     let (host, error) = match authority.strip_prefix('[') {

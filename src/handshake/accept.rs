@@ -1,4 +1,4 @@
-//! The answer that opens a WebSocket
+//! The response that opens a WebSocket
 //! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 
 use core::fmt;
@@ -29,7 +29,8 @@ use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 
-/// What a server takes, and what it adds to its answer. Made once, shared by all connections.
+/// How a server accepts requests: origins, subprotocols, compression, fields of its responses. Make
+/// one and share it among all connections.
 ///
 /// ```
 /// use sansocket::{AcceptOptions, OriginPolicy};
@@ -84,7 +85,7 @@ impl AcceptOptions {
         self
     }
 
-    /// Sets the subprotocols that the server speaks, the one it likes best first: the first one
+    /// Sets the subprotocols that the server speaks, in its order of preference: the first one
     /// that the client offers is chosen. To choose by yourself, look at
     /// [`UpgradeRequest::subprotocols`] and name that one only. If none fits, none is agreed on.
     ///
@@ -114,13 +115,13 @@ impl AcceptOptions {
     /// handshake writes that field itself.
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
-        fields.push(name, value.as_ref(), is_owned_by_answer)?;
+        fields.push(name, value.as_ref(), is_owned_by_response)?;
         Ok(self)
     }
 }
 
 /// The fields that the handshake writes itself, and those that say where a body ends.
-fn is_owned_by_answer(name: &str) -> bool {
+fn is_owned_by_response(name: &str) -> bool {
     ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"]
         .iter()
         .any(|owned| name.eq_ignore_ascii_case(owned))
@@ -128,10 +129,10 @@ fn is_owned_by_answer(name: &str) -> bool {
 }
 
 impl UpgradeRequest<'_> {
-    /// Accepts the request, if its origin is welcome.
+    /// Accepts the request, if the options allow its origin.
     ///
     /// # Errors
-    /// [`Refusal`] 403 if it isn't.
+    /// [`Refusal`] 403 if they don't.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
         let version = self.head().version();
         self.check_origin(options).map_err(|refusal| refusal.with_version(version))?;
@@ -158,7 +159,7 @@ impl UpgradeRequest<'_> {
         Ok(accepted)
     }
 
-    /// RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
+    /// RFC 6455 4.2.2(4): the response to an origin that isn't accepted MUST be an error.
     fn check_origin(&self, options: &AcceptOptions) -> Result<(), Refusal> {
         let Some(origin) = self.raw_origin() else {
             return if options.allow_missing_origin {
@@ -234,7 +235,7 @@ impl Accepted {
     /// As [`AcceptOptions::with_field`].
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
-        fields.push(name, value.as_ref(), is_owned_by_answer)?;
+        fields.push(name, value.as_ref(), is_owned_by_response)?;
         self.adapt();
         Ok(self)
     }

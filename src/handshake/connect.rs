@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! A client's request.
 
 use core::fmt;
 
@@ -19,8 +19,8 @@ use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
 
-/// What a client asks for: a URL, and what goes with it. Clones are cheap: keep one for
-/// reconnects.
+/// A client's request: a URL, origin, subprotocols, compression and fields. Clones are cheap: keep
+/// one for reconnects.
 ///
 /// ```
 /// use sansocket::ConnectRequest;
@@ -72,7 +72,7 @@ impl ConnectRequest {
         Ok(self)
     }
 
-    /// Sets the subprotocols that the client speaks, the one it likes best first.
+    /// Sets the subprotocols that the client speaks, in its order of preference.
     ///
     /// # Errors
     /// [`FieldError`] if one is not a token, or named twice.
@@ -149,10 +149,10 @@ impl ConnectRequest {
     #[cfg(feature = "deflate")]
     pub(crate) fn negotiate_extensions(
         &self,
-        answer: Option<&[u8]>,
+        value: Option<&[u8]>,
     ) -> Result<Negotiated, ExtensionError> {
-        let agreed = match (self.0.deflate, answer) {
-            (Some(deflate), answer) => deflate.agree(answer)?,
+        let agreed = match (self.0.deflate, value) {
+            (Some(deflate), value) => deflate.agree(value)?,
             (None, Some(value)) if !is_empty_list(value) => return Err(ExtensionError::Unoffered),
             (None, _) => None,
         };
@@ -168,9 +168,9 @@ impl ConnectRequest {
     #[expect(clippy::unused_self, reason = "what was offered: nothing")]
     pub(crate) fn negotiate_extensions(
         &self,
-        answer: Option<&[u8]>,
+        value: Option<&[u8]>,
     ) -> Result<Negotiated, ExtensionError> {
-        match answer {
+        match value {
             Some(value) if !is_empty_list(value) => Err(ExtensionError::Unoffered),
             _ => Ok(Negotiated::new()),
         }

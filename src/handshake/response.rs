@@ -28,7 +28,7 @@ use crate::kernel::hidden::Hidden;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// What carries it; the parts below have the form of this version.
+    /// The version of HTTP that carries it; the parts below have its form.
     version: HttpVersion,
     status: u16,
     fields: FieldList,

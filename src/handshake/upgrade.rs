@@ -169,7 +169,7 @@ fn text(value: &[u8]) -> &str {
 /// A valid request for a WebSocket that owns its head.
 ///
 /// It is made by [`OwnedRequestHead::into_upgrade`] or [`UpgradeRequest::into_owned`], for requests
-/// that are answered later and elsewhere.
+/// whose response is made later and elsewhere.
 ///
 /// ```
 /// use sansocket::handshake::{Fields, OwnedUpgradeRequest};

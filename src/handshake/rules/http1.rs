@@ -1,4 +1,4 @@
-//! The handshake over HTTP/1.1: a GET with Upgrade, answered by 101.
+//! The handshake over HTTP/1.1: a GET with Upgrade and a 101.
 
 use crate::authority::Authority;
 use crate::handshake::accept_key::{AcceptKey, is_key};
