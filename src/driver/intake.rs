@@ -28,9 +28,18 @@ pub struct Intake {
     end: usize,
     /// When the bytes were read.
     now: Instant,
-    /// Whether [`receive`](Self::receive) has an event.
-    has_event: bool,
+    event: Found,
     lent: Lent,
+}
+
+/// What the last [`seek`](Intake::seek) has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// An event that may not be handed out yet.
+    Event,
+    /// An event that [`receive`](Intake::receive) hands out.
+    Receivable,
 }
 
 /// The room that was lent last.
@@ -44,8 +53,8 @@ enum Lent {
 impl Intake {
     pub(super) const fn new(inbox: Inbox, now: Instant) -> Self {
         let (buffer, lent) = (None, Lent::Nothing);
-        let is_own = false;
-        Self { inbox, buffer, is_own, start: 0, end: 0, now, has_event: false, lent }
+        let (is_own, event) = (false, Found::Nothing);
+        Self { inbox, buffer, is_own, start: 0, end: 0, now, event, lent }
     }
 
     /// Returns true if all bytes that were read have been received.
@@ -112,9 +121,10 @@ impl Intake {
     /// returns the event, go on with [`Flow::end_step`], which needs no intake.
     #[inline]
     pub fn receive(&mut self, flow: &mut Flow) -> Result<Option<Event<'_>>, ProtocolError> {
-        if !core::mem::take(&mut self.has_event) {
+        if self.event != Found::Receivable {
             return Ok(None);
         }
+        self.event = Found::Nothing;
         let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
         let Self { inbox, buffer, start, end, now, .. } = self;
         let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
@@ -130,9 +140,10 @@ impl Intake {
     /// As [`receive`](Self::receive).
     #[inline]
     pub fn receive_owned(&mut self, flow: &mut Flow) -> Result<Option<OwnedEvent>, ProtocolError> {
-        if !core::mem::take(&mut self.has_event) {
+        if self.event != Found::Receivable {
             return Ok(None);
         }
+        self.event = Found::Nothing;
         let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
         self.with_input(|input, inbox| connection.receive_owned(input, inbox, out))
     }
@@ -145,13 +156,18 @@ impl Intake {
         out: &mut BytesMut,
     ) -> Result<bool, ProtocolError> {
         let found = self.with_input(|input, inbox| connection.seek(input, inbox, out));
-        self.has_event = found == Ok(true);
+        self.event = if found == Ok(true) { Found::Event } else { Found::Nothing };
         found
     }
 
     /// Whether the last [`seek`](Self::seek) has found an event that was not received since.
     pub(super) const fn has_event(&self) -> bool {
-        self.has_event
+        !matches!(self.event, Found::Nothing)
+    }
+
+    /// The event that the last [`seek`](Self::seek) has found may be handed out.
+    pub(super) const fn allow_event(&mut self) {
+        self.event = Found::Receivable;
     }
 
     pub(super) const fn now(&self) -> Instant {
@@ -235,7 +251,7 @@ impl Intake {
             self.inbox = Inbox::new();
         }
         (self.start, self.end) = (0, 0);
-        self.has_event = false;
+        self.event = Found::Nothing;
         self.release();
     }
 
@@ -253,7 +269,7 @@ impl fmt::Debug for Intake {
         f.debug_struct("Intake")
             .field("unread", &self.unread().len())
             .field("capacity", &self.capacity())
-            .field("has_event", &self.has_event)
+            .field("event", &self.event)
             .finish_non_exhaustive()
     }
 }

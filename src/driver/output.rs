@@ -21,6 +21,8 @@ pub(super) struct Output {
     lost: u64,
     /// Whether writes and flushes are different things.
     tracks_flushes: bool,
+    /// The position behind our Close frame.
+    close_end: Option<u64>,
 }
 
 impl Output {
@@ -62,6 +64,18 @@ impl Output {
         }
         self.account();
         self.replies < mark
+    }
+
+    /// Our Close frame lies at the end.
+    pub(super) fn note_close(&mut self) {
+        let end = self.end();
+        self.close_end.get_or_insert(end);
+    }
+
+    /// How many unsent bytes lie behind our Close frame.
+    pub(super) fn behind_close(&self) -> usize {
+        let behind = self.end().saturating_sub(self.close_end.unwrap_or_default());
+        usize::try_from(behind).unwrap_or(usize::MAX).min(self.unsent())
     }
 
     /// What was appended since the last call is replies.

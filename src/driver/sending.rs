@@ -143,7 +143,11 @@ impl Flow {
         let in_flight = output.in_flight();
         match output.unsolicited(|out| connection.close_beside(in_flight, code, reason, now, out)) {
             Err(SendError::Closed) => Ok(()),
-            closed => closed,
+            Ok(()) => {
+                self.output.note_close();
+                Ok(())
+            }
+            refused => refused,
         }
     }
 

@@ -46,11 +46,11 @@ impl Flow {
             // An error shows in the connection's state.
             if intake.seek(connection, &mut output.bytes) == Ok(true) {
                 self.rest(intake.now());
-                return if self.may_receive() {
-                    Step::Event
-                } else {
-                    Step::Write { or_read: false }
-                };
+                if !self.may_receive() {
+                    return Step::Write { or_read: false };
+                }
+                intake.allow_event();
+                return Step::Event;
             }
             if self.reading_ended {
                 self.receive_eof();
@@ -108,7 +108,8 @@ impl Flow {
                 self.output.clear();
                 return Step::Done;
             }
-            Writing::Ended => {}
+            // Empty, unless it was ended too early.
+            Writing::Ended => self.output.clear(),
             Writing::Open => {
                 if self.output.unsent() > 0 {
                     // A peer that writes before it reads must get done with it.
@@ -128,10 +129,20 @@ impl Flow {
     }
 
     /// Whether an event may be handed out: replies have room. Once our Close frame is sent replies
-    /// are pongs only, which have a limit of their own; and the peer's Close frame is awaited.
+    /// are pongs only, and the peer's Close frame is awaited. Pongs have a limit of their own, which
+    /// leaves out what is in flight.
     #[inline]
     pub(super) fn may_receive(&mut self) -> bool {
         let mark = self.settings().high_water_mark;
-        self.output.replies_below(mark) || !self.connection.is_open() || self.is_unwritable()
+        self.output.replies_below(mark) || self.may_receive_above_mark()
+    }
+
+    #[cold]
+    fn may_receive_above_mark(&self) -> bool {
+        if self.connection.is_open() {
+            return self.is_unwritable();
+        }
+        let max = self.settings().max_unsent;
+        self.output.behind_close() < max || self.output.in_flight() == 0
     }
 }

@@ -15,6 +15,7 @@
 mod endings;
 #[path = "../common/entropy.rs"]
 mod entropy;
+mod events;
 mod liveness;
 mod opening;
 mod support;
