@@ -15,11 +15,11 @@ use core::fmt::Debug;
 use bytes::BytesMut;
 use common::at_ms;
 use common::head::{Lines, answer_pieces, client_config, client_for, read_head};
-use sansocket::handshake::{ExtendedConnect, Fields, HttpResponse, HttpVersion};
-use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, HandshakeError, Input, Refusal,
+use sansocket::handshake::{
+    ClientHandshake, ExtendedConnect, Fields, HandshakeError, HttpResponse, HttpVersion, Refusal,
     RequestHead, ServerHandshake,
 };
+use sansocket::{AcceptOptions, Config, ConnectRequest, Input};
 
 /// What stands in every place where a program may have a credential.
 const SECRET: &str = "hunter2";
@@ -98,7 +98,7 @@ fn requests_and_responses_of_a_server_show_names_and_lengths() {
     shown(&refusal);
 
     let options = AcceptOptions::new()
-        .origins(sansocket::OriginPolicy::Any)
+        .origins(sansocket::handshake::OriginPolicy::Any)
         .subprotocols(["chat"])
         .unwrap()
         .with_field("Set-Cookie", SECRET)

@@ -13,11 +13,11 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::handshake::{FieldError, Fields, HttpResponse, HttpVersion, accept_key};
-use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, Event, Inbox, Input, OriginPolicy,
-    Refusal, RequestHead, ServerHandshake,
+use sansocket::handshake::{
+    ClientHandshake, FieldError, Fields, HttpResponse, HttpVersion, OriginPolicy, Refusal,
+    RequestHead, ServerHandshake, accept_key,
 };
+use sansocket::{AcceptOptions, Config, ConnectRequest, Event, Inbox, Input};
 
 use common::head::{Lines, Served, client_config, cut, read_head, serve, serve_pieces, serve_with};
 use common::{at_ms, secs};
@@ -162,7 +162,7 @@ fn heads_and_requests_can_be_kept() {
         head.as_head().into_owned().as_head().into_owned().into_upgrade().unwrap(),
     ];
     let options = AcceptOptions::new().subprotocols(["b"]).unwrap();
-    let answer = |request: sansocket::UpgradeRequest<'_>| {
+    let answer = |request: sansocket::handshake::UpgradeRequest<'_>| {
         let mut out = BytesMut::new();
         request.accept(&options).unwrap().write(&mut out);
         out

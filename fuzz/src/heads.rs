@@ -5,11 +5,11 @@
 //! what the peer sends.
 
 use bytes::BytesMut;
-use sansocket::handshake::{Accepted, Fields, HttpVersion};
-use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, Entropy, EntropyError, Input, Instant,
-    OriginPolicy, OwnedRequestHead, Refusal, RequestHead, ServerHandshake,
+use sansocket::handshake::{
+    Accepted, ClientHandshake, Fields, HttpVersion, OriginPolicy, OwnedRequestHead, Refusal,
+    RequestHead, ServerHandshake,
 };
+use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, EntropyError, Input, Instant};
 
 const NOW: Instant = Instant::from_micros(0);
 

@@ -6,8 +6,8 @@
 //! field lines, with line feeds between.
 
 use sansocket::deflate::{Agreement, Deflate};
-use sansocket::handshake::{ExtensionError, Fields};
-use sansocket::{AcceptOptions, RequestHead, Role};
+use sansocket::handshake::{ExtensionError, Fields, RequestHead};
+use sansocket::{AcceptOptions, Role};
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 

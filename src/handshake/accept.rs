@@ -33,7 +33,8 @@ use crate::role::Role;
 /// one and share it among all connections.
 ///
 /// ```
-/// use sansocket::{AcceptOptions, OriginPolicy};
+/// use sansocket::handshake::OriginPolicy;
+/// use sansocket::AcceptOptions;
 ///
 /// let options = AcceptOptions::new()
 ///     .origins(OriginPolicy::list(["https://example.com", "http://localhost:8080"])?)

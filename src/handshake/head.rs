@@ -9,8 +9,7 @@ use crate::kernel::hidden::Hidden;
 /// A borrowed request head: from this crate's reader, or from another HTTP server.
 ///
 /// ```
-/// use sansocket::RequestHead;
-/// use sansocket::handshake::{Fields, HttpVersion};
+/// use sansocket::handshake::{Fields, HttpVersion, RequestHead};
 ///
 /// // From another HTTP/1.1 server:
 /// let fields = [("Host", &b"example.com"[..]), ("Accept", b"text/html")];
@@ -223,7 +222,7 @@ impl<'h> Target<'h> {
     }
 }
 
-/// A request head that owns its bytes: read by [`ServerHandshake`](crate::ServerHandshake), or
+/// A request head that owns its bytes: read by [`ServerHandshake`](crate::handshake::ServerHandshake), or
 /// copied by [`RequestHead::into_owned`].
 #[derive(Clone)]
 pub struct OwnedRequestHead {

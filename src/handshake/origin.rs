@@ -44,7 +44,7 @@ impl OriginPolicy {
     /// | `null` | pages without an origin of their own, such as sandboxed frames |
     ///
     /// ```
-    /// use sansocket::OriginPolicy;
+    /// use sansocket::handshake::OriginPolicy;
     ///
     /// let policy = OriginPolicy::list(["https://example.com", "https://*.example.com", "file://"])?;
     /// assert!(OriginPolicy::list(["https://example.com/path"]).is_err());

@@ -25,7 +25,7 @@ use crate::http1::writer::FieldError;
 /// | 505 | another major version of HTTP | |
 ///
 /// The body says what is wrong, in one line. Your own refusals come from
-/// [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse), [`Refusal::new`] or an
+/// [`UpgradeRequest::refuse`](crate::handshake::UpgradeRequest::refuse), [`Refusal::new`] or an
 /// [`HttpResponse`].
 ///
 /// Only HTTP/1.1 has Upgrade: over other versions 426 becomes 400, still with
@@ -34,7 +34,7 @@ use crate::http1::writer::FieldError;
 /// [`with_version`](Self::with_version) says otherwise.
 ///
 /// ```
-/// use sansocket::Refusal;
+/// use sansocket::handshake::Refusal;
 ///
 /// let refusal = Refusal::new(401)?.with_field("WWW-Authenticate", "Bearer")?;
 /// assert_eq!(refusal.to_string(), "the handshake was refused: 401 Unauthorized");
