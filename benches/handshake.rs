@@ -10,11 +10,8 @@ use core::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{Criterion, criterion_group, criterion_main};
-use sansocket::handshake::accept_key;
-use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, Connection, Entropy, Input, Instant,
-    ServerHandshake,
-};
+use sansocket::handshake::{ClientHandshake, ServerHandshake, accept_key};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Connection, Entropy, Input, Instant};
 
 const NOW: Instant = Instant::from_micros(0);
 

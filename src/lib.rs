@@ -19,8 +19,8 @@
 //!
 //! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
 //!   `std`).
-//! * In a loop of your own: a handshake ([`ServerHandshake`], [`ClientHandshake`]), or one that
-//!   somebody else did, then [`Connection`].
+//! * In a loop of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2 and HTTP/3),
+//!   then [`Connection`].
 //! * Frames only: [`frame`].
 //!
 //! # The bare core
@@ -134,15 +134,7 @@ pub use crate::error::{
 };
 pub use crate::event::{Event, OwnedEvent};
 pub use crate::handshake::accept::AcceptOptions;
-pub use crate::handshake::client::ClientHandshake;
 pub use crate::handshake::connect::ConnectRequest;
-pub use crate::handshake::connect_response::ConnectResponse;
-pub use crate::handshake::error::HandshakeError;
-pub use crate::handshake::head::{OwnedRequestHead, RequestHead};
-pub use crate::handshake::origin::OriginPolicy;
-pub use crate::handshake::refusal::Refusal;
-pub use crate::handshake::server::ServerHandshake;
-pub use crate::handshake::upgrade::UpgradeRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
@@ -154,7 +146,6 @@ pub use crate::opcode::OpCode;
 pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
-pub use crate::url::UrlError;
 
 /// The README's programs compile.
 #[cfg(all(doctest, feature = "tokio"))]

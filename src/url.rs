@@ -9,9 +9,10 @@ use alloc::format;
 
 use crate::authority::{Authority, AuthorityError};
 use crate::kernel::class::{PATH, find_unencoded};
+use crate::kernel::hidden::Hidden;
 
 /// A valid URL, in the parts that a client needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     secure: bool,
     /// Without brackets.
@@ -102,12 +103,29 @@ impl Url {
     }
 }
 
+/// Without the query, which may hold a token.
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = match self.target.split_once('?') {
+            Some((path, query)) => (path, Some(Hidden::new(query))),
+            None => (&*self.target, None),
+        };
+        f.debug_struct("Url")
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("path", &path)
+            .field("query", &query)
+            .finish()
+    }
+}
+
 /// A host that the parser has taken is ASCII.
 fn text_of(host: &[u8]) -> &str {
     core::str::from_utf8(host).unwrap_or_default()
 }
 
-/// What a `%` in the host is. RFC 3986 3.2.2 allows percent-encoded names, but resolvers and checks
+/// The error of a `%` in the host. RFC 3986 3.2.2 allows percent-encoded names, but resolvers and checks
 /// of [`host`](Url::host) don't decode them.
 fn percent_error(authority: &str) -> Option<UrlError> {
     let (host, error) = match authority.strip_prefix('[') {

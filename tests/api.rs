@@ -31,10 +31,9 @@ use sansocket::{
 const MODULES: [&str; 6] = ["blocking", "deflate", "driver", "frame", "handshake", "tokio"];
 
 /// The root's re-exports.
-const RE_EXPORTS: [&str; 52] = [
+const RE_EXPORTS: [&str; 42] = [
     "AcceptError",
     "AcceptOptions",
-    "ClientHandshake",
     "CloseCode",
     "CloseFrame",
     "CloseStatus",
@@ -50,8 +49,6 @@ const RE_EXPORTS: [&str; 52] = [
     "Entropy",
     "EntropyError",
     "Event",
-    "HandshakeError",
-    "OwnedRequestHead",
     "Inbox",
     "Input",
     "Instant",
@@ -62,7 +59,6 @@ const RE_EXPORTS: [&str; 52] = [
     "MisuseError",
     "Negotiated",
     "OpCode",
-    "OriginPolicy",
     "OwnedCloseFrame",
     "OwnedData",
     "OwnedEvent",
@@ -70,18 +66,12 @@ const RE_EXPORTS: [&str; 52] = [
     "Prepared",
     "ProtocolError",
     "Received",
-    "Refusal",
-    "RequestHead",
-    "ConnectResponse",
     "Role",
     "SendError",
     "SendOptions",
-    "ServerHandshake",
     "Stats",
     "TimeoutError",
     "Unfinished",
-    "UpgradeRequest",
-    "UrlError",
     "Utf8Bytes",
     "WebSocketError",
 ];
@@ -147,13 +137,13 @@ fn public_types_are_send_and_sync() {
     check::<FrameHead>();
     check::<FrameHeader>();
     check::<Stats>();
-    check::<sansocket::ServerHandshake>();
-    check::<sansocket::ClientHandshake>();
+    check::<sansocket::handshake::ServerHandshake>();
+    check::<sansocket::handshake::ClientHandshake>();
     check::<sansocket::ConnectRequest>();
     check::<sansocket::AcceptOptions>();
-    check::<sansocket::Refusal>();
-    check::<sansocket::OwnedRequestHead>();
-    check::<sansocket::HandshakeError>();
+    check::<sansocket::handshake::Refusal>();
+    check::<sansocket::handshake::OwnedRequestHead>();
+    check::<sansocket::handshake::HandshakeError>();
     check::<sansocket::handshake::ExtensionError>();
     #[cfg(feature = "deflate")]
     {

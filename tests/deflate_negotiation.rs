@@ -17,10 +17,8 @@ use bytes::BytesMut;
 use common::head::{Lines, answer_pieces, client_config, client_for, read_head, serve_with};
 use proptest::prelude::*;
 use sansocket::deflate::{Agreement, Deflate, DeflateOptions, Direction, Level, WindowBits};
-use sansocket::handshake::ExtensionError;
-use sansocket::{
-    AcceptOptions, ClientHandshake, ConfigError, ConnectRequest, HandshakeError, Negotiated, Role,
-};
+use sansocket::handshake::{ClientHandshake, ExtensionError, HandshakeError};
+use sansocket::{AcceptOptions, ConfigError, ConnectRequest, Negotiated, Role};
 
 use common::{at_ms, secs};
 

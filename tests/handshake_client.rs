@@ -13,10 +13,11 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use sansocket::handshake::{Backoff, ExtensionError, FieldError, HeadError, accept_key};
+use sansocket::handshake::{
+    Backoff, ClientHandshake, ExtensionError, FieldError, HandshakeError, HeadError, accept_key,
+};
 use sansocket::{
-    ClientHandshake, Config, ConnectRequest, Entropy, EntropyError, Event, HandshakeError, Inbox,
-    Input, LimitError, Role, SendError,
+    Config, ConnectRequest, Entropy, EntropyError, Event, Inbox, Input, LimitError, Role, SendError,
 };
 
 use common::head::{

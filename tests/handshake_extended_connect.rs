@@ -13,11 +13,11 @@ use bytes::BytesMut;
 use common::head::client_config;
 use common::{at_ms, frame::sent};
 use proptest::prelude::*;
-use sansocket::handshake::{Accepted, ExtendedConnect, Fields, HttpVersion};
-use sansocket::{
-    AcceptOptions, Config, ConnectRequest, HandshakeError, Inbox, Input, OriginPolicy, Refusal,
-    RequestHead, Role, SendError,
+use sansocket::handshake::{
+    Accepted, ExtendedConnect, Fields, HandshakeError, HttpVersion, OriginPolicy, Refusal,
+    RequestHead,
 };
+use sansocket::{AcceptOptions, Config, ConnectRequest, Inbox, Input, Role, SendError};
 
 const VERSIONS: [HttpVersion; 2] = [HttpVersion::Http2, HttpVersion::Http3];
 

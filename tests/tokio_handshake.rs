@@ -14,10 +14,11 @@ use core::time::Duration;
 use std::io;
 
 use sansocket::handshake::HttpResponse;
+use sansocket::handshake::{HandshakeError, Refusal};
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{
     AcceptError, AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectError, ConnectRequest,
-    Entropy, Event, HandshakeError, Refusal,
+    Entropy, Event,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -366,7 +367,7 @@ async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
-            let mut handshake = sansocket::ServerHandshake::new(
+            let mut handshake = sansocket::handshake::ServerHandshake::new(
                 &server().build().unwrap(),
                 sansocket::Instant::now(),
             );

@@ -4,7 +4,8 @@
 mod common;
 
 use bytes::BytesMut;
-use sansocket::{ClientHandshake, ConnectRequest, UrlError};
+use sansocket::ConnectRequest;
+use sansocket::handshake::{ClientHandshake, UrlError};
 
 use common::at_ms;
 use common::head::client_config;

@@ -3,9 +3,8 @@ use crate::{Contestant, Got, Side, io::*};
 use bytes::{Bytes, BytesMut};
 use futures::executor::block_on;
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    AcceptOptions, Config, Connection, Data, Entropy, Event, Inbox, Input, Instant, Negotiated, Role, ServerHandshake,
-};
+use sansocket::handshake::ServerHandshake;
+use sansocket::{AcceptOptions, Config, Connection, Data, Entropy, Event, Inbox, Input, Instant, Negotiated, Role};
 use std::sync::LazyLock;
 
 static SERVER: LazyLock<Config> = LazyLock::new(|| config(Config::server()));

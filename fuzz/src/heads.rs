@@ -5,10 +5,11 @@
 //! what the peer sends.
 
 use bytes::BytesMut;
-use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, Entropy, EntropyError, Input, Instant,
-    OriginPolicy, ServerHandshake,
+use sansocket::handshake::{
+    Accepted, ClientHandshake, Fields, HttpVersion, OriginPolicy, OwnedRequestHead, Refusal,
+    RequestHead, ServerHandshake,
 };
+use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, EntropyError, Input, Instant};
 
 const NOW: Instant = Instant::from_micros(0);
 
@@ -39,22 +40,74 @@ pub(crate) fn check_server(data: &[u8]) {
                 }
                 Ok(Some(head)) => head,
             };
-            let request = head.as_head();
             let fields: Vec<_> = head.fields().iter().collect();
             assert!(fields.len() <= max_fields, "more fields than allowed");
-            let accepted = request.upgrade().and_then(|upgrade| upgrade.accept(&options));
+            let accepted = head.upgrade().and_then(|upgrade| upgrade.accept(&options));
             let mut out = BytesMut::new();
             match &accepted {
                 Ok(accepted) => {
-                    assert!(request.is_upgrade(), "accepted what asks for no upgrade");
+                    assert!(head.is_upgrade(), "accepted what asks for no upgrade");
                     accepted.write(&mut out);
                     assert!(out.starts_with(b"HTTP/1.1 101 "));
                 }
                 Err(refusal) => refusal.write(&mut out),
             }
+            check_kept(&head, &options, &accepted);
+            check_extended_connect(&head, &options);
             Some(format!("{} {} {fields:?} {out:?}", head.method(), head.target()))
         })
     });
+}
+
+/// A copy of a head comes to the same.
+#[allow(dead_code, reason = "each target uses one of the two")]
+fn check_kept(
+    head: &OwnedRequestHead,
+    options: &AcceptOptions,
+    accepted: &Result<Accepted, Refusal>,
+) {
+    let kept = head.as_head().into_owned().into_upgrade();
+    let kept = kept.and_then(|upgrade| upgrade.as_request().accept(options));
+    match (accepted, &kept) {
+        (Ok(a), Ok(b)) => {
+            assert!(a.negotiated() == b.negotiated() && a.fields().eq(b.fields()));
+        }
+        (Err(a), Err(b)) => assert_eq!(a, b),
+        _ => panic!("a copy is judged otherwise"),
+    }
+}
+
+/// The same fields over HTTP/2: whatever comes of them can be sent there.
+#[allow(dead_code, reason = "each target uses one of the two")]
+fn check_extended_connect(head: &OwnedRequestHead, options: &AcceptOptions) {
+    let fields: Vec<_> = head
+        .fields()
+        .iter()
+        .filter(|(name, _)| {
+            !["connection", "upgrade"].iter().any(|drop| name.eq_ignore_ascii_case(drop))
+        })
+        .collect();
+    let authority = head.fields().get_str("Host").unwrap_or_default();
+    let fields = Fields::new(&fields);
+    let connect =
+        RequestHead::extended_connect("websocket", "https", authority, head.target(), fields);
+    for head in [connect, connect.with_protocol(None), head.as_head()] {
+        let head = head.with_version(HttpVersion::Http2);
+        let names: Vec<String> = match head.upgrade().and_then(|upgrade| upgrade.accept(options)) {
+            Ok(accepted) => {
+                assert!(head.is_upgrade() && accepted.status() == 200);
+                accepted.fields().map(|(name, _)| name.to_owned()).collect()
+            }
+            Err(refusal) => {
+                assert!(matches!(refusal.status(), 400..=599) && refusal.status() != 426);
+                refusal.fields().map(|(name, _)| name.to_owned()).collect()
+            }
+        };
+        for name in names {
+            assert_eq!(name, name.to_ascii_lowercase());
+            assert!(name != "upgrade" && name != "connection");
+        }
+    }
 }
 
 /// Checks what a client makes of `data`.

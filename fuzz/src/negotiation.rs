@@ -6,8 +6,8 @@
 //! field lines, with line feeds between.
 
 use sansocket::deflate::{Agreement, Deflate};
-use sansocket::handshake::{ExtensionError, Fields};
-use sansocket::{AcceptOptions, RequestHead, Role};
+use sansocket::handshake::{ExtensionError, Fields, RequestHead};
+use sansocket::{AcceptOptions, Role};
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 
@@ -51,6 +51,13 @@ fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u
     let Ok(request) = request else { return };
     let accepted = request.accept(&AcceptOptions::new().deflate(server)).expect("no origin");
     let field = accepted.fields().find(|(name, _)| *name == FIELD).map(|(_, value)| value);
+    // Over HTTP/2 it comes to the same.
+    let extended: Vec<_> = fields[4..].to_vec();
+    let extended = Fields::new(&extended);
+    let extended = RequestHead::extended_connect("websocket", "https", "a", "/", extended);
+    let extended = extended.upgrade().expect("the same grammar");
+    let extended = extended.accept(&AcceptOptions::new().deflate(server)).expect("no origin");
+    assert_eq!(extended.negotiated(), accepted.negotiated());
     let answer = answer.expect("it was compared");
     assert_eq!(field, answer.as_ref().map(|answer| answer.value().as_bytes()));
     let Some(answer) = answer else { return };

@@ -45,7 +45,7 @@ impl Deflate {
     /// order: the first offer that can be accepted is. `None`: none can be, or there is none; the
     /// answer has no Sec-WebSocket-Extensions then, and the connection goes on without compression.
     ///
-    /// [`UpgradeRequest::accept`](crate::UpgradeRequest::accept) does so by itself.
+    /// [`UpgradeRequest::accept`](crate::handshake::UpgradeRequest::accept) does so by itself.
     ///
     /// ```
     /// use sansocket::Role;
@@ -120,7 +120,7 @@ impl Deflate {
 
     /// Returns the value of Sec-WebSocket-Extensions with which a client offers compression.
     ///
-    /// [`ClientHandshake::new`](crate::ClientHandshake::new) does so by itself.
+    /// [`ClientHandshake::new`](crate::handshake::ClientHandshake::new) does so by itself.
     ///
     /// ```
     /// use sansocket::deflate::Deflate;
@@ -168,7 +168,7 @@ impl Deflate {
     /// Sec-WebSocket-Extensions of the answer, of which there may be one. `None`: the server has
     /// declined, and the connection goes on without compression.
     ///
-    /// [`ClientHandshake::receive`](crate::ClientHandshake::receive) does so by itself.
+    /// [`ClientHandshake::receive`](crate::handshake::ClientHandshake::receive) does so by itself.
     ///
     /// ```
     /// use sansocket::Role;

@@ -1,5 +1,7 @@
-//! The answer that opens a WebSocket
+//! The response that opens a WebSocket
 //! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
+
+use core::fmt;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -23,13 +25,16 @@ use crate::handshake::upgrade::UpgradeRequest;
 use crate::handshake::version::HttpVersion;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::instant::Instant;
+use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 
-/// What a server takes, and what it adds to its answer. Made once, shared by all connections.
+/// How a server accepts requests: origins, subprotocols, compression, fields of its responses. Make
+/// one and share it among all connections.
 ///
 /// ```
-/// use sansocket::{AcceptOptions, OriginPolicy};
+/// use sansocket::handshake::OriginPolicy;
+/// use sansocket::AcceptOptions;
 ///
 /// let options = AcceptOptions::new()
 ///     .origins(OriginPolicy::list(["https://example.com", "http://localhost:8080"])?)
@@ -81,7 +86,7 @@ impl AcceptOptions {
         self
     }
 
-    /// Sets the subprotocols that the server speaks, the one it likes best first: the first one
+    /// Sets the subprotocols that the server speaks, in its order of preference: the first one
     /// that the client offers is chosen. To choose by yourself, look at
     /// [`UpgradeRequest::subprotocols`] and name that one only. If none fits, none is agreed on.
     ///
@@ -111,13 +116,13 @@ impl AcceptOptions {
     /// handshake writes that field itself.
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
-        fields.push(name, value.as_ref(), is_owned_by_answer)?;
+        fields.push(name, value.as_ref(), is_owned_by_response)?;
         Ok(self)
     }
 }
 
 /// The fields that the handshake writes itself, and those that say where a body ends.
-fn is_owned_by_answer(name: &str) -> bool {
+fn is_owned_by_response(name: &str) -> bool {
     ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"]
         .iter()
         .any(|owned| name.eq_ignore_ascii_case(owned))
@@ -125,17 +130,13 @@ fn is_owned_by_answer(name: &str) -> bool {
 }
 
 impl UpgradeRequest<'_> {
-    /// Accepts the request, if its origin is welcome.
+    /// Accepts the request, if the options allow its origin.
     ///
     /// # Errors
-    /// [`Refusal`] 403 if it isn't.
+    /// [`Refusal`] 403 if they don't.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
         let version = self.head().version();
-        self.judge(options).map_err(|refusal| refusal.with_version(version))
-    }
-
-    fn judge(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
-        self.check_origin(options)?;
+        self.check_origin(options).map_err(|refusal| refusal.with_version(version))?;
         let mut negotiated = Negotiated::new();
         // RFC 6455 4.2.2(5.5): one that the client has offered, or none at all.
         let chosen = options.subprotocols.iter().find(|own| {
@@ -145,20 +146,23 @@ impl UpgradeRequest<'_> {
         if let Some(chosen) = chosen {
             negotiated = negotiated.with_subprotocol(chosen);
         }
-        let (negotiated, extensions) = self.negotiate_extensions(options, negotiated)?;
-        let accepted = Accepted {
-            version: self.head().version(),
+        let (negotiated, extensions) = self
+            .negotiate_extensions(options, negotiated)
+            .map_err(|refusal| refusal.with_version(version))?;
+        let mut accepted = Accepted {
+            version,
             key: self.key().map(AcceptKey::new),
             negotiated,
             extensions,
             fields: options.fields.clone(),
         };
-        Ok(accepted.adapt())
+        accepted.adapt();
+        Ok(accepted)
     }
 
-    /// RFC 6455 4.2.2(4): an origin that isn't accepted MUST be answered with an error.
+    /// RFC 6455 4.2.2(4): the response to an origin that isn't accepted MUST be an error.
     fn check_origin(&self, options: &AcceptOptions) -> Result<(), Refusal> {
-        let Some(origin) = self.origin() else {
+        let Some(origin) = self.raw_origin() else {
             return if options.allow_missing_origin {
                 Ok(())
             } else {
@@ -166,10 +170,10 @@ impl UpgradeRequest<'_> {
                 Err(Refusal::forbidden(message, None))
             };
         };
-        if options.origins.allows(origin.as_bytes(), self.authority()) {
+        if options.origins.allows(origin, self.authority()) {
             return Ok(());
         }
-        let origin = Excerpt(origin.as_bytes());
+        let origin = Excerpt(origin);
         let (against, detail) = match &options.origins {
             OriginPolicy::List(list) => {
                 ("not on the list".into(), Some(format!("the list: {list}").into()))
@@ -212,7 +216,7 @@ impl UpgradeRequest<'_> {
 }
 
 /// The response that opens a WebSocket: send it, then go on with the connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Accepted {
     version: HttpVersion,
@@ -232,19 +236,19 @@ impl Accepted {
     /// As [`AcceptOptions::with_field`].
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
-        fields.push(name, value.as_ref(), is_owned_by_answer)?;
-        Ok(self.adapt())
+        fields.push(name, value.as_ref(), is_owned_by_response)?;
+        self.adapt();
+        Ok(self)
     }
 
     /// Changes what the version can't carry.
-    fn adapt(mut self) -> Self {
+    fn adapt(&mut self) {
         if self.version.has_pseudo_headers()
             && let Some(fields) = &mut self.fields
             && !fields.is_http2()
         {
             Arc::make_mut(fields).make_http2();
         }
-        self
     }
 
     /// Returns the version of HTTP that the request came over.
@@ -316,5 +320,18 @@ impl Accepted {
     #[must_use]
     pub fn into_connection(self, config: &Config, now: Instant) -> Connection {
         Connection::new(Role::Server, config, &self.negotiated, now)
+    }
+}
+
+/// Without the values of fields, which may be credentials.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<(&str, Hidden)> =
+            self.fields().map(|(name, value)| (name, Hidden::new(value))).collect();
+        f.debug_struct("Accepted")
+            .field("version", &self.version)
+            .field("status", &self.status())
+            .field("fields", &fields)
+            .finish()
     }
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
 
 use crate::kernel::class::{BASE64, run_len};
+use crate::kernel::hidden::Hidden;
 
 /// RFC 6455 1.3.
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -14,7 +15,7 @@ const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// The characters of 16 bytes in base64.
 pub(crate) const KEY_LEN: usize = 24;
 
-/// The answer to a key: 20 bytes in base64.
+/// The value of Sec-WebSocket-Accept for a key: 20 bytes in base64.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AcceptKey([u8; 28]);
 
@@ -42,7 +43,7 @@ impl AcceptKey {
 
 impl fmt::Debug for AcceptKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
+        f.debug_tuple("AcceptKey").field(&Hidden::new(self.0)).finish()
     }
 }
 
@@ -62,8 +63,7 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
         if digits.len() == KEY_LEN - 2 && run_len(digits, BASE64) == digits.len())
 }
 
-/// Returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key, for handshakes that another
-/// HTTP server does
+/// Returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key, for handshakes by another HTTP server
 /// ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 ///
 /// ```

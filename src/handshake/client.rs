@@ -1,4 +1,4 @@
-//! The client's side: the request, and every rule about its answer
+//! The client's side over HTTP/1.1: the request, and the rules about the response
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)).
 
 use alloc::boxed::Box;
@@ -21,9 +21,9 @@ use crate::role::Role;
 /// How much of the body of a refusal is kept, in bytes.
 const MAX_BODY: usize = 1024;
 
-/// Asks for a WebSocket and checks the answer.
+/// Asks for a WebSocket over HTTP/1.1, and judges the response.
 ///
-/// Bytes behind the answer stay in the input: they are the first frames.
+/// Bytes behind the response stay in the input: they are the first frames.
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: ConnectRequest,
@@ -75,7 +75,7 @@ impl ClientHandshake {
         })
     }
 
-    /// Returns the connection when the answer is whole and right; `None`: more bytes are needed.
+    /// Returns the connection when the response is whole and valid; `None`: more bytes are needed.
     /// After the connection nothing more is taken from any input.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl ClientHandshake {
             }
             let len = self.reader.len();
             let head = self.reader.take();
-            // RFC 9110 15.2: a client MUST be able to read any number of 1xx before the answer.
+            // RFC 9110 15.2: a client MUST be able to read any number of 1xx before the response.
             // All of them together are as long as one head may be.
             if matches!(head.line.status, 100 | 102..=199) {
                 self.room = self.room.saturating_sub(len);
@@ -119,7 +119,7 @@ impl ClientHandshake {
         mut response: ConnectResponse,
         input: &Input<'_>,
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
-        // RFC 6455 4.1, first rule about the answer: another status is HTTP's business.
+        // RFC 6455 4.1, rule 1 about the response: another status is handled as HTTP says.
         if response.status() != 101 {
             let body = input.as_bytes();
             response.set_body(body.get(..MAX_BODY).unwrap_or(body));

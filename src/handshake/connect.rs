@@ -1,7 +1,10 @@
-//! What a client asks for.
+//! A client's request.
+
+use core::fmt;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
@@ -12,11 +15,12 @@ use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
 use crate::http1::lists::is_empty_list;
 use crate::http1::writer::{FieldError, FieldList, write_field};
+use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
 
-/// What a client asks for: a URL, and what goes with it. Clones are cheap: keep one for
-/// reconnects.
+/// A client's request: a URL, origin, subprotocols, compression and fields. Clones are cheap: keep
+/// one for reconnects.
 ///
 /// ```
 /// use sansocket::ConnectRequest;
@@ -27,10 +31,10 @@ use crate::url::{Url, UrlError};
 /// assert_eq!((request.host(), request.port(), request.is_secure()), ("example.com", 443, true));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectRequest(Arc<Parts>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Parts {
     url: Url,
     origin: Option<Box<str>>,
@@ -68,7 +72,7 @@ impl ConnectRequest {
         Ok(self)
     }
 
-    /// Sets the subprotocols that the client speaks, the one it likes best first.
+    /// Sets the subprotocols that the client speaks, in its order of preference.
     ///
     /// # Errors
     /// [`FieldError`] if one is not a token, or named twice.
@@ -145,10 +149,10 @@ impl ConnectRequest {
     #[cfg(feature = "deflate")]
     pub(crate) fn negotiate_extensions(
         &self,
-        answer: Option<&[u8]>,
+        value: Option<&[u8]>,
     ) -> Result<Negotiated, ExtensionError> {
-        let agreed = match (self.0.deflate, answer) {
-            (Some(deflate), answer) => deflate.agree(answer)?,
+        let agreed = match (self.0.deflate, value) {
+            (Some(deflate), value) => deflate.agree(value)?,
             (None, Some(value)) if !is_empty_list(value) => return Err(ExtensionError::Unoffered),
             (None, _) => None,
         };
@@ -164,9 +168,9 @@ impl ConnectRequest {
     #[expect(clippy::unused_self, reason = "what was offered: nothing")]
     pub(crate) fn negotiate_extensions(
         &self,
-        answer: Option<&[u8]>,
+        value: Option<&[u8]>,
     ) -> Result<Negotiated, ExtensionError> {
-        match answer {
+        match value {
             Some(value) if !is_empty_list(value) => Err(ExtensionError::Unoffered),
             _ => Ok(Negotiated::new()),
         }
@@ -209,6 +213,22 @@ impl ConnectRequest {
         fields.append(&self.0.fields);
         fields.make_http2();
         fields
+    }
+}
+
+/// Without the values of fields and the query, which may be credentials; so may subprotocols, where
+/// browsers can send nothing else.
+impl fmt::Debug for ConnectRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { url, origin, subprotocols, fields, .. } = &*self.0;
+        let subprotocols: Vec<Hidden> =
+            subprotocols.iter().map(|name| Hidden::new(&**name)).collect();
+        f.debug_struct("ConnectRequest")
+            .field("url", url)
+            .field("origin", &origin.as_deref().map(Hidden::new))
+            .field("subprotocols", &subprotocols)
+            .field("fields", fields)
+            .finish_non_exhaustive()
     }
 }
 

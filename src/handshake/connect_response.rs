@@ -1,14 +1,17 @@
 //! A server's response to a client's handshake.
 
+use core::fmt;
+
 use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::Agreement;
 use crate::http1::head::{Fields, RawHead};
+use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 
 /// A server's response to a client's handshake: the one that opened the connection, or a refusal.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectResponse {
     head: RawHead,
     negotiated: Negotiated,
@@ -86,5 +89,17 @@ impl ConnectResponse {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+}
+
+/// Without the values of fields and the body, which may be credentials.
+impl fmt::Debug for ConnectResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectResponse")
+            .field("status", &self.status())
+            .field("reason", &Hidden::new(self.reason()))
+            .field("fields", &self.fields())
+            .field("body", &Hidden::new(&self.body))
+            .finish_non_exhaustive()
     }
 }

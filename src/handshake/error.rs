@@ -22,7 +22,7 @@ pub enum HandshakeError {
     /// a redirect, a question for credentials.
     Status(Box<ConnectResponse>),
     /// Sec-WebSocket-Accept is missing, or not the one for our key: the server doesn't speak the
-    /// protocol, or a cache has answered.
+    /// protocol, or the response came from a cache.
     BadAccept(Box<BadAccept>),
     /// Upgrade is missing, or not `websocket`.
     BadUpgrade(Box<ConnectResponse>),

@@ -38,7 +38,7 @@ use crate::role::Role;
 ///     ("sec-websocket-protocol", b"chat"),
 /// ]));
 ///
-/// // What the server has answered:
+/// // The server's response:
 /// let fields = [("sec-websocket-protocol", &b"chat"[..])];
 /// let now = Instant::from_micros(0);
 /// let (connection, response) = handshake.receive_response(200, Fields::new(&fields), now)?;

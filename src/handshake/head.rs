@@ -1,13 +1,15 @@
 //! Heads of requests, independent of the parser that has read them.
 
+use core::fmt;
+
 use crate::handshake::version::HttpVersion;
 use crate::http1::head::{Fields, Part, RawHead};
+use crate::kernel::hidden::Hidden;
 
 /// A borrowed request head: from this crate's reader, or from another HTTP server.
 ///
 /// ```
-/// use sansocket::RequestHead;
-/// use sansocket::handshake::{Fields, HttpVersion};
+/// use sansocket::handshake::{Fields, HttpVersion, RequestHead};
 ///
 /// // From another HTTP/1.1 server:
 /// let fields = [("Host", &b"example.com"[..]), ("Accept", b"text/html")];
@@ -23,7 +25,7 @@ use crate::http1::head::{Fields, Part, RawHead};
 /// assert_eq!(head.version(), HttpVersion::Http2);
 /// assert!(head.is_upgrade());
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RequestHead<'h> {
     version: HttpVersion,
     method: &'h str,
@@ -176,6 +178,26 @@ impl<'h> RequestHead<'h> {
     }
 }
 
+/// Without the values of fields and queries, which may be credentials.
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path();
+        // Another target than a path, such as that of a CONNECT, may have a password in it.
+        let path: &dyn fmt::Debug =
+            if path.starts_with('/') { &path } else { &Hidden::new(self.target) };
+        f.debug_struct("RequestHead")
+            .field("version", &self.version)
+            .field("method", &self.method)
+            .field("path", path)
+            .field("query", &self.query().map(Hidden::new))
+            .field("scheme", &self.scheme)
+            .field("authority", &self.authority().map(Hidden::new))
+            .field("protocol", &self.protocol)
+            .field("fields", &self.fields)
+            .finish()
+    }
+}
+
 /// A request target, taken apart (RFC 9112 3.2).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'h> {
@@ -200,9 +222,9 @@ impl<'h> Target<'h> {
     }
 }
 
-/// A request head that owns its bytes: read by [`ServerHandshake`](crate::ServerHandshake), or
+/// A request head that owns its bytes: read by [`ServerHandshake`](crate::handshake::ServerHandshake), or
 /// copied by [`RequestHead::into_owned`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OwnedRequestHead {
     /// Method and target are the parts of its first line.
     raw: RawHead,
@@ -268,5 +290,12 @@ impl OwnedRequestHead {
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
         self.raw.fields()
+    }
+}
+
+/// As [`RequestHead`]'s.
+impl fmt::Debug for OwnedRequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnedRequestHead").field(&self.as_head()).finish()
     }
 }

@@ -1,18 +1,27 @@
-//! The opening handshakes: HTTP/1.1 for both roles, and what is agreed on in them.
+//! The opening handshakes of both roles: over HTTP/1.1 by an upgrade, over HTTP/2 and HTTP/3 by an
+//! extended CONNECT.
 //!
-//! The phases are values: a server has no connection to send on before it has accepted, a client
-//! none before it has seen the right answer. What most programs need lies at the crate's root; here
-//! are the types around it.
+//! The phases are values: a server has no connection to send on before it has accepted a request, a
+//! client none before it has judged the response. The values are the same over every version of
+//! HTTP; a [`RequestHead`] knows its version, and the rules and the response follow from that.
+//!
+//! | | HTTP/1.1 | HTTP/2 and HTTP/3, or another HTTP server |
+//! |---|---|---|
+//! | server reads | [`ServerHandshake`] | [`RequestHead::new`], [`RequestHead::extended_connect`] |
+//! | server judges | [`RequestHead::upgrade`] | the same |
+//! | server responds | [`Accepted::write`], [`Refusal::write`] | their `status` and `fields` |
+//! | client | [`ClientHandshake`] | [`ExtendedConnect`] |
 //!
 //! # Server
-//! [`ServerHandshake`](crate::ServerHandshake) makes a [`OwnedRequestHead`](crate::OwnedRequestHead) of any request, so
-//! that pages can be served too. [`RequestHead::upgrade`](crate::RequestHead::upgrade) checks every
-//! rule of the handshake, [`UpgradeRequest::accept`](crate::UpgradeRequest::accept) makes the
-//! answer.
+//! [`ServerHandshake`] reads any request, so that pages can be served too: route by
+//! [`OwnedRequestHead::path`]. [`RequestHead::upgrade`] judges the request by every rule of the
+//! handshake, and [`UpgradeRequest::accept`] makes the response. [`OwnedUpgradeRequest`] keeps a
+//! request, as an extractor of a web framework does.
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use sansocket::{AcceptOptions, Config, Input, Instant, ServerHandshake};
+//! use sansocket::handshake::ServerHandshake;
+//! use sansocket::{AcceptOptions, Config, Input, Instant};
 //!
 //! let config = Config::server().build()?;
 //! let now = Instant::from_micros(0);
@@ -23,15 +32,15 @@
 //! let mut handshake = ServerHandshake::new(&config, now);
 //! let mut input = Input::new(now, &mut request);
 //! let mut out = BytesMut::new();
-//! let answered = handshake.receive(&mut input).and_then(|head| {
+//! let accepted = handshake.receive(&mut input).and_then(|head| {
 //!     let Some(head) = head else { return Ok(None) }; // more bytes are needed
 //!     head.upgrade()?.accept(&AcceptOptions::new()).map(Some)
 //! });
-//! match answered {
+//! match accepted {
 //!     Ok(Some(accepted)) => {
 //!         accepted.write(&mut out);
 //!         let connection = accepted.into_connection(&config, now);
-//!         assert!(connection.is_open()); // what is left in `input` are its first frames
+//!         assert!(connection.is_open()); // its first frames are what is left in `input`
 //!     }
 //!     Ok(None) => {}
 //!     Err(refusal) => refusal.write(&mut out), // then end the transport
@@ -40,10 +49,25 @@
 //! # Ok::<(), sansocket::ConfigError>(())
 //! ```
 //!
+//! The same over HTTP/2, where a library has read the head and sends the response:
+//!
+//! ```
+//! use sansocket::AcceptOptions;
+//! use sansocket::handshake::{Fields, RequestHead};
+//!
+//! let fields = [("sec-websocket-version", &b"13"[..]), ("origin", b"https://example.com")];
+//! let fields = Fields::new(&fields);
+//! let head =
+//!     RequestHead::extended_connect("websocket", "https", "example.com", "/chat", fields);
+//! let accepted = head.upgrade()?.accept(&AcceptOptions::new())?;
+//! assert_eq!((accepted.status(), accepted.fields().count()), (200, 0));
+//! // The stream's data are the frames of accepted.into_connection(&config, now).
+//! # Ok::<(), sansocket::handshake::Refusal>(())
+//! ```
+//!
 //! # Client
-//! [`ConnectRequest`](crate::ConnectRequest) says what to ask for,
-//! [`ClientHandshake`](crate::ClientHandshake) asks and checks the answer. Have at most one
-//! handshake under way to each host
+//! A [`ConnectRequest`](crate::ConnectRequest) says what to ask for, [`ClientHandshake`] asks and
+//! judges the response. Have at most one handshake under way to each host
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)): only the program
 //! knows all its connections. [`Backoff`] tells how long to wait before a reconnect.
 //!
@@ -51,7 +75,8 @@
 //! # #[cfg(feature = "std")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use bytes::BytesMut;
-//! use sansocket::{ClientHandshake, Config, ConnectRequest, Entropy, Instant};
+//! use sansocket::handshake::ClientHandshake;
+//! use sansocket::{Config, ConnectRequest, Entropy, Instant};
 //!
 //! let request = ConnectRequest::new("ws://example.com/chat")?;
 //! let config = Config::client(Entropy::os()).build()?;
@@ -66,6 +91,10 @@
 //! # #[cfg(not(feature = "std"))]
 //! # fn main() {}
 //! ```
+//!
+//! # Logs
+//! `{:?}` of every type here shows names and lengths: no value of a field, no query, no body. The
+//! `Display` of errors shows the values that are wrong, escaped and cut.
 
 pub(crate) mod accept;
 pub(crate) mod accept_key;
@@ -90,12 +119,18 @@ pub use crate::error::ExtensionError;
 pub use crate::handshake::accept::Accepted;
 pub use crate::handshake::accept_key::accept_key;
 pub use crate::handshake::backoff::Backoff;
-pub use crate::handshake::error::{BadAccept, UnofferedSubprotocol};
+pub use crate::handshake::client::ClientHandshake;
+pub use crate::handshake::connect_response::ConnectResponse;
+pub use crate::handshake::error::{BadAccept, HandshakeError, UnofferedSubprotocol};
 pub use crate::handshake::extended_connect::ExtendedConnect;
-pub use crate::handshake::origin::OriginList;
+pub use crate::handshake::head::{OwnedRequestHead, RequestHead};
+pub use crate::handshake::origin::{OriginList, OriginPolicy};
+pub use crate::handshake::refusal::Refusal;
 pub use crate::handshake::response::{HttpResponse, StatusError};
-pub use crate::handshake::upgrade::OwnedUpgradeRequest;
+pub use crate::handshake::server::ServerHandshake;
+pub use crate::handshake::upgrade::{OwnedUpgradeRequest, UpgradeRequest};
 pub use crate::handshake::version::HttpVersion;
 pub use crate::http1::error::HeadError;
 pub use crate::http1::head::{Fields, FieldsIter};
 pub use crate::http1::writer::FieldError;
+pub use crate::url::UrlError;

@@ -44,7 +44,7 @@ impl OriginPolicy {
     /// | `null` | pages without an origin of their own, such as sandboxed frames |
     ///
     /// ```
-    /// use sansocket::OriginPolicy;
+    /// use sansocket::handshake::OriginPolicy;
     ///
     /// let policy = OriginPolicy::list(["https://example.com", "https://*.example.com", "file://"])?;
     /// assert!(OriginPolicy::list(["https://example.com/path"]).is_err());
@@ -205,7 +205,7 @@ pub(crate) fn is_origin(text: &[u8]) -> bool {
     (authority.is_empty() && !needs_host) || Authority::parse(authority).is_ok()
 }
 
-/// What stands before `://`, a scheme (RFC 3986 3.1), and what stands behind.
+/// Splits an origin at `://` into its scheme (RFC 3986 3.1) and the rest.
 fn split_scheme(origin: &[u8]) -> Option<(&[u8], &[u8])> {
     let len = origin.iter().position(|&byte| byte == b':')?;
     let (scheme, rest) = origin.split_at_checked(len)?;

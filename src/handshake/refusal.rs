@@ -16,7 +16,7 @@ use crate::http1::writer::FieldError;
 /// | status | when | beside it |
 /// |---|---|---|
 /// | 400 | the request breaks a rule of HTTP or of the handshake | |
-/// | 403 | the origin is not welcome | |
+/// | 403 | the options don't allow the origin | |
 /// | 405 | the method is not GET | `Allow: GET` |
 /// | 408 | the head was not whole in time | |
 /// | 426 | no upgrade asked for, or another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
@@ -25,7 +25,7 @@ use crate::http1::writer::FieldError;
 /// | 505 | another major version of HTTP | |
 ///
 /// The body says what is wrong, in one line. Your own refusals come from
-/// [`UpgradeRequest::refuse`](crate::UpgradeRequest::refuse), [`Refusal::new`] or an
+/// [`UpgradeRequest::refuse`](crate::handshake::UpgradeRequest::refuse), [`Refusal::new`] or an
 /// [`HttpResponse`].
 ///
 /// Only HTTP/1.1 has Upgrade: over other versions 426 becomes 400, still with
@@ -34,7 +34,7 @@ use crate::http1::writer::FieldError;
 /// [`with_version`](Self::with_version) says otherwise.
 ///
 /// ```
-/// use sansocket::Refusal;
+/// use sansocket::handshake::Refusal;
 ///
 /// let refusal = Refusal::new(401)?.with_field("WWW-Authenticate", "Bearer")?;
 /// assert_eq!(refusal.to_string(), "the handshake was refused: 401 Unauthorized");
@@ -46,7 +46,7 @@ pub struct Refusal(Box<Inner>);
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
     response: HttpResponse,
-    /// What the server's log may say, and the peer needn't know.
+    /// For the server's log, not for the peer.
     detail: Option<Box<str>>,
 }
 
@@ -135,7 +135,7 @@ impl Refusal {
         Self::from(HttpResponse::own(501, "the only :protocol here is websocket"))
     }
 
-    /// RFC 6455 4.2.2(4), 4.4: a wrong version MUST be answered with the right one; RFC 9110
+    /// RFC 6455 4.2.2(4), 4.4: the response to a wrong version MUST name the right one; RFC 9110
     /// 15.5.22: 426 MUST come with Upgrade.
     pub(crate) fn upgrade_required(message: &'static str) -> Self {
         Self::from(

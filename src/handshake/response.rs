@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::handshake::version::HttpVersion;
 use crate::http1::writer::{FieldError, FieldList, write_field, write_number};
+use crate::kernel::hidden::Hidden;
 
 /// A whole HTTP/1.1 response, for requests that ask for no WebSocket.
 ///
@@ -25,9 +26,9 @@ use crate::http1::writer::{FieldError, FieldList, write_field, write_number};
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// What carries it; the parts below have the form of this version.
+    /// The version of HTTP that carries it; the parts below have its form.
     version: HttpVersion,
     status: u16,
     fields: FieldList,
@@ -172,6 +173,18 @@ impl HttpResponse {
     /// RFC 9110 8.6, 15.3.5, 15.4.5: neither a body nor its length may come with these.
     const fn may_have_body(&self) -> bool {
         !matches!(self.status, 204 | 304)
+    }
+}
+
+/// Without the values of fields and the body, which may be credentials.
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("version", &self.version)
+            .field("status", &self.status)
+            .field("fields", &self.fields)
+            .field("body", &Hidden::new(&self.body))
+            .finish()
     }
 }
 

@@ -42,7 +42,7 @@ impl ServerHandshake {
     /// nothing more is taken from any input.
     ///
     /// # Errors
-    /// [`Refusal`] with the answer: write it, and end the transport. Each later call returns the
+    /// [`Refusal`]: write it, and end the transport. Each later call returns the
     /// same one.
     pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<OwnedRequestHead>, Refusal> {
         match &self.state {

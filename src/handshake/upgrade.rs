@@ -97,17 +97,14 @@ impl<'h> UpgradeRequest<'h> {
     /// Returns the host that was asked for, with its port if the client named one.
     #[must_use]
     pub fn host(&self) -> &'h str {
-        match self.facts.host_field {
-            Some(at) => self.text_at(at),
-            None => self.head.authority().unwrap_or_default(),
-        }
+        text(self.raw_host())
     }
 
     /// Returns the origin of the page whose script connects; `None`: the client is no browser
     /// ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1), item 7).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
-        self.facts.origin.map(|at| self.text_at(at))
+        self.raw_origin().map(text)
     }
 
     /// Returns the subprotocols that the client speaks, in its order of preference.
@@ -141,7 +138,7 @@ impl<'h> UpgradeRequest<'h> {
 
     /// The host, taken apart.
     pub(crate) fn authority(&self) -> Authority<'h> {
-        let host = self.host().as_bytes();
+        let host = self.raw_host();
         Authority { host: host.get(..self.facts.host_len).unwrap_or(host), port: self.facts.port }
     }
 
@@ -150,9 +147,17 @@ impl<'h> UpgradeRequest<'h> {
         self.head.fields().value_at(self.facts.key?)
     }
 
-    /// The value of a field that was found to be ASCII.
-    fn text_at(&self, at: usize) -> &'h str {
-        text(self.head.fields().value_at(at).unwrap_or_default())
+    /// Host and port, in ASCII.
+    fn raw_host(&self) -> &'h [u8] {
+        match self.facts.host_field {
+            Some(at) => self.head.fields().value_at(at).unwrap_or_default(),
+            None => self.head.authority().unwrap_or_default().as_bytes(),
+        }
+    }
+
+    /// The origin, in ASCII.
+    pub(crate) fn raw_origin(&self) -> Option<&'h [u8]> {
+        self.head.fields().value_at(self.facts.origin?)
     }
 }
 
@@ -164,11 +169,11 @@ fn text(value: &[u8]) -> &str {
 /// A valid request for a WebSocket that owns its head.
 ///
 /// It is made by [`OwnedRequestHead::into_upgrade`] or [`UpgradeRequest::into_owned`], for requests
-/// that are answered later and elsewhere.
+/// whose response is made later and elsewhere.
 ///
 /// ```
-/// use sansocket::handshake::{Fields, OwnedUpgradeRequest};
-/// use sansocket::{AcceptOptions, Refusal, RequestHead};
+/// use sansocket::handshake::{Fields, OwnedUpgradeRequest, Refusal, RequestHead};
+/// use sansocket::AcceptOptions;
 ///
 /// fn extract(fields: &[(&str, &[u8])]) -> Result<OwnedUpgradeRequest, Refusal> {
 ///     let head = RequestHead::new("GET", "/chat", Fields::new(fields));

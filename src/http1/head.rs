@@ -6,6 +6,7 @@ use core::iter::FusedIterator;
 use alloc::vec::Vec;
 
 use crate::kernel::class::trim;
+use crate::kernel::hidden::Hidden;
 
 /// Where a part of a head begins and ends, in one word: it travels in a register. The reader stops
 /// before 4 GiB.
@@ -122,10 +123,8 @@ impl RawHead {
 
 impl fmt::Debug for RawHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.bytes.trim_ascii_start();
-        let first_line = text.split(|&byte| byte == b'\r').next().unwrap_or_default();
         f.debug_struct("RawHead")
-            .field("first_line", &Shown(first_line))
+            .field("bytes", &Hidden::new(&self.bytes))
             .field("fields", &self.fields())
             .finish()
     }
@@ -239,18 +238,11 @@ impl<'h> IntoIterator for Fields<'h> {
     }
 }
 
+/// Names and lengths only: values may be credentials.
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(name, value)| (name, Shown(value)))).finish()
-    }
-}
-
-/// Bytes as a text.
-struct Shown<'a>(&'a [u8]);
-
-impl fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
+        let fields = self.iter().map(|(name, value)| (name, Hidden::new(value)));
+        f.debug_map().entries(fields).finish()
     }
 }
 

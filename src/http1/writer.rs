@@ -9,6 +9,7 @@ use bytes::BytesMut;
 
 use crate::http1::head::connection_field;
 use crate::kernel::class::{is_token, is_value};
+use crate::kernel::hidden::Hidden;
 
 /// Fields to be written: each one can be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -90,10 +91,11 @@ impl FieldList {
     }
 }
 
-/// The names only: values may be credentials, which are not for logs.
+/// Names and lengths only: values may be credentials.
 impl fmt::Debug for FieldList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        let fields = self.iter().map(|(name, value)| (name, Hidden::new(value)));
+        f.debug_map().entries(fields).finish()
     }
 }
 

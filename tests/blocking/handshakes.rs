@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use sansocket::blocking::{PendingRequest, WebSocket};
-use sansocket::handshake::HttpResponse;
+use sansocket::handshake::{HandshakeError, HttpResponse, Refusal};
 use sansocket::{
-    AcceptError, AcceptOptions, CloseCode, ConnectError, ConnectRequest, Event, HandshakeError,
-    PeerError, Refusal, Role, SendError,
+    AcceptError, AcceptOptions, CloseCode, ConnectError, ConnectRequest, Event, PeerError, Role,
+    SendError,
 };
 
 use crate::support::*;

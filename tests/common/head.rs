@@ -1,10 +1,10 @@
 //! Heads of handshakes, right or wrong, and what comes of them however they are cut.
 
 use bytes::BytesMut;
-use sansocket::{
-    AcceptOptions, ClientHandshake, Config, ConnectRequest, HandshakeError, Input,
-    OwnedRequestHead, Refusal, ServerHandshake,
+use sansocket::handshake::{
+    ClientHandshake, HandshakeError, OwnedRequestHead, Refusal, ServerHandshake,
 };
+use sansocket::{AcceptOptions, Config, ConnectRequest, Input};
 
 use super::{at_ms, reseed, weak_entropy_for_tests_only};
 
@@ -230,7 +230,7 @@ pub enum Answered {
 pub fn answer_pieces(
     mut handshake: ClientHandshake,
     pieces: &[&[u8]],
-) -> (Result<Option<sansocket::ConnectResponse>, HandshakeError>, usize) {
+) -> (Result<Option<sansocket::handshake::ConnectResponse>, HandshakeError>, usize) {
     let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
     for piece in pieces {
         let mut piece = piece.to_vec();
@@ -248,7 +248,9 @@ pub fn answer_pieces(
 }
 
 /// The same in comparable form.
-pub fn answered(result: &Result<Option<sansocket::ConnectResponse>, HandshakeError>) -> Answered {
+pub fn answered(
+    result: &Result<Option<sansocket::handshake::ConnectResponse>, HandshakeError>,
+) -> Answered {
     match result {
         Ok(None) => Answered::Waiting,
         Ok(Some(response)) => Answered::Open(response.subprotocol().map(str::to_owned)),

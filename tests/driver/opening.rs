@@ -1,11 +1,9 @@
 //! The opening handshake inside of the driver.
 
-use sansocket::HandshakeError;
 use sansocket::driver::{Driver, Step};
-use sansocket::handshake::HttpResponse;
-use sansocket::{
-    AcceptOptions, ConnectRequest, Event, MisuseError, Refusal, Role, SendError, TimeoutError,
-};
+use sansocket::handshake::HandshakeError;
+use sansocket::handshake::{HttpResponse, Refusal};
+use sansocket::{AcceptOptions, ConnectRequest, Event, MisuseError, Role, SendError, TimeoutError};
 
 use crate::support::{Loop, Pipe, Style, at_ms, preset};
 

@@ -17,8 +17,8 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 
 use sansocket::deflate::Deflate;
-use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, ConfigError, Delivery, OriginPolicy, OwnedRequestHead};
+use sansocket::handshake::{HttpResponse, OriginPolicy, OwnedRequestHead};
+use sansocket::{AcceptOptions, Config, ConfigError, Delivery};
 
 use crate::options::{Compression, Options, USAGE};
 

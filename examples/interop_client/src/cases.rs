@@ -2,7 +2,8 @@
 
 use alloc::collections::VecDeque;
 
-use sansocket::{CloseCode, ConnectResponse, Event, OwnedData, Stats};
+use sansocket::handshake::ConnectResponse;
+use sansocket::{CloseCode, Event, OwnedData, Stats};
 
 use crate::windows::Terms;
 

@@ -11,7 +11,8 @@ use std::{collections, env, net::Shutdown, net::ToSocketAddrs, process};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use sansocket::driver::{Driver, Reply, Step};
-use sansocket::{AcceptOptions, Config, Event, Instant, OriginPolicy, handshake::HttpResponse};
+use sansocket::handshake::OriginPolicy;
+use sansocket::{AcceptOptions, Config, Event, Instant, handshake::HttpResponse};
 
 struct Client {
     io: TcpStream,

@@ -8,8 +8,8 @@
 use core::time::Duration;
 
 use sansocket::driver::{Driver, Reply, Step};
-use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, ConfigError, Event, Instant, OriginPolicy};
+use sansocket::handshake::{HttpResponse, OriginPolicy};
+use sansocket::{AcceptOptions, Config, ConfigError, Event, Instant};
 
 /// The longest message that is received, in bytes.
 const MAX_MESSAGE_LEN: u64 = 64 * 1024;

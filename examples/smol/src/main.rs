@@ -9,8 +9,8 @@ use core::time::Duration;
 use std::net::ToSocketAddrs;
 use std::process::ExitCode;
 
-use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, Event, OriginPolicy, ProtocolError};
+use sansocket::handshake::{HttpResponse, OriginPolicy};
+use sansocket::{AcceptOptions, Config, Event, ProtocolError};
 use smol::Timer;
 use smol::net::{TcpListener, TcpStream};
 

@@ -6,8 +6,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use sansocket::driver::{Driver, Flow, Intake, Reply, Step};
-use sansocket::handshake::HttpResponse;
-use sansocket::{AcceptOptions, Config, Event, Instant, OwnedRequestHead, ProtocolError, Refusal};
+use sansocket::handshake::{HttpResponse, OwnedRequestHead, Refusal};
+use sansocket::{AcceptOptions, Config, Event, Instant, ProtocolError};
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 

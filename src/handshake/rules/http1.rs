@@ -1,4 +1,4 @@
-//! The handshake over HTTP/1.1: a GET with Upgrade, answered by 101.
+//! The handshake over HTTP/1.1: a GET with Upgrade and a 101.
 
 use crate::authority::Authority;
 use crate::handshake::accept_key::{AcceptKey, is_key};
@@ -35,7 +35,7 @@ pub(crate) fn upgrade(head: &RequestHead<'_>) -> Result<Facts, Refusal> {
         return Err(Refusal::method());
     }
     let authority = head.authority();
-    if !head.path().starts_with('/') {
+    if authority.is_none() && !head.target().starts_with('/') {
         return bad("the request target is neither a path nor a URL");
     }
     if all.has_body {

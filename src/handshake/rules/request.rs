@@ -1,4 +1,4 @@
-//! The fields of a request, and what is asked of them over every version of HTTP
+//! The fields of a request, and the rules about them that every version of HTTP shares
 //! ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)).
 
 use crate::authority::Authority;
@@ -128,7 +128,7 @@ impl<'h> Collected<'h> {
         all
     }
 
-    /// The version MUST be 13, or the answer names what is understood (RFC 6455 4.2.2(4)).
+    /// The version MUST be 13; otherwise the response names that one (RFC 6455 4.2.2(4)).
     pub(crate) fn check_version(&self) -> Result<(), Refusal> {
         // RFC 6455 11.3.5: it may not appear more than once.
         if self.version.again {

@@ -1,4 +1,4 @@
-//! What a server may agree to
+//! The rules about a server's choices
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 about
 //! the response).
 
