@@ -360,7 +360,7 @@ impl<S: Transport> HalfReply<'_, S> {
     }
 
     fn feed_with(
-        &mut self,
+        &self,
         feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // The reader writes it itself when it waits next.
@@ -368,7 +368,7 @@ impl<S: Transport> HalfReply<'_, S> {
     }
 
     fn send_with(
-        &mut self,
+        &self,
         mut feed: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), WebSocketError> {
         self.sender.shared.send(|flow| flow.reply().reply_with(&mut feed))
