@@ -70,6 +70,7 @@ mod drive;
 mod handshake;
 mod link;
 mod messages;
+mod reading;
 mod shared;
 mod socket;
 mod split;

@@ -1,4 +1,5 @@
-//! What the halves of a split WebSocket share: the state, the writing handle, and its use.
+//! What the halves of a split WebSocket share: the state, the writing handle, and its use. The reader's
+//! part is in `reading`.
 //!
 //! There are two locks. That of the [`State`] is held for a call, never over I/O; events are
 //! lent from the reader's own buffer, outside of it. That of the writing handle is held by the one
@@ -22,12 +23,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::{Buf, BytesMut};
 
 use crate::adapter::error::WebSocketError;
-use crate::adapter::pool;
-use crate::blocking::drive::{Turns, release};
 use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
-use crate::blocking::state::{State, Turn, Writer};
+use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
-use crate::driver::{Flow, Intake, Step};
+use crate::driver::Flow;
 use crate::error::SendError;
 use crate::instant::Instant;
 
@@ -37,9 +36,6 @@ const MAX_POLL: Duration = Duration::from_secs(2);
 
 /// After this many rounds a thread stops writing what others feed all the time.
 const MAX_ROUNDS: u32 = 16;
-
-/// How many reads that are dropped make a turn.
-const DRAINS_PER_TURN: usize = 16;
 
 /// What both halves share.
 #[derive(Debug)]
@@ -52,16 +48,7 @@ pub(super) struct Shared<S> {
     shutdown: fn(&mut S) -> io::Result<()>,
     /// No thread waits for longer without a look at what others have changed: a blocked read can't be
     /// woken when another thread closes, and the close deadline should not pass long unnoticed.
-    poll: Duration,
-}
-
-/// How long a thread writes.
-#[derive(Clone, Copy, Debug)]
-enum Until {
-    /// Until the output has left up to a position; then for a turn as short as can be.
-    Sent(u64),
-    /// Until there is no output left, nothing moves for as long, or a sender waits.
-    Turn(Duration),
+    pub(super) poll: Duration,
 }
 
 /// What a call of the transport has done.
@@ -128,7 +115,7 @@ impl<S> Shared<S> {
     }
 
     /// `deadline`, but no later than the next look at what others have changed.
-    fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
+    pub(super) fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
         earlier(deadline, Instant::now().checked_add(self.poll))
     }
 }
@@ -138,7 +125,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sending.
 impl<S: Transport> Shared<S> {
     /// `stream` is the second handle, for writing.
     pub(super) fn new(flow: Flow, stream: S) -> Self {
@@ -240,7 +226,7 @@ impl<S: Transport> Shared<S> {
     }
 
     /// Writes, unless another thread does.
-    fn write<'a>(
+    pub(super) fn write<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         mut until: Until,
@@ -346,230 +332,6 @@ fn may_stop(state: &State, until: Until, rounds: u32) -> bool {
     match until {
         Until::Sent(_) => false,
         Until::Turn(_) => rounds > MAX_ROUNDS || (rounds > 1 && state.senders > 0),
-    }
-}
-
-impl Until {
-    /// Whether the position has been written.
-    fn is_written(self, flow: &Flow) -> bool {
-        matches!(self, Self::Sent(end) if flow.written() >= end)
-    }
-
-    /// Whether the position has left.
-    fn is_reached(self, flow: &Flow) -> bool {
-        matches!(self, Self::Sent(end) if flow.flushed() >= end)
-    }
-}
-
-/// Reading.
-impl<S: Transport> Shared<S> {
-    /// Reads, and writes if no other thread does, until there is an event or the connection has ended;
-    /// `None`: neither of it until `until`.
-    pub(super) fn wait(
-        &self,
-        link: &mut Link<S>,
-        intake: &mut Intake,
-        until: Option<Instant>,
-    ) -> Option<(Turn, MutexGuard<'_, State>)> {
-        let mut state = self.state();
-        let mut turns = Turns::new(until);
-        loop {
-            let step = state.flow.step(intake);
-            if step == Step::Event {
-                return Some((Turn::Event, state));
-            }
-            let deadline = state.flow.deadline(intake, Instant::now());
-            let moved;
-            match state.turn(step, deadline) {
-                Turn::Done => {
-                    self.cut_off(link, &state);
-                    return Some((Turn::Done, state));
-                }
-                Turn::Read(deadline) => {
-                    state.reader_waits = true;
-                    drop(state);
-                    (state, moved) = self.read(link, intake, earlier(until, deadline));
-                }
-                Turn::Write { or_read: true } if !state.flow.is_over() => {
-                    let before = state.flow.written();
-                    state = self.write(state, Until::Turn(link.write_turn()));
-                    let wrote = state.flow.written() > before;
-                    // Senders that always have more must not keep this end from reading.
-                    if state.flow.is_unwritable() || (wrote && state.flow.output().is_empty()) {
-                        moved = true;
-                    } else {
-                        drop(state);
-                        let found;
-                        (state, found) = self.read(link, intake, Some(Instant::now()));
-                        if !wrote {
-                            link.end_turn(found);
-                        }
-                        moved = wrote || found;
-                    }
-                }
-                turn @ (Turn::Drain(_)
-                | Turn::EndWriting
-                | Turn::Event
-                | Turn::Wait(_)
-                | Turn::Write { .. }) => {
-                    state = self.end_turn(link, state, turn, until);
-                    moved = false;
-                }
-            }
-            if turns.are_over(moved) {
-                return None;
-            }
-        }
-    }
-
-    /// One read, without the lock. Returns whether anything came.
-    fn read(
-        &self,
-        link: &mut Link<S>,
-        intake: &mut Intake,
-        until: Option<Instant>,
-    ) -> (MutexGuard<'_, State>, bool) {
-        let until = self.until(until);
-        let room = intake.room(&self.state().flow, pool::take);
-        let read = link.read(room, until);
-        let mut state = self.state();
-        state.reader_waits = false;
-        let found = matches!(read, Ok(Some(_)));
-        match read {
-            Ok(Some(n)) => state.flow.read_done(intake, n, Instant::now()),
-            Ok(None) => {
-                release(intake);
-                let now = Instant::now();
-                let deadline = state.flow.deadline(intake, now);
-                if deadline.is_some_and(|deadline| now >= deadline) {
-                    state.flow.timed_out(intake, now);
-                }
-            }
-            Err(error) => state.fail(error),
-        }
-        if state.flow.is_over() {
-            // Senders that wait for room never get it.
-            self.wake(&state);
-        }
-        (state, found)
-    }
-
-    /// Ends the transport of a connection that is over, while the intake is borrowed. False: not by
-    /// `until`.
-    pub(super) fn end(&self, link: &mut Link<S>, until: Option<Instant>) -> bool {
-        let mut state = self.state();
-        let mut turns = Turns::new(until);
-        loop {
-            let step = state.flow.end_step();
-            let deadline = state.flow.write_deadline(Instant::now());
-            match state.turn(step, deadline) {
-                Turn::Done | Turn::Event | Turn::Read(_) => {
-                    self.cut_off(link, &state);
-                    return true;
-                }
-                turn @ (Turn::Drain(_) | Turn::EndWriting | Turn::Wait(_) | Turn::Write { .. }) => {
-                    state = self.end_turn(link, state, turn, until);
-                }
-            }
-            if turns.are_over(false) {
-                return false;
-            }
-        }
-    }
-
-    /// Writes what a connection that has just closed still has to say, unless another thread does, and
-    /// until `until`.
-    pub(super) fn write_last<'a>(
-        &'a self,
-        link: &mut Link<S>,
-        mut state: MutexGuard<'a, State>,
-        until: Option<Instant>,
-    ) {
-        let mut turns = Turns::new(until);
-        loop {
-            let step = state.flow.end_step();
-            let deadline = state.flow.write_deadline(Instant::now());
-            let turn = state.turn(step, deadline);
-            if !matches!(turn, Turn::Write { .. }) {
-                return;
-            }
-            state = self.end_turn(link, state, turn, until);
-            if turns.are_over(false) {
-                return;
-            }
-        }
-    }
-
-    /// One turn that takes no input, and that ends early at `until`.
-    fn end_turn<'a>(
-        &'a self,
-        link: &mut Link<S>,
-        mut state: MutexGuard<'a, State>,
-        turn: Turn,
-        until: Option<Instant>,
-    ) -> MutexGuard<'a, State> {
-        match turn {
-            Turn::Write { or_read } => {
-                let before = state.flow.written();
-                let mut patience = if or_read { link.write_turn() } else { self.poll };
-                if let Some(until) = until {
-                    let left = until.saturating_duration_since(Instant::now());
-                    patience = patience.min(left).max(MIN_TIMEOUT);
-                }
-                state = self.write(state, Until::Turn(patience));
-                if state.flow.written() == before && or_read && !state.flow.is_unwritable() {
-                    let mut found = false;
-                    for _ in 0..DRAINS_PER_TURN {
-                        drop(state);
-                        let drained;
-                        (state, drained) = self.drain(link, Some(Instant::now()));
-                        found |= drained;
-                        if !drained || state.flow.is_unwritable() {
-                            break;
-                        }
-                    }
-                    link.end_turn(found);
-                }
-            }
-            Turn::Wait(deadline) => {
-                state = self.wait_for_change(state, earlier(until, deadline));
-                state.flow.write_timed_out(Instant::now());
-            }
-            Turn::EndWriting => {
-                // The peer may be gone already: then its writing half has ended too.
-                let _ = link.stream.shutdown_write();
-                state.flow.writing_ended();
-            }
-            Turn::Drain(deadline) => {
-                drop(state);
-                (state, _) = self.drain(link, self.until(earlier(until, deadline)));
-            }
-            Turn::Done | Turn::Event | Turn::Read(_) => {}
-        }
-        state
-    }
-
-    /// Reads once, without the lock, and drops what comes; returns whether anything did.
-    fn drain(&self, link: &mut Link<S>, until: Option<Instant>) -> (MutexGuard<'_, State>, bool) {
-        let mut scratch = pool::take();
-        let read = link.read(&mut scratch, until);
-        pool::put(scratch);
-        let mut state = self.state();
-        let drained = matches!(read, Ok(Some(_)));
-        match read {
-            Ok(Some(n)) => state.flow.drained(n, Instant::now()),
-            Ok(None) => state.flow.write_timed_out(Instant::now()),
-            Err(error) => state.fail(error),
-        }
-        (state, drained)
-    }
-
-    /// The connection has ended: so does the write that another thread may still be blocked in.
-    fn cut_off(&self, link: &mut Link<S>, state: &State) {
-        if state.writer != Writer::Nobody {
-            let _ = link.stream.shutdown_write();
-        }
-        self.wake(state);
     }
 }
 

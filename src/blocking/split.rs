@@ -45,7 +45,9 @@ pub struct Reader<S> {
 /// output is written by the next read, send or flush of any thread. A reader that is blocked in a read
 /// can't be woken; then `feed_*` itself writes as much as the transport takes at once (about a
 /// millisecond at most), and the reader the rest, with a delay of at most a quarter of the close
-/// timeout. `send_*` wait until the transport has taken the message.
+/// timeout. Over a transport whose writes can't be [resumed](Transport::can_resume_write) that write may
+/// take until a deadline, if the peer takes nothing. `send_*` wait until the transport has taken the
+/// message.
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
@@ -360,7 +362,7 @@ impl<S: Transport> HalfReply<'_, S> {
     }
 
     fn feed_with(
-        &mut self,
+        &self,
         feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // The reader writes it itself when it waits next.
@@ -368,7 +370,7 @@ impl<S: Transport> HalfReply<'_, S> {
     }
 
     fn send_with(
-        &mut self,
+        &self,
         mut feed: impl FnMut(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), WebSocketError> {
         self.sender.shared.send(|flow| flow.reply().reply_with(&mut feed))

@@ -1,5 +1,7 @@
 //! The state of a split WebSocket: what is done under its lock, which does no I/O.
 
+use core::time::Duration;
+
 use std::io;
 
 use crate::adapter::error::WebSocketError;
@@ -31,6 +33,15 @@ pub(super) enum Writer {
     Nobody,
     /// A sender, or the reader for a turn.
     Somebody,
+}
+
+/// How long a thread writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Until {
+    /// Until the output has left up to a position; then for a turn as short as can be.
+    Sent(u64),
+    /// Until there is no output left, nothing moves for as long, or a sender waits.
+    Turn(Duration),
 }
 
 /// What the reader does next.
@@ -116,5 +127,17 @@ impl State {
             // The opening handshake is done before a WebSocket is split.
             Step::Done | Step::Opened | Step::Request => Turn::Done,
         }
+    }
+}
+
+impl Until {
+    /// Whether the position has been written.
+    pub(super) fn is_written(self, flow: &Flow) -> bool {
+        matches!(self, Self::Sent(end) if flow.written() >= end)
+    }
+
+    /// Whether the position has left.
+    pub(super) fn is_reached(self, flow: &Flow) -> bool {
+        matches!(self, Self::Sent(end) if flow.flushed() >= end)
     }
 }

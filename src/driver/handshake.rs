@@ -91,33 +91,25 @@ impl Flow {
     /// connection is open.
     pub fn take_response(&mut self) -> Option<ConnectResponse> {
         let opening = self.opening.take()?;
-        match opening.state {
-            State::Opened(connection, response) => {
-                self.connection = connection;
-                Some(response)
-            }
-            _ => {
-                self.opening = Some(opening);
-                None
-            }
+        if let State::Opened(connection, response) = opening.state {
+            self.connection = connection;
+            return Some(response);
         }
+        self.opening = Some(opening);
+        None
     }
 
     /// Returns the refusal that a server's opening handshake has ended with.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
-        match &self.opening.as_ref()?.state {
-            State::Refused(refusal) => Some(refusal),
-            _ => None,
-        }
+        let opening = self.opening.as_ref()?;
+        if let State::Refused(refusal) = &opening.state { Some(refusal) } else { None }
     }
 
     /// Returns the error that a client's opening handshake has ended with.
     #[must_use]
     pub fn handshake_error(&self) -> Option<&HandshakeError> {
-        match &self.opening.as_ref()?.state {
-            State::Failed(error) => Some(error),
-            _ => None,
-        }
+        let opening = self.opening.as_ref()?;
+        if let State::Failed(error) = &opening.state { Some(error) } else { None }
     }
 }

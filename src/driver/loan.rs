@@ -51,6 +51,7 @@ impl<'d, 'b> Loan<'d, 'b> {
     /// # Errors
     /// As [`Intake::receive`]. Go on with [`Flow::step`]: the Close frame is written, and the
     /// transport ended.
+    #[expect(clippy::should_implement_trait, reason = "an iterator can't lend")]
     pub fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_>)>, ProtocolError> {
         let Self { flow, intake, input } = self;
         let Some(input) = input else {

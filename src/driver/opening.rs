@@ -76,64 +76,59 @@ impl Opening {
         match self.state {
             State::Lost | State::Failed(_) => Some(Ended { must_answer: false }),
             State::Responded | State::Refused(_) => Some(Ended { must_answer: true }),
-            _ => None,
+            State::Answering { .. }
+            | State::Client(_)
+            | State::Opened(..)
+            | State::Request(_)
+            | State::Server(_) => None,
         }
     }
 
     /// When to call [`timed_out`](Self::timed_out).
     pub(super) const fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Server(_) | State::Client(_) => self.deadline,
-            _ => None,
-        }
+        if matches!(self.state, State::Server(_) | State::Client(_)) { self.deadline } else { None }
     }
 
     /// Takes input up to the end of the head.
     pub(super) fn receive(&mut self, input: &mut Input<'_>, out: &mut BytesMut) {
-        match &mut self.state {
-            State::Server(handshake) => match handshake.receive(input) {
+        if let State::Server(handshake) = &mut self.state {
+            match handshake.receive(input) {
                 Ok(Some(head)) => self.state = State::Request(head),
                 Ok(None) => {}
                 Err(refusal) => self.refuse(refusal, out),
-            },
-            State::Client(handshake) => match handshake.receive(input) {
+            }
+        } else if let State::Client(handshake) = &mut self.state {
+            match handshake.receive(input) {
                 Ok(Some((connection, response))) => {
                     self.state = State::Opened(connection, response);
                 }
                 Ok(None) => {}
                 Err(error) => self.fail(error),
-            },
-            _ => {}
+            }
         }
     }
 
     /// The peer has ended its writing half.
     pub(super) fn receive_eof(&mut self) {
-        match &mut self.state {
-            State::Client(handshake) => {
-                if let Err(error) = handshake.receive_eof() {
-                    self.fail(error);
-                }
-            }
-            State::Server(_) => self.state = State::Lost,
-            // The request, or the response, was whole: it can still be answered.
-            _ => {}
+        // A request, or a response, that was whole can still be answered.
+        if let State::Server(_) = self.state {
+            self.state = State::Lost;
+        } else if let State::Client(handshake) = &mut self.state
+            && let Err(error) = handshake.receive_eof()
+        {
+            self.fail(error);
         }
     }
 
     pub(super) fn timed_out(&mut self, now: Instant, out: &mut BytesMut) {
-        match &mut self.state {
-            State::Server(handshake) => {
-                if let Err(refusal) = handshake.handle_timeout(now) {
-                    self.refuse(refusal, out);
-                }
+        if let State::Server(handshake) = &mut self.state {
+            if let Err(refusal) = handshake.handle_timeout(now) {
+                self.refuse(refusal, out);
             }
-            State::Client(handshake) => {
-                if let Err(error) = handshake.handle_timeout(now) {
-                    self.fail(error);
-                }
-            }
-            _ => {}
+        } else if let State::Client(handshake) = &mut self.state
+            && let Err(error) = handshake.handle_timeout(now)
+        {
+            self.fail(error);
         }
     }
 
@@ -147,10 +142,8 @@ impl Opening {
     pub(super) fn take_request(&mut self) -> Option<OwnedRequestHead> {
         let State::Request(head) = &self.state else { return None };
         let answering = State::Answering { is_head: head.method() == "HEAD" };
-        match mem::replace(&mut self.state, answering) {
-            State::Request(head) => Some(head),
-            _ => None,
-        }
+        let taken = mem::replace(&mut self.state, answering);
+        if let State::Request(head) = taken { Some(head) } else { None }
     }
 
     /// Whether the request is to be answered, taken or not.
@@ -160,11 +153,8 @@ impl Opening {
 
     pub(super) fn respond(&mut self, response: &HttpResponse, out: &mut BytesMut) {
         // RFC 9110 9.3.2: the response to HEAD has no body.
-        let is_head = match &self.state {
-            State::Request(head) => head.method() == "HEAD",
-            State::Answering { is_head } => *is_head,
-            _ => false,
-        };
+        let is_head = matches!(&self.state, State::Answering { is_head: true })
+            || matches!(&self.state, State::Request(head) if head.method() == "HEAD");
         if is_head {
             response.write_head(out);
         } else {

@@ -138,7 +138,7 @@ pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
                     let _ = poll_read(link, flow, intake, cx);
                     Poll::Ready(())
                 }
-                turn => turn,
+                turn @ (Poll::Pending | Poll::Ready(())) => turn,
             },
             Step::EndWriting => poll_shutdown(link, flow, cx),
         };
@@ -168,7 +168,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
         let turn = match flow.end_step() {
             Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
                 Poll::Pending if or_read => poll_drain(link, flow, cx),
-                turn => turn,
+                turn @ (Poll::Pending | Poll::Ready(())) => turn,
             },
             Step::EndWriting => poll_shutdown(link, flow, cx),
             Step::Drain => {

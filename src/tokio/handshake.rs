@@ -81,7 +81,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// the refusal was written; [`AcceptError::Io`] if the transport failed.
     pub async fn accept(mut self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
         match self.socket.driver.flow.accept(&self.head, options, now()) {
-            Ok(()) => self.opened().await,
+            Ok(()) => {
+                self.written().await?;
+                Ok(self.socket)
+            }
             Err(refusal) => {
                 // The request is refused, whether the peer waits for the answer or not.
                 let _ = self.end().await;
@@ -97,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// [`AcceptError::Io`] if the transport failed.
     pub async fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
         self.answered(|socket| socket.driver.flow.accept_with(accepted, now()))?;
-        self.opened().await
+        self.written().await?;
+        Ok(self.socket)
     }
 
     /// Refuses the request: the refusal is written, the writing half of the transport ended, and the
@@ -128,16 +132,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         answer(&mut self.socket).map_err(io::Error::other)
     }
 
-    async fn opened(self) -> Result<WebSocket<S>, AcceptError> {
-        let mut socket = self.socket;
-        let WebSocket { link, driver, timer, .. } = &mut socket;
-        let end = driver.flow.end();
-        let sent =
-            poll_fn(|cx| poll_sent(link, &mut driver.flow, timer, Goal::Sent(end), cx)).await;
-        match sent {
-            Ok(()) => Ok(socket),
-            Err(error) => Err(AcceptError::Io(error.into())),
-        }
+    /// Writes the answer. By reference: a move would make the future longer by what is moved.
+    async fn written(&mut self) -> Result<(), AcceptError> {
+        let WebSocket { link, driver: Driver { flow, .. }, timer, .. } = &mut self.socket;
+        let goal = Goal::Sent(flow.end());
+        let sent = poll_fn(|cx| poll_sent(link, flow, timer, goal, cx)).await;
+        sent.map_err(|error| AcceptError::Io(error.into()))
     }
 
     async fn end(&mut self) -> io::Result<()> {

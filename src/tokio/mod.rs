@@ -2,7 +2,8 @@
 //!
 //! [`WebSocket`] drives a [`Connection`](crate::Connection) over any transport that reads and writes
 //! asynchronously. Keep-alive, the closing handshake and back-pressure run by themselves while it is
-//! polled. It needs a runtime with timers (`enable_time`).
+//! polled. It needs a runtime with timers (`enable_time`), and so does each task that waits in a
+//! [`Sender`]: every wait has a deadline.
 //!
 //! # Feed and send
 //! Every type that sends has two families. `feed_*` appends to the output and writes nothing; what is

@@ -450,7 +450,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HalfReply<'_, S> {
     }
 
     fn feed_with(
-        &mut self,
+        &self,
         feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // The reader writes it itself when it waits next: nobody has to be woken.
