@@ -18,6 +18,8 @@ use sansocket::Role;
 #[cfg(feature = "deflate")]
 #[path = "../fuzz/src/deflate.rs"]
 mod deflate;
+#[path = "../fuzz/src/driver/mod.rs"]
+mod driver;
 #[path = "../fuzz/src/heads.rs"]
 mod heads;
 #[cfg(feature = "deflate")]
@@ -45,6 +47,11 @@ fn seeds_of_open_server() {
 #[test]
 fn seeds_of_open_client() {
     replay("open_client", |data| open::check(Role::Client, data));
+}
+
+#[test]
+fn seeds_of_driver() {
+    replay("driver", driver::check);
 }
 
 #[test]

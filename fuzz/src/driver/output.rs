@@ -1,0 +1,291 @@
+//! What must be in the driver's output: after each call exactly the frames that the call is to give,
+//! behind those of the calls before.
+
+use std::collections::VecDeque;
+
+use sansocket::driver::Flow;
+use sansocket::{CloseCode, ProtocolError, Role};
+
+use super::frame::{CLOSE, Frame, PING, PONG, sent};
+
+/// The longest frame that nobody has asked for: a pong, a keep-alive ping or a Close frame.
+const MAX_CONTROL: usize = 131;
+
+/// What a call appends counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Reply,
+    Unsolicited,
+    /// What is due by a timer: unsolicited.
+    Timer,
+    /// A reply, but keep-alive's frames are unsolicited.
+    Step,
+}
+
+/// What is to be appended by a call.
+#[derive(Debug)]
+pub(super) enum Appended {
+    Frames(Vec<Frame>),
+    /// The head of a response, and so on.
+    Bytes(Vec<u8>),
+}
+
+/// The output as it must be.
+pub(super) struct Output {
+    role: Role,
+    max_unsent: usize,
+    /// All that was appended.
+    appended: Vec<u8>,
+    /// How much of it has been written, and how much was written or taken.
+    written: usize,
+    taken: usize,
+    /// The position behind it, as of the last call.
+    end: u64,
+    /// The unsent part in lengths, replies and others.
+    unsent: VecDeque<(bool, usize)>,
+    /// The longest message appended at once, as a reply and not.
+    longest: [usize; 2],
+    /// The pong that waits for room.
+    waiting: Option<Vec<u8>>,
+    keep_alive_pings: u64,
+    pub(super) close_sent: bool,
+    /// Output can't be written any more.
+    pub(super) lost: bool,
+    /// As of the last call.
+    pub(super) is_over: bool,
+    pub(super) is_open: bool,
+    error: Option<ProtocolError>,
+}
+
+impl Output {
+    pub(super) fn new(role: Role, max_unsent: usize) -> Self {
+        Self {
+            role,
+            max_unsent,
+            appended: Vec::new(),
+            written: 0,
+            taken: 0,
+            end: 0,
+            unsent: VecDeque::new(),
+            longest: [0; 2],
+            waiting: None,
+            keep_alive_pings: 0,
+            close_sent: false,
+            lost: false,
+            is_over: false,
+            is_open: false,
+            error: None,
+        }
+    }
+
+    pub(super) fn unsent(&self) -> usize {
+        self.appended.len() - self.written
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.taken - self.written
+    }
+
+    /// Output that is neither written nor in flight.
+    fn rest(&self) -> usize {
+        self.appended.len() - self.taken
+    }
+
+    /// How many bytes of replies are unsent.
+    pub(super) fn replies(&self) -> usize {
+        self.unsent.iter().filter(|(is_reply, _)| *is_reply).map(|(_, len)| len).sum()
+    }
+
+    /// Positions were counted anew.
+    pub(super) fn restart(&mut self, flow: &Flow) {
+        self.end = flow.end();
+    }
+
+    /// A driver was put together again: all of its output is unsolicited.
+    pub(super) fn resumed(&mut self, flow: &Flow) {
+        self.restart(flow);
+        self.unsent = VecDeque::from([(false, self.unsent())]);
+        self.longest[0] = self.longest[0].max(self.unsent());
+    }
+
+    /// Whether a pong waits for room.
+    pub(super) const fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// What was appended since the last look.
+    pub(super) fn new_bytes(&self, flow: &Flow) -> Vec<u8> {
+        let new = usize::try_from(flow.end().saturating_sub(self.end)).unwrap_or_default();
+        let output = flow.output();
+        output.get(output.len().saturating_sub(new)..).unwrap_or_default().to_vec()
+    }
+
+    /// Looks at the output after a call.
+    pub(super) fn look(&mut self, flow: &Flow, kind: Kind, appended: Appended) {
+        let (was_over, was_open, was_error) = (self.is_over, self.is_open, self.error);
+        (self.is_over, self.is_open, self.error) = (flow.is_over(), flow.is_open(), flow.error());
+        assert!(self.is_over || !was_over, "it is no longer over");
+        assert!(!(self.is_over && self.is_open));
+        assert!(was_error.is_none() || self.error == was_error, "another error");
+        assert!(flow.flushed() <= flow.written() && flow.written() <= flow.end());
+        assert!(flow.needs_flush() == (flow.flushed() < flow.written()));
+        let end = flow.end();
+        let new = usize::try_from(end.checked_sub(self.end).expect("it ends before")).expect("few");
+        self.end = end;
+        self.lost |= flow.is_unwritable();
+        if self.lost {
+            assert!(flow.is_unwritable());
+            self.waiting = None;
+            return;
+        }
+        if was_over {
+            assert_eq!(new, 0, "output behind the end");
+        }
+        let output = flow.output();
+        assert!(new <= output.len(), "{new} of {}", output.len());
+        let new = output[output.len() - new..].to_vec();
+        let failed = if was_error.is_none() { self.error } else { None };
+        match appended {
+            Appended::Bytes(bytes) => {
+                assert_eq!(new.escape_ascii().to_string(), bytes.escape_ascii().to_string());
+                self.note(kind != Kind::Unsolicited, new.len());
+            }
+            Appended::Frames(frames) => self.look_at(&new, frames, kind, failed, output.len()),
+        }
+        if self.is_over {
+            self.waiting = None;
+        }
+        let len = new.len();
+        self.appended.extend(new);
+        if kind == Kind::Unsolicited {
+            self.longest[0] = self.longest[0].max(len);
+        } else if kind == Kind::Reply {
+            self.longest[1] = self.longest[1].max(len);
+        }
+        assert_eq!(flow.unsent(), self.unsent(), "unsent");
+        assert_eq!(flow.output().len(), self.rest(), "unsent and not in flight");
+        let mut most = self.max_unsent + self.longest[0] + self.longest[1] + 2 * MAX_CONTROL;
+        if self.close_sent && self.taken > 0 {
+            // Pongs have a limit of their own, beside what is in flight.
+            most += self.max_unsent + MAX_CONTROL;
+        }
+        assert!(self.unsent() <= most, "{} of {most} bytes are unsent", self.unsent());
+        // The Close frame of an error is there if it can be, once.
+        if let Some(error) = failed
+            && was_open
+            && error.close_code() != CloseCode::ABNORMAL
+        {
+            assert!(self.close_sent, "no Close frame of {error}");
+        }
+    }
+
+    fn look_at(
+        &mut self,
+        new: &[u8],
+        frames: Vec<Frame>,
+        kind: Kind,
+        failed: Option<ProtocolError>,
+        len: usize,
+    ) {
+        let mut expected = VecDeque::from(frames);
+        for frame in sent(self.role, new) {
+            assert!(!self.close_sent || matches!(frame.opcode, PONG), "{frame:?} behind a Close");
+            let len = frame.bytes().len() + if self.role == Role::Client { 4 } else { 0 };
+            let is_reply = match kind {
+                Kind::Reply | Kind::Step => true,
+                Kind::Unsolicited | Kind::Timer => false,
+            };
+            if frame.opcode == PONG && frame.fin && self.waiting.as_ref() == Some(&frame.payload) {
+                self.waiting = None;
+                self.note(is_reply, len);
+                continue;
+            }
+            if expected.front() == Some(&frame) {
+                self.close_sent |= frame.opcode == CLOSE;
+                expected.pop_front();
+                self.note(is_reply, len);
+                continue;
+            }
+            if frame.opcode == CLOSE
+                && let Some(error) = failed
+            {
+                let payload = error.close_code().value().to_be_bytes();
+                assert_eq!(frame, Frame::new(CLOSE, payload), "{error}");
+                self.close_sent = true;
+                self.note(is_reply, len);
+                continue;
+            }
+            if matches!(kind, Kind::Timer | Kind::Step) {
+                if frame == Frame::new(PONG, []) {
+                    self.note(false, len);
+                    continue;
+                }
+                let counter = self.keep_alive_pings + 1;
+                if frame == Frame::new(PING, counter.to_be_bytes()) {
+                    self.keep_alive_pings = counter;
+                    self.note(false, len);
+                    continue;
+                }
+            }
+            panic!("{frame:?} was not asked for, but {expected:?}");
+        }
+        if let Some(pong) = expected.pop_front() {
+            // Without room the newest answer waits.
+            assert_eq!(pong.opcode, PONG, "nothing was sent: {pong:?}");
+            assert!(len >= self.max_unsent, "a pong waits beside {len} bytes");
+            self.waiting = Some(pong.payload);
+        }
+        assert!(expected.is_empty(), "nothing was sent: {expected:?}");
+    }
+
+    fn note(&mut self, is_reply: bool, len: usize) {
+        if len > 0 {
+            self.unsent.push_back((is_reply, len));
+        }
+    }
+
+    /// Whether a pong waits though it has room.
+    pub(super) fn assert_no_pong_waits(&self) {
+        assert!(
+            self.waiting.is_none() || self.is_over || self.rest() >= self.max_unsent,
+            "a pong waits beside {} bytes",
+            self.rest()
+        );
+    }
+
+    /// These bytes were taken, to be written.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if self.lost {
+            return;
+        }
+        let next = self.appended.get(self.taken..self.taken + bytes.len());
+        assert!(next == Some(bytes), "not the output's next bytes");
+        self.taken += bytes.len();
+    }
+
+    /// These bytes were written.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        if self.lost {
+            return;
+        }
+        let next = self.appended.get(self.written..self.written + bytes.len());
+        assert!(next == Some(bytes), "not the output's next bytes");
+        self.written += bytes.len();
+        self.taken = self.taken.max(self.written);
+        let mut left = bytes.len();
+        while left > 0 {
+            let (_, len) = self.unsent.front_mut().expect("as much is unsent");
+            let n = left.min(*len);
+            *len -= n;
+            left -= n;
+            if *len == 0 {
+                self.unsent.pop_front();
+            }
+        }
+    }
+
+    /// What is in flight was put back.
+    pub(super) fn put_back(&mut self) {
+        self.taken = self.written;
+    }
+}
