@@ -230,31 +230,25 @@ impl Connection {
             self.keep_alive.heard(input.now());
         }
         #[cfg(feature = "deflate")]
-        let mut inflater = Inflater::new(
-            self.agreement.as_ref(),
-            self.role,
-            &mut self.rare,
-            self.config.memory_budget(),
-        );
+        let mut inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
         #[cfg(not(feature = "deflate"))]
         let mut inflater = Inflater::new();
         let settings = self.config.settings();
         let step = self.incoming.step(input, inbox, self.role, settings, &mut inflater);
         #[cfg(feature = "deflate")]
-        inflater.keep();
-        match step {
-            Err(error) => {
-                input.clear();
-                self.incoming.abandon(inbox);
-                self.fail(error, out);
-            }
-            // Nothing is received after it; the event may be lent from the inbox.
-            Ok(Some(Step::Control(OpCode::Close, _) | Step::ControlInInbox(OpCode::Close))) => {
-                self.incoming.abandon_message(inbox);
-            }
-            Ok(_) => self.choose_ways(),
+        inflater.keep(&self.config);
+        if let Err(error) = step {
+            input.clear();
+            self.incoming.abandon(inbox);
+            self.fail(error, out);
+        } else {
+            self.choose_ways();
         }
         if let Ok(Some(step)) = &step {
+            if let Step::Control(OpCode::Close, _) | Step::ControlInInbox(OpCode::Close) = step {
+                // Nothing is received after it; the event may be lent from the inbox.
+                self.incoming.abandon_message(inbox);
+            }
             self.count_received(step);
         }
         step
