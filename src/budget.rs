@@ -136,6 +136,7 @@ impl Charge {
     }
 
     /// Charges so many bytes more.
+    #[inline]
     pub(crate) fn add(&mut self, bytes: usize) -> Result<(), OverBudget> {
         let Some(budget) = &self.budget else { return Ok(()) };
         if bytes > 0 && !budget.try_add(bytes) {
@@ -154,18 +155,19 @@ impl Charge {
     }
 
     /// Makes it a charge of exactly so many bytes, without a look at the limit.
+    #[inline]
     pub(crate) fn settle(&mut self, bytes: usize) {
-        if let Some(budget) = &self.budget
-            && bytes < self.bytes
-        {
+        let Some(budget) = &self.budget else { return };
+        if bytes < self.bytes {
             budget.sub(self.bytes - bytes);
-            self.bytes = bytes;
-        } else {
-            self.force(bytes.saturating_sub(self.bytes));
+        } else if bytes > self.bytes {
+            budget.add(bytes - self.bytes);
         }
+        self.bytes = bytes;
     }
 
     /// Whether this is what it is charged to.
+    #[inline]
     pub(crate) fn is_to(&self, budget: Option<&MemoryBudget>) -> bool {
         match (&self.budget, budget) {
             (None, None) => true,

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use crate::budget::{Charge, MemoryBudget};
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::connection::{Connection, Rare};
 use crate::deflate::{Agreement, Decompressor, Progress, Wants};
 use crate::error::{LimitError, PeerError, ProtocolError};
@@ -54,7 +54,6 @@ pub(super) struct Inflater<'c> {
     agreement: Option<&'c Agreement>,
     sender: Role,
     rare: &'c mut Option<Box<Rare>>,
-    budget: Option<&'c MemoryBudget>,
     /// Until it is known whether it has to be kept.
     local: Option<Inflating>,
 }
@@ -70,13 +69,12 @@ impl<'c> Inflater<'c> {
         agreement: Option<&'c Agreement>,
         receiver: Role,
         rare: &'c mut Option<Box<Rare>>,
-        budget: Option<&'c MemoryBudget>,
     ) -> Self {
         let sender = match receiver {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
         };
-        Self { agreement, sender, rare, budget, local: None }
+        Self { agreement, sender, rare, local: None }
     }
 
     /// Which reserved bits the first frame of a message may have.
@@ -131,12 +129,15 @@ impl<'c> Inflater<'c> {
     }
 
     /// The input is used up, or something has become whole: keeps what the next call needs.
-    pub(super) fn keep(self) {
+    pub(super) fn keep(self, config: &Config) {
         if let Some(local) = self.local {
             self.rare.get_or_insert_default().inflating = Some(Box::new(local));
         }
-        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
-            kept.settle(self.budget);
+        if let Some(rare) = self.rare
+            && let Some(kept) = rare.inflating.as_deref_mut()
+            && let Some(budget) = config.memory_budget()
+        {
+            kept.settle(budget);
         }
     }
 }
@@ -144,10 +145,10 @@ impl<'c> Inflater<'c> {
 impl Inflating {
     /// Charges the decoder's heap. It is at most a window and the tables of a block, which the
     /// handshake has promised to the peer: it is never refused.
-    fn settle(&mut self, budget: Option<&MemoryBudget>) {
+    fn settle(&mut self, budget: &MemoryBudget) {
         let bytes = self.decoder.capacity();
-        if bytes > 0 && !self.charge.is_to(budget) {
-            self.charge = Charge::new(budget);
+        if bytes > 0 && !self.charge.is_to(Some(budget)) {
+            self.charge = Charge::new(Some(budget));
         }
         self.charge.settle(bytes);
     }

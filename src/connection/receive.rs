@@ -344,19 +344,14 @@ impl Connection {
             self.keep_alive.heard(input.now());
         }
         #[cfg(feature = "deflate")]
-        let inflater = Inflater::new(
-            self.agreement.as_ref(),
-            self.role,
-            &mut self.rare,
-            self.config.memory_budget(),
-        );
+        let inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
         #[cfg(not(feature = "deflate"))]
         let inflater = Inflater::new();
         let (role, settings) = (self.role, self.config.settings());
         let mut context = Context { role, settings, inflater };
         let result = work(&mut self.incoming, input, inbox, &mut context);
         #[cfg(feature = "deflate")]
-        context.inflater.keep();
+        context.inflater.keep(&self.config);
         if let Err(error) = result {
             input.clear();
             self.incoming.abandon(inbox);

@@ -105,29 +105,44 @@ impl Buffers {
         need: usize,
         want: usize,
     ) -> Result<usize, NoRoom> {
+        if self.charge.add(want).is_ok() {
+            return Ok(want);
+        }
+        self.charge_less(kind, capacity, need, want)
+    }
+
+    /// The same where the budget has no room for `want` bytes.
+    #[cold]
+    fn charge_less(
+        &mut self,
+        kind: MessageKind,
+        capacity: usize,
+        need: usize,
+        want: usize,
+    ) -> Result<usize, NoRoom> {
         // By less than a quarter more each time, many small pieces would be copied too often.
         let least = need.max(capacity.saturating_add(capacity / 4)).min(want);
         let mut room = want;
-        while self.charge.add(room).is_err() {
-            if room > least {
-                room = (room / 2).max(least);
-                continue;
+        while room > least {
+            room = (room / 2).max(least);
+            if self.charge.add(room).is_ok() {
+                return Ok(room);
             }
-            if need > ALWAYS {
-                return Err(NoRoom::Budget);
-            }
-            // Nothing but the message itself is beyond the budget.
-            match kind {
-                MessageKind::Text => self.bytes = Vec::new(),
-                MessageKind::Binary => self.text = String::new(),
-            }
-            room = want.min(ALWAYS);
-            self.charge.force(room);
-            break;
         }
+        if need > ALWAYS {
+            return Err(NoRoom::Budget);
+        }
+        // Nothing but the message itself is beyond the budget.
+        match kind {
+            MessageKind::Text => self.bytes = Vec::new(),
+            MessageKind::Binary => self.text = String::new(),
+        }
+        let room = want.min(ALWAYS);
+        self.charge.force(room);
         Ok(room)
     }
 
+    /// Charges what there is, no more.
     fn settle(&mut self) {
         self.charge.settle(self.capacity());
     }
