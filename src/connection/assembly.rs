@@ -10,10 +10,11 @@ mod parts;
 mod whole;
 
 use crate::config::{Delivery, Settings};
+use crate::connection::fault::Fault;
 use crate::connection::inflate::Inflater;
-use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
+use crate::error::{MisuseError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
-use crate::inbox::{Inbox, OutOfMemory, Tag};
+use crate::inbox::{Inbox, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::Carry;
@@ -55,10 +56,8 @@ pub(super) struct Incoming {
 enum Phase {
     Header,
     Payload,
-    /// What comes after the text that was handed out last isn't UTF-8: the next call says so.
-    InvalidText,
-    /// Bytes were read that have got lost: the next call says so.
-    Misused(MisuseError),
+    /// The next call fails.
+    Failed(Fault),
 }
 
 /// The settings and the decoder that assembling needs.
@@ -96,12 +95,6 @@ pub(super) enum Arrival<'b> {
     ControlInInbox(OpCode),
 }
 
-impl From<OutOfMemory> for ProtocolError {
-    fn from(_: OutOfMemory) -> Self {
-        Self::Limit(LimitError::MessageTooLong)
-    }
-}
-
 impl Incoming {
     pub(super) const fn new() -> Self {
         Self {
@@ -132,10 +125,11 @@ impl Incoming {
         self.phase == Phase::Header && self.header_len == 0 && self.message.is_none()
     }
 
-    /// A text that was taken from the input turned out not to be UTF-8.
+    /// Makes the next call fail, where this one hands out what comes before the fault, or can't return
+    /// an error.
     #[cold]
-    pub(super) fn doom(&mut self) {
-        self.phase = Phase::InvalidText;
+    pub(super) const fn fail_next(&mut self, fault: Fault) {
+        self.phase = Phase::Failed(fault);
     }
 
     /// Takes input up to the next event, and takes that too; `None`: the input is used up.
@@ -163,8 +157,7 @@ impl Incoming {
     ) -> Result<Option<Ready>, ProtocolError> {
         loop {
             match self.phase {
-                Phase::InvalidText => return Err(PeerError::InvalidUtf8.into()),
-                Phase::Misused(error) => return Err(error.into()),
+                Phase::Failed(fault) => return Err(fault.into()),
                 Phase::Header => {
                     let Some(header) = self.take_header(input, context)? else {
                         return Ok(None);

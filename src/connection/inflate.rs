@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 
+use crate::connection::fault::Fault;
 use crate::connection::{Connection, Rare};
-use crate::deflate::{Agreement, Decompressor, Progress, Wants};
-use crate::error::{LimitError, PeerError, ProtocolError};
+use crate::deflate::{Agreement, Corrupt, Decompressor, Progress, Wants};
 use crate::frame::RSV1;
 use crate::inbox::Inbox;
 use crate::role::Role;
@@ -48,9 +48,9 @@ pub(super) struct Inflater<'c> {
     local: Option<Inflating>,
 }
 
-impl From<crate::deflate::Corrupt> for ProtocolError {
-    fn from(_: crate::deflate::Corrupt) -> Self {
-        PeerError::CorruptDeflate.into()
+impl From<Corrupt> for Fault {
+    fn from(_: Corrupt) -> Self {
+        Self::CorruptDeflate
     }
 }
 
@@ -136,26 +136,26 @@ impl Inflating {
         self.pending
     }
 
-    /// Inflates a piece, all of it, behind what the inbox holds of the message.
+    /// Inflates a piece, all of it, behind what the inbox holds of the message. After an error the
+    /// inbox holds what comes before the fault.
     pub(super) fn inflate_whole(
         &mut self,
         mut piece: &[u8],
         inbox: &mut Inbox,
         max_len: u64,
-    ) -> Result<(), ProtocolError> {
+    ) -> Result<(), Fault> {
         let max_len = usize::try_from(max_len).unwrap_or(usize::MAX);
         let first = piece.len().saturating_mul(FIRST_RATIO);
         loop {
             let (message, at) = inbox.inflate_room(max_len);
-            let progress = self.decoder.inflate(piece, message, at)?;
-            inbox.inflated(progress.written);
-            self.count(progress);
+            let progress = self.decoder.inflate(piece, message, at);
+            let progress = self.written(progress, inbox)?;
             piece = piece.get(progress.read..).unwrap_or_default();
             if progress.wants == Wants::Input {
                 return Ok(());
             }
             if !inbox.grow(first, max_len)? {
-                return Err(LimitError::MessageTooLong.into());
+                return Err(Fault::MessageTooLong);
             }
         }
     }
@@ -168,34 +168,29 @@ impl Inflating {
     }
 
     /// Inflates from the beginning of `piece` until it is used up or the part is full, behind what
-    /// the inbox holds of the part. Returns how many bytes of the piece are used up.
+    /// the inbox holds of the part. `used` counts the bytes of the piece that are used up. After an
+    /// error the inbox holds what comes before the fault.
     pub(super) fn inflate_part(
         &mut self,
         piece: &[u8],
+        used: &mut usize,
         inbox: &mut Inbox,
         max: MaxPart,
-    ) -> Result<usize, ProtocolError> {
+    ) -> Result<(), Fault> {
         let first = max.before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
-        let mut used = 0;
         loop {
             let (room, filled) = inbox.inflate_room(max.len);
             let message = room.get_mut(max.before..).unwrap_or_default();
-            let rest = piece.get(used..).unwrap_or_default();
-            let progress =
-                self.decoder.inflate(rest, message, filled.saturating_sub(max.before))?;
-            inbox.inflated(progress.written);
-            self.count(progress);
-            used += progress.read;
+            let rest = piece.get(*used..).unwrap_or_default();
+            let progress = self.decoder.inflate(rest, message, filled.saturating_sub(max.before));
+            let progress = self.written(progress, inbox)?;
+            *used += progress.read;
             self.pending = progress.wants == Wants::Room;
             if !self.pending {
-                return Ok(used);
+                return Ok(());
             }
             if !inbox.grow(first, max.len)? {
-                return if max.is_limit {
-                    Err(LimitError::MessageTooLong.into())
-                } else {
-                    Ok(used)
-                };
+                return if max.is_limit { Err(Fault::MessageTooLong) } else { Ok(()) };
             }
         }
     }
@@ -206,14 +201,23 @@ impl Inflating {
     }
 
     /// The message is whole: it must end where a block does.
-    pub(super) fn finish(&mut self, message: &[u8]) -> Result<(), ProtocolError> {
+    pub(super) fn finish(&mut self, message: &[u8]) -> Result<(), Fault> {
         Ok(self.decoder.finish(message)?)
     }
 
-    fn count(&mut self, progress: Progress) {
+    /// Counts what the decoder has written into the inbox, before an error too.
+    fn written(
+        &mut self,
+        progress: Result<Progress, Corrupt>,
+        inbox: &mut Inbox,
+    ) -> Result<Progress, Fault> {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        self.len = self.len.saturating_add(number(progress.written));
+        let written = progress.map_or_else(|corrupt| corrupt.written, |progress| progress.written);
+        inbox.inflated(written);
+        self.len = self.len.saturating_add(number(written));
+        let progress = progress?;
         self.compressed_len = self.compressed_len.saturating_add(number(progress.read));
+        Ok(progress)
     }
 }
 

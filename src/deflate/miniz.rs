@@ -127,6 +127,8 @@ struct State {
     more: bool,
     /// No byte has come since the message began, or since a block with BFINAL.
     fresh: bool,
+    /// Behind what is pending there is a fault.
+    corrupt: bool,
 }
 
 impl Decompressor {
@@ -141,7 +143,7 @@ impl Decompressor {
         at: usize,
     ) -> Result<Progress, Corrupt> {
         if self.failed {
-            return Err(Corrupt);
+            return Err(Corrupt { written: 0 });
         }
         let state = self.state.get_or_insert_with(|| {
             Box::new(State {
@@ -151,6 +153,7 @@ impl Decompressor {
                 pending: 0,
                 more: false,
                 fresh: true,
+                corrupt: false,
             })
         });
         let result = state.inflate(input, message.get_mut(at..).unwrap_or_default());
@@ -162,7 +165,7 @@ impl Decompressor {
 
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
         let Some(state) = &mut self.state else {
-            return if self.failed { Err(Corrupt) } else { Ok(()) };
+            return if self.failed { Err(Corrupt { written: 0 }) } else { Ok(()) };
         };
         if !state.fresh {
             let mut none = [];
@@ -183,7 +186,7 @@ impl Decompressor {
     fn fail(&mut self) -> Corrupt {
         self.failed = true;
         self.state = None;
-        Corrupt
+        Corrupt { written: 0 }
     }
 }
 
@@ -194,6 +197,9 @@ impl State {
             written += self.hand_out(room.get_mut(written..).unwrap_or_default());
             if self.pending > 0 {
                 return Ok(Progress { read, written, wants: Wants::Room });
+            }
+            if self.corrupt {
+                return Err(Corrupt { written });
             }
             let rest = input.get(read..).unwrap_or_default();
             if rest.is_empty() && !self.more {
@@ -216,7 +222,7 @@ impl State {
                     self.more = false;
                     self.fresh = true;
                 }
-                _ => return Err(Corrupt),
+                _ => self.corrupt = true,
             }
         }
     }
