@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 use sansocket::{
     Config, Connection, Data, Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant,
-    Negotiated, PeerError, ProtocolError, Role,
+    Negotiated, ProtocolError, Role,
 };
 
 const MAX_UNSENT: usize = 4096;
@@ -125,7 +125,6 @@ fn run(
         let mut piece = piece.to_vec();
         let mut input = Input::new(now, &mut piece);
         loop {
-            let before = out.len();
             let sought = seek.then(|| connection.seek(&mut input, &mut inbox, &mut out));
             match connection.receive(&mut input, &mut inbox, &mut out) {
                 Ok(Some(event)) => {
@@ -145,9 +144,7 @@ fn run(
                     assert!(input.is_empty(), "input was left");
                     let again = connection.receive(&mut input, &mut inbox, &mut out);
                     assert_eq!(again, Err(error), "the first error stays");
-                    if trace.fail(error, deflate) {
-                        out.truncate(before);
-                    }
+                    trace.fail(error);
                     break;
                 }
             }
@@ -156,7 +153,6 @@ fn run(
         let most = if deflate { 2 * 1032 * given + (20 << 10) } else { 33 * given + 256 };
         assert!(inbox.capacity() <= most, "{} for {given}", inbox.capacity());
         assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
-        // Only at places that don't depend on the cutting may the output be taken away: never.
     }
     // The peer ends its writing half: it gets a Close frame, unless one was sent before.
     let ended = connection.receive_eof(&mut out);
@@ -170,24 +166,14 @@ fn run(
 impl Trace {
     /// Where the first character of a message is bad, its first bytes may have made an empty part
     /// before the byte that shows it.
-    ///
-    /// What is compressed can be found to be corrupt, too long, or no text, in any order, before or
-    /// after a part of it is handed out: true if that is how it has failed.
-    fn fail(&mut self, error: ProtocolError, deflate: bool) -> bool {
-        let inflating = deflate
-            && matches!(
-                error,
-                ProtocolError::Peer(PeerError::CorruptDeflate | PeerError::InvalidUtf8)
-                    | ProtocolError::Limit(_)
-            );
-        self.error = Some(if inflating { PeerError::CorruptDeflate.into() } else { error });
+    fn fail(&mut self, error: ProtocolError) {
+        self.error = Some(error);
         if matches!(
             self.events.last(),
-            Some(Seen::Part { data, end: false, .. }) if deflate || data.is_empty()
+            Some(Seen::Part { data, end: false, .. }) if data.is_empty()
         ) {
             self.events.pop();
         }
-        inflating
     }
 
     fn see(&mut self, event: &Event<'_>) {

@@ -12,10 +12,11 @@ mod whole;
 use core::fmt;
 
 use crate::config::{Delivery, Settings};
+use crate::connection::fault::Fault;
 use crate::connection::inflate::Inflater;
-use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
+use crate::error::{MisuseError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
-use crate::inbox::{Inbox, NoRoom, Tag};
+use crate::inbox::{Inbox, Tag};
 use crate::input::Input;
 use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::Carry;
@@ -73,10 +74,8 @@ impl fmt::Debug for Incoming {
 enum Phase {
     Header,
     Payload,
-    /// What comes after the text that was handed out last isn't UTF-8: the next call says so.
-    InvalidText,
-    /// Bytes were read that have got lost: the next call says so.
-    Misused(MisuseError),
+    /// The next call fails.
+    Failed(Fault),
 }
 
 /// The settings and the decoder that assembling needs.
@@ -111,15 +110,6 @@ pub(super) enum Arrival<'b> {
     Control(OpCode, &'b [u8]),
     /// A control frame in the inbox.
     ControlInInbox(OpCode),
-}
-
-impl From<NoRoom> for ProtocolError {
-    fn from(no_room: NoRoom) -> Self {
-        Self::Limit(match no_room {
-            NoRoom::Budget => LimitError::MemoryBudget,
-            NoRoom::Memory => LimitError::MessageTooLong,
-        })
-    }
 }
 
 impl Incoming {
@@ -157,10 +147,11 @@ impl Incoming {
         self.phase == Phase::Header && self.header_len == 0 && self.message.is_none()
     }
 
-    /// A text that was taken from the input turned out not to be UTF-8.
+    /// Makes the next call fail, where this one hands out what comes before the fault, or can't return
+    /// an error.
     #[cold]
-    pub(super) fn doom(&mut self) {
-        self.phase = Phase::InvalidText;
+    pub(super) const fn fail_next(&mut self, fault: Fault) {
+        self.phase = Phase::Failed(fault);
     }
 
     /// Takes input up to the next event, and takes that too; `None`: the input is used up.
@@ -188,8 +179,7 @@ impl Incoming {
     ) -> Result<Option<Ready>, ProtocolError> {
         loop {
             match self.phase {
-                Phase::InvalidText => return Err(PeerError::InvalidUtf8.into()),
-                Phase::Misused(error) => return Err(error.into()),
+                Phase::Failed(fault) => return Err(fault.into()),
                 Phase::Header => {
                     let Some(header) = self.take_header(input, context)? else {
                         return Ok(None);

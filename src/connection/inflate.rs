@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 
 use crate::budget::{Charge, MemoryBudget};
 use crate::config::{Config, Settings};
-use crate::connection::{Connection, Rare};
-use crate::deflate::{Agreement, Decompressor, Progress, Wants};
-use crate::error::{LimitError, PeerError, ProtocolError};
+use crate::connection::fault::Fault;
+use crate::connection::Rare;
+use crate::deflate::{Agreement, Corrupt, Decompressor, Progress, Wants};
 use crate::frame::RSV1;
 use crate::inbox::Inbox;
 use crate::role::Role;
@@ -46,7 +46,7 @@ struct MaxLen {
     /// By so many compressed bytes more; then the limit is another one.
     input: usize,
     /// What a longer message is.
-    error: LimitError,
+    fault: Fault,
 }
 
 /// What the connection lends to the one that puts messages together.
@@ -58,9 +58,9 @@ pub(super) struct Inflater<'c> {
     local: Option<Inflating>,
 }
 
-impl From<crate::deflate::Corrupt> for ProtocolError {
-    fn from(_: crate::deflate::Corrupt) -> Self {
-        PeerError::CorruptDeflate.into()
+impl From<Corrupt> for Fault {
+    fn from(_: Corrupt) -> Self {
+        Self::CorruptDeflate
     }
 }
 
@@ -163,13 +163,14 @@ impl Inflating {
         self.pending
     }
 
-    /// Inflates a piece, all of it, behind what the inbox holds of the message.
+    /// Inflates a piece, all of it, behind what the inbox holds of the message. After an error the
+    /// inbox holds what comes before the fault.
     pub(super) fn inflate_whole(
         &mut self,
         mut piece: &[u8],
         inbox: &mut Inbox,
         settings: &Settings,
-    ) -> Result<(), ProtocolError> {
+    ) -> Result<(), Fault> {
         let max_message_len = usize::try_from(settings.max_message_len).unwrap_or(usize::MAX);
         let first = piece.len().saturating_mul(FIRST_RATIO);
         loop {
@@ -177,32 +178,32 @@ impl Inflating {
             let (message, at) = inbox.inflate_room(max.len);
             let at_limit = message.len() >= max.len;
             let input = piece.get(..max.input).unwrap_or(piece);
-            let progress = self.decoder.inflate(input, message, at)?;
-            inbox.inflated(progress.written);
-            self.count(progress);
+            let progress = self.decoder.inflate(input, message, at);
+            let progress = self.written(progress, inbox)?;
             piece = piece.get(progress.read..).unwrap_or_default();
             if !self.pending {
                 if piece.is_empty() {
                     return Ok(());
                 }
             } else if at_limit || !inbox.grow(first, max_message_len)? {
-                return Err(max.error.into());
+                return Err(max.fault);
             }
         }
     }
 
     /// Inflates from the beginning of `piece` until it is used up or the part is full, behind what
-    /// the inbox holds of the part, of which the first `before` bytes are not the decoder's. Returns
-    /// how many bytes of the piece are used up.
+    /// the inbox holds of the part, of which the first `before` bytes are not the decoder's. `used`
+    /// counts the bytes of the piece that are used up. After an error the inbox holds what comes before
+    /// the fault.
     pub(super) fn inflate_part(
         &mut self,
         piece: &[u8],
+        used: &mut usize,
         inbox: &mut Inbox,
         before: usize,
         settings: &Settings,
-    ) -> Result<usize, ProtocolError> {
+    ) -> Result<(), Fault> {
         let first = before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
-        let mut used = 0;
         loop {
             let max = self.max_len(settings);
             let written = usize::try_from(self.len).unwrap_or(usize::MAX);
@@ -210,18 +211,17 @@ impl Inflating {
             let max_part = inbox.bytes().len().saturating_add(left).min(MAX_PART);
             let (room, filled) = inbox.inflate_room(max_part);
             let message = room.get_mut(before..).unwrap_or_default();
-            let rest = piece.get(used..).unwrap_or_default();
+            let rest = piece.get(*used..).unwrap_or_default();
             let input = rest.get(..max.input).unwrap_or(rest);
-            let progress = self.decoder.inflate(input, message, filled.saturating_sub(before))?;
-            inbox.inflated(progress.written);
-            self.count(progress);
-            used += progress.read;
+            let progress = self.decoder.inflate(input, message, filled.saturating_sub(before));
+            let progress = self.written(progress, inbox)?;
+            *used += progress.read;
             if !self.pending {
-                if used == piece.len() {
-                    return Ok(used);
+                if *used == piece.len() {
+                    return Ok(());
                 }
             } else if !inbox.grow(first, max_part)? {
-                return if max_part < MAX_PART { Err(max.error.into()) } else { Ok(used) };
+                return if max_part < MAX_PART { Err(max.fault) } else { Ok(()) };
             }
         }
     }
@@ -232,15 +232,24 @@ impl Inflating {
     }
 
     /// The message is whole: it must end where a block does.
-    pub(super) fn finish(&mut self, message: &[u8]) -> Result<(), ProtocolError> {
+    pub(super) fn finish(&mut self, message: &[u8]) -> Result<(), Fault> {
         Ok(self.decoder.finish(message)?)
     }
 
-    fn count(&mut self, progress: Progress) {
+    /// Counts what the decoder has written into the inbox, before an error too.
+    fn written(
+        &mut self,
+        progress: Result<Progress, Corrupt>,
+        inbox: &mut Inbox,
+    ) -> Result<Progress, Fault> {
         let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        self.len = self.len.saturating_add(number(progress.written));
+        let written = progress.map_or_else(|corrupt| corrupt.written, |progress| progress.written);
+        inbox.inflated(written);
+        self.len = self.len.saturating_add(number(written));
+        let progress = progress?;
         self.compressed_len = self.compressed_len.saturating_add(number(progress.read));
         self.pending = progress.wants == Wants::Room;
+        Ok(progress)
     }
 
     /// How long the message may get by the compressed bytes that come next.
@@ -257,18 +266,9 @@ impl Inflating {
             let len = end.saturating_mul(ratio.into()).max(RATIO_FLOOR);
             if len < max {
                 let input = size(end - self.compressed_len);
-                return MaxLen { len: size(len), input, error: LimitError::InflationRatio };
+                return MaxLen { len: size(len), input, fault: Fault::InflationRatio };
             }
         }
-        MaxLen { len: size(max), input: usize::MAX, error: LimitError::MessageTooLong }
-    }
-}
-
-impl Connection {
-    /// Whether there is a part without more input.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_inflated(&self) -> bool {
-        let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
-        inflating.is_some_and(|inflating| inflating.is_pending())
+        MaxLen { len: size(max), input: usize::MAX, fault: Fault::MessageTooLong }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod closing;
 mod assembly;
 #[cfg(feature = "deflate")]
 mod compress;
+mod fault;
 #[cfg(feature = "deflate")]
 mod inflate;
 #[cfg(not(feature = "deflate"))]

@@ -6,6 +6,7 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::assembly::{Arrival, Context, Incoming};
 use crate::connection::closing::Answer;
+use crate::connection::fault::Fault;
 use crate::connection::inflate::Inflater;
 use crate::error::{PeerError, ProtocolError};
 use crate::event::{Event, OwnedEvent};
@@ -261,7 +262,7 @@ impl Connection {
             return Some(Data::Binary(payload));
         }
         let Some(text) = validate(payload) else {
-            self.incoming.doom();
+            self.incoming.fail_next(Fault::InvalidUtf8);
             self.fast_receive = false;
             return None;
         };

@@ -134,6 +134,8 @@ struct State {
     more: bool,
     /// No byte has come since the message began, or since a block with BFINAL.
     fresh: bool,
+    /// Behind what is pending there is a fault.
+    corrupt: bool,
 }
 
 impl Decompressor {
@@ -148,7 +150,7 @@ impl Decompressor {
         at: usize,
     ) -> Result<Progress, Corrupt> {
         if self.failed {
-            return Err(Corrupt);
+            return Err(Corrupt { written: 0 });
         }
         let state = self.state.get_or_insert_with(|| {
             Box::new(State {
@@ -158,6 +160,7 @@ impl Decompressor {
                 pending: 0,
                 more: false,
                 fresh: true,
+                corrupt: false,
             })
         });
         let result = state.inflate(input, message.get_mut(at..).unwrap_or_default());
@@ -173,7 +176,7 @@ impl Decompressor {
 
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
         let Some(state) = &mut self.state else {
-            return if self.failed { Err(Corrupt) } else { Ok(()) };
+            return if self.failed { Err(Corrupt { written: 0 }) } else { Ok(()) };
         };
         if !state.fresh {
             let mut none = [];
@@ -194,7 +197,7 @@ impl Decompressor {
     fn fail(&mut self) -> Corrupt {
         self.failed = true;
         self.state = None;
-        Corrupt
+        Corrupt { written: 0 }
     }
 }
 
@@ -205,6 +208,9 @@ impl State {
             written += self.hand_out(room.get_mut(written..).unwrap_or_default());
             if self.pending > 0 {
                 return Ok(Progress { read, written, wants: Wants::Room });
+            }
+            if self.corrupt {
+                return Err(Corrupt { written });
             }
             let rest = input.get(read..).unwrap_or_default();
             if rest.is_empty() && !self.more {
@@ -227,7 +233,7 @@ impl State {
                     self.more = false;
                     self.fresh = true;
                 }
-                _ => return Err(Corrupt),
+                _ => self.corrupt = true,
             }
         }
     }

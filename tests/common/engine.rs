@@ -80,13 +80,14 @@ impl Cuts for Random {
     }
 }
 
-/// Inflates a message of at most `most` bytes by ours; `None` if it is longer.
+/// Inflates a message of at most `most` bytes by ours; `None` if it is longer. If it is corrupt: what
+/// comes before the fault.
 pub fn inflate(
     decoder: &mut Decoder,
     payload: &[u8],
     cuts: &mut impl Cuts,
     most: usize,
-) -> Result<Option<Vec<u8>>, Corrupt> {
+) -> Result<Option<Vec<u8>>, Vec<u8>> {
     let mut out = Vec::new();
     let mut message = Vec::new();
     let mut at = 0;
@@ -98,11 +99,10 @@ pub fn inflate(
         let step = decoder.inflate(piece, &mut message, at);
         let step = match step {
             Ok(step) => step,
-            Err(corrupt) => {
-                // Once corrupt, always corrupt.
-                assert_eq!(decoder.inflate(&[], &mut [0; 8], 0), Err(corrupt));
-                assert_eq!(decoder.finish(&[]), Err(corrupt));
-                return Err(corrupt);
+            Err(Corrupt { written, .. }) => {
+                assert_stays_corrupt(decoder);
+                out.extend_from_slice(&message[..at + written]);
+                return if out.len() > most { Ok(None) } else { Err(out) };
             }
         };
         assert!(step.read <= piece.len() && step.written <= message.len() - at, "{step:?}");
@@ -139,12 +139,28 @@ pub fn inflate(
             message.resize(at + cuts.room(), 0xa5);
         }
     }
-    if let Err(corrupt) = decoder.finish(&message[..at]) {
-        assert_eq!(decoder.inflate(&[0], &mut [0; 8], 0), Err(corrupt));
-        return Err(corrupt);
-    }
+    let finished = decoder.finish(&message[..at]);
     out.extend_from_slice(&message[..at]);
-    Ok(if out.len() > most { None } else { Some(out) })
+    if out.len() > most {
+        return Ok(None);
+    }
+    match finished {
+        Ok(()) => Ok(Some(out)),
+        Err(Corrupt { written, .. }) => {
+            assert_eq!(written, 0);
+            assert_stays_corrupt(decoder);
+            Err(out)
+        }
+    }
+}
+
+/// Once corrupt, always corrupt.
+fn assert_stays_corrupt(decoder: &mut Decoder) {
+    for input in [&[][..], &[0]] {
+        let again = decoder.inflate(input, &mut [0; 8], 0);
+        assert!(matches!(again, Err(Corrupt { written: 0, .. })), "{again:?}");
+    }
+    assert!(decoder.finish(&[]).is_err());
 }
 
 /// A message by zlib, with its output taken in pieces that `room` gives, up to the end of the input or

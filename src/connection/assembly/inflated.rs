@@ -3,6 +3,7 @@
 
 use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
+use crate::connection::fault::Fault;
 use crate::connection::inflate::Inflating;
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
@@ -57,11 +58,12 @@ impl Incoming {
         }
         let (piece, key) = self.take_piece(input);
         unmask(piece, key);
-        inflating.inflate_whole(piece, inbox, context.settings)?;
+        let inflated = inflating.inflate_whole(piece, inbox, context.settings);
+        // Faults count in the order of the stream: the text before the decoder's comes first.
         if kind == MessageKind::Text {
             self.validate_inflated(inbox.bytes(), before)?;
         }
-        Ok(())
+        Ok(inflated?)
     }
 
     /// Validates what has come behind the first `before` bytes of a text.
@@ -94,25 +96,36 @@ impl Incoming {
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
         self.carry = Carry::NONE;
-        let used = self.inflate_input(input, inbox, before, settings, inflating)?;
+        let (used, mut result) = self.inflate_input(input, inbox, before, settings, inflating);
         let frame_done = self.remaining == 0 && !inflating.is_pending();
+        let mut end = frame_done && self.fin;
         let part = inbox.bytes().get(before..).unwrap_or_default();
-        if frame_done && self.fin {
-            inflating.finish(part)?;
-            inflater.end();
-        } else {
-            inflating.slide(part);
+        if result.is_ok() {
+            if end {
+                result = inflating.finish(part);
+                inflater.end();
+            } else {
+                inflating.slide(part);
+            }
         }
+        // Faults count in the order of the stream: the text before the decoder's comes first.
+        end = end && result.is_ok();
+        if kind == MessageKind::Text && !self.cut_at_character(inbox, end) {
+            result = Err(Fault::InvalidUtf8);
+        }
+        let len = inbox.bytes().len();
         let wire_len = u64::try_from(used).unwrap_or(u64::MAX);
-        if kind == MessageKind::Text && self.cut_at_character(inbox, frame_done && self.fin)? {
-            // The text before the bad byte is handed out first, however the input is cut.
-            let (len, start) = (inbox.bytes().len(), !self.started);
-            self.doom();
+        if let Err(fault) = result {
+            if len == 0 {
+                return Err(fault.into());
+            }
+            // What comes before the fault is handed out first, however the input is cut.
+            self.fail_next(fault);
             inbox.end_message();
+            let start = !self.started;
             return Ok(Arrival::PartInInbox { kind, len, wire_len, start, end: false });
         }
         inbox.end_message();
-        let len = inbox.bytes().len();
         let (start, end) = self.part_done(frame_done);
         Ok(Arrival::PartInInbox { kind, len, wire_len, start, end })
     }
@@ -126,14 +139,15 @@ impl Incoming {
         before: usize,
         settings: &Settings,
         inflating: &mut Inflating,
-    ) -> Result<usize, ProtocolError> {
+    ) -> (usize, Result<(), Fault>) {
         let mut all = 0;
         loop {
             let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(PIECE);
             let piece = input.first_mut(n);
             let len = piece.len();
             unmask(piece, self.key);
-            let used = inflating.inflate_part(piece, inbox, before, settings)?;
+            let mut used = 0;
+            let result = inflating.inflate_part(piece, &mut used, inbox, before, settings);
             if let Some(left) = piece.get_mut(used..) {
                 // Masking it again takes it back.
                 unmask(left, rotate(self.key, used));
@@ -141,27 +155,26 @@ impl Incoming {
             input.take(used);
             self.advance(used);
             all += used;
-            if inflating.is_pending() || len == 0 || self.remaining == 0 {
-                return Ok(all);
+            if result.is_err() || inflating.is_pending() || len == 0 || self.remaining == 0 {
+                return (all, result);
             }
         }
     }
 
     /// Cuts a part of a text where its last whole character ends, and keeps the beginning of the
-    /// next. True: no text goes on with what comes behind.
-    fn cut_at_character(&mut self, inbox: &mut Inbox, ends: bool) -> Result<bool, PeerError> {
+    /// next, unless the text `ends` with the part. False: no text goes on with what comes behind.
+    fn cut_at_character(&mut self, inbox: &mut Inbox, ends: bool) -> bool {
         let split = split(inbox.bytes());
         let len = split.text.len();
-        let invalid = match split.rest {
-            Rest::Nothing => false,
+        let valid = match split.rest {
+            Rest::Nothing => true,
             Rest::Incomplete(beginning) if !ends => {
                 self.carry.keep(beginning);
-                false
+                true
             }
-            Rest::Incomplete(_) | Rest::Invalid if len == 0 => return Err(PeerError::InvalidUtf8),
-            Rest::Incomplete(_) | Rest::Invalid => true,
+            Rest::Incomplete(_) | Rest::Invalid => false,
         };
         inbox.cut(len);
-        Ok(invalid)
+        valid
     }
 }

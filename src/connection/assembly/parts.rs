@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
+use crate::connection::fault::Fault;
 use crate::error::{PeerError, ProtocolError};
 use crate::inbox::{Ahead, Inbox};
 use crate::input::Input;
@@ -38,7 +39,7 @@ impl Incoming {
             // The text before the bad byte is handed out first, however the input is cut.
             Rest::Incomplete(_) | Rest::Invalid => {
                 let start = !self.started;
-                self.phase = Phase::InvalidText;
+                self.fail_next(Fault::InvalidUtf8);
                 let data = Data::Text(split.text);
                 return Ok(Arrival::Part { data, start, end: false });
             }

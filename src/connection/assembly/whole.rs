@@ -2,6 +2,7 @@
 
 use crate::config::{Delivery, Settings};
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
+use crate::connection::fault::Fault;
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::{Ahead, Inbox};
 use crate::input::Input;
@@ -131,7 +132,7 @@ impl Incoming {
         {
             self.advance(n);
         } else {
-            self.phase = Phase::Misused(MisuseError::DirectRoom);
+            self.fail_next(Fault::DirectRoom);
         }
     }
 }

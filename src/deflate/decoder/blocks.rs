@@ -12,7 +12,7 @@ use crate::deflate::decoder::dynamic::Dynamic;
 use crate::deflate::decoder::output::{Match, Output};
 use crate::deflate::decoder::pool;
 use crate::deflate::decoder::symbols::{self, Stop};
-use crate::deflate::decoder::{Corrupt, Wants};
+use crate::deflate::decoder::{Malformed, Wants};
 
 /// Where in the blocks of a message it is.
 pub(super) struct Blocks {
@@ -64,7 +64,7 @@ impl Blocks {
         &mut self,
         bits: &mut Bits<'_>,
         out: &mut Output<'_>,
-    ) -> Result<Wants, Corrupt> {
+    ) -> Result<Wants, Malformed> {
         loop {
             match self.state {
                 State::Start | State::Between => {
@@ -74,7 +74,7 @@ impl Blocks {
                         0 => State::StoredHead,
                         1 => State::Symbols(Kind::Fixed),
                         2 => State::DynamicHead,
-                        _ => return Err(Corrupt),
+                        _ => return Err(Malformed),
                     };
                     if head >> 1 == 0 {
                         bits.align();
@@ -84,7 +84,7 @@ impl Blocks {
                     let Some(lens) = bits.take(32) else { return Ok(Wants::Input) };
                     let (left, complement) = (lens & 0xffff, lens >> 16);
                     if left ^ complement != 0xffff {
-                        return Err(Corrupt);
+                        return Err(Malformed);
                     }
                     #[expect(clippy::cast_possible_truncation, reason = "masked")]
                     let left = left as u16;
@@ -142,7 +142,7 @@ impl Blocks {
                     }
                     self.state = State::Symbols(kind);
                 }
-                State::Corrupt => return Err(Corrupt),
+                State::Corrupt => return Err(Malformed),
             }
         }
     }
@@ -184,9 +184,9 @@ impl Blocks {
     /// Only in two places does the tail end a block and begin no other, without giving output: as
     /// the lengths of an empty stored block, which the sender has cut off, or where nothing is
     /// missing, so that no tail is needed.
-    pub(super) const fn finish(&mut self, bits_left: u32) -> Result<(), Corrupt> {
+    pub(super) const fn finish(&mut self, bits_left: u32) -> Result<(), Malformed> {
         if bits_left > 0 || !matches!(self.state, State::Start | State::StoredHead) {
-            return Err(Corrupt);
+            return Err(Malformed);
         }
         self.state = State::Start;
         Ok(())

@@ -1,7 +1,7 @@
 //! Prefix codes as tables: what the next bits mean, in one look, or two for long codes
 //! ([RFC 1951 section 3.2.2](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.2)).
 
-use crate::deflate::decoder::Corrupt;
+use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::entry::{DISTANCE_MEANINGS, Entry, LENGTH_MEANINGS, LITERAL_MEANINGS};
 
 /// A table for codes of at most `BITS` bits, behind it those for the rest of longer ones.
@@ -46,7 +46,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         used: &Used<'_>,
         meanings: &[Entry],
         may_lack: bool,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<(), Malformed> {
         let mut unused = 1;
         let mut begins = [0; 16];
         let mut begin = 0;
@@ -59,7 +59,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         if unused != 0 {
             let lone = used.symbols.is_empty() || used.symbols.len() == 1 && used.counts[1] == 1;
             if unused < 0 || !may_lack || !lone {
-                return Err(Corrupt);
+                return Err(Malformed);
             }
             self.0.fill(Entry::INVALID);
         }
@@ -213,7 +213,7 @@ impl Codes {
     pub(super) const INVALID: Self = Self { literals: Table::INVALID, distances: Table::INVALID };
 
     /// Builds the code for the lengths of the other two, for [`length`](Self::length).
-    pub(super) fn build_lengths(&mut self, used: &Used<'_>) -> Result<(), Corrupt> {
+    pub(super) fn build_lengths(&mut self, used: &Used<'_>) -> Result<(), Malformed> {
         self.distances.build(used, &LENGTH_MEANINGS, false)
     }
 
@@ -222,7 +222,7 @@ impl Codes {
         &mut self,
         literals: &Used<'_>,
         distances: &Used<'_>,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<(), Malformed> {
         self.literals.build(literals, &LITERAL_MEANINGS, true)?;
         self.distances.build(distances, &DISTANCE_MEANINGS, true)
     }

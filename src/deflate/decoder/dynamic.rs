@@ -1,7 +1,7 @@
 //! The head of a block with codes of its own
 //! ([RFC 1951 section 3.2.7](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.7)).
 
-use crate::deflate::decoder::Corrupt;
+use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::bits::Bits;
 use crate::deflate::decoder::codes::{Codes, Symbol, Used};
 
@@ -45,12 +45,12 @@ impl Dynamic {
     }
 
     /// Begins with HLIT, HDIST and HCLEN: 5, 5 and 4 bits.
-    pub(super) fn begin(&mut self, sizes: u32) -> Result<(), Corrupt> {
+    pub(super) fn begin(&mut self, sizes: u32) -> Result<(), Malformed> {
         #[expect(clippy::cast_possible_truncation, reason = "14 bits")]
         let sizes = sizes as u16;
         let (literals, distances) = ((sizes & 0x1f) + 257, (sizes >> 5 & 0x1f) + 1);
         if literals > 286 || distances > 30 {
-            return Err(Corrupt);
+            return Err(Malformed);
         }
         (self.literals, self.all) = (literals, literals + distances);
         [self.sent, _] = ((sizes >> 10) + 4).to_le_bytes();
@@ -62,7 +62,7 @@ impl Dynamic {
     /// Reads the code length code, and builds it; false: there is too little input.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
-    pub(super) fn read_lens(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
+    pub(super) fn read_lens(&mut self, bits: &mut Bits<'_>) -> Result<bool, Malformed> {
         let sent = self.lens.get_mut(..usize::from(self.sent)).unwrap_or_default();
         for len in sent.iter_mut().skip(usize::from(self.next)) {
             let Some(read) = bits.take(3) else { return Ok(false) };
@@ -94,7 +94,7 @@ impl Dynamic {
     /// Reads the lengths of the block's codes, and builds these; false: there is too little input.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
-    pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Corrupt> {
+    pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Malformed> {
         let mut b = *bits;
         let (mut next, mut used, mut last_len) = (self.next, self.used, self.last_len);
         while next < self.all {
@@ -123,7 +123,7 @@ impl Dynamic {
             let n = entry.value(before) as u16;
             // A repetition of the last length is marked as an end: the first length can't be one.
             if n > self.all - next || entry.is_end() && next == 0 {
-                return Err(Corrupt);
+                return Err(Malformed);
             }
             if !entry.is_end() {
                 last_len = 0;
@@ -147,13 +147,13 @@ impl Dynamic {
         Ok(true)
     }
 
-    fn build(&mut self) -> Result<(), Corrupt> {
+    fn build(&mut self) -> Result<(), Malformed> {
         let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
         let split = symbols.partition_point(|symbol| symbol.value() < self.literals);
         let (literals, distances) = symbols.split_at(split);
         // A block without an end.
         if literals.binary_search_by_key(&256, |symbol| symbol.value()).is_err() {
-            return Err(Corrupt);
+            return Err(Malformed);
         }
         let mut distance_counts = [0; 16];
         for symbol in distances {

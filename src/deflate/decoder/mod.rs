@@ -56,7 +56,15 @@ pub enum Wants {
 /// A compressed message breaks the rules: nothing can be inflated after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Corrupt;
+pub struct Corrupt {
+    /// How many bytes the call has written before the fault. Their sum over all calls doesn't depend
+    /// on how the message was cut.
+    pub written: usize,
+}
+
+/// A fault in the compressed data; [`Corrupt`] adds how much was written before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Malformed;
 
 impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,7 +95,7 @@ impl Decoder {
     /// data does is enough.
     ///
     /// # Errors
-    /// [`Corrupt`], from then on for each call.
+    /// [`Corrupt`], which tells how much was written before; from then on for each call.
     pub fn inflate(
         &mut self,
         input: &[u8],
@@ -107,7 +115,7 @@ impl Decoder {
                 self.blocks.rest();
                 Ok(Progress { read: input.len() - unread, written, wants })
             }
-            Err(Corrupt) => Err(self.fail()),
+            Err(Malformed) => Err(self.fail(written)),
         }
     }
 
@@ -126,7 +134,7 @@ impl Decoder {
     /// [`Corrupt`] unless the message ends where a block does.
     pub fn finish(&mut self, message: &[u8]) -> Result<(), Corrupt> {
         if self.blocks.finish(self.count.into()).is_err() {
-            return Err(self.fail());
+            return Err(self.fail(0));
         }
         if self.context_takeover {
             self.window.push(message);
@@ -136,10 +144,10 @@ impl Decoder {
         Ok(())
     }
 
-    fn fail(&mut self) -> Corrupt {
+    fn fail(&mut self, written: usize) -> Corrupt {
         self.blocks.fail();
         self.window.clear();
-        Corrupt
+        Corrupt { written }
     }
 
     /// Returns how many bytes of heap it holds.

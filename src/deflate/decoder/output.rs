@@ -1,6 +1,6 @@
 //! Where the bytes go: the message, behind what it has given so far.
 
-use crate::deflate::decoder::Corrupt;
+use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::window::Window;
 
 /// The room in a message, and what matches may refer to: the message's beginning, and the window
@@ -34,11 +34,11 @@ impl<'m> Output<'m> {
     }
 
     /// Appends what the match says, as far as there is room; returns what is left of it.
-    pub(super) fn copy(&mut self, Match { length, distance }: Match) -> Result<Match, Corrupt> {
+    pub(super) fn copy(&mut self, Match { length, distance }: Match) -> Result<Match, Malformed> {
         let mut left = usize::from(length);
         let back = usize::from(distance);
         if back > self.window.size() || back > self.at + self.window.len() {
-            return Err(Corrupt);
+            return Err(Malformed);
         }
         if self.copy_blocks::<32>(left, back) || self.copy_blocks::<8>(left, back) {
             self.at += left;
@@ -107,14 +107,14 @@ impl<'m> Output<'m> {
     }
 
     /// Appends at most `n` bytes of the window from `back` before its end on; returns how many.
-    fn copy_from_window(&mut self, back: usize, n: usize) -> Result<usize, Corrupt> {
+    fn copy_from_window(&mut self, back: usize, n: usize) -> Result<usize, Malformed> {
         let bytes = self.window.last(back);
         let room = self.message.get_mut(self.at..).unwrap_or_default();
         let n = n.min(bytes.len()).min(room.len());
         match (room.get_mut(..n), bytes.get(..n)) {
             (Some(room), Some(bytes)) if n > 0 => room.copy_from_slice(bytes),
             // Further back than the first byte of all.
-            _ => return Err(Corrupt),
+            _ => return Err(Malformed),
         }
         self.at += n;
         Ok(n)

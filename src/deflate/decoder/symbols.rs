@@ -2,7 +2,7 @@
 //! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)): a fast way while
 //! there are 8 bytes of input, and a careful one up to the last bit.
 
-use crate::deflate::decoder::Corrupt;
+use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::bits::{Bits, Words};
 use crate::deflate::decoder::codes::Codes;
 use crate::deflate::decoder::entry::Entry;
@@ -28,7 +28,7 @@ pub(super) fn follow(
     codes: &Codes,
     bits: &mut Bits<'_>,
     out: &mut Output<'_>,
-) -> Result<Stop, Corrupt> {
+) -> Result<Stop, Malformed> {
     let b = Words::new(bits);
     let Output { message, at, window } = out;
     let mut symbols = Symbols { codes, b, message, at: *at, window, size: window.size() };
@@ -52,7 +52,7 @@ struct Symbols<'c, 'i, 'm> {
 
 impl Symbols<'_, '_, '_> {
     #[inline(always)]
-    fn follow(&mut self) -> Result<Stop, Corrupt> {
+    fn follow(&mut self) -> Result<Stop, Malformed> {
         loop {
             if let Some(stop) = self.fast()? {
                 return Ok(stop);
@@ -75,7 +75,7 @@ impl Symbols<'_, '_, '_> {
     /// their codes is a long one: 2 * 10, 10 + 5 and 8 + 13. Otherwise it refills before the
     /// distance.
     #[inline(always)]
-    fn fast(&mut self) -> Result<Option<Stop>, Corrupt> {
+    fn fast(&mut self) -> Result<Option<Stop>, Malformed> {
         while self.b.refill() {
             let mut symbol = self.codes.first_literal(self.b.peek());
             if symbol.is_literal() {
@@ -121,7 +121,7 @@ impl Symbols<'_, '_, '_> {
                 }
                 distance = self.codes.distance(self.b.peek() >> symbol.len());
                 if distance.is_special() {
-                    return Err(Corrupt);
+                    return Err(Malformed);
                 }
             }
             let length = symbol.value_by_table(self.b.peek());
@@ -137,7 +137,7 @@ impl Symbols<'_, '_, '_> {
 
     /// Follows the symbols that are whole among the bits at hand; `None`: there is no other.
     #[inline(always)]
-    fn careful(&mut self) -> Result<Option<Stop>, Corrupt> {
+    fn careful(&mut self) -> Result<Option<Stop>, Malformed> {
         loop {
             let symbol = self.codes.literal(self.b.peek());
             if symbol.len() > self.b.count() {
@@ -158,7 +158,7 @@ impl Symbols<'_, '_, '_> {
                 return Ok(None);
             }
             if distance.is_special() {
-                return Err(Corrupt);
+                return Err(Malformed);
             }
             let (length, back) = (symbol.value(self.b.peek()), distance.value(behind));
             self.b.skip(symbol);
@@ -180,9 +180,9 @@ impl Symbols<'_, '_, '_> {
     }
 
     #[inline(always)]
-    fn end(&mut self, symbol: Entry) -> Result<Stop, Corrupt> {
+    fn end(&mut self, symbol: Entry) -> Result<Stop, Malformed> {
         if !symbol.is_end() {
-            return Err(Corrupt);
+            return Err(Malformed);
         }
         self.b.skip(symbol);
         Ok(Stop::End)
@@ -190,7 +190,7 @@ impl Symbols<'_, '_, '_> {
 
     /// Appends a match; `Some`: there is no room for the rest.
     #[inline(always)]
-    fn copy(&mut self, length: usize, back: usize) -> Result<Option<Stop>, Corrupt> {
+    fn copy(&mut self, length: usize, back: usize) -> Result<Option<Stop>, Malformed> {
         if back <= self.size && copy_block(self.message, self.at, self.window, length, back) {
             self.at += length;
             return Ok(None);

@@ -1,0 +1,44 @@
+use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
+use crate::inbox::NoRoom;
+
+/// An error in the content of a message, not in a header: a byte, kept until the data before the fault
+/// is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nothing is inflated"))]
+    CorruptDeflate,
+    DirectRoom,
+    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nothing is inflated"))]
+    InflationRatio,
+    InvalidUtf8,
+    MemoryBudget,
+    MessageTooLong,
+}
+
+impl From<Fault> for ProtocolError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::CorruptDeflate => PeerError::CorruptDeflate.into(),
+            Fault::DirectRoom => MisuseError::DirectRoom.into(),
+            Fault::InflationRatio => LimitError::InflationRatio.into(),
+            Fault::InvalidUtf8 => PeerError::InvalidUtf8.into(),
+            Fault::MemoryBudget => LimitError::MemoryBudget.into(),
+            Fault::MessageTooLong => LimitError::MessageTooLong.into(),
+        }
+    }
+}
+
+impl From<NoRoom> for Fault {
+    fn from(no_room: NoRoom) -> Self {
+        match no_room {
+            NoRoom::Budget => Self::MemoryBudget,
+            NoRoom::Memory => Self::MessageTooLong,
+        }
+    }
+}
+
+impl From<NoRoom> for ProtocolError {
+    fn from(no_room: NoRoom) -> Self {
+        Fault::from(no_room).into()
+    }
+}
