@@ -24,8 +24,4 @@ impl Inflater<'_> {
 impl crate::connection::Connection {
     /// Whether there is a part without more input.
     #[cfg(feature = "std")]
-    pub(crate) const fn has_inflated(&self) -> bool {
-        let _ = self;
-        false
-    }
 }
