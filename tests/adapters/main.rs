@@ -13,13 +13,19 @@
 )]
 
 mod blocking_endings;
+mod blocking_limits;
 mod blocking_liveness;
+mod blocking_sends;
 mod blocking_waits;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
 mod tokio_endings;
 #[cfg(feature = "tokio")]
+mod tokio_limits;
+#[cfg(feature = "tokio")]
 mod tokio_liveness;
+#[cfg(feature = "tokio")]
+mod tokio_sends;
 #[cfg(feature = "tokio")]
 mod tokio_waits;
