@@ -3,6 +3,7 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 
+use alloc::boxed::Box;
 use std::io;
 
 use bytes::Bytes;
@@ -49,7 +50,9 @@ use crate::tokio::socket::WebSocket;
 /// }
 /// ```
 pub struct PendingRequest<S> {
-    socket: WebSocket<S>,
+    /// In a box, as in each future here: they move it about, and a task is as large as the largest
+    /// future that it has ever awaited.
+    socket: Box<WebSocket<S>>,
     head: OwnedRequestHead,
 }
 
@@ -61,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// [`AcceptError::Io`] if the transport failed or ended.
     pub async fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, now());
-        let mut socket = WebSocket::new(stream, driver);
+        let mut socket = Box::new(WebSocket::new(stream, driver));
         if socket.step().await == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -130,12 +133,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
 
     async fn opened(self) -> Result<WebSocket<S>, AcceptError> {
         let mut socket = self.socket;
-        let WebSocket { link, driver, timer, .. } = &mut socket;
+        let WebSocket { link, driver, timer, .. } = &mut *socket;
         let end = driver.flow.end();
         let sent =
             poll_fn(|cx| poll_sent(link, &mut driver.flow, timer, Goal::Sent(end), cx)).await;
         match sent {
-            Ok(()) => Ok(socket),
+            Ok(()) => Ok(*socket),
             Err(error) => Err(AcceptError::Io(error.into())),
         }
     }
@@ -202,11 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         config: &Config,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
         let driver = Driver::client(request, config, now())?;
-        let mut socket = Self::new(stream, driver);
+        let mut socket = Box::new(Self::new(stream, driver));
         if socket.step().await == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {
-            return Ok((socket, response));
+            return Ok((*socket, response));
         }
         if let Some(error) = socket.driver.flow.handshake_error() {
             return Err(error.clone().into());

@@ -197,7 +197,7 @@ fn each_message_sent_by_messages_is_taken_by_the_transport() {
                 model.close(CloseCode::from(4000), "enough", now, out).unwrap();
             }
         }
-        let call = format!("Messages::send, {message:?}");
+        let call = format!("{:.30}", format!("{message:?}"));
         messages.send(message).unwrap();
         peer.check(&call, messages.unsent());
     }

@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+mod auto_traits;
 mod blocking_endings;
 mod blocking_limits;
 mod blocking_liveness;

@@ -124,10 +124,12 @@ async fn a_trickled_message_fails_with_1008_at_its_deadline() {
             peer.write_all(b"\x02\x81\0\0\0\0x").await.unwrap();
             let mut close = [0; 4];
             if silent {
-                peer.read_exact(&mut close).await.unwrap();
+                let closed = timeout(5000 * MS, peer.read_exact(&mut close)).await;
+                assert!(closed.is_ok(), "{way}: no Close frame");
             } else {
                 // A byte each 300 ms.
                 while timeout(300 * MS, peer.read_exact(&mut close)).await.is_err() {
+                    assert!(start.elapsed() < 5000 * MS, "{way}: no Close frame");
                     peer.write_all(b"\0\x81\0\0\0\0x").await.unwrap();
                 }
             }

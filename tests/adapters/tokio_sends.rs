@@ -137,7 +137,7 @@ async fn each_message_given_to_a_sink_is_sent_when_the_sink_is_flushed() {
                 model.close(CloseCode::from(4000), "enough", now, out).unwrap();
             }
         }
-        let call = format!("Sink::send, {message:?}");
+        let call = format!("{:.30}", format!("{message:?}"));
         messages.send(message).await.unwrap();
         peer.check(&call, messages.unsent()).await;
     }
