@@ -13,7 +13,9 @@
 )]
 
 mod auto_traits;
+mod blocking_codes;
 mod blocking_endings;
+mod blocking_handshakes;
 mod blocking_limits;
 mod blocking_liveness;
 mod blocking_sends;
@@ -21,7 +23,11 @@ mod blocking_waits;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
+mod tokio_codes;
+#[cfg(feature = "tokio")]
 mod tokio_endings;
+#[cfg(feature = "tokio")]
+mod tokio_handshakes;
 #[cfg(feature = "tokio")]
 mod tokio_limits;
 #[cfg(feature = "tokio")]
