@@ -20,6 +20,8 @@ mod blocking_limits;
 mod blocking_liveness;
 mod blocking_sends;
 mod blocking_waits;
+#[cfg(feature = "tokio")]
+mod crossing;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
@@ -34,5 +36,7 @@ mod tokio_limits;
 mod tokio_liveness;
 #[cfg(feature = "tokio")]
 mod tokio_sends;
+#[cfg(feature = "tokio")]
+mod tokio_sink;
 #[cfg(feature = "tokio")]
 mod tokio_waits;

@@ -54,7 +54,7 @@ async fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own(
     let request = ConnectRequest::new("ws://a/ws").unwrap();
     let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
     let config = Config::client(Entropy::os()).build().unwrap();
-    let (mut ws, response) = WebSocket::client(peer, &request, &config).await.unwrap();
+    let (ws, response) = WebSocket::client(peer, &request, &config).await.unwrap();
     assert_eq!(response.fields().get("set-cookie"), Some(&b"a=1"[..]));
     assert_eq!(ws.subprotocol(), Some("chat.v2"));
     assert_eq!(ws.into_inner().connection.subprotocol(), Some("chat.v2"));
