@@ -262,7 +262,9 @@ impl ConfigBuilder {
     /// Sets how long after our Close frame the peer's may take.
     ///
     /// The time runs from when the Close frame has left the output. Before that it starts anew
-    /// while output makes progress: at least 16 KiB, or the rest of it, in that time.
+    /// while output makes progress: at least 16 KiB, or the rest of it, in that time. After it, it starts
+    /// anew with each read that brings data, unless data is
+    /// [discarded](crate::Connection::discard_data).
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
         self.0.close_timeout = timeout;
         self

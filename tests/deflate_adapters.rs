@@ -247,3 +247,99 @@ mod on_threads {
         echo.join().unwrap();
     }
 }
+
+/// Compressed messages under way when a socket is taken apart: at every byte, with what is left of the
+/// window behind it.
+mod taken_apart {
+    use core::task::Poll;
+    use std::io::Write;
+
+    use common::Frame;
+    use common::deflate::{Foreign, compressed};
+    use sansocket::{blocking, tokio as on_tokio};
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Three messages that have much in common, the second one in fragments.
+    fn texts() -> [String; 3] {
+        [1, 2, 3].map(|n| {
+            format!("text {n} says the same again, and again: text {n} says the same again")
+        })
+    }
+
+    fn connection(takeover: bool) -> Connection {
+        let negotiated = Terms::default().takeover(takeover).negotiated(Role::Server);
+        Connection::new(
+            Role::Server,
+            &Config::server().build().unwrap(),
+            &negotiated,
+            Instant::now(),
+        )
+    }
+
+    fn wire(takeover: bool) -> Vec<u8> {
+        let mut foreign = Foreign::new();
+        let mut wire = Vec::new();
+        for (n, text) in texts().iter().enumerate() {
+            if !takeover {
+                foreign = Foreign::new();
+            }
+            let payload = foreign.payload(text.as_bytes());
+            let frames = if n == 1 {
+                let (begin, end) = payload.split_at(payload.len() / 2);
+                vec![compressed(1, begin).not_fin(), Frame::cont(end)]
+            } else {
+                vec![compressed(1, payload)]
+            };
+            wire.extend(frames.into_iter().flat_map(|frame| frame.to(Role::Server).bytes()));
+        }
+        wire
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn by_bytes_on_tokio() {
+        for takeover in [true, false] {
+            let (io, mut peer) = tokio::io::duplex(1 << 16);
+            let mut ws = on_tokio::WebSocket::from_connection(io, connection(takeover), &[]);
+            let mut seen = Vec::new();
+            for byte in wire(takeover) {
+                peer.write_all(&[byte]).await.unwrap();
+                if let Ok(event) = tokio::time::timeout(MS, ws.read()).await {
+                    let Some((Event::Text(text), _)) = event.unwrap() else { panic!() };
+                    seen.push(text.to_string());
+                }
+                ws = on_tokio::WebSocket::resume(ws.into_inner());
+            }
+            assert_eq!(seen, texts(), "takeover: {takeover}");
+        }
+    }
+
+    #[test]
+    fn by_bytes_on_threads() {
+        for takeover in [true, false] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            peer.set_nodelay(true).unwrap();
+            let (io, _) = listener.accept().unwrap();
+            let mut ws = blocking::WebSocket::from_connection(io, connection(takeover), &[]);
+            let mut seen = Vec::new();
+            for byte in wire(takeover) {
+                peer.write_all(&[byte]).unwrap();
+                // Long enough for one byte, mostly; if not, the next turn has it.
+                if let Poll::Ready(event) = ws.read_timeout(MS).unwrap() {
+                    let Some((Event::Text(text), _)) = event else { panic!() };
+                    seen.push(text.to_string());
+                }
+                ws = blocking::WebSocket::resume(ws.into_inner());
+            }
+            while seen.len() < texts().len() {
+                let Some((Event::Text(text), _)) = ws.read().unwrap() else { panic!() };
+                seen.push(text.to_string());
+            }
+            assert_eq!(seen, texts(), "takeover: {takeover}");
+        }
+    }
+}

@@ -488,6 +488,9 @@ fn errors_of_limits_and_deadlines_name_their_setting() {
     ] {
         assert!(error.to_string().contains(setting), "{error}");
     }
+    assert!(
+        sansocket::handshake::HandshakeError::Timeout.to_string().contains("handshake_timeout")
+    );
     assert!(SendError::Full.to_string().contains("max_unsent"));
     let text = ConfigError::HighWaterMark.to_string();
     assert!(text.contains("high_water_mark") && text.contains("max_unsent"), "{text}");

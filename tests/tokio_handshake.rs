@@ -401,10 +401,14 @@ async fn connecting_to_nobody_fails() {
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
     let refused = io::ErrorKind::ConnectionRefused;
     assert!(matches!(&error, ConnectError::Io(e) if e.kind() == refused), "{error:?}");
+    let target = format!("can't connect to {}:{}: ", request.host(), request.port());
+    assert!(error.to_string().starts_with(&target), "{error}");
     // No such name.
     let request = ConnectRequest::new("ws://no-such-host.invalid/").unwrap();
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(matches!(&error, ConnectError::Io(_)), "{error:?}");
+    let target = "can't resolve the host no-such-host.invalid: ";
+    assert!(error.to_string().starts_with(target), "{error}");
     // No TLS yet.
     let request = ConnectRequest::new("wss://localhost/").unwrap();
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
@@ -424,6 +428,7 @@ async fn v35_a_client_does_not_wait_for_ever() {
     let start = tokio::time::Instant::now();
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Handshake(HandshakeError::Timeout)), "{error:?}");
+    assert!(error.to_string().contains("handshake_timeout"), "{error}");
     assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
 
     let dripping = tokio::spawn(async move {

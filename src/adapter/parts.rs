@@ -39,6 +39,26 @@ pub struct Unfinished<S> {
 }
 
 impl<S> Unfinished<S> {
+    /// Changes the type of the transport, for an adapter that needs another one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # fn f(ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>)
+    /// #     -> std::io::Result<sansocket::blocking::WebSocket<std::net::TcpStream>> {
+    /// // From a task to a thread, in the middle of a message too.
+    /// let unfinished = ws.into_inner().map_stream(tokio::net::TcpStream::into_std)?;
+    /// let ws = sansocket::blocking::WebSocket::resume(unfinished);
+    /// # Ok(ws)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `map`: everything is dropped then.
+    pub fn map_stream<T, E>(self, map: impl FnOnce(S) -> Result<T, E>) -> Result<Unfinished<T>, E> {
+        let Self { stream, connection, inbox, unread, unsent, left_over } = self;
+        Ok(Unfinished { stream: map(stream)?, connection, inbox, unread, unsent, left_over })
+    }
+
     pub(crate) fn new(stream: S, driver: Driver, left_over: LeftOver) -> Self {
         let Parts { connection, inbox, unread, unsent } = driver.into_parts();
         Self { stream, connection, inbox, unread, unsent, left_over }

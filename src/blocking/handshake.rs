@@ -71,6 +71,7 @@ impl<S: Transport> PendingRequest<S> {
     pub fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, Instant::now());
         let mut socket = WebSocket::new(stream, driver);
+        socket.link.set_nonblocking(false)?;
         if socket.step() == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -219,6 +220,7 @@ impl<S: Transport> WebSocket<S> {
     ) -> Result<(Self, ConnectResponse), ConnectError> {
         let driver = Driver::client(request, config, start)?;
         let mut socket = Self::new(stream, driver);
+        socket.link.set_nonblocking(false)?;
         if socket.step() == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {

@@ -32,8 +32,8 @@ pub(super) struct Link<S> {
     writing: Patience,
     /// How long the next write may keep a read from its turn.
     write_turn: Duration,
-    /// Whether the stream's calls return at once: set by this end.
-    nonblocking: bool,
+    /// Whether the stream's calls return at once; `None`: not known, it comes from the caller.
+    nonblocking: Option<bool>,
 }
 
 /// The timeout of one direction.
@@ -83,7 +83,7 @@ impl<S> Link<S> {
             reading: Patience { set: None, ran_out: false },
             writing: Patience { set: None, ran_out: false },
             write_turn: WRITE_TURN,
-            nonblocking: false,
+            nonblocking: None,
         }
     }
 
@@ -155,7 +155,7 @@ impl<S: Transport> Link<S> {
         deadline: Option<Instant>,
     ) -> io::Result<Option<usize>> {
         loop {
-            if !self.nonblocking
+            if !self.returns_at_once()
                 && let Some(timeout) = self.reading.adjust(time_left(deadline), false)
             {
                 self.stream.set_read_timeout(timeout)?;
@@ -214,7 +214,7 @@ impl<S: Transport> Link<S> {
     }
 
     fn set_write_timeout(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-        if self.nonblocking {
+        if self.returns_at_once() {
             return Ok(());
         }
         let exact = !self.stream.can_resume_write();
@@ -227,7 +227,7 @@ impl<S: Transport> Link<S> {
     /// Whether a write that has run out of its time can be done again. One that returns at once has
     /// moved nothing.
     pub(super) fn can_resume_write(&self) -> bool {
-        self.nonblocking || self.stream.can_resume_write()
+        self.returns_at_once() || self.stream.can_resume_write()
     }
 
     /// Until when a write may take whose last deadline is `last`, but which should come back at `look`
@@ -241,16 +241,26 @@ impl<S: Transport> Link<S> {
     }
 
     /// Sets whether calls return at once. A transport that can't keeps its shortest timeout.
+    ///
+    /// The first call sets it in any case: a stream may be handed over in non-blocking mode. Some
+    /// systems give an accepted stream the mode of its listener.
     pub(super) fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
-        if self.nonblocking == nonblocking {
+        if self.nonblocking == Some(nonblocking) {
             return Ok(());
         }
         match self.stream.set_nonblocking(nonblocking) {
-            Ok(()) => self.nonblocking = nonblocking,
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Ok(()) => self.nonblocking = Some(nonblocking),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.nonblocking = Some(false);
+            }
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether this end has set the stream to non-blocking mode.
+    const fn returns_at_once(&self) -> bool {
+        matches!(self.nonblocking, Some(true))
     }
 
     /// Gives the transport back as it came: without timeouts, in blocking mode.

@@ -39,7 +39,7 @@ type Incoming<'a, S> = Option<(Event<'a>, Reply<'a, S>)>;
 impl<S: Transport> WebSocket<S> {
     /// Goes on with a connection whose opening handshake is done; `unread` is what was read behind it.
     ///
-    /// The timeouts of the stream are the adapter's from here on.
+    /// The timeouts and the mode of the stream are the adapter's from here on.
     ///
     /// ```
     /// # #[cfg(unix)] fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -171,8 +171,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// The stream is in non-blocking mode until a method that waits is called, so it must not share
     /// its mode with another handle in use. A transport without that mode
-    /// ([`Transport::set_nonblocking`]) waits for a millisecond. A transport that is non-blocking by
-    /// itself can be used by this method only.
+    /// ([`Transport::set_nonblocking`]) waits for a millisecond. One that is non-blocking and can't be
+    /// set to blocking mode can be used by this method only.
     ///
     /// # Errors
     /// As [`read`](Self::read).

@@ -272,6 +272,10 @@ impl<S: Transport> Sender<S> {
 
 impl<S> Sender<S> {
     /// Waits until the connection is closed or has failed, while another thread reads.
+    ///
+    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
+    /// starts the close timeout anew: then the wait is as long as the peer likes, or until another
+    /// thread calls [`abort`](Self::abort).
     #[must_use]
     pub fn closed(&self) -> Option<CloseStatus> {
         let mut state = self.shared.state();

@@ -11,8 +11,9 @@ use std::net::{Shutdown, TcpStream};
 ///
 /// * `read` returns 0 at the peer's end. It and `write` return
 ///   [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) when their
-///   timeout has passed and nothing was moved. A transport in non-blocking mode would say so at
-///   once, and keep its thread busy with asking again.
+///   timeout has passed and nothing was moved. A transport that says so at once keeps its thread busy
+///   with asking again: the adapter sets it to blocking mode by
+///   [`set_nonblocking`](Self::set_nonblocking), if that is implemented.
 /// * A timeout that runs out early does no harm: the adapter asks again. If a `write` can't promise
 ///   that nothing was moved then, [`can_resume_write`](Self::can_resume_write) says so.
 /// * If it buffers, `flush` writes what it holds: the adapter calls it before it waits.
@@ -81,7 +82,8 @@ pub trait Transport: Read + Write {
 
     /// Sets whether `read` and `write` return at once, with
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) where they would wait; for
-    /// [`poll_read`](crate::blocking::WebSocket::poll_read).
+    /// [`poll_read`](crate::blocking::WebSocket::poll_read). The other methods that wait set blocking
+    /// mode.
     ///
     /// # Errors
     /// [`Unsupported`](io::ErrorKind::Unsupported) unless it is implemented.

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 
 use crate::budget::{Charge, MemoryBudget};
 use crate::config::{Config, Settings};
-use crate::connection::fault::Fault;
 use crate::connection::Rare;
+use crate::connection::fault::Fault;
 use crate::deflate::{Agreement, Corrupt, Decompressor, Progress, Wants};
 use crate::frame::RSV1;
 use crate::inbox::Inbox;

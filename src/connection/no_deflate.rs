@@ -20,8 +20,3 @@ impl Inflater<'_> {
         0
     }
 }
-
-impl crate::connection::Connection {
-    /// Whether there is a part without more input.
-    #[cfg(feature = "std")]
-}

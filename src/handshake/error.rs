@@ -125,7 +125,9 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the server's response is not HTTP/1.1: {error}")
             }
             Self::Limit(error) => error.fmt(f),
-            Self::Timeout => f.write_str("the server didn't answer the handshake in time"),
+            Self::Timeout => f.write_str(
+                "the server didn't answer the handshake in time (setting: handshake_timeout)",
+            ),
             Self::ClosedWithoutResponse => {
                 f.write_str("the server closed the connection without answering the handshake")
             }

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 
+use alloc::boxed::Box;
 use std::io;
 
 use bytes::Bytes;
@@ -49,7 +50,9 @@ use crate::tokio::socket::WebSocket;
 /// }
 /// ```
 pub struct PendingRequest<S> {
-    socket: WebSocket<S>,
+    /// In a box, as in each future here: they move it about, and a task is as large as the largest
+    /// future that it has ever awaited.
+    socket: Box<WebSocket<S>>,
     head: OwnedRequestHead,
 }
 
@@ -61,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// [`AcceptError::Io`] if the transport failed or ended.
     pub async fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, now());
-        let mut socket = WebSocket::new(stream, driver);
+        let mut socket = Box::new(WebSocket::new(stream, driver));
         if socket.step().await == Step::Request
             && let Some(head) = socket.driver.flow.take_request()
         {
@@ -83,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         match self.socket.driver.flow.accept(&self.head, options, now()) {
             Ok(()) => {
                 self.written().await?;
-                Ok(self.socket)
+                Ok(*self.socket)
             }
             Err(refusal) => {
                 // The request is refused, whether the peer waits for the answer or not.
@@ -101,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     pub async fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
         self.answered(|socket| socket.driver.flow.accept_with(accepted, now()))?;
         self.written().await?;
-        Ok(self.socket)
+        Ok(*self.socket)
     }
 
     /// Refuses the request: the refusal is written, the writing half of the transport ended, and the
@@ -132,9 +135,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         answer(&mut self.socket).map_err(io::Error::other)
     }
 
-    /// Writes the answer. By reference: a move would make the future longer by what is moved.
+    /// Writes the answer.
     async fn written(&mut self) -> Result<(), AcceptError> {
-        let WebSocket { link, driver: Driver { flow, .. }, timer, .. } = &mut self.socket;
+        let WebSocket { link, driver: Driver { flow, .. }, timer, .. } = &mut *self.socket;
         let goal = Goal::Sent(flow.end());
         let sent = poll_fn(|cx| poll_sent(link, flow, timer, goal, cx)).await;
         sent.map_err(|error| AcceptError::Io(error.into()))
@@ -202,11 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         config: &Config,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
         let driver = Driver::client(request, config, now())?;
-        let mut socket = Self::new(stream, driver);
+        let mut socket = Box::new(Self::new(stream, driver));
         if socket.step().await == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {
-            return Ok((socket, response));
+            return Ok((*socket, response));
         }
         if let Some(error) = socket.driver.flow.handshake_error() {
             return Err(error.clone().into());

@@ -34,7 +34,9 @@
 //!
 //! # A dropped runtime
 //! A WebSocket that outlives its runtime panics in tokio when it is polled, as every tokio timer does.
-//! [`into_inner`](WebSocket::into_inner) takes it apart for another runtime.
+//! [`into_inner`](WebSocket::into_inner) takes it apart, and [`resume`](WebSocket::resume) puts it together
+//! in another runtime. [`Messages`] give their WebSocket back first
+//! ([`Messages::into_inner`]). Halves can't be taken apart: a split WebSocket ends with its runtime.
 //!
 //! The module's name hides that of the crate under a glob import: write
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.

@@ -342,6 +342,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
 
 impl<S> Sender<S> {
     /// Waits until the connection is closed or has failed, while another task reads.
+    ///
+    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
+    /// starts the close timeout anew: then the wait is as long as the peer likes. Put a timeout around
+    /// it, and [`abort`](Self::abort) after that. Cancel safe.
     pub async fn closed(&self) -> Option<CloseStatus> {
         self.shared
             .drive(|state, _| match state.flow.is_over() {

@@ -147,7 +147,7 @@ const WAITS: &[(&str, Wait)] = &[
     ("Sender::closed behind abort", |ws| {
         let sender = halves(ws, true);
         sender.abort();
-        sender.closed();
+        let _ = sender.closed();
         Ok(())
     }),
     ("Reader::read", |ws| {

@@ -12,14 +12,31 @@
     reason = "tests"
 )]
 
+mod auto_traits;
+mod blocking_codes;
 mod blocking_endings;
+mod blocking_handshakes;
+mod blocking_limits;
 mod blocking_liveness;
+mod blocking_sends;
 mod blocking_waits;
+#[cfg(feature = "tokio")]
+mod crossing;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
+mod tokio_codes;
+#[cfg(feature = "tokio")]
 mod tokio_endings;
 #[cfg(feature = "tokio")]
+mod tokio_handshakes;
+#[cfg(feature = "tokio")]
+mod tokio_limits;
+#[cfg(feature = "tokio")]
 mod tokio_liveness;
+#[cfg(feature = "tokio")]
+mod tokio_sends;
+#[cfg(feature = "tokio")]
+mod tokio_sink;
 #[cfg(feature = "tokio")]
 mod tokio_waits;

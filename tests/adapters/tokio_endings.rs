@@ -265,23 +265,20 @@ async fn a_sent_message_arrives_although_the_socket_is_dropped() {
 async fn a_send_is_done_when_the_transport_has_taken_it() {
     let (io, mut peer) = duplex(4096);
     // The peer takes 1,000 bytes each 10 ms.
-    let reading = tokio::spawn(async move {
+    let start = Instant::now();
+    tokio::spawn(async move {
         let mut buffer = [0; 1000];
         while peer.read(&mut buffer).await.is_ok_and(|n| n > 0) {
             sleep(Duration::from_millis(10)).await;
         }
-        Instant::now()
     });
     // Nobody polls the reader.
-    let (reader, sender) = server(io).split();
+    let (_reader, sender) = server(io).split();
     sender.send_binary(&[7; 60_000]).await.unwrap();
     assert_eq!(sender.unsent(), 0);
-    let taken = Instant::now();
-    sleep(secs(3)).await;
-    drop(reader);
-    // What the transport itself held has come right away.
-    assert!(taken.elapsed() >= secs(3));
-    reading.await.unwrap();
+    // All but what the transport holds, and not later.
+    let taken = Duration::from_millis(550)..Duration::from_millis(600);
+    assert!(taken.contains(&start.elapsed()), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,7 +316,7 @@ async fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn codes_and_reasons_are_at_hand_from_every_type() {
+async fn both_ends_of_a_closing_handshake_tell_code_reason_and_side() {
     let (io, peer) = duplex(4096);
     let peer = tokio::spawn(async move {
         let mut ws = client(peer);

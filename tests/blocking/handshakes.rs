@@ -266,12 +266,17 @@ fn what_can_go_wrong_for_a_client_is_told() {
         let refused =
             matches!(&error, ConnectError::Io(e) if e.kind() == io::ErrorKind::ConnectionRefused);
         assert!(refused, "{error:?}");
+        let target = format!("can't connect to {}:{}: ", request.host(), request.port());
+        assert!(error.to_string().starts_with(&target), "{error}");
         // No such name (RFC 6761 6.4); a resolver that is asked far away may take too long.
         let request = ConnectRequest::new("ws://nowhere.invalid/").unwrap();
         let (error, took) = timed(|| WebSocket::connect(&request, &config).unwrap_err());
         let told =
             matches!(error, ConnectError::Io(_) | ConnectError::Handshake(HandshakeError::Timeout));
         assert!(told && took < 2000 * MS, "{error:?} {took:?}");
+        let text = error.to_string();
+        let named = text.starts_with("can't resolve the host nowhere.invalid: ");
+        assert!(named || text.contains("handshake_timeout"), "{text}");
         // A server that never answers, one that drips, one that ends, one that refuses.
         for (way, answer) in [
             ("silent", &b""[..]),

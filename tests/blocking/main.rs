@@ -23,6 +23,7 @@ mod halves;
 mod handshakes;
 mod keep_alive;
 mod messages;
+mod modes;
 mod support;
 mod transports;
 mod violations;

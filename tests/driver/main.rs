@@ -18,5 +18,6 @@ mod endings;
 mod events;
 mod liveness;
 mod opening;
+mod parts;
 mod support;
 mod waits;

@@ -42,10 +42,6 @@ impl Pipe {
     pub fn end(&mut self) {
         self.ended = true;
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
 }
 
 /// How an event loop reads and writes.

@@ -198,3 +198,27 @@ fn the_close_deadline_holds_in_each_state() {
     }
     assert_eq!(driver.flow.error(), Some(TimeoutError::Close.into()));
 }
+
+/// Above the mark a loop asks after each write: the frames before the event are read once.
+#[test]
+fn an_event_that_waits_for_the_mark_is_sought_once() {
+    let config = preset(Role::Server).high_water_mark(1000).build().unwrap();
+    let mut driver = open(Role::Server, &config);
+    let mut bytes = b"\x81\x81\0\0\0\0x\x01\x80\0\0\0\0".to_vec();
+    bytes.extend(b"\0\x80\0\0\0\0".repeat(10_000));
+    bytes.extend(b"\x80\x87\0\0\0\0the end\x81\x81\0\0\0\0y");
+    read(&mut driver, &bytes, 0);
+    assert_eq!(driver.step(), Step::Event);
+    driver.receive().unwrap().unwrap().1.send_binary(&[0; 2000]).unwrap();
+    for left in (1000..2004).rev() {
+        assert_eq!(driver.step(), Step::Write { or_read: false });
+        // Nothing but its payload and what is behind it.
+        assert_eq!(driver.intake.unread(), b"the end\x81\x81\0\0\0\0y");
+        driver.flow.write_done(1, at_ms(0));
+        assert_eq!(driver.flow.unsent(), left);
+    }
+    driver.flow.write_done(1, at_ms(0));
+    assert_eq!(driver.step(), Step::Event);
+    let event = driver.receive().unwrap().unwrap().0;
+    assert_eq!(event, sansocket::Event::Text("the end"));
+}

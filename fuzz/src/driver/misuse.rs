@@ -3,7 +3,8 @@
 
 use bytes::BytesMut;
 use sansocket::driver::Driver;
-use sansocket::{AcceptOptions, CloseCode, Connection, Instant, Refusal, SendError};
+use sansocket::handshake::Refusal;
+use sansocket::{AcceptOptions, CloseCode, Connection, Instant, SendError};
 
 use super::source::Source;
 use super::world::World;

@@ -5,9 +5,10 @@ use core::time::Duration;
 use bytes::BytesMut;
 #[cfg(feature = "deflate")]
 use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
+use sansocket::handshake::OriginPolicy;
 use sansocket::{
     AcceptOptions, Config, ConnectRequest, Connection, Data, Delivery, Entropy, EntropyError,
-    Instant, Negotiated, OriginPolicy, Role, SendOptions,
+    Instant, Negotiated, Role, SendOptions,
 };
 
 use super::frame::{BINARY, CLOSE, CONT, Frame, LenForm, PING, PONG, TEXT};

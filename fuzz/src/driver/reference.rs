@@ -1,9 +1,10 @@
 //! What the peer's stream comes to, by the handshakes and a bare `Connection`.
 
 use bytes::BytesMut;
+use sansocket::handshake::{ClientHandshake, ServerHandshake};
 use sansocket::{
-    ClientHandshake, Connection, Data, Event, Inbox, Input, Instant, Negotiated, OwnedEvent,
-    PeerError, ProtocolError, Role, ServerHandshake,
+    Connection, Data, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, PeerError,
+    ProtocolError, Role,
 };
 
 use super::plan::Plan;

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use bytes::{Buf, BytesMut};
 use sansocket::driver::{Driver, Step};
 use sansocket::handshake::HttpResponse;
-use sansocket::{CloseCode, Connection, Instant, Refusal, SendError};
+use sansocket::handshake::Refusal;
+use sansocket::{CloseCode, Connection, Instant, SendError};
 
 use super::frame::{CLOSE, Frame};
 use super::output::{Appended, Kind};

@@ -1,0 +1,241 @@
+//! Streams of the system in both modes: calls that wait, and calls that don't.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use sansocket::blocking::{PendingRequest, Transport, WebSocket};
+use sansocket::{CloseCode, ConnectRequest, Event, Role};
+
+use crate::support::*;
+
+/// Counts the calls that may wait, also those that fail.
+#[derive(Debug)]
+struct Counting<S> {
+    io: S,
+    calls: Arc<AtomicU64>,
+}
+
+impl<S> Counting<S> {
+    fn new(io: S) -> Self {
+        Self { io, calls: Arc::default() }
+    }
+}
+
+impl<S: Read> Read for Counting<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.io.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Counting<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.io.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.io.flush()
+    }
+}
+
+impl<S: Transport> Transport for Counting<S> {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_write_timeout(timeout)
+    }
+
+    fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
+        self.io.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.io.shutdown_write()
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { io: self.io.try_clone()?, calls: self.calls.clone() })
+    }
+}
+
+/// The ways to read, in turns, over one stream of the system.
+fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
+    io: S,
+    mut raw: impl Read + Write,
+) {
+    let io = Counting::new(io);
+    let calls = io.calls.clone();
+    let mut ws = server(io);
+    for round in 0..3 {
+        // Nothing there: one read, which says so.
+        let before = calls.load(Ordering::Relaxed);
+        assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
+        assert_eq!(calls.load(Ordering::Relaxed), before + 1);
+        raw.write_all(&frame(0x81, b"polled")).unwrap();
+        // The loopback interface may take a moment.
+        let text = loop {
+            match ws.poll_read().unwrap() {
+                Poll::Ready(Some((Event::Text(text), _))) => break String::from(text),
+                Poll::Ready(other) => panic!("{other:?}"),
+                Poll::Pending => thread::sleep(MS),
+            }
+        };
+        assert_eq!(text, "polled", "round {round}");
+        // It waits again, and doesn't ask all the time.
+        let before = calls.load(Ordering::Relaxed);
+        let (pending, took) = timed(|| matches!(ws.read_timeout(50 * MS), Ok(Poll::Pending)));
+        assert!(pending && took >= 40 * MS, "{took:?}");
+        assert!(calls.load(Ordering::Relaxed) - before < 20);
+        raw.write_all(&frame(0x81, b"read")).unwrap();
+        assert!(matches!(ws.read(), Ok(Some((Event::Text("read"), _)))));
+        // What is fed is written by the call that doesn't wait.
+        ws.feed_text("answer").unwrap();
+        assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
+        let mut answer = [0; 8];
+        raw.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"\x81\x06answer");
+    }
+    // The stream is in blocking mode again, and without a timeout: it waits for what comes late.
+    assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
+    let mut stream = ws.into_inner().stream.io;
+    let waiting = thread::spawn(move || stream.read(&mut [0; 10]).unwrap());
+    thread::sleep(50 * MS);
+    raw.write_all(b"late").unwrap();
+    assert_eq!(waiting.join().unwrap(), 4);
+}
+
+#[test]
+fn a_tcp_stream_is_polled_and_waited_for_in_turns() {
+    bounded(|| {
+        let (io, raw) = tcp();
+        reads_in_turns(io, raw);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_stream_is_polled_and_waited_for_in_turns() {
+    bounded(|| {
+        let (io, raw) = std::os::unix::net::UnixStream::pair().unwrap();
+        reads_in_turns(io, raw);
+    });
+}
+
+type Io = Counting<std::net::TcpStream>;
+
+/// The calls that wait, each as the first one. The peer is silent for a while, then sends a text, reads
+/// all, and closes.
+const FIRST_CALLS: [(&str, fn(Io)); 9] = [
+    ("read", |io| assert!(server(io).read().unwrap().is_some())),
+    ("read_timeout", |io| {
+        assert!(matches!(server(io).read_timeout(20_000 * MS), Ok(Poll::Ready(Some(_)))));
+    }),
+    ("read_into", |io| assert!(server(io).read_into(&mut [0; 9]).unwrap().is_some())),
+    ("Messages", |io| assert!(server(io).into_messages().next().unwrap().is_ok())),
+    ("Reader::read", |io| {
+        let (mut reader, _sender) = server(io).split().unwrap();
+        assert!(reader.read().unwrap().is_some());
+    }),
+    ("send", |io| server(io).send_binary(&LONG).unwrap()),
+    ("flush", |io| {
+        let mut ws = server(io);
+        ws.feed_binary(&LONG).unwrap();
+        ws.flush().unwrap();
+    }),
+    ("Sender::send", |io| {
+        let (_reader, sender) = server(io).split().unwrap();
+        sender.send_binary(&LONG).unwrap();
+    }),
+    ("close", |io| assert!(server(io).close(CloseCode::NORMAL, "").unwrap().clean)),
+];
+
+/// More than the buffers of the system hold.
+static LONG: [u8; 16_000_000] = [7; 16_000_000];
+
+fn server<S: Transport>(io: S) -> WebSocket<S> {
+    socket(Role::Server, io, &preset(Role::Server).max_unsent(40_000_000).build().unwrap())
+}
+
+#[test]
+fn a_stream_that_was_non_blocking_is_waited_for() {
+    for (call, first) in FIRST_CALLS {
+        bounded(move || {
+            let (io, mut raw) = tcp();
+            io.set_nonblocking(true).unwrap();
+            let io = Counting::new(io);
+            let calls = io.calls.clone();
+            let peer = thread::spawn(move || {
+                thread::sleep(100 * MS);
+                let _ = raw.write_all(&frame(0x81, b"hi"));
+                let _ = raw.write_all(&frame(0x88, b"\x03\xe8"));
+                let _ = raw.read_to_end(&mut Vec::new());
+            });
+            first(io);
+            peer.join().unwrap();
+            // One that asks all the time makes some thousand calls in 100 ms.
+            let calls = calls.load(Ordering::Relaxed);
+            assert!(calls < 1500, "{call}: {calls} calls");
+        });
+    }
+}
+
+#[test]
+fn a_handshake_over_a_stream_that_was_non_blocking_waits() {
+    const REQUEST: &[u8] =
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
+    bounded(|| {
+        for role in [Role::Server, Role::Client] {
+            let (io, mut raw) = tcp();
+            io.set_nonblocking(true).unwrap();
+            let io = Counting::new(io);
+            let calls = io.calls.clone();
+            let peer = thread::spawn(move || {
+                thread::sleep(100 * MS);
+                let bytes = match role {
+                    Role::Server => REQUEST,
+                    Role::Client => b"HTTP/1.1 403 No\r\n\r\n",
+                };
+                raw.write_all(bytes).unwrap();
+                raw
+            });
+            let config = preset(role).build().unwrap();
+            match role {
+                Role::Server => drop(PendingRequest::read(io, &config).unwrap()),
+                Role::Client => {
+                    let request = ConnectRequest::new("ws://a/").unwrap();
+                    drop(WebSocket::client(io, &request, &config).unwrap_err());
+                }
+            }
+            let calls = calls.load(Ordering::Relaxed);
+            assert!(calls < 100, "{role:?}: {calls} calls");
+            peer.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_timeout_that_was_set_at_the_stream_ends_no_read() {
+    bounded(|| {
+        let (io, mut raw) = tcp();
+        io.set_read_timeout(Some(MS)).unwrap();
+        let io = Counting::new(io);
+        let calls = io.calls.clone();
+        let mut ws = server(io);
+        let peer = thread::spawn(move || {
+            thread::sleep(100 * MS);
+            raw.write_all(&frame(0x81, b"hi")).unwrap();
+            raw
+        });
+        assert!(matches!(ws.read(), Ok(Some((Event::Text("hi"), _)))));
+        assert!(calls.load(Ordering::Relaxed) < 20);
+        peer.join().unwrap();
+    });
+}
