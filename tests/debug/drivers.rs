@@ -50,7 +50,7 @@ fn drivers_in_an_opening_handshake() {
             shown.add(&format!("server, {len} bytes"), &driver);
         }
         let mut driver = Driver::server(&config, at_ms(0));
-        drop(driver.received(&mut bytes.clone(), at_ms(0)));
+        drop(driver.received(&mut bytes[..].to_vec(), at_ms(0)));
         assert_eq!(driver.step(), Step::Request);
         let head = driver.flow.take_request().unwrap();
         shown.add("request taken", &driver);
