@@ -287,8 +287,7 @@ impl<S> Sender<S> {
 
     /// Ends the connection at once, without a Close frame, and the writing half of the transport: for
     /// servers that shut down, and peers that are not welcome. The reader gets
-    /// [`ProtocolError::Aborted`](crate::ProtocolError::Aborted) with a delay of at most a quarter of
-    /// the close timeout.
+    /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout.
     pub fn abort(&self) {
         self.shared.abort();
         self.shared.shut_down_writer();

@@ -25,14 +25,19 @@
 //! use sansocket::{AcceptOptions, Config, Event, Instant};
 //!
 //! /// Echoes over a transport that blocks until it is ready.
-//! fn serve<S: Read + Write>(mut io: S, config: &Config, options: &AcceptOptions) -> io::Result<()> {
-//!     let mut driver = Driver::server(config, Instant::now());
+//! fn serve<S: Read + Write>(
+//!     mut io: S,
+//!     config: &Config,
+//!     options: &AcceptOptions,
+//!     now: fn() -> Instant, // `Instant::now` where there is std
+//! ) -> io::Result<()> {
+//!     let mut driver = Driver::server(config, now());
 //!     loop {
 //!         match driver.step() {
 //!             Step::Request => {
 //!                 if let Some(request) = driver.flow.take_request() {
 //!                     // A refusal is written by the next steps.
-//!                     let _ = driver.flow.accept(&request, options, Instant::now());
+//!                     let _ = driver.flow.accept(&request, options, now());
 //!                 }
 //!             }
 //!             Step::Event => match driver.receive() {
@@ -42,11 +47,11 @@
 //!             },
 //!             Step::Read | Step::Drain => {
 //!                 let n = io.read(driver.room(|| vec![0; 64 * 1024].into()))?;
-//!                 driver.read_done(n, Instant::now());
+//!                 driver.read_done(n, now());
 //!             }
 //!             Step::Write { .. } => {
 //!                 let n = io.write(driver.flow.output())?;
-//!                 driver.flow.write_done(n, Instant::now());
+//!                 driver.flow.write_done(n, now());
 //!             }
 //!             Step::EndWriting => driver.flow.writing_ended(), // of a socket: shutdown(Write)
 //!             Step::Opened | Step::Done => return Ok(()),
@@ -73,7 +78,8 @@
 //! #     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { self.0.write(bytes) }
 //! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
 //! # }
-//! # serve(ByRef(&mut peer), &Config::server().build().unwrap(), &AcceptOptions::new()).unwrap();
+//! # let (config, options) = (Config::server().build().unwrap(), AcceptOptions::new());
+//! # serve(ByRef(&mut peer), &config, &options, || Instant::from_micros(0)).unwrap();
 //! # assert!(peer.1.ends_with(b"\r\n\r\n\x81\x02hi\x88\x00"));
 //! ```
 //!
