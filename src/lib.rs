@@ -78,6 +78,9 @@
 //! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
 //! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression, see the module.
 //! `miniz_oxide`: another engine for it. `tokio`: the adapter.
+//!
+//! Without `std` the crate needs [`alloc::sync::Arc`]: targets without atomic compare-and-swap, such as
+//! `thumbv6m-none-eabi` (Cortex-M0), don't have it and are not supported.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
