@@ -19,8 +19,9 @@
 //!
 //! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
 //!   `std`).
-//! * In a loop of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2 and HTTP/3),
-//!   then [`Connection`].
+//! * In an event loop of your own: [`driver`], which does all but the I/O.
+//! * With buffers and deadlines of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
+//!   and HTTP/3), then [`Connection`].
 //! * Frames only: [`frame`].
 //!
 //! # The bare core

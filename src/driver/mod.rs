@@ -14,9 +14,9 @@
 //! | [`Drain`](Step::Drain) | one read, dropped | [`drained`](Flow::drained) |
 //! | [`Done`](Step::Done) | drops the transport | |
 //!
-//! If the transport isn't ready it waits until the transport is, but not beyond
-//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). A transport that
-//! fails is [`failed`](Flow::failed).
+//! If the transport isn't ready the loop waits for it, but not beyond
+//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). After an error of
+//! the transport it calls [`failed`](Flow::failed).
 //!
 //! ```
 //! use std::io::{self, Read, Write};
