@@ -95,6 +95,10 @@
 //! out, and so nothing more is read. That is back-pressure against a peer that asks and doesn't read
 //! the answers. All other output is unsolicited and never keeps the driver from reading: two ends that
 //! flood each other would wait for each other for ever. Answer events by the reply, therefore.
+//!
+//! Pings are answered by the driver. From a high-water mark of unsent pongs on, only the answer to the
+//! newest ping waits for room; the others are left out, as
+//! [RFC 6455 section 5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows.
 
 mod deadlines;
 mod flow;
