@@ -1,7 +1,11 @@
 use core::fmt;
 
+#[cfg(all(feature = "deflate", feature = "std"))]
+use alloc::sync::Arc;
 #[cfg(feature = "deflate")]
 use alloc::vec::Vec;
+#[cfg(all(feature = "deflate", feature = "std"))]
+use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
 
@@ -13,7 +17,7 @@ use crate::frame::RSV1;
 use crate::kernel::copy::append;
 use crate::message::{Data, MessageKind};
 
-/// A message encoded once for many connections.
+/// A message encoded once for many connections. Clones share its memory.
 #[derive(Clone)]
 pub struct Prepared {
     kind: MessageKind,
@@ -21,20 +25,77 @@ pub struct Prepared {
     frame: Bytes,
     payload_at: usize,
     #[cfg(feature = "deflate")]
-    compressed: Vec<Compressed>,
+    forms: Vec<Form>,
+}
+
+/// A compressed form, made when it is first sent. Without std there is no cell for it that threads can
+/// share: it is made when it is added.
+#[cfg(feature = "deflate")]
+#[derive(Clone)]
+struct Form {
+    window_bits: WindowBits,
+    level: Level,
+    #[cfg(feature = "std")]
+    made: Arc<OnceLock<Option<Compressed>>>,
+    #[cfg(not(feature = "std"))]
+    made: Option<Compressed>,
 }
 
 /// A compressed form: it can be inflated with any window that is as large, whatever came before.
 #[cfg(feature = "deflate")]
 #[derive(Clone)]
 pub(crate) struct Compressed {
-    window_bits: WindowBits,
     frame: Bytes,
     payload_at: usize,
 }
 
 #[cfg(feature = "deflate")]
+impl Form {
+    /// `None`: the message doesn't shrink.
+    #[cfg(feature = "std")]
+    fn compressed(&self, message: &Prepared) -> Option<&Compressed> {
+        if self.made.get().is_none() {
+            // Not `get_or_init`: no thread waits while another one compresses.
+            let _ = self.made.set(Compressed::new(message, self.window_bits, self.level));
+        }
+        self.made()
+    }
+
+    #[cfg(not(feature = "std"))]
+    const fn compressed(&self, _: &Prepared) -> Option<&Compressed> {
+        self.made()
+    }
+
+    /// `None`: it isn't made yet, or the message doesn't shrink.
+    #[cfg(feature = "std")]
+    fn made(&self) -> Option<&Compressed> {
+        self.made.get()?.as_ref()
+    }
+
+    #[cfg(not(feature = "std"))]
+    const fn made(&self) -> Option<&Compressed> {
+        self.made.as_ref()
+    }
+}
+
+#[cfg(feature = "deflate")]
 impl Compressed {
+    /// `None`: the message doesn't shrink.
+    fn new(message: &Prepared, window_bits: WindowBits, level: Level) -> Option<Self> {
+        let mut payload = BytesMut::new();
+        if !Encoder::new(window_bits, level, false).message(message.payload(), &mut payload) {
+            return None;
+        }
+        let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+        let head = FrameHeader::new(message.kind.opcode(), len);
+        let head = FrameHeader { rsv: RSV1, ..head }.encode();
+        let head = head.as_bytes();
+        let mut frame = BytesMut::with_capacity(head.len() + payload.len());
+        frame.extend_from_slice(head);
+        append(&mut frame, &payload);
+        Some(Self { frame: frame.freeze(), payload_at: head.len() })
+    }
+
     /// The whole frame, unmasked.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.frame
@@ -74,16 +135,28 @@ impl Prepared {
             frame: frame.freeze(),
             payload_at: head.len(),
             #[cfg(feature = "deflate")]
-            compressed: Vec::new(),
+            forms: Vec::new(),
         }
     }
 
-    /// Adds a compressed form, made once, for the connections that have agreed on a window of at
-    /// least so many bits; for those with less, call it again with less. Without one, or where none
-    /// fits, the message is sent as it is. If it doesn't shrink, nothing is added.
+    /// Adds a compressed form for the connections that have agreed on a window of at least so many
+    /// bits; for those with less, call it again with less. Without one, or where none fits, the message
+    /// is sent as it is, and also if it doesn't shrink.
     ///
-    /// It refers to nothing but itself, so it is somewhat longer than what a connection with context
-    /// takeover would make of it. About secrets see [`Compress::Never`](crate::Compress::Never).
+    /// The form is made by the first send to a connection that it fits, for all clones: a message that
+    /// no such connection gets costs nothing. Threads whose sends are the first at the same time make it
+    /// each. Without the feature `std` this call makes the form.
+    ///
+    /// It refers to nothing but itself, so it is somewhat longer than the output of a connection with
+    /// context takeover. About secrets see [`Compress::Never`](crate::Compress::Never).
+    ///
+    /// ```
+    /// use sansocket::Prepared;
+    /// use sansocket::deflate::{Level, WindowBits};
+    ///
+    /// let news = Prepared::text("for all").with_deflate(WindowBits::DEFAULT, Level::Balanced);
+    /// # drop(news);
+    /// ```
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, window_bits: WindowBits, level: Level) -> Self {
@@ -92,26 +165,19 @@ impl Prepared {
             .filter_map(WindowBits::new)
             .find(|bits| bits.len() >= self.payload().len());
         let window_bits = enough.unwrap_or(window_bits);
-        let mut payload = BytesMut::new();
-        if Encoder::new(window_bits, level, false).message(self.payload(), &mut payload) {
-            let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-            let head =
-                FrameHeader { rsv: RSV1, ..FrameHeader::new(self.kind.opcode(), len) }.encode();
-            let head = head.as_bytes();
-            let mut frame = BytesMut::with_capacity(head.len() + payload.len());
-            frame.extend_from_slice(head);
-            append(&mut frame, &payload);
-            let (frame, payload_at) = (frame.freeze(), head.len());
-            self.compressed.push(Compressed { window_bits, frame, payload_at });
-        }
+        #[cfg(feature = "std")]
+        let made = Arc::new(OnceLock::new());
+        #[cfg(not(feature = "std"))]
+        let made = Compressed::new(&self, window_bits, level);
+        self.forms.push(Form { window_bits, level, made });
         self
     }
 
     /// The shortest form that this window is large enough for.
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(&self, window_bits: WindowBits) -> Option<&Compressed> {
-        let fitting = self.compressed.iter().filter(|form| form.window_bits <= window_bits);
-        fitting.min_by_key(|form| form.frame.len())
+        let fitting = self.forms.iter().filter(|form| form.window_bits <= window_bits);
+        fitting.filter_map(|form| form.compressed(self)).min_by_key(|form| form.frame.len())
     }
 
     /// Returns the kind of message.
@@ -138,17 +204,18 @@ impl fmt::Debug for Prepared {
         let mut prepared = f.debug_struct("Prepared");
         prepared.field("kind", &self.kind).field("len", &self.payload().len());
         #[cfg(feature = "deflate")]
-        prepared.field("compressed", &self.compressed);
+        prepared.field("forms", &self.forms);
         prepared.finish()
     }
 }
 
 #[cfg(feature = "deflate")]
-impl fmt::Debug for Compressed {
+impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compressed")
+        f.debug_struct("Form")
             .field("window_bits", &self.window_bits)
-            .field("len", &self.payload().len())
+            .field("level", &self.level)
+            .field("len", &self.made().map(|compressed| compressed.payload().len()))
             .finish()
     }
 }

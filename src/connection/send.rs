@@ -66,8 +66,12 @@ impl Connection {
     /// Whether the message is compressed is decided by the first part's options, whatever the parts'
     /// lengths. Each part ends in a flush then, some 5 bytes, so that the peer can inflate it at once.
     ///
+    /// A control frame goes behind all output that is in `out` already. To let pings and their answers
+    /// out while a long message is sent, append a part when the parts before it have been written: then
+    /// a control frame waits for one part, not for the whole message.
+    ///
     /// # Errors
-    /// [`SendError::MessageInProgress`] if the piece is of another kind than the message's first;
+    /// [`SendError::MessageInProgress`] if the part is of another kind than the message's first;
     /// otherwise as for all sends. Nothing is sent then, and the connection is as it was.
     pub fn send_part(
         &mut self,
@@ -164,7 +168,8 @@ impl Connection {
         Ok(FrameHeader::new(kind.opcode(), len).encode())
     }
 
-    /// Sends a ping with at most 125 bytes of payload. Keep-alive pings are sent without it.
+    /// Sends a ping with at most 125 bytes of payload, behind the output that is in `out` already; see
+    /// [`send_part`](Self::send_part). Keep-alive pings are sent without it.
     ///
     /// # Errors
     /// [`SendError`]; nothing is sent then, and the connection is as it was.
@@ -172,7 +177,8 @@ impl Connection {
         self.send_control(OpCode::Ping, payload, out)
     }
 
-    /// Sends an unsolicited pong with at most 125 bytes of payload. Pings are answered without it.
+    /// Sends an unsolicited pong with at most 125 bytes of payload, behind the output that is in `out`
+    /// already. Pings are answered without it.
     ///
     /// # Errors
     /// [`SendError`]; nothing is sent then, and the connection is as it was.

@@ -14,9 +14,9 @@
 //! | [`Drain`](Step::Drain) | one read, dropped | [`drained`](Flow::drained) |
 //! | [`Done`](Step::Done) | drops the transport | |
 //!
-//! If the transport isn't ready it waits until the transport is, but not beyond
-//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). A transport that
-//! fails is [`failed`](Flow::failed).
+//! If the transport isn't ready the loop waits for it, but not beyond
+//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). After an error of
+//! the transport it calls [`failed`](Flow::failed).
 //!
 //! ```
 //! use std::io::{self, Read, Write};
@@ -95,6 +95,10 @@
 //! out, and so nothing more is read. That is back-pressure against a peer that asks and doesn't read
 //! the answers. All other output is unsolicited and never keeps the driver from reading: two ends that
 //! flood each other would wait for each other for ever. Answer events by the reply, therefore.
+//!
+//! Pings are answered by the driver. From a high-water mark of unsent pongs on, only the answer to the
+//! newest ping waits for room; the others are left out, as
+//! [RFC 6455 section 5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows.
 
 mod deadlines;
 mod flow;
