@@ -2,7 +2,7 @@
 //!
 //! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
 //! what doesn't lie whole in one input, `timers` does what is due; `closing` and `keep_alive` keep their
-//! own states; `compression` has the two halves of permessage-deflate.
+//! own states; `compression` is permessage-deflate.
 
 pub(crate) mod closing;
 
@@ -22,7 +22,7 @@ use core::fmt;
 use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
 use crate::connection::closing::{CloseStatus, Closing};
-use crate::connection::compression::Halves;
+use crate::connection::compression::Codecs;
 use crate::connection::keep_alive::KeepAlive;
 use crate::connection::queued::CloseWait;
 use crate::entropy::KeyBlock;
@@ -78,8 +78,8 @@ struct Rare {
     /// When the first byte of the message under way came, if there is a limit to how long it may take.
     message_since: Option<Instant>,
     subprotocol: Option<Box<str>>,
-    /// Of compression.
-    halves: Halves,
+    /// The encoder and the decoder that outlive a call.
+    codecs: Codecs,
 }
 
 impl Rare {
@@ -92,7 +92,7 @@ impl Rare {
             && self.close_reason.as_bytes().is_empty()
             && self.message_since.is_none()
             && self.subprotocol.is_none()
-            && self.halves.is_empty()
+            && self.codecs.is_empty()
     }
 }
 
@@ -202,7 +202,7 @@ impl Connection {
         if self.closing.is_closed()
             && let Some(rare) = &mut self.rare
         {
-            rare.halves.clear();
+            rare.codecs.clear();
             if rare.is_empty() {
                 self.rare = None;
             }

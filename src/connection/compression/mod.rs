@@ -1,20 +1,21 @@
-//! The two halves of permessage-deflate in a connection.
+//! permessage-deflate in a connection: the sending and the receiving side.
 //!
 //! This module has two bodies: `on` with the feature `deflate`, `off` without. Both have these
 //! items, so that the rest of the connection needs no `cfg`:
 //!
-//! * [`Halves`]: the encoder and the decoder that outlive a call, in `Rare`. `is_empty`, and `clear`
-//!   frees both.
-//! * [`Inflater`]: the decoder that the connection lends while it assembles messages. `new` borrows
-//!   it; `rsv`, the reserved bits that the first frame of a message may have; `is_pending`, whether
-//!   the decoder has output left without more input; `keep` ends the loan.
+//! * [`Codecs`]: the encoder and the decoder that outlive a call, in `Rare`. `is_empty` tells whether
+//!   there are any, `clear` frees them.
+//! * [`Inflater`]: the decoder, lent by the connection for one call. `new` begins the loan, and `keep`
+//!   ends it. `rsv` returns the reserved bits that the first frame of a message may have, and
+//!   `is_pending` tells whether the decoder has output left without more input.
 //! * [`InflateFault`]: an error of the decoder.
 //! * Methods of [`Connection`](crate::connection::Connection): `write_compressed` and
-//!   `write_compressed_part` append a message or a part compressed, or return `None` and append
-//!   nothing. `compressed_form` chooses a form of a prepared message, and `follow` takes a message
-//!   in that was sent so. `drop_compressing` frees the encoder.
+//!   `write_compressed_part` append a message or a part compressed, or append nothing and return
+//!   `None`. `compressed_form` chooses a form of a prepared message; after sending it, `follow` gives
+//!   the message to the encoder. `drop_compressing` frees the encoder.
 //!
-//! In `off` the types have no size or no value, and the methods do nothing.
+//! In `off` the types have no size or no value, and the methods do nothing. `on` has `Inflating` too,
+//! the decoder with the state of its message, for the assembly of compressed messages.
 
 #[cfg(not(feature = "deflate"))]
 mod off;
@@ -22,6 +23,6 @@ mod off;
 mod on;
 
 #[cfg(not(feature = "deflate"))]
-pub(super) use crate::connection::compression::off::{Halves, InflateFault, Inflater};
+pub(super) use crate::connection::compression::off::{Codecs, InflateFault, Inflater};
 #[cfg(feature = "deflate")]
-pub(super) use crate::connection::compression::on::{Halves, InflateFault, Inflater, Inflating};
+pub(super) use crate::connection::compression::on::{Codecs, InflateFault, Inflater, Inflating};

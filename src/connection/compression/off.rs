@@ -19,7 +19,7 @@ use crate::role::Role;
 
 /// The encoder and the decoder that outlive a call: none.
 #[derive(Default)]
-pub(in crate::connection) struct Halves;
+pub(in crate::connection) struct Codecs;
 
 /// The decoder that the connection lends: none.
 pub(in crate::connection) struct Inflater<'c>(PhantomData<&'c mut Rare>);
@@ -34,7 +34,7 @@ impl From<InflateFault> for ProtocolError {
     }
 }
 
-impl Halves {
+impl Codecs {
     pub(in crate::connection) const fn is_empty(&self) -> bool {
         true
     }

@@ -115,7 +115,7 @@ impl Connection {
             options.compress == Compress::Auto
         } else {
             self.rare.as_ref().is_some_and(|rare| {
-                rare.halves.compressing.as_ref().is_some_and(|compressing| compressing.in_message)
+                rare.codecs.compressing.as_ref().is_some_and(|compressing| compressing.in_message)
             })
         };
         if !compress {
@@ -167,7 +167,7 @@ impl Connection {
     /// A message was sent compressed without the encoder. If there is one, it follows, so that later
     /// references say the same at the peer.
     pub(in crate::connection) fn follow(&mut self, message: &[u8]) {
-        let compressing = self.rare.as_mut().and_then(|rare| rare.halves.compressing.as_mut());
+        let compressing = self.rare.as_mut().and_then(|rare| rare.codecs.compressing.as_mut());
         if let Some(compressing) = compressing {
             let need = compressing.encoder.capacity_for_message(message.len());
             compressing.make_room(need, self.config.memory_budget());
@@ -212,7 +212,7 @@ impl Connection {
     /// Nothing is sent any more, or there is no memory for it.
     pub(in crate::connection) fn drop_compressing(&mut self) {
         if let Some(rare) = &mut self.rare {
-            rare.halves.compressing = None;
+            rare.codecs.compressing = None;
             if rare.is_empty() {
                 self.rare = None;
             }
@@ -327,7 +327,7 @@ fn compressing<'r>(
     role: Role,
 ) -> &'r mut Compressing {
     let rare = rare.get_or_insert_default();
-    rare.halves.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
+    rare.codecs.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
 }
 
 fn encoder(agreement: &Agreement, role: Role) -> Compressor {

@@ -112,7 +112,7 @@ impl<'c> Inflater<'c> {
     pub(in crate::connection) fn inflating(&mut self) -> Option<&mut Inflating> {
         let agreement = self.agreed.deflate()?;
         let (direction, engine) = (agreement.direction(self.sender), agreement.engine);
-        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.halves.inflating.as_deref_mut())
+        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.codecs.inflating.as_deref_mut())
         {
             return Some(kept);
         }
@@ -127,7 +127,7 @@ impl<'c> Inflater<'c> {
 
     /// Whether the decoder has output left without more input.
     pub(in crate::connection) fn is_pending(&self) -> bool {
-        let inflating = self.rare.as_ref().and_then(|rare| rare.halves.inflating.as_ref());
+        let inflating = self.rare.as_ref().and_then(|rare| rare.codecs.inflating.as_ref());
         inflating.is_some_and(|inflating| inflating.is_pending())
     }
 
@@ -138,7 +138,7 @@ impl<'c> Inflater<'c> {
         {
             self.local = None;
             if let Some(rare) = self.rare.as_mut()
-                && rare.halves.inflating.take().is_some()
+                && rare.codecs.inflating.take().is_some()
                 && rare.is_empty()
             {
                 *self.rare = None;
@@ -149,10 +149,10 @@ impl<'c> Inflater<'c> {
     /// Ends the loan: keeps the decoder, if the next call needs it, and charges its heap.
     pub(in crate::connection) fn keep(self, config: &Config) {
         if let Some(local) = self.local {
-            self.rare.get_or_insert_default().halves.inflating = Some(Box::new(local));
+            self.rare.get_or_insert_default().codecs.inflating = Some(Box::new(local));
         }
         if let Some(rare) = self.rare
-            && let Some(kept) = rare.halves.inflating.as_deref_mut()
+            && let Some(kept) = rare.codecs.inflating.as_deref_mut()
             && let Some(budget) = config.memory_budget()
         {
             kept.settle(budget);

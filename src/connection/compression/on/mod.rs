@@ -12,12 +12,12 @@ pub(in crate::connection) use crate::connection::compression::on::inflate::{
 
 /// The encoder and the decoder that outlive a call.
 #[derive(Default)]
-pub(in crate::connection) struct Halves {
+pub(in crate::connection) struct Codecs {
     inflating: Option<Box<Inflating>>,
     compressing: Option<Box<Compressing>>,
 }
 
-impl Halves {
+impl Codecs {
     pub(in crate::connection) const fn is_empty(&self) -> bool {
         self.inflating.is_none() && self.compressing.is_none()
     }
