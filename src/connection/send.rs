@@ -114,15 +114,9 @@ impl Connection {
             self.check_whole(out)?;
         }
         let before = out.len();
-        #[cfg(feature = "deflate")]
         let compressed = self.compressed_form(message);
-        #[cfg(feature = "deflate")]
-        let (frame, payload) = match compressed {
-            Some(form) => (form.frame(), form.payload()),
-            None => (message.frame(), message.payload()),
-        };
-        #[cfg(not(feature = "deflate"))]
-        let (frame, payload) = (message.frame(), message.payload());
+        let form = compressed.unwrap_or_else(|| message.plain());
+        let (frame, payload) = (form.frame(), form.payload());
         match self.role {
             Role::Server => {
                 out.reserve(frame.len());
@@ -133,7 +127,6 @@ impl Connection {
                 write_masked(frame.first().copied().unwrap_or_default(), key, payload, out);
             }
         }
-        #[cfg(feature = "deflate")]
         if compressed.is_some() {
             self.follow(message.payload());
         }
@@ -235,7 +228,6 @@ impl Connection {
         self.appended(out.len() - before);
         self.closing.send_close(code)?;
         self.rare().close_wait = Some(CloseWait::new(now, in_flight.saturating_add(out.len())));
-        #[cfg(feature = "deflate")]
         self.drop_compressing();
         self.choose_ways();
         Ok(())
@@ -279,7 +271,6 @@ impl Connection {
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<usize, SendError> {
-        #[cfg(feature = "deflate")]
         if let Some(wire_len) = self.write_compressed(opcode, payload, options, out)? {
             return Ok(wire_len);
         }
@@ -296,7 +287,6 @@ impl Connection {
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<usize, SendError> {
-        #[cfg(feature = "deflate")]
         if let Some(len) = self.write_compressed_part(opcode, payload, end, options, out)? {
             return Ok(len);
         }
