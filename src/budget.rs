@@ -22,7 +22,7 @@ use alloc::sync::Arc;
 ///
 /// A message that lies whole in one input takes no memory and does not touch the budget. Read
 /// buffers and output belong to the caller and are not counted. Neither are the scratch of the
-/// [compression engine](crate::deflate), which belongs to the thread, and the fixed parts of an
+/// compression engine, which belongs to the thread, and the fixed parts of an
 /// inbox and a connection, some hundred bytes each.
 ///
 /// # What happens at the limit
