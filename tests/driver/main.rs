@@ -19,5 +19,6 @@ mod events;
 mod liveness;
 mod opening;
 mod parts;
+mod pongs;
 mod support;
 mod waits;
