@@ -75,3 +75,25 @@ fn pongs_that_were_dropped_do_not_hurry_the_keep_alive_timeout() {
         assert_eq!(driver.flow.error(), None);
     }
 }
+
+#[test]
+fn a_pong_that_had_to_wait_for_room_is_no_reply() {
+    let config = preset(Role::Server).high_water_mark(1).max_unsent(10).build().unwrap();
+    for is_cut in [false, true] {
+        let mut driver = open(Role::Server, &config);
+        driver.flow.send_binary(&[0; 20]).unwrap(); // more than max_unsent
+        pings(&mut driver, 1, b"", 0);
+        assert_eq!(driver.flow.output().len(), 22);
+        let output = driver.flow.take_output();
+        // With the next input the pong finds room.
+        let mut bytes = *b"\x81\x81\0\0\0\0a";
+        let (first, rest) = bytes.split_at_mut(if is_cut { 2 } else { 0 });
+        if !first.is_empty() {
+            assert!(driver.received(first, at_ms(0)).next().unwrap().is_none());
+            assert_eq!(driver.flow.output(), b"\x8A\0");
+        }
+        assert!(driver.received(rest, at_ms(0)).next().unwrap().is_some());
+        assert_eq!(driver.flow.output(), b"\x8A\0");
+        driver.flow.write_done(output.len(), at_ms(0));
+    }
+}
