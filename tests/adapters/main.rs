@@ -25,6 +25,8 @@ mod crossing;
 mod pipe;
 mod plan;
 #[cfg(feature = "tokio")]
+mod tokio_chaos;
+#[cfg(feature = "tokio")]
 mod tokio_codes;
 #[cfg(feature = "tokio")]
 mod tokio_endings;
