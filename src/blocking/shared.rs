@@ -90,9 +90,13 @@ impl<S> Shared<S> {
 
     /// The same by way of the writing handle, if no thread is writing.
     pub(super) fn shut_down_writer(&self) {
-        if let Ok(mut handle) = self.handle.try_lock()
-            && let Some(mut link) = handle.take()
-        {
+        if let Ok(mut handle) = self.handle.try_lock() {
+            self.shut_down_handle(&mut handle);
+        }
+    }
+
+    fn shut_down_handle(&self, handle: &mut Option<Link<S>>) {
+        if let Some(mut link) = handle.take() {
             let _ = (self.shutdown)(&mut link.stream);
         }
     }
@@ -242,7 +246,10 @@ impl<S: Transport> Shared<S> {
         loop {
             let mut state = self.state();
             if state.abandoned {
-                *handle = None;
+                // The thread that has aborted could not do it.
+                drop(state);
+                self.shut_down_handle(&mut handle);
+                state = self.state();
             }
             rounds += 1;
             if until.is_reached(&state.flow) {
@@ -258,7 +265,9 @@ impl<S: Transport> Shared<S> {
             if !self.write_taken(link, taken, deadline, until) {
                 let mut state = self.state();
                 if state.abandoned {
-                    *handle = None;
+                    drop(state);
+                    self.shut_down_handle(&mut handle);
+                    state = self.state();
                 }
                 role.give_back(&mut state);
                 return state;
