@@ -19,6 +19,7 @@ mod blocking_handshakes;
 mod blocking_limits;
 mod blocking_liveness;
 mod blocking_sends;
+mod blocking_trickle;
 mod blocking_waits;
 #[cfg(feature = "tokio")]
 mod crossing;
