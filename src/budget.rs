@@ -56,8 +56,7 @@ use alloc::sync::Arc;
 /// # }
 /// ```
 ///
-/// The count is an atomic number behind an [`Arc`], as in [`Config`](crate::Config): targets without
-/// atomic compare-and-swap, such as thumbv6m, have neither.
+/// The count is an atomic number behind an [`Arc`].
 #[derive(Clone)]
 pub struct MemoryBudget(Arc<Account>);
 

@@ -309,6 +309,10 @@ impl ConfigBuilder {
     ///   [`TimeoutError::KeepAlive`](crate::TimeoutError::KeepAlive). This is what notices a
     ///   vanished peer.
     ///
+    /// A ping or a pong goes behind the output that is there already. If one is due while a long
+    /// message is written it leaves after it, unless the message is sent in parts
+    /// ([`Connection::send_part`](crate::Connection::send_part)).
+    ///
     /// The default is an interval of 30 seconds without a timeout, which is shorter than the idle
     /// timeouts of common proxies (nginx: 60 s). ASP.NET Core's default is 2 minutes; it counts
     /// only the pong as life, so it fails a peer that is inside a long frame.

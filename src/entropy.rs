@@ -16,7 +16,22 @@ enum Source {
 }
 
 impl Entropy {
-    /// Uses the operating system's generator, asked for a block of keys at a time.
+    /// Uses the operating system's generator. Each thread asks it for a block of 256 mask keys at a time;
+    /// nonces of handshakes come from no block.
+    ///
+    /// # Fork
+    /// `fork` copies the block of the thread that calls it. If both processes go on without `exec`, that
+    /// thread sends frames with the same keys in both, until its block is used up: at most 255 keys. Send
+    /// from threads that are started after the fork, or give each connection a block of its own:
+    ///
+    /// ```
+    /// use sansocket::{Config, Entropy};
+    ///
+    /// let entropy = Entropy::from_fn(|bytes| Entropy::os().fill(bytes));
+    /// let config = Config::client(entropy).build()?;
+    /// # drop(config);
+    /// # Ok::<(), sansocket::ConfigError>(())
+    /// ```
     #[cfg(feature = "std")]
     #[must_use]
     pub const fn os() -> Self {

@@ -32,24 +32,11 @@ pub(crate) const RSV1: u8 = 0b100;
 pub(crate) const MASK: u8 = 0x80;
 /// The longest header: 2 bytes, 8 of length, 4 of key.
 pub(crate) const MAX_HEADER_LEN: usize = 14;
-/// The length of a mask key.
-#[cfg(feature = "deflate")]
-pub(crate) const MASK_KEY_LEN: usize = 4;
 /// The longest payload of a control frame, in bytes.
 pub(crate) const MAX_CONTROL_LEN: usize = 125;
 /// The 7-bit lengths that announce 2 and 8 bytes of length.
 pub(crate) const LEN_16: u8 = 126;
 pub(crate) const LEN_64: u8 = 127;
-
-/// The length of an unmasked frame's header, in bytes.
-#[cfg(feature = "deflate")]
-pub(crate) const fn header_len(len: usize) -> usize {
-    match len {
-        ..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    }
-}
 
 /// What the header of a frame says.
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 has these fields")]

@@ -19,8 +19,9 @@
 //!
 //! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
 //!   `std`).
-//! * In a loop of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2 and HTTP/3),
-//!   then [`Connection`].
+//! * In an event loop of your own: [`driver`], which does all but the I/O.
+//! * With buffers and deadlines of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
+//!   and HTTP/3), then [`Connection`].
 //! * Frames only: [`frame`].
 //!
 //! # The bare core
@@ -78,6 +79,9 @@
 //! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
 //! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression, see the module.
 //! `miniz_oxide`: another engine for it. `tokio`: the adapter.
+//!
+//! Without `std` the crate needs [`alloc::sync::Arc`]: targets without atomic compare-and-swap, such as
+//! `thumbv6m-none-eabi` (Cortex-M0), don't have it and are not supported.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]

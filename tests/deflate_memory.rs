@@ -22,9 +22,10 @@ use bytes::BytesMut;
 use common::deflate::{Foreign, Terms, compressed, payload};
 use common::frame::{self, BINARY};
 use common::{BOTH, End, Frame, at_ms, preset};
+use sansocket::deflate::{Level, WindowBits};
 use sansocket::{
-    Config, Connection, Data, Delivery, Entropy, Event, Inbox, Input, LimitError, ProtocolError,
-    Role, SendOptions,
+    Config, Connection, Data, Delivery, Entropy, Event, Inbox, Input, LimitError, Negotiated,
+    Prepared, ProtocolError, Role, SendOptions,
 };
 
 #[global_allocator]
@@ -265,4 +266,38 @@ fn forty_connections_with_a_bomb_each_hold_the_memory_of_one() {
     assert!(counted.peak <= 60 << 20, "{} bytes", counted.peak);
     assert!(counted.live < 40 * 1000, "{} bytes", counted.live);
     drop(ends);
+}
+
+/// A form is made by the first send that needs it, for all clones.
+#[test]
+fn a_prepared_message_is_compressed_when_a_connection_needs_it() {
+    warm_up();
+    let text = text(1, 1_000_000);
+    let plain = Prepared::text(&text);
+    for role in BOTH {
+        let (prepared, counted) =
+            count(|| plain.clone().with_deflate(WindowBits::DEFAULT, Level::Balanced));
+        assert!(counted.peak < 500, "{counted:?}");
+        let clone = prepared.clone();
+        let send = |terms: Option<Terms>, prepared: &Prepared| {
+            let negotiated = terms.map_or_else(Negotiated::new, |terms| terms.negotiated(role));
+            let mut end = End::agreed(role, &config(role), &negotiated);
+            // A client's keys are drawn before.
+            end.conn.send_binary(b"", &mut end.out).unwrap();
+            end.out = BytesMut::with_capacity(text.len() + 100);
+            let ((), counted) = count(|| end.conn.send_prepared(prepared, &mut end.out).unwrap());
+            (end.out.len(), counted)
+        };
+        // Nobody needs it: no compression, and a window that is too small.
+        for terms in [None, Some(Terms::default().bits(9))] {
+            let (len, counted) = send(terms, &prepared);
+            assert!(len > text.len() && counted.calls == 0, "{counted:?}");
+        }
+        let (len, counted) = send(Some(Terms::default()), &prepared);
+        assert!(len < text.len() / 2 && counted.live > 1000, "{len}, {counted:?}");
+        for prepared in [&prepared, &clone] {
+            let (again, counted) = send(Some(Terms::default()), prepared);
+            assert!(again == len && counted.calls == 0, "{counted:?}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     // permessage-deflate.
     (3, &["deflate/"]),
     // What goes in and comes out.
-    (4, &["event.rs", "input.rs", "inbox/", "prepared.rs", "stats.rs", "negotiated.rs"]),
+    (4, &["event.rs", "input.rs", "inbox/", "prepared/", "stats.rs", "negotiated/"]),
     (5, &["connection/"]),
     (6, &["handshake/"]),
     // Buffers, deadlines, back-pressure, the end of the transport.
@@ -236,6 +236,43 @@ fn lib_rs_holds_nothing_else() {
             assert!(readme || !trimmed.starts_with(item), "src/lib.rs:{}: {line}", i + 1);
         }
     }
+}
+
+/// Files that may name the feature `deflate`, and on how many lines, beside `deflate/` and the
+/// modules with two bodies.
+const NAME_DEFLATE: &[(&str, usize)] = &[
+    // Public methods that exist with the feature only.
+    ("connection/mod.rs", 1),
+    ("handshake/accept.rs", 1),
+    ("handshake/connect.rs", 1),
+    ("handshake/connect_response.rs", 1),
+    // Private items that only the decoder or the negotiation uses.
+    ("http1/lists.rs", 1),
+    ("inbox/mod.rs", 1),
+    ("input.rs", 1),
+    ("kernel/utf8.rs", 1),
+    // The module itself.
+    ("lib.rs", 1),
+];
+
+/// A module with two bodies chooses between `on` and `off`; its callers need no `cfg`.
+#[test]
+fn compression_is_switched_in_modules_with_two_bodies() {
+    let (files, _) = read_all();
+    let mut two_bodied = 0;
+    for file in files.iter().filter(|file| !file.starts_with("deflate/")) {
+        let text = std::fs::read_to_string(src().join(file)).unwrap();
+        let found = text.matches("feature = \"deflate\"").count();
+        if let Some(folder) = file.strip_suffix("mod.rs")
+            && files.contains(&format!("{folder}off.rs"))
+        {
+            two_bodied += 1;
+            continue;
+        }
+        let listed = NAME_DEFLATE.iter().find(|(listed, _)| listed == file);
+        assert_eq!(found, listed.map_or(0, |(_, n)| *n), "src/{file}: lines with the feature");
+    }
+    assert_eq!(two_bodied, 5);
 }
 
 /// The test itself: it finds what it must find.

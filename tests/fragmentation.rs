@@ -13,14 +13,15 @@
 
 mod common;
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::time::Instant as Clock;
 
-use common::frame::{BINARY, CONT, TEXT, bytes, sent};
+use common::frame::{BINARY, CONT, PING, PONG, TEXT, bytes, sent};
 use common::{BOTH, End, Frame, preset};
 use sansocket::{
-    Connection, Delivery, Event, Inbox, Input, Instant, LimitError, Negotiated, OwnedData,
-    OwnedEvent, PeerError, Role,
+    Connection, Data, Delivery, Event, Inbox, Input, Instant, LimitError, Negotiated, OwnedData,
+    OwnedEvent, PeerError, Role, SendOptions,
 };
 
 fn message(opcode: u8, payload: &[u8]) -> OwnedEvent {
@@ -463,8 +464,43 @@ fn s24_parts_sent_on_keep_the_fragmentation() {
     let input: Vec<u8> = frames.iter().flat_map(|f| f.clone().by(Role::Client).bytes()).collect();
     end.feed_with(&input, |conn, event, out| {
         let Event::Part { data, end, .. } = event else { panic!("{event:?}") };
-        conn.send_part(data, end, sansocket::SendOptions::new(), out).unwrap();
+        conn.send_part(data, end, SendOptions::new(), out).unwrap();
     })
     .unwrap();
     assert_eq!(&end.out[..], bytes(&frames));
+}
+
+/// All output leaves in order: a pong for a ping that comes while a message is sent.
+#[test]
+fn control_frames_leave_between_parts_but_not_between_fragments_of_one_call() {
+    let payload = [7; 1000];
+    for role in BOTH {
+        let ping = Frame::ping("p").to(role).bytes();
+        // Five fragments by one call.
+        let mut end = End::preset(role);
+        let options = SendOptions::new().max_frame_len(NonZeroUsize::new(200).unwrap());
+        end.conn.send(Data::Binary(&payload), options, &mut end.out).unwrap();
+        end.feed(&ping).unwrap();
+        end.conn.send_ping(b"q", &mut end.out).unwrap();
+        let opcodes =
+            |out: &[u8]| sent(role, out).iter().map(|frame| frame.opcode).collect::<Vec<_>>();
+        assert_eq!(opcodes(&end.out), [BINARY, CONT, CONT, CONT, CONT, PONG, PING]);
+        // The next part when the one before it is written.
+        let (mut end, mut written) = (End::preset(role), Vec::new());
+        for (i, part) in payload.chunks(200).enumerate() {
+            let options = SendOptions::new();
+            end.conn.send_part(Data::Binary(part), i == 4, options, &mut end.out).unwrap();
+            if i == 1 {
+                end.feed(&ping).unwrap();
+            }
+            if i == 2 {
+                end.conn.send_ping(b"q", &mut end.out).unwrap();
+            }
+            written.extend(end.out.split());
+        }
+        assert_eq!(opcodes(&written), [BINARY, CONT, PONG, CONT, PING, CONT, CONT]);
+        let frames = sent(role, &written);
+        let data = frames.iter().filter(|frame| frame.opcode < 8);
+        assert_eq!(data.flat_map(|frame| frame.payload.clone()).collect::<Vec<_>>(), payload);
+    }
 }

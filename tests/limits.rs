@@ -146,13 +146,9 @@ fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
         ("receive_owned", |end| end.feed_owned(&[]).unwrap()),
         ("handle_timeout", |end| end.timeout().unwrap()),
         ("output_written", |end| end.conn.output_written(end.now, &mut end.out)),
-        // The pong takes the room that there was: the send itself is refused.
-        ("send_text", |end| {
-            assert_eq!(end.conn.send_text("x", &mut end.out), Err(SendError::Full));
-        }),
-        ("send_ping", |end| {
-            assert_eq!(end.conn.send_ping(b"x", &mut end.out), Err(SendError::Full));
-        }),
+        // The pong takes nobody's room: the send itself finds it too.
+        ("send_text", |end| end.conn.send_text("x", &mut end.out).unwrap()),
+        ("send_ping", |end| end.conn.send_ping(b"x", &mut end.out).unwrap()),
     ];
     for role in BOTH {
         for (name, call) in calls {
@@ -175,7 +171,8 @@ fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
             let _ = end.out.split_to(1);
             call(&mut end);
             let new = sent(role, &end.out[49..]);
-            assert_eq!(new, [Frame::pong([99])], "{name}");
+            assert_eq!(new[0], Frame::pong([99]), "{name}");
+            assert_eq!(new.len(), if name.starts_with("send") { 2 } else { 1 }, "{name}");
             // Once.
             end.out.clear();
             end.feed(&[]).unwrap();

@@ -136,7 +136,7 @@ fn a_message_that_is_moved_out_is_given_back() {
             assert_eq!((budget.used(), end.inbox.capacity()), (0, 0));
             match end.take_events().pop().unwrap() {
                 OwnedEvent::Message(OwnedData::Text(text)) => {
-                    assert_eq!(text.as_bytes().len(), MIB)
+                    assert_eq!(text.as_bytes().len(), MIB);
                 }
                 OwnedEvent::Message(OwnedData::Binary(bytes)) => assert_eq!(bytes.len(), MIB),
                 event => panic!("{event:?}"),

@@ -41,6 +41,9 @@ macro_rules! feed_methods {
         /// Feeds a part of a message, `end` with the last one: appends it to the output and writes
         /// nothing. See [`Connection::send_part`](crate::Connection::send_part).
         ///
+        /// Control frames go behind all that is fed already. To let them in between the parts of a
+        /// long message, feed a part when the parts before it are written, or send it by `send_part`.
+        ///
         #[doc = $more]
         ///
         /// # Errors
@@ -68,8 +71,8 @@ macro_rules! feed_methods {
             $self.feed_with(|connection, out| connection.send_prepared(message, out))
         }
 
-        /// Feeds a ping with at most 125 bytes of payload: appends it to the output and writes nothing.
-        /// Keep-alive pings need no call.
+        /// Feeds a ping with at most 125 bytes of payload: appends it to the output, behind all that is
+        /// fed already, and writes nothing. Keep-alive pings need no call.
         ///
         #[doc = $more]
         ///
@@ -141,6 +144,9 @@ macro_rules! send_methods {
         /// Sends a part of a message, `end` with the last one: waits for room, then until the transport
         /// has taken it. A call given up on the way leaves the message open. See
         /// [`Connection::send_part`](crate::Connection::send_part).
+        ///
+        /// Control frames that are due meanwhile leave between two parts: a long message doesn't hold
+        /// them up.
         ///
         #[doc = $more]
         ///

@@ -287,9 +287,8 @@ impl<S> Sender<S> {
 
     /// Ends the connection at once, without a Close frame, and the writing half of the transport: for
     /// servers that shut down, and peers that are not welcome. The reader gets
-    /// [`ProtocolError::Aborted`](crate::ProtocolError::Aborted) with a delay of at most a quarter of
-    /// the close timeout, and so does a thread that is blocked in a write, which ends the writing half
-    /// then.
+    /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout, and so does a
+    /// thread that is blocked in a write, which ends the writing half then.
     pub fn abort(&self) {
         self.shared.abort();
         self.shared.shut_down_writer();

@@ -4,16 +4,15 @@
 //! event, and [`Incoming::take`] takes that frame's payload. Between the two calls all that is known of
 //! the frame is here, and its payload stays in the input as it came.
 
-#[cfg(feature = "deflate")]
-mod inflated;
+mod compressed;
 mod parts;
 mod whole;
 
 use core::fmt;
 
 use crate::config::{Delivery, Settings};
+use crate::connection::compression::Inflater;
 use crate::connection::fault::Fault;
-use crate::connection::inflate::Inflater;
 use crate::error::{MisuseError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
 use crate::inbox::{Inbox, Tag};
@@ -218,10 +217,6 @@ impl Incoming {
     }
 
     /// Takes the event that [`Self::seek`] has found in the same input.
-    #[cfg_attr(
-        not(feature = "deflate"),
-        expect(clippy::needless_pass_by_ref_mut, reason = "the decoder changes")
-    )]
     fn take<'b>(
         &mut self,
         ready: Ready,
@@ -232,12 +227,10 @@ impl Incoming {
         let settings = context.settings;
         match ready {
             Ready::Control => self.take_control(input, inbox),
-            #[cfg(feature = "deflate")]
             Ready::Message(kind) if self.compressed => {
                 self.take_inflated(kind, input, inbox, context)
             }
             Ready::Message(kind) => self.take_message(kind, input, inbox, settings),
-            #[cfg(feature = "deflate")]
             Ready::Part(kind) if self.compressed => {
                 self.take_inflated_part(kind, input, inbox, context)
             }
@@ -247,10 +240,6 @@ impl Incoming {
     }
 
     /// Keeps what has arrived of a message's data in the inbox.
-    #[cfg_attr(
-        not(feature = "deflate"),
-        expect(clippy::needless_pass_by_ref_mut, reason = "the decoder changes")
-    )]
     fn keep_data(
         &mut self,
         kind: MessageKind,
@@ -258,7 +247,6 @@ impl Incoming {
         inbox: &mut Inbox,
         context: &mut Context<'_>,
     ) -> Result<(), ProtocolError> {
-        #[cfg(feature = "deflate")]
         if self.compressed {
             return self.keep_inflated(kind, input, inbox, context);
         }

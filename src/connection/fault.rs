@@ -1,3 +1,4 @@
+use crate::connection::compression::InflateFault;
 use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::inbox::NoRoom;
 
@@ -5,11 +6,8 @@ use crate::inbox::NoRoom;
 /// is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nothing is inflated"))]
-    CorruptDeflate,
     DirectRoom,
-    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nothing is inflated"))]
-    InflationRatio,
+    Inflate(InflateFault),
     InvalidUtf8,
     MemoryBudget,
     MessageTooLong,
@@ -18,13 +16,18 @@ pub(super) enum Fault {
 impl From<Fault> for ProtocolError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::CorruptDeflate => PeerError::CorruptDeflate.into(),
             Fault::DirectRoom => MisuseError::DirectRoom.into(),
-            Fault::InflationRatio => LimitError::InflationRatio.into(),
+            Fault::Inflate(fault) => fault.into(),
             Fault::InvalidUtf8 => PeerError::InvalidUtf8.into(),
             Fault::MemoryBudget => LimitError::MemoryBudget.into(),
             Fault::MessageTooLong => LimitError::MessageTooLong.into(),
         }
+    }
+}
+
+impl From<InflateFault> for Fault {
+    fn from(fault: InflateFault) -> Self {
+        Self::Inflate(fault)
     }
 }
 

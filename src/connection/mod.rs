@@ -2,19 +2,13 @@
 //!
 //! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
 //! what doesn't lie whole in one input, `timers` does what is due; `closing` and `keep_alive` keep their
-//! own states; `inflate` and `compress` are the two halves of permessage-deflate.
+//! own states; `compression` is permessage-deflate.
 
 pub(crate) mod closing;
 
 mod assembly;
-#[cfg(feature = "deflate")]
-mod compress;
+mod compression;
 mod fault;
-#[cfg(feature = "deflate")]
-mod inflate;
-#[cfg(not(feature = "deflate"))]
-#[path = "no_deflate.rs"]
-mod inflate;
 mod keep_alive;
 pub(crate) mod options;
 pub(crate) mod queued;
@@ -28,18 +22,15 @@ use core::fmt;
 use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
 use crate::connection::closing::{CloseStatus, Closing};
+use crate::connection::compression::Codecs;
 use crate::connection::keep_alive::KeepAlive;
 use crate::connection::queued::CloseWait;
-#[cfg(feature = "deflate")]
-use crate::deflate::Agreement;
 use crate::entropy::KeyBlock;
 use crate::error::ProtocolError;
 use crate::frame::LEN_64;
-#[cfg(feature = "deflate")]
-use crate::frame::RSV1;
 use crate::instant::Instant;
 use crate::message::{MessageKind, Utf8Bytes};
-use crate::negotiated::Negotiated;
+use crate::negotiated::{Agreed, Negotiated};
 use crate::role::Role;
 use crate::stats::Stats;
 
@@ -68,9 +59,8 @@ pub struct Connection {
     fast_receive: bool,
     /// Whether a message may be sent the short way, if `out` has room.
     fast_send: bool,
-    /// What was agreed on about compression.
-    #[cfg(feature = "deflate")]
-    agreement: Option<Agreement>,
+    /// The agreement about compression.
+    agreed: Agreed,
 }
 
 /// What few connections need: allocated when it is first used.
@@ -88,15 +78,12 @@ struct Rare {
     /// When the first byte of the message under way came, if there is a limit to how long it may take.
     message_since: Option<Instant>,
     subprotocol: Option<Box<str>>,
-    #[cfg(feature = "deflate")]
-    inflating: Option<Box<inflate::Inflating>>,
-    #[cfg(feature = "deflate")]
-    compressing: Option<Box<compress::Compressing>>,
+    /// The encoder and the decoder that outlive a call.
+    codecs: Codecs,
 }
 
 impl Rare {
     /// Whether nothing in it is used.
-    #[cfg(feature = "deflate")]
     fn is_empty(&self) -> bool {
         self.stats.is_none()
             && self.waiting_pong.is_none()
@@ -105,8 +92,7 @@ impl Rare {
             && self.close_reason.as_bytes().is_empty()
             && self.message_since.is_none()
             && self.subprotocol.is_none()
-            && self.inflating.is_none()
-            && self.compressing.is_none()
+            && self.codecs.is_empty()
     }
 }
 
@@ -127,8 +113,7 @@ impl Connection {
             sending: None,
             fast_receive: false,
             fast_send: false,
-            #[cfg(feature = "deflate")]
-            agreement: negotiated.deflate(),
+            agreed: negotiated.agreed(),
         };
         if let Some(subprotocol) = negotiated.subprotocol() {
             connection.rare().subprotocol = Some(subprotocol.into());
@@ -149,11 +134,11 @@ impl Connection {
         &self.config
     }
 
-    /// Returns what the handshake has agreed on about compression; `None`: no message is compressed.
+    /// Returns the agreement about compression; `None`: messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate(&self) -> Option<Agreement> {
-        self.agreement
+    pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
+        self.agreed.deflate().copied()
     }
 
     /// Returns true until a Close frame is sent or received, or the connection fails: messages can
@@ -212,23 +197,12 @@ impl Connection {
                 .is_some_and(|rare| rare.waiting_pong.is_some() || rare.close_wait.is_some())
     }
 
-    /// Which reserved bits the first frame of a message may have.
-    fn rsv(&self) -> u8 {
-        #[cfg(feature = "deflate")]
-        if self.agreement.is_some() {
-            return RSV1;
-        }
-        0
-    }
-
-    /// Frees what compression has, once nothing more can be sent or received.
-    #[cfg(feature = "deflate")]
+    /// Frees the memory of compression, once nothing more can be sent or received.
     fn drop_compression(&mut self) {
         if self.closing.is_closed()
             && let Some(rare) = &mut self.rare
         {
-            rare.inflating = None;
-            rare.compressing = None;
+            rare.codecs.clear();
             if rare.is_empty() {
                 self.rare = None;
             }
@@ -255,7 +229,7 @@ impl Connection {
             && self.closing.is_open()
             && self.sending.is_none()
             && !self.keep_alive.counts()
-            && self.rsv() == 0;
+            && self.agreed.rsv() == 0;
     }
 }
 

@@ -23,6 +23,10 @@ pub struct SendOptions {
     pub compress: Compress,
     /// The longest payload of a frame, in bytes: a longer message is sent in fragments. `None`: one
     /// frame, however long.
+    ///
+    /// This is for peers that limit the length of a frame. It lets no control frame in between: all
+    /// fragments are appended to the output at once, and a ping, a pong or a Close frame that is sent
+    /// later goes behind them. [`Connection::send_part`](crate::Connection::send_part) does.
     pub max_frame_len: Option<NonZeroUsize>,
 }
 
@@ -41,7 +45,8 @@ impl SendOptions {
         self
     }
 
-    /// Sets the longest payload of a frame, in bytes.
+    /// Sets the longest payload of a frame, in bytes. See
+    /// [`max_frame_len`](#structfield.max_frame_len) about control frames.
     #[must_use]
     pub const fn max_frame_len(mut self, bytes: NonZeroUsize) -> Self {
         self.max_frame_len = Some(bytes);

@@ -6,8 +6,8 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::assembly::{Arrival, Context, Incoming};
 use crate::connection::closing::Answer;
+use crate::connection::compression::Inflater;
 use crate::connection::fault::Fault;
-use crate::connection::inflate::Inflater;
 use crate::error::{PeerError, ProtocolError};
 use crate::event::{Event, OwnedEvent};
 use crate::frame::{LEN_16, MASK};
@@ -344,14 +344,10 @@ impl Connection {
         if !input.is_empty() {
             self.keep_alive.heard(input.now());
         }
-        #[cfg(feature = "deflate")]
-        let inflater = Inflater::new(self.agreement.as_ref(), self.role, &mut self.rare);
-        #[cfg(not(feature = "deflate"))]
-        let inflater = Inflater::new();
+        let inflater = Inflater::new(&self.agreed, self.role, &mut self.rare);
         let (role, settings) = (self.role, self.config.settings());
         let mut context = Context { role, settings, inflater };
         let result = work(&mut self.incoming, input, inbox, &mut context);
-        #[cfg(feature = "deflate")]
         context.inflater.keep(&self.config);
         if let Err(error) = result {
             input.clear();
@@ -403,7 +399,6 @@ impl Connection {
         if self.closing.receive_close(code) == Answer::Close {
             self.answer_close(payload, out);
         }
-        #[cfg(feature = "deflate")]
         self.drop_compression();
         self.choose_ways();
         Ok(Event::Close(frame))
@@ -417,7 +412,6 @@ impl Connection {
         if self.closing.fail(error) == Answer::Close {
             self.answer_close(&error.close_code().value().to_be_bytes(), out);
         }
-        #[cfg(feature = "deflate")]
         self.drop_compression();
         self.choose_ways();
     }

@@ -66,8 +66,12 @@ impl Connection {
     /// Whether the message is compressed is decided by the first part's options, whatever the parts'
     /// lengths. Each part ends in a flush then, some 5 bytes, so that the peer can inflate it at once.
     ///
+    /// A control frame goes behind all output that is in `out` already. To let pings and their answers
+    /// out while a long message is sent, append a part when the parts before it have been written: then
+    /// a control frame waits for one part, not for the whole message.
+    ///
     /// # Errors
-    /// [`SendError::MessageInProgress`] if the piece is of another kind than the message's first;
+    /// [`SendError::MessageInProgress`] if the part is of another kind than the message's first;
     /// otherwise as for all sends. Nothing is sent then, and the connection is as it was.
     pub fn send_part(
         &mut self,
@@ -110,15 +114,9 @@ impl Connection {
             self.check_whole(out)?;
         }
         let before = out.len();
-        #[cfg(feature = "deflate")]
         let compressed = self.compressed_form(message);
-        #[cfg(feature = "deflate")]
-        let (frame, payload) = match compressed {
-            Some(form) => (form.frame(), form.payload()),
-            None => (message.frame(), message.payload()),
-        };
-        #[cfg(not(feature = "deflate"))]
-        let (frame, payload) = (message.frame(), message.payload());
+        let form = compressed.unwrap_or_else(|| message.plain());
+        let (frame, payload) = (form.frame(), form.payload());
         match self.role {
             Role::Server => {
                 out.reserve(frame.len());
@@ -129,7 +127,6 @@ impl Connection {
                 write_masked(frame.first().copied().unwrap_or_default(), key, payload, out);
             }
         }
-        #[cfg(feature = "deflate")]
         if compressed.is_some() {
             self.follow(message.payload());
         }
@@ -164,7 +161,8 @@ impl Connection {
         Ok(FrameHeader::new(kind.opcode(), len).encode())
     }
 
-    /// Sends a ping with at most 125 bytes of payload. Keep-alive pings are sent without it.
+    /// Sends a ping with at most 125 bytes of payload, behind the output that is in `out` already; see
+    /// [`send_part`](Self::send_part). Keep-alive pings are sent without it.
     ///
     /// # Errors
     /// [`SendError`]; nothing is sent then, and the connection is as it was.
@@ -172,7 +170,8 @@ impl Connection {
         self.send_control(OpCode::Ping, payload, out)
     }
 
-    /// Sends an unsolicited pong with at most 125 bytes of payload. Pings are answered without it.
+    /// Sends an unsolicited pong with at most 125 bytes of payload, behind the output that is in `out`
+    /// already. Pings are answered without it.
     ///
     /// # Errors
     /// [`SendError`]; nothing is sent then, and the connection is as it was.
@@ -229,7 +228,6 @@ impl Connection {
         self.appended(out.len() - before);
         self.closing.send_close(code)?;
         self.rare().close_wait = Some(CloseWait::new(now, in_flight.saturating_add(out.len())));
-        #[cfg(feature = "deflate")]
         self.drop_compressing();
         self.choose_ways();
         Ok(())
@@ -273,7 +271,6 @@ impl Connection {
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<usize, SendError> {
-        #[cfg(feature = "deflate")]
         if let Some(wire_len) = self.write_compressed(opcode, payload, options, out)? {
             return Ok(wire_len);
         }
@@ -290,7 +287,6 @@ impl Connection {
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<usize, SendError> {
-        #[cfg(feature = "deflate")]
         if let Some(len) = self.write_compressed_part(opcode, payload, end, options, out)? {
             return Ok(len);
         }

@@ -244,10 +244,7 @@ const UNLIMITED: Limits = Limits { max_window_bits: WindowBits::MAX, context_tak
 const DEFAULT: Deflate = Deflate {
     server: UNLIMITED,
     client: UNLIMITED,
-    encoder_window_bits: match WindowBits::new(12) {
-        Some(bits) => bits,
-        None => WindowBits::MAX,
-    },
+    encoder_window_bits: WindowBits::DEFAULT,
     level: Level::Balanced,
     threshold: None,
     require: false,

@@ -6,7 +6,7 @@ use core::fmt;
 use crate::deflate::agreement::Direction;
 use crate::deflate::window_bits::WindowBits;
 use crate::error::ExtensionError;
-use crate::http1::lists::{List, Part, Value};
+use crate::http1::lists::{List, Part};
 
 const EXTENSION: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -53,7 +53,7 @@ impl Bits {
 
 impl Parameters {
     /// Adds a parameter as it was read.
-    fn add(&mut self, name: &[u8], value: Option<Value<'_>>) -> Result<(), ExtensionError> {
+    fn add(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<(), ExtensionError> {
         // Names are compared as they are.
         if name == SERVER_NO_CONTEXT_TAKEOVER.as_bytes() {
             set_flag(&mut self.server_no_context_takeover, SERVER_NO_CONTEXT_TAKEOVER, value)
@@ -129,7 +129,7 @@ impl fmt::Display for Parameters {
 fn set_flag(
     flag: &mut bool,
     name: &'static str,
-    value: Option<Value<'_>>,
+    value: Option<&[u8]>,
 ) -> Result<(), ExtensionError> {
     // RFC 7692 7.1.1: it has no value.
     if value.is_some() {
@@ -145,7 +145,7 @@ fn set_flag(
 fn set_bits(
     bits: &mut Bits,
     name: &'static str,
-    value: Option<Value<'_>>,
+    value: Option<&[u8]>,
 ) -> Result<(), ExtensionError> {
     let new = match value {
         None => Bits::Bare,
@@ -158,8 +158,9 @@ fn set_bits(
 }
 
 /// RFC 7692 7.1.2: a decimal integer from 8 to 15, without leading zeros.
-fn window_bits(value: Value<'_>) -> Option<WindowBits> {
-    let mut digits = value.bytes();
+fn window_bits(value: &[u8]) -> Option<WindowBits> {
+    // RFC 6455 9.1: a value is a token when it is unquoted, and no token has a backslash.
+    let mut digits = value.iter().copied().filter(|&byte| byte != b'\\');
     let bits = match (digits.next(), digits.next(), digits.next()) {
         (Some(digit @ b'8'..=b'9'), None, _) => digit - b'0',
         (Some(b'1'), Some(digit @ b'0'..=b'5'), None) => 10 + (digit - b'0'),
@@ -185,7 +186,7 @@ impl Element {
         }
     }
 
-    fn add(&mut self, name: &[u8], value: Option<Value<'_>>) {
+    fn add(&mut self, name: &[u8], value: Option<&[u8]>) {
         if self.is_deflate && self.error.is_none() {
             self.error = self.parameters.add(name, value).err();
         }

@@ -10,6 +10,9 @@ impl WindowBits {
     pub const MIN: Self = Self(8);
     /// 32 KiB.
     pub const MAX: Self = Self(15);
+    /// 4 KiB: the window of our encoder, unless
+    /// [`encoder_window_bits`](crate::deflate::DeflateOptions::encoder_window_bits) sets another one.
+    pub const DEFAULT: Self = Self(12);
 
     /// Makes it from a number of bits; `None` unless it is from 8 to 15.
     #[must_use]

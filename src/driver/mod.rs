@@ -14,9 +14,9 @@
 //! | [`Drain`](Step::Drain) | one read, dropped | [`drained`](Flow::drained) |
 //! | [`Done`](Step::Done) | drops the transport | |
 //!
-//! If the transport isn't ready it waits until the transport is, but not beyond
-//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). A transport that
-//! fails is [`failed`](Flow::failed).
+//! If the transport isn't ready the loop waits for it, but not beyond
+//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). After an error of
+//! the transport it calls [`failed`](Flow::failed).
 //!
 //! ```
 //! use std::io::{self, Read, Write};
@@ -25,14 +25,19 @@
 //! use sansocket::{AcceptOptions, Config, Event, Instant};
 //!
 //! /// Echoes over a transport that blocks until it is ready.
-//! fn serve<S: Read + Write>(mut io: S, config: &Config, options: &AcceptOptions) -> io::Result<()> {
-//!     let mut driver = Driver::server(config, Instant::now());
+//! fn serve<S: Read + Write>(
+//!     mut io: S,
+//!     config: &Config,
+//!     options: &AcceptOptions,
+//!     now: fn() -> Instant, // `Instant::now` where there is std
+//! ) -> io::Result<()> {
+//!     let mut driver = Driver::server(config, now());
 //!     loop {
 //!         match driver.step() {
 //!             Step::Request => {
 //!                 if let Some(request) = driver.flow.take_request() {
 //!                     // A refusal is written by the next steps.
-//!                     let _ = driver.flow.accept(&request, options, Instant::now());
+//!                     let _ = driver.flow.accept(&request, options, now());
 //!                 }
 //!             }
 //!             Step::Event => match driver.receive() {
@@ -42,11 +47,11 @@
 //!             },
 //!             Step::Read | Step::Drain => {
 //!                 let n = io.read(driver.room(|| vec![0; 64 * 1024].into()))?;
-//!                 driver.read_done(n, Instant::now());
+//!                 driver.read_done(n, now());
 //!             }
 //!             Step::Write { .. } => {
 //!                 let n = io.write(driver.flow.output())?;
-//!                 driver.flow.write_done(n, Instant::now());
+//!                 driver.flow.write_done(n, now());
 //!             }
 //!             Step::EndWriting => driver.flow.writing_ended(), // of a socket: shutdown(Write)
 //!             Step::Opened | Step::Done => return Ok(()),
@@ -73,7 +78,8 @@
 //! #     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { self.0.write(bytes) }
 //! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
 //! # }
-//! # serve(ByRef(&mut peer), &Config::server().build().unwrap(), &AcceptOptions::new()).unwrap();
+//! # let (config, options) = (Config::server().build().unwrap(), AcceptOptions::new());
+//! # serve(ByRef(&mut peer), &config, &options, || Instant::from_micros(0)).unwrap();
 //! # assert!(peer.1.ends_with(b"\r\n\r\n\x81\x02hi\x88\x00"));
 //! ```
 //!
@@ -89,6 +95,10 @@
 //! out, and so nothing more is read. That is back-pressure against a peer that asks and doesn't read
 //! the answers. All other output is unsolicited and never keeps the driver from reading: two ends that
 //! flood each other would wait for each other for ever. Answer events by the reply, therefore.
+//!
+//! Pings are answered by the driver. From a high-water mark of unsent pongs on, only the answer to the
+//! newest ping waits for room; the others are left out, as
+//! [RFC 6455 section 5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows.
 
 mod deadlines;
 mod flow;

@@ -12,14 +12,12 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
-#[cfg(feature = "deflate")]
-use crate::deflate::Deflate;
 use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::excerpt::Excerpt;
+use crate::handshake::extensions::Extensions;
 use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::OriginPolicy;
 use crate::handshake::refusal::Refusal;
-#[cfg(feature = "deflate")]
 use crate::handshake::rules::request::BAD_EXTENSIONS;
 use crate::handshake::upgrade::UpgradeRequest;
 use crate::handshake::version::HttpVersion;
@@ -49,8 +47,7 @@ pub struct AcceptOptions {
     origins: OriginPolicy,
     allow_missing_origin: bool,
     subprotocols: Vec<Box<str>>,
-    #[cfg(feature = "deflate")]
-    deflate: Option<Deflate>,
+    extensions: Extensions,
     fields: Option<Arc<FieldList>>,
 }
 
@@ -68,8 +65,7 @@ impl AcceptOptions {
             origins: OriginPolicy::SameHost,
             allow_missing_origin: true,
             subprotocols: Vec::new(),
-            #[cfg(feature = "deflate")]
-            deflate: None,
+            extensions: Extensions::NONE,
             fields: None,
         }
     }
@@ -100,11 +96,11 @@ impl AcceptOptions {
         Ok(self)
     }
 
-    /// Sets that messages are compressed if the client offers it. Read first what the
-    /// [security section](Deflate#security) says.
+    /// Sets that messages are compressed if the client offers it. Read the
+    /// [security section](crate::deflate::Deflate#security) first.
     #[cfg(feature = "deflate")]
-    pub const fn deflate(mut self, deflate: Deflate) -> Self {
-        self.deflate = Some(deflate);
+    pub const fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
+        self.extensions = Extensions::deflate(deflate);
         self
     }
 
@@ -146,9 +142,10 @@ impl UpgradeRequest<'_> {
         if let Some(chosen) = chosen {
             negotiated = negotiated.with_subprotocol(chosen);
         }
-        let (negotiated, extensions) = self
-            .negotiate_extensions(options, negotiated)
-            .map_err(|refusal| refusal.with_version(version))?;
+        let (negotiated, extensions) = options
+            .extensions
+            .answer(self.extension_offers(), negotiated)
+            .map_err(|_| Refusal::bad_request(BAD_EXTENSIONS).with_version(version))?;
         let mut accepted = Accepted {
             version,
             key: self.key().map(AcceptKey::new),
@@ -184,34 +181,6 @@ impl UpgradeRequest<'_> {
         };
         let message = format!("the origin {origin} is {against}: see AcceptOptions::origins");
         Err(Refusal::forbidden(message, detail))
-    }
-
-    /// RFC 6455 4.2.2(5.6): those that are used, and nothing if none is. Also the value of the
-    /// field that says so.
-    #[cfg(feature = "deflate")]
-    fn negotiate_extensions(
-        &self,
-        options: &AcceptOptions,
-        negotiated: Negotiated,
-    ) -> Result<(Negotiated, Option<Box<str>>), Refusal> {
-        let Some(deflate) = options.deflate else { return Ok((negotiated, None)) };
-        match deflate.answer(self.extension_offers()) {
-            Ok(None) => Ok((negotiated, None)),
-            Ok(Some(answer)) => {
-                Ok((negotiated.with_deflate(answer.agreement()), Some(answer.into_value())))
-            }
-            Err(_) => Err(Refusal::bad_request(BAD_EXTENSIONS)),
-        }
-    }
-
-    /// There are none that could be used.
-    #[cfg(not(feature = "deflate"))]
-    fn negotiate_extensions(
-        &self,
-        _: &AcceptOptions,
-        negotiated: Negotiated,
-    ) -> Result<(Negotiated, Option<Box<str>>), Refusal> {
-        Ok((negotiated, None))
     }
 }
 

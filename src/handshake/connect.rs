@@ -8,12 +8,10 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
-#[cfg(feature = "deflate")]
-use crate::deflate::Deflate;
 use crate::error::ExtensionError;
+use crate::handshake::extensions::Extensions;
 use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
-use crate::http1::lists::is_empty_list;
 use crate::http1::writer::{FieldError, FieldList, write_field};
 use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
@@ -39,8 +37,7 @@ struct Parts {
     url: Url,
     origin: Option<Box<str>>,
     subprotocols: Box<[Box<str>]>,
-    #[cfg(feature = "deflate")]
-    deflate: Option<Deflate>,
+    extensions: Extensions,
     fields: FieldList,
 }
 
@@ -54,8 +51,7 @@ impl ConnectRequest {
             url: Url::parse(url)?,
             origin: None,
             subprotocols: Box::default(),
-            #[cfg(feature = "deflate")]
-            deflate: None,
+            extensions: Extensions::NONE,
             fields: FieldList::new(),
         })))
     }
@@ -84,12 +80,12 @@ impl ConnectRequest {
         Ok(self)
     }
 
-    /// Sets that compression is offered. Read first what the [security section](Deflate#security)
-    /// says.
+    /// Sets that compression is offered. Read the
+    /// [security section](crate::deflate::Deflate#security) first.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflate(mut self, deflate: Deflate) -> Self {
-        Arc::make_mut(&mut self.0).deflate = Some(deflate);
+    pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
+        Arc::make_mut(&mut self.0).extensions = Extensions::deflate(deflate);
         self
     }
 
@@ -143,37 +139,12 @@ impl ConnectRequest {
         self.offered_subprotocols().any(|offered| offered == subprotocol)
     }
 
-    /// RFC 6455 4.1, fifth rule about the response: an extension that was not offered MUST fail the
-    /// connection. An empty list is taken as none: RFC 6455 9.1 wants one member, but nothing is
-    /// chosen by it.
-    #[cfg(feature = "deflate")]
+    /// Checks the value of the response's Sec-WebSocket-Extensions.
     pub(crate) fn negotiate_extensions(
         &self,
         value: Option<&[u8]>,
     ) -> Result<Negotiated, ExtensionError> {
-        let agreed = match (self.0.deflate, value) {
-            (Some(deflate), value) => deflate.agree(value)?,
-            (None, Some(value)) if !is_empty_list(value) => return Err(ExtensionError::Unoffered),
-            (None, _) => None,
-        };
-        let negotiated = Negotiated::new();
-        Ok(match agreed {
-            Some(agreement) => negotiated.with_deflate(agreement),
-            None => negotiated,
-        })
-    }
-
-    /// The same where none can be offered.
-    #[cfg(not(feature = "deflate"))]
-    #[expect(clippy::unused_self, reason = "what was offered: nothing")]
-    pub(crate) fn negotiate_extensions(
-        &self,
-        value: Option<&[u8]>,
-    ) -> Result<Negotiated, ExtensionError> {
-        match value {
-            Some(value) if !is_empty_list(value) => Err(ExtensionError::Unoffered),
-            _ => Ok(Negotiated::new()),
-        }
+        self.0.extensions.agree(value)
     }
 
     /// Calls `each` with what the client wishes for: the same over every version of HTTP.
@@ -184,9 +155,8 @@ impl ConnectRequest {
         if !self.0.subprotocols.is_empty() {
             each("Sec-WebSocket-Protocol", self.0.subprotocols.join(", ").as_bytes());
         }
-        #[cfg(feature = "deflate")]
-        if let Some(deflate) = self.0.deflate {
-            each("Sec-WebSocket-Extensions", deflate.offer().as_bytes());
+        if let Some(offer) = self.0.extensions.offer() {
+            each("Sec-WebSocket-Extensions", offer.as_bytes());
         }
     }
 

@@ -4,8 +4,6 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-#[cfg(feature = "deflate")]
-use crate::deflate::Agreement;
 use crate::http1::head::{Fields, RawHead};
 use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
@@ -77,10 +75,10 @@ impl ConnectResponse {
         self.negotiated.subprotocol()
     }
 
-    /// Returns what was agreed on about compression; `None`: messages are not compressed.
+    /// Returns the agreement about compression; `None`: messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate(&self) -> Option<Agreement> {
+    pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
         self.negotiated.deflate()
     }
 

@@ -105,6 +105,7 @@ pub(crate) mod connect_response;
 pub(crate) mod error;
 pub(crate) mod excerpt;
 pub(crate) mod extended_connect;
+pub(crate) mod extensions;
 pub(crate) mod head;
 pub(crate) mod names;
 pub(crate) mod origin;

@@ -13,29 +13,14 @@ const MAX_EMPTY: u8 = 16;
 pub(crate) struct ListError;
 
 /// A part of a list of extensions.
-#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nobody looks at them then"))]
+#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "none is used: nothing is read"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part<'l> {
     /// The name of an extension.
     Extension(&'l [u8]),
-    /// A parameter of the extension named last.
-    Parameter(&'l [u8], Option<Value<'l>>),
-}
-
-/// The value of a parameter: one character at least, and a token when it is unquoted.
-#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "nobody looks at them then"))]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Value<'l> {
-    /// Without its quotes, but with its backslashes, which no token has.
-    raw: &'l [u8],
-}
-
-#[cfg(feature = "deflate")]
-impl Value<'_> {
-    /// The value's bytes, unquoted.
-    pub(crate) fn bytes(self) -> impl Iterator<Item = u8> {
-        self.raw.iter().copied().filter(|&byte| byte != b'\\')
-    }
+    /// A parameter of the extension named last, and its value: one character at least, without
+    /// quotes, but with the backslashes that a quoted value may have.
+    Parameter(&'l [u8], Option<&'l [u8]>),
 }
 
 /// Reads one list out of the lines that hold it.
@@ -156,7 +141,7 @@ fn read_extension<'l>(
                 _ => read_token(after)?,
             };
             rest = after;
-            value = Some(Value { raw });
+            value = Some(raw);
         }
         each(Part::Parameter(name, value));
     }

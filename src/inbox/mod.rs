@@ -1,4 +1,6 @@
 mod buffers;
+#[cfg(feature = "deflate")]
+mod inflated;
 
 use core::fmt;
 
@@ -13,8 +15,6 @@ use crate::inbox::buffers::Buffers;
 pub(crate) use crate::inbox::buffers::NoRoom;
 use crate::kernel::copy::append_text;
 use crate::kernel::mask::{mask, rotate};
-#[cfg(feature = "deflate")]
-use crate::kernel::utf8::Carry;
 use crate::kernel::utf8::validate;
 use crate::message::{MessageKind, Utf8Bytes};
 
@@ -27,10 +27,6 @@ const PIECE: usize = 2048;
 
 /// At most this much room is zeroed at once: the read that it is for finds it in the cache.
 const ZEROED: usize = 256 * 1024;
-
-/// What is zeroed for the first bytes of an inflated message, at least.
-#[cfg(feature = "deflate")]
-const FIRST_ROOM: usize = 128;
 
 /// Storage of a message that doesn't lie whole in one input: straddling, fragmented or inflated.
 ///
@@ -102,81 +98,6 @@ impl Inbox {
         store.control_under_way = false;
         store.tag = store.tag.wrapping_add(1);
         store.tag
-    }
-
-    /// The same for a message that is inflated: the bytes of a text too lie in `bytes`, which the
-    /// decoder writes and refers to.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn begin_inflated(
-        &mut self,
-        kind: MessageKind,
-        budget: Option<&MemoryBudget>,
-    ) -> Tag {
-        let tag = self.begin_message(MessageKind::Binary, budget);
-        self.store().text_in_bytes = kind == MessageKind::Text;
-        tag
-    }
-
-    /// Begins with the beginning of a character, of which the end is to come.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn append_carry(&mut self, carry: &Carry) -> Result<(), NoRoom> {
-        if carry.is_empty() {
-            return Ok(());
-        }
-        let store = self.store();
-        let len = carry.as_bytes().len();
-        if store.buffers.bytes.len() < len {
-            store.buffers.reserve_bytes(len, FIRST_ROOM)?;
-            store.buffers.bytes.resize(len, 0);
-        }
-        if let Some(place) = store.buffers.bytes.get_mut(..len) {
-            place.copy_from_slice(carry.as_bytes());
-        }
-        store.filled = len;
-        Ok(())
-    }
-
-    /// Lends the message's bytes with initialised room behind them, at most `max_len` in all, and
-    /// tells how many there are.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn inflate_room(&mut self, max_len: usize) -> (&mut [u8], usize) {
-        let store = self.store();
-        store.lent = 0;
-        let filled = store.filled;
-        let len = store.buffers.bytes.len().min(max_len);
-        (store.buffers.bytes.get_mut(..len).unwrap_or_default(), filled)
-    }
-
-    /// `n` bytes of the room were written.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn inflated(&mut self, n: usize) {
-        let store = self.store();
-        store.filled = (store.filled + n).min(store.buffers.bytes.len());
-    }
-
-    /// Drops what is behind the first `len` bytes.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn cut(&mut self, len: usize) {
-        let store = self.store();
-        store.filled = store.filled.min(len);
-    }
-
-    /// Makes room for more: `first` bytes, or twice as much as there is, or less if the budget has
-    /// less, but never more than `max_len` in all. False: the message is that long already.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn grow(&mut self, first: usize, max_len: usize) -> Result<bool, NoRoom> {
-        let store = self.store();
-        let have = store.buffers.bytes.len();
-        if have >= max_len {
-            return Ok(false);
-        }
-        let want = first.max(FIRST_ROOM).max(have.saturating_mul(2)).min(max_len);
-        // Room that is reserved already costs nothing but the zeroing.
-        store.buffers.reserve_bytes(have + 1, want)?;
-        let want = store.buffers.bytes.capacity();
-        let zeroed = have.saturating_add(ZEROED).min(want).min(max_len);
-        store.buffers.bytes.resize(zeroed, 0);
-        Ok(true)
     }
 
     /// The message is whole; its data stays until the next begins.

@@ -156,17 +156,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
 
 impl<S> PendingRequest<S> {
     /// Returns the request's head.
+    #[must_use]
     pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
 
     /// Returns the transport, for its options and addresses.
+    #[must_use]
     pub const fn get_ref(&self) -> &S {
         self.socket.get_ref()
     }
 
     /// Gives the transport back, with the head and with what was read behind it: for another HTTP
     /// server in the same program.
+    #[must_use]
     pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
         (unfinished.stream, self.head, unfinished.unread.freeze())

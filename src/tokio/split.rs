@@ -363,7 +363,7 @@ impl<S> Sender<S> {
 
     /// Ends the connection at once, without a Close frame, and drops the transport: for servers that
     /// shut down, and peers that are not welcome. The reader gets
-    /// [`ProtocolError::Aborted`](crate::ProtocolError::Aborted).
+    /// [`ProtocolError::Aborted`].
     pub fn abort(&self) {
         let link = {
             let mut state = self.shared.state();

@@ -1,8 +1,9 @@
 //! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -201,4 +202,50 @@ fn each_message_sent_by_messages_is_taken_by_the_transport() {
         messages.send(message).unwrap();
         peer.check(&call, messages.unsent());
     }
+}
+
+/// How many fragments come before the pong of a ping that the peer sends behind ten of them, of a
+/// hundred: by `send_part` for each, or by one call.
+fn fragments_before_a_pong(by_parts: bool) -> usize {
+    let (io, mut peer) = pipe(CAPACITY);
+    let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split().unwrap();
+    let (answered, wait) = mpsc::channel();
+    thread::spawn(move || {
+        while let Ok(Some(_)) = reader.read() {
+            let _ = answered.send(());
+        }
+    });
+    thread::spawn(move || {
+        let payload = [7; 10_000];
+        if !by_parts {
+            let options = SendOptions::new().max_frame_len(NonZeroUsize::new(100).unwrap());
+            return sender.send(Data::Binary(&payload), options).unwrap();
+        }
+        for (i, part) in payload.chunks(100).enumerate() {
+            sender.send_part(Data::Binary(part), i == 99, SendOptions::new()).unwrap();
+        }
+    });
+    let mut frame = [0; 102];
+    for _ in 0..10 {
+        peer.read_exact(&mut frame).unwrap();
+    }
+    peer.write_all(b"\x89\x80\0\0\0\0").unwrap();
+    // The pong is in the output, and at most what the transport holds has left meanwhile.
+    wait.recv().unwrap();
+    for fragments in 10..=100 {
+        peer.read_exact(&mut frame[..2]).unwrap();
+        if frame[0] == 0x8a {
+            return fragments;
+        }
+        peer.read_exact(&mut frame[2..]).unwrap();
+    }
+    panic!("no pong");
+}
+
+/// The transport holds less than a fragment: the one under way is sent, and at most the next.
+#[test]
+fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+    let before = fragments_before_a_pong(true);
+    assert!(before <= 12, "{before} fragments before the pong");
+    assert_eq!(fragments_before_a_pong(false), 100);
 }

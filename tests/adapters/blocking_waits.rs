@@ -22,7 +22,7 @@ type Wait = fn(WebSocket<Pipe>) -> Outcome;
 const MS: Duration = Duration::from_millis(1);
 
 /// Longer than what fits into the transport.
-const LONG: [u8; 50_000] = [7; 50_000];
+static LONG: [u8; 50_000] = [7; 50_000];
 
 /// Repeats a call until it fails.
 macro_rules! until_error {

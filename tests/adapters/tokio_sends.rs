@@ -1,5 +1,6 @@
 //! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
 
+use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
@@ -141,4 +142,46 @@ async fn each_message_given_to_a_sink_is_sent_when_the_sink_is_flushed() {
         messages.send(message).await.unwrap();
         peer.check(&call, messages.unsent()).await;
     }
+}
+
+/// How many fragments come before the pong of a ping that the peer sends behind ten of them, of a
+/// hundred: by `send_part` for each, or by one call.
+async fn fragments_before_a_pong(by_parts: bool) -> usize {
+    let (io, mut peer) = tokio::io::duplex(CAPACITY);
+    let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split();
+    let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+    tokio::spawn(async move {
+        let payload = [7; 10_000];
+        if !by_parts {
+            let options = SendOptions::new().max_frame_len(NonZeroUsize::new(100).unwrap());
+            return sender.send(Data::Binary(&payload), options).await.unwrap();
+        }
+        for (i, part) in payload.chunks(100).enumerate() {
+            sender.send_part(Data::Binary(part), i == 99, SendOptions::new()).await.unwrap();
+        }
+    });
+    let mut frame = [0; 102];
+    for _ in 0..10 {
+        peer.read_exact(&mut frame).await.unwrap();
+    }
+    peer.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
+    // The reader gets it, and nothing leaves meanwhile.
+    sleep(MS).await;
+    for fragments in 10..=100 {
+        peer.read_exact(&mut frame[..2]).await.unwrap();
+        if frame[0] == 0x8a {
+            reading.abort();
+            return fragments;
+        }
+        peer.read_exact(&mut frame[2..]).await.unwrap();
+    }
+    panic!("no pong");
+}
+
+/// The transport holds less than a fragment: the one under way is sent, and at most the next.
+#[tokio::test(start_paused = true)]
+async fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+    let before = fragments_before_a_pong(true).await;
+    assert!(before <= 12, "{before} fragments before the pong");
+    assert_eq!(fragments_before_a_pong(false).await, 100);
 }

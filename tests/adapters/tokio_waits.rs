@@ -23,7 +23,7 @@ fn secs(n: u64) -> Duration {
 }
 
 /// Longer than what fits into the transport.
-const LONG: [u8; 200_000] = [7; 200_000];
+static LONG: [u8; 200_000] = [7; 200_000];
 
 /// Repeats a call until it fails.
 macro_rules! until_error {

@@ -13,6 +13,7 @@
     clippy::alloc_instead_of_core,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
+    clippy::type_complexity,
     reason = "tests"
 )]
 

@@ -17,6 +17,7 @@
     clippy::missing_errors_doc,
     clippy::must_use_candidate,
     clippy::wildcard_enum_match_arm,
+    clippy::std_instead_of_alloc,
     reason = "test helpers: every file uses a part of them, and a panic is a failed test"
 )]
 

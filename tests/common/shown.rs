@@ -1,13 +1,32 @@
 //! What `{:?}` shows, and what it must not.
 
+use core::any::type_name;
+use core::cell::RefCell;
 use core::fmt::Debug;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Longer outputs show more than lengths and states.
 const MAX_LEN: usize = 4096;
 
 /// So many bytes of a secret in a row are no accident.
 const WINDOW: usize = 4;
+
+thread_local! {
+    /// The names of the types that this thread's test has shown, with their modules.
+    static TYPES: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Takes note that a test shows values of a type.
+pub fn note_type<T>(_: &T) {
+    // Of `module::Name<Arguments>` without the arguments.
+    let name = type_name::<T>().split('<').next().unwrap();
+    TYPES.with_borrow_mut(|types| types.insert(name));
+}
+
+/// The names of the types that this thread's test has shown.
+pub fn noted_types() -> BTreeSet<&'static str> {
+    TYPES.with_borrow(BTreeSet::clone)
+}
 
 /// The `Debug` outputs of values that hold state.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,7 +38,8 @@ impl Shown {
     }
 
     /// Adds a value under a name, in every form of `Debug`.
-    pub fn add(&mut self, name: &str, value: &dyn Debug) {
+    pub fn add(&mut self, name: &str, value: &impl Debug) {
+        note_type(value);
         for output in [format!("{value:?}"), format!("{value:#?}"), format!("{value:x?}")] {
             assert!(output.len() > 3, "{name}: {output}");
             self.0.push((name.to_owned(), output));

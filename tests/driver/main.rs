@@ -8,6 +8,10 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::wildcard_enum_match_arm,
+    clippy::alloc_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::type_complexity,
     unreachable_pub,
     reason = "tests"
 )]

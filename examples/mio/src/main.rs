@@ -8,8 +8,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::{collections, env, net::Shutdown, net::ToSocketAddrs, process};
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use sansocket::driver::{Driver, Reply, Step};
 use sansocket::handshake::OriginPolicy;
 use sansocket::{AcceptOptions, Config, Event, Instant, handshake::HttpResponse};

@@ -2,6 +2,9 @@
 //!
 //! The line is read and written a few bytes at a time, as the UART's FIFOs allow. The memory is that
 //! of one message, of its echo, and a few KiB.
+//!
+//! The device needs atomic compare-and-swap, for `alloc::sync::Arc`: a Cortex-M3 has it, a Cortex-M0
+//! (`thumbv6m-none-eabi`) doesn't.
 #![no_std]
 #![allow(clippy::wildcard_enum_match_arm, reason = "written as a user of the crate would")]
 

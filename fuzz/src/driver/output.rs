@@ -18,8 +18,16 @@ pub(super) enum Kind {
     Unsolicited,
     /// What is due by a timer: unsolicited.
     Timer,
-    /// A reply, but keep-alive's frames are unsolicited.
+    /// A reply, but pongs have a share of their own, and keep-alive's frames are unsolicited.
     Step,
+}
+
+/// What unsent bytes count as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Reply,
+    Unsolicited,
+    Pong,
 }
 
 /// What is to be appended by a call.
@@ -34,6 +42,7 @@ pub(super) enum Appended {
 pub(super) struct Output {
     role: Role,
     max_unsent: usize,
+    mark: usize,
     /// All that was appended.
     appended: Vec<u8>,
     /// How much of it has been written, and how much was written or taken.
@@ -41,12 +50,12 @@ pub(super) struct Output {
     taken: usize,
     /// The position behind it, as of the last call.
     end: u64,
-    /// The unsent part in lengths, replies and others.
-    unsent: VecDeque<(bool, usize)>,
+    /// The unsent part in lengths.
+    unsent: VecDeque<(Origin, usize)>,
     /// The longest message appended at once, as a reply and not.
     longest: [usize; 2],
-    /// The pong that waits for room.
-    waiting: Option<Vec<u8>>,
+    /// The pongs that wait for room, or were left out for the last one of them.
+    waiting: Vec<Vec<u8>>,
     keep_alive_pings: u64,
     pub(super) close_sent: bool,
     /// Output can't be written any more.
@@ -58,17 +67,18 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(role: Role, max_unsent: usize) -> Self {
+    pub(super) fn new(role: Role, max_unsent: usize, mark: usize) -> Self {
         Self {
             role,
             max_unsent,
+            mark,
             appended: Vec::new(),
             written: 0,
             taken: 0,
             end: 0,
             unsent: VecDeque::new(),
             longest: [0; 2],
-            waiting: None,
+            waiting: Vec::new(),
             keep_alive_pings: 0,
             close_sent: false,
             lost: false,
@@ -93,7 +103,11 @@ impl Output {
 
     /// How many bytes of replies are unsent.
     pub(super) fn replies(&self) -> usize {
-        self.unsent.iter().filter(|(is_reply, _)| *is_reply).map(|(_, len)| len).sum()
+        self.unsent_of(Origin::Reply)
+    }
+
+    fn unsent_of(&self, origin: Origin) -> usize {
+        self.unsent.iter().filter(|(of, _)| *of == origin).map(|(_, len)| len).sum()
     }
 
     /// Positions were counted anew.
@@ -104,13 +118,13 @@ impl Output {
     /// A driver was put together again: all of its output is unsolicited.
     pub(super) fn resumed(&mut self, flow: &Flow) {
         self.restart(flow);
-        self.unsent = VecDeque::from([(false, self.unsent())]);
+        self.unsent = VecDeque::from([(Origin::Unsolicited, self.unsent())]);
         self.longest[0] = self.longest[0].max(self.unsent());
     }
 
     /// Whether a pong waits for room.
     pub(super) const fn waits(&self) -> bool {
-        self.waiting.is_some()
+        !self.waiting.is_empty()
     }
 
     /// What was appended since the last look.
@@ -135,7 +149,7 @@ impl Output {
         self.lost |= flow.is_unwritable();
         if self.lost {
             assert!(flow.is_unwritable());
-            self.waiting = None;
+            self.waiting.clear();
             return;
         }
         if was_over {
@@ -148,12 +162,15 @@ impl Output {
         match appended {
             Appended::Bytes(bytes) => {
                 assert_eq!(new.escape_ascii().to_string(), bytes.escape_ascii().to_string());
-                self.note(kind != Kind::Unsolicited, new.len());
+                self.note(
+                    if kind == Kind::Unsolicited { Origin::Unsolicited } else { Origin::Reply },
+                    new.len(),
+                );
             }
             Appended::Frames(frames) => self.look_at(&new, frames, kind, failed, output.len()),
         }
         if self.is_over {
-            self.waiting = None;
+            self.waiting.clear();
         }
         let len = new.len();
         self.appended.extend(new);
@@ -165,6 +182,7 @@ impl Output {
         assert_eq!(flow.unsent(), self.unsent(), "unsent");
         assert_eq!(flow.output().len(), self.rest(), "unsent and not in flight");
         let mut most = self.max_unsent + self.longest[0] + self.longest[1] + 2 * MAX_CONTROL;
+        most += self.mark + MAX_CONTROL;
         if self.close_sent && self.taken > 0 {
             // Pongs have a limit of their own, beside what is in flight.
             most += self.max_unsent + MAX_CONTROL;
@@ -191,19 +209,23 @@ impl Output {
         for frame in sent(self.role, new) {
             assert!(!self.close_sent || matches!(frame.opcode, PONG), "{frame:?} behind a Close");
             let len = frame.bytes().len() + if self.role == Role::Client { 4 } else { 0 };
-            let is_reply = match kind {
-                Kind::Reply | Kind::Step => true,
-                Kind::Unsolicited | Kind::Timer => false,
+            let origin = match kind {
+                Kind::Step if frame.opcode == PONG => Origin::Pong,
+                Kind::Reply | Kind::Step => Origin::Reply,
+                Kind::Unsolicited | Kind::Timer => Origin::Unsolicited,
             };
-            if frame.opcode == PONG && frame.fin && self.waiting.as_ref() == Some(&frame.payload) {
-                self.waiting = None;
-                self.note(is_reply, len);
+            let waited = self.waiting.iter().position(|payload| *payload == frame.payload);
+            if frame.opcode == PONG
+                && let Some(at) = waited
+            {
+                self.waiting.drain(..=at);
+                self.note(origin, len);
                 continue;
             }
             if expected.front() == Some(&frame) {
                 self.close_sent |= frame.opcode == CLOSE;
                 expected.pop_front();
-                self.note(is_reply, len);
+                self.note(origin, len);
                 continue;
             }
             if frame.opcode == CLOSE
@@ -212,18 +234,18 @@ impl Output {
                 let payload = error.close_code().value().to_be_bytes();
                 assert_eq!(frame, Frame::new(CLOSE, payload), "{error}");
                 self.close_sent = true;
-                self.note(is_reply, len);
+                self.note(origin, len);
                 continue;
             }
             if matches!(kind, Kind::Timer | Kind::Step) {
                 if frame == Frame::new(PONG, []) {
-                    self.note(false, len);
+                    self.note(Origin::Unsolicited, len);
                     continue;
                 }
                 let counter = self.keep_alive_pings + 1;
                 if frame == Frame::new(PING, counter.to_be_bytes()) {
                     self.keep_alive_pings = counter;
-                    self.note(false, len);
+                    self.note(Origin::Unsolicited, len);
                     continue;
                 }
             }
@@ -232,22 +254,29 @@ impl Output {
         if let Some(pong) = expected.pop_front() {
             // Without room the newest answer waits.
             assert_eq!(pong.opcode, PONG, "nothing was sent: {pong:?}");
-            assert!(len >= self.max_unsent, "a pong waits beside {len} bytes");
-            self.waiting = Some(pong.payload);
+            assert!(self.pongs_may_wait(len), "a pong waits beside {len} bytes");
+            self.waiting.push(pong.payload);
         }
         assert!(expected.is_empty(), "nothing was sent: {expected:?}");
     }
 
-    fn note(&mut self, is_reply: bool, len: usize) {
+    fn note(&mut self, origin: Origin, len: usize) {
         if len > 0 {
-            self.unsent.push_back((is_reply, len));
+            self.unsent.push_back((origin, len));
         }
+    }
+
+    /// Whether there is no room for pongs beside `len` bytes that are not taken. Where pongs alternate
+    /// with other output all of it counts until the last pong has left.
+    fn pongs_may_wait(&self, len: usize) -> bool {
+        let has_pongs = self.unsent_of(Origin::Pong) > 0;
+        len >= self.max_unsent || has_pongs && self.unsent() >= self.mark
     }
 
     /// Whether a pong waits though it has room.
     pub(super) fn assert_no_pong_waits(&self) {
         assert!(
-            self.waiting.is_none() || self.is_over || self.rest() >= self.max_unsent,
+            self.waiting.is_empty() || self.is_over || self.pongs_may_wait(self.rest()),
             "a pong waits beside {} bytes",
             self.rest()
         );

@@ -89,8 +89,9 @@ impl Plan {
             many_writes: fourth & 2 != 0,
             stream: Vec::new(),
         };
-        let bits = [15, 12, 9, 8][usize::from(first >> 4 & 3)];
+        #[cfg(feature = "deflate")]
         if first & 8 != 0 {
+            let bits = [15, 12, 9, 8][usize::from(first >> 4 & 3)];
             plan.agree_on_deflate(bits, first & 0x40 == 0);
         }
         let deflate = first & 8 != 0 && cfg!(feature = "deflate");
@@ -115,9 +116,6 @@ impl Plan {
         self.options = self.options.clone().deflate(Deflate::default());
         self.request = self.request.clone().deflate(Deflate::default());
     }
-
-    #[cfg(not(feature = "deflate"))]
-    fn agree_on_deflate(&mut self, _: u8, _: bool) {}
 }
 
 /// The lower four bits: none, or from 1 ms to the end of time.

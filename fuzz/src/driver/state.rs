@@ -70,7 +70,7 @@ impl<'p> State<'p> {
             bare,
             whole,
             trace: Trace::new(has_deflate(&negotiated)),
-            output: Output::new(plan.role, plan.config.max_unsent()),
+            output: Output::new(plan.role, plan.config.max_unsent(), plan.mark),
             mirror: Mirror::new(plan.role, mirror, has_deflate(&negotiated)),
             exact: true,
             unasked: false,

@@ -10,11 +10,14 @@ use crate::connection::options::{Compress, SendOptions};
 use crate::connection::{Connection, Rare};
 use crate::deflate::{Agreement, Compressor};
 use crate::error::SendError;
-use crate::frame::{FrameHeader, MASK_KEY_LEN, RSV1, header_len};
+use crate::frame::{FrameHeader, RSV1};
 use crate::kernel::mask::mask;
 use crate::opcode::OpCode;
-use crate::prepared::{Compressed, Prepared};
+use crate::prepared::{Encoded, Prepared};
 use crate::role::Role;
+
+/// The length of a mask key, in bytes.
+const MASK_KEY_LEN: usize = 4;
 
 /// RSV1 in the first byte of a frame.
 const RSV1_BIT: u8 = RSV1 << 4;
@@ -33,14 +36,15 @@ pub(super) struct Compressing {
 impl Connection {
     /// Appends a whole message compressed and returns the length of its payload; `None`: it is to be
     /// sent as it is.
-    pub(super) fn write_compressed(
+    pub(in crate::connection) fn write_compressed(
         &mut self,
         opcode: OpCode,
         message: &[u8],
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<Option<usize>, SendError> {
-        let Some(agreement) = self.agreement.filter(|_| options.compress == Compress::Auto) else {
+        let Some(&agreement) = self.agreed.deflate().filter(|_| options.compress == Compress::Auto)
+        else {
             return Ok(None);
         };
         if message.len() < usize::from(agreement.threshold) {
@@ -74,7 +78,7 @@ impl Connection {
         max: NonZeroUsize,
         out: &mut BytesMut,
     ) -> Result<Option<usize>, SendError> {
-        let Some(agreement) = self.agreement else { return Ok(None) };
+        let Some(&agreement) = self.agreed.deflate() else { return Ok(None) };
         if !self.make_room_for_message(&agreement, message.len(), None) {
             return Ok(None);
         }
@@ -96,7 +100,7 @@ impl Connection {
 
     /// Appends a part of a message, which isn't whole yet before this one, compressed, and returns
     /// the length of its payload; `None`: it is to be sent as it is.
-    pub(super) fn write_compressed_part(
+    pub(in crate::connection) fn write_compressed_part(
         &mut self,
         opcode: OpCode,
         part: &[u8],
@@ -104,14 +108,14 @@ impl Connection {
         options: SendOptions,
         out: &mut BytesMut,
     ) -> Result<Option<usize>, SendError> {
-        let Some(agreement) = self.agreement else { return Ok(None) };
+        let Some(&agreement) = self.agreed.deflate() else { return Ok(None) };
         let first = opcode != OpCode::Continuation;
         // RFC 7692 6.1: the first frame says it for the whole message.
         let compress = if first {
             options.compress == Compress::Auto
         } else {
             self.rare.as_ref().is_some_and(|rare| {
-                rare.compressing.as_ref().is_some_and(|compressing| compressing.in_message)
+                rare.codecs.compressing.as_ref().is_some_and(|compressing| compressing.in_message)
             })
         };
         if !compress {
@@ -152,15 +156,18 @@ impl Connection {
     }
 
     /// The form of a prepared message that this connection's peer can inflate.
-    pub(super) fn compressed_form<'p>(&self, message: &'p Prepared) -> Option<&'p Compressed> {
-        let agreement = self.agreement?;
+    pub(in crate::connection) fn compressed_form<'p>(
+        &self,
+        message: &'p Prepared,
+    ) -> Option<&'p Encoded> {
+        let agreement = self.agreed.deflate()?;
         message.compressed(agreement.direction(self.role).window_bits)
     }
 
     /// A message was sent compressed without the encoder. If there is one, it follows, so that later
     /// references say the same at the peer.
-    pub(super) fn follow(&mut self, message: &[u8]) {
-        let compressing = self.rare.as_mut().and_then(|rare| rare.compressing.as_mut());
+    pub(in crate::connection) fn follow(&mut self, message: &[u8]) {
+        let compressing = self.rare.as_mut().and_then(|rare| rare.codecs.compressing.as_mut());
         if let Some(compressing) = compressing {
             let need = compressing.encoder.capacity_for_message(message.len());
             compressing.make_room(need, self.config.memory_budget());
@@ -203,9 +210,9 @@ impl Connection {
     }
 
     /// Nothing is sent any more, or there is no memory for it.
-    pub(super) fn drop_compressing(&mut self) {
+    pub(in crate::connection) fn drop_compressing(&mut self) {
         if let Some(rare) = &mut self.rare {
-            rare.compressing = None;
+            rare.codecs.compressing = None;
             if rare.is_empty() {
                 self.rare = None;
             }
@@ -214,7 +221,7 @@ impl Connection {
 
     /// The message is whole: without context takeover nothing of it is kept.
     fn end_compressed(&mut self) {
-        if let Some(agreement) = self.agreement
+        if let Some(agreement) = self.agreed.deflate()
             && !agreement.direction(self.role).context_takeover
         {
             self.drop_compressing();
@@ -320,10 +327,19 @@ fn compressing<'r>(
     role: Role,
 ) -> &'r mut Compressing {
     let rare = rare.get_or_insert_default();
-    rare.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
+    rare.codecs.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
 }
 
 fn encoder(agreement: &Agreement, role: Role) -> Compressor {
     let takeover = agreement.direction(role).context_takeover;
     agreement.engine.compressor(agreement.encoder_window_bits, agreement.level, takeover)
+}
+
+/// The length of an unmasked frame's header, in bytes.
+const fn header_len(len: usize) -> usize {
+    match len {
+        ..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    }
 }

@@ -3,8 +3,8 @@
 
 use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
+use crate::connection::compression::Inflating;
 use crate::connection::fault::Fault;
-use crate::connection::inflate::Inflating;
 use crate::error::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
@@ -17,7 +17,7 @@ const PIECE: usize = 4096;
 
 impl Incoming {
     /// Takes a compressed message whose rest is in the input.
-    pub(super) fn take_inflated<'b>(
+    pub(in crate::connection::assembly) fn take_inflated<'b>(
         &mut self,
         kind: MessageKind,
         input: &mut Input<'_>,
@@ -39,7 +39,7 @@ impl Incoming {
     }
 
     /// Inflates what has arrived of a message into the inbox.
-    pub(super) fn keep_inflated(
+    pub(in crate::connection::assembly) fn keep_inflated(
         &mut self,
         kind: MessageKind,
         input: &mut Input<'_>,
@@ -79,7 +79,7 @@ impl Incoming {
         Ok(())
     }
 
-    pub(super) fn take_inflated_part<'b>(
+    pub(in crate::connection::assembly) fn take_inflated_part<'b>(
         &mut self,
         kind: MessageKind,
         input: &mut Input<'_>,

@@ -6,9 +6,10 @@ use crate::budget::{Charge, MemoryBudget};
 use crate::config::{Config, Settings};
 use crate::connection::Rare;
 use crate::connection::fault::Fault;
-use crate::deflate::{Agreement, Corrupt, Decompressor, Progress, Wants};
-use crate::frame::RSV1;
+use crate::deflate::{Corrupt, Decompressor, Progress, Wants};
+use crate::error::{LimitError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
+use crate::negotiated::Agreed;
 use crate::role::Role;
 
 /// The longest part of an inflated message, in bytes.
@@ -26,7 +27,7 @@ const RATIO_FLOOR: u64 = 64 * 1024;
 /// The decoder, and what it has given of the message under way. Boxed if it has to be kept: with context
 /// takeover, or while a message is under way.
 #[derive(Debug)]
-pub(super) struct Inflating {
+pub(in crate::connection) struct Inflating {
     decoder: Decompressor,
     /// How long the message is so far, in bytes.
     len: u64,
@@ -49,24 +50,40 @@ struct MaxLen {
     fault: Fault,
 }
 
-/// What the connection lends to the one that puts messages together.
-pub(super) struct Inflater<'c> {
-    agreement: Option<&'c Agreement>,
+/// The decoder that the connection lends while it assembles messages.
+pub(in crate::connection) struct Inflater<'c> {
+    agreed: &'c Agreed,
     sender: Role,
     rare: &'c mut Option<Box<Rare>>,
     /// Until it is known whether it has to be kept.
     local: Option<Inflating>,
 }
 
+/// An error of the decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::connection) enum InflateFault {
+    Corrupt,
+    Ratio,
+}
+
+impl From<InflateFault> for ProtocolError {
+    fn from(fault: InflateFault) -> Self {
+        match fault {
+            InflateFault::Corrupt => PeerError::CorruptDeflate.into(),
+            InflateFault::Ratio => LimitError::InflationRatio.into(),
+        }
+    }
+}
+
 impl From<Corrupt> for Fault {
     fn from(_: Corrupt) -> Self {
-        Self::CorruptDeflate
+        InflateFault::Corrupt.into()
     }
 }
 
 impl<'c> Inflater<'c> {
-    pub(super) const fn new(
-        agreement: Option<&'c Agreement>,
+    pub(in crate::connection) const fn new(
+        agreed: &'c Agreed,
         receiver: Role,
         rare: &'c mut Option<Box<Rare>>,
     ) -> Self {
@@ -74,16 +91,16 @@ impl<'c> Inflater<'c> {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
         };
-        Self { agreement, sender, rare, local: None }
+        Self { agreed, sender, rare, local: None }
     }
 
     /// Which reserved bits the first frame of a message may have.
-    pub(super) const fn rsv(&self) -> u8 {
-        if self.agreement.is_some() { RSV1 } else { 0 }
+    pub(in crate::connection) const fn rsv(&self) -> u8 {
+        self.agreed.rsv()
     }
 
     /// A compressed message begins.
-    pub(super) fn begin(&mut self) {
+    pub(in crate::connection) fn begin(&mut self) {
         if let Some(inflating) = self.inflating() {
             inflating.len = 0;
             inflating.compressed_len = 0;
@@ -92,10 +109,11 @@ impl<'c> Inflater<'c> {
     }
 
     /// The decoder of the message under way; `None` if nothing was agreed on, which RSV1 has shown.
-    pub(super) fn inflating(&mut self) -> Option<&mut Inflating> {
-        let agreement = self.agreement?;
+    pub(in crate::connection) fn inflating(&mut self) -> Option<&mut Inflating> {
+        let agreement = self.agreed.deflate()?;
         let (direction, engine) = (agreement.direction(self.sender), agreement.engine);
-        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.inflating.as_deref_mut()) {
+        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.codecs.inflating.as_deref_mut())
+        {
             return Some(kept);
         }
         Some(self.local.get_or_insert_with(|| Inflating {
@@ -107,20 +125,20 @@ impl<'c> Inflater<'c> {
         }))
     }
 
-    /// Whether the decoder has more to give without more input.
-    pub(super) fn is_pending(&self) -> bool {
-        let inflating = self.rare.as_ref().and_then(|rare| rare.inflating.as_ref());
+    /// Whether the decoder has output left without more input.
+    pub(in crate::connection) fn is_pending(&self) -> bool {
+        let inflating = self.rare.as_ref().and_then(|rare| rare.codecs.inflating.as_ref());
         inflating.is_some_and(|inflating| inflating.is_pending())
     }
 
     /// The message is whole: without context takeover nothing of it is kept.
-    pub(super) fn end(&mut self) {
-        if let Some(agreement) = self.agreement
+    pub(in crate::connection) fn end(&mut self) {
+        if let Some(agreement) = self.agreed.deflate()
             && !agreement.direction(self.sender).context_takeover
         {
             self.local = None;
             if let Some(rare) = self.rare.as_mut()
-                && rare.inflating.take().is_some()
+                && rare.codecs.inflating.take().is_some()
                 && rare.is_empty()
             {
                 *self.rare = None;
@@ -128,13 +146,13 @@ impl<'c> Inflater<'c> {
         }
     }
 
-    /// The input is used up, or something has become whole: keeps what the next call needs.
-    pub(super) fn keep(self, config: &Config) {
+    /// Ends the loan: keeps the decoder, if the next call needs it, and charges its heap.
+    pub(in crate::connection) fn keep(self, config: &Config) {
         if let Some(local) = self.local {
-            self.rare.get_or_insert_default().inflating = Some(Box::new(local));
+            self.rare.get_or_insert_default().codecs.inflating = Some(Box::new(local));
         }
         if let Some(rare) = self.rare
-            && let Some(kept) = rare.inflating.as_deref_mut()
+            && let Some(kept) = rare.codecs.inflating.as_deref_mut()
             && let Some(budget) = config.memory_budget()
         {
             kept.settle(budget);
@@ -154,18 +172,18 @@ impl Inflating {
     }
 
     /// How long the message is so far, and how long it was when compressed, in bytes.
-    pub(super) const fn lens(&self) -> (u64, u64) {
+    pub(in crate::connection) const fn lens(&self) -> (u64, u64) {
         (self.len, self.compressed_len)
     }
 
-    /// Whether the decoder has more to give without more input.
-    pub(super) const fn is_pending(&self) -> bool {
+    /// Whether the decoder has output left without more input.
+    pub(in crate::connection) const fn is_pending(&self) -> bool {
         self.pending
     }
 
     /// Inflates a piece, all of it, behind what the inbox holds of the message. After an error the
     /// inbox holds what comes before the fault.
-    pub(super) fn inflate_whole(
+    pub(in crate::connection) fn inflate_whole(
         &mut self,
         mut piece: &[u8],
         inbox: &mut Inbox,
@@ -195,7 +213,7 @@ impl Inflating {
     /// the inbox holds of the part, of which the first `before` bytes are not the decoder's. `used`
     /// counts the bytes of the piece that are used up. After an error the inbox holds what comes before
     /// the fault.
-    pub(super) fn inflate_part(
+    pub(in crate::connection) fn inflate_part(
         &mut self,
         piece: &[u8],
         used: &mut usize,
@@ -227,12 +245,12 @@ impl Inflating {
     }
 
     /// The part moves out.
-    pub(super) fn slide(&mut self, part: &[u8]) {
+    pub(in crate::connection) fn slide(&mut self, part: &[u8]) {
         self.decoder.slide(part);
     }
 
     /// The message is whole: it must end where a block does.
-    pub(super) fn finish(&mut self, message: &[u8]) -> Result<(), Fault> {
+    pub(in crate::connection) fn finish(&mut self, message: &[u8]) -> Result<(), Fault> {
         Ok(self.decoder.finish(message)?)
     }
 
@@ -266,7 +284,7 @@ impl Inflating {
             let len = end.saturating_mul(ratio.into()).max(RATIO_FLOOR);
             if len < max {
                 let input = size(end - self.compressed_len);
-                return MaxLen { len: size(len), input, fault: Fault::InflationRatio };
+                return MaxLen { len: size(len), input, fault: InflateFault::Ratio.into() };
             }
         }
         MaxLen { len: size(max), input: usize::MAX, fault: Fault::MessageTooLong }

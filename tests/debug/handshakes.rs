@@ -1,32 +1,25 @@
-//! What `{:?}` of the handshakes' types shows: names and lengths, never a value that may be a
-//! credential. `Display` of errors shows what a person needs.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
+//! Heads, requests, responses and errors of the handshakes.
 
 use core::fmt::Debug;
 
 use bytes::BytesMut;
-use common::at_ms;
-use common::head::{Lines, answer_pieces, client_config, client_for, read_head};
 use sansocket::handshake::{
     ClientHandshake, ExtendedConnect, Fields, HandshakeError, HttpResponse, HttpVersion, Refusal,
     RequestHead, ServerHandshake,
 };
 use sansocket::{AcceptOptions, Config, ConnectRequest, Input};
 
+use crate::common::at_ms;
+use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_head};
+use crate::common::shown::note_type;
+
 /// What stands in every place where a program may have a credential.
 const SECRET: &str = "hunter2";
 
 /// Checks both forms, and gives the short one.
 #[track_caller]
-fn shown(value: &dyn Debug) -> String {
+fn shown(value: &impl Debug) -> String {
+    note_type(value);
     let (short, long) = (format!("{value:?}"), format!("{value:#?}"));
     for text in [&short, &long] {
         assert!(text.len() > 5 && !text.contains(SECRET), "{text}");
@@ -52,7 +45,7 @@ fn valid_lines() -> Lines {
 }
 
 #[test]
-fn heads_show_paths_names_and_lengths() {
+pub(crate) fn heads_show_paths_names_and_lengths() {
     let config = Config::server().build().unwrap();
     for lines in [request_lines(), valid_lines()] {
         let (head, _) = read_head(&[&lines.bytes()], &config);
@@ -84,7 +77,7 @@ fn heads_show_paths_names_and_lengths() {
 }
 
 #[test]
-fn requests_and_responses_of_a_server_show_names_and_lengths() {
+pub(crate) fn requests_and_responses_of_a_server_show_names_and_lengths() {
     let config = Config::server().build().unwrap();
     let (head, _) = read_head(&[&valid_lines().bytes()], &config);
     let head = head.unwrap().unwrap();
@@ -123,7 +116,7 @@ fn requests_and_responses_of_a_server_show_names_and_lengths() {
 }
 
 #[test]
-fn handshakes_under_way_show_lengths() {
+pub(crate) fn handshakes_under_way_show_lengths() {
     let config = Config::server().build().unwrap();
     let bytes = request_lines().bytes();
     for len in 0..=bytes.len() {
@@ -149,7 +142,7 @@ fn client_request() -> ConnectRequest {
 }
 
 #[test]
-fn a_clients_request_shows_its_host_and_path() {
+pub(crate) fn a_clients_request_shows_its_host_and_path() {
     let request = client_request();
     let text = shown(&request);
     assert!(text.contains("a.example") && text.contains("\"/chat\""), "{text}");
@@ -161,7 +154,7 @@ fn a_clients_request_shows_its_host_and_path() {
 }
 
 #[test]
-fn responses_and_errors_of_a_client_show_lengths_in_debug_and_values_in_display() {
+pub(crate) fn responses_and_errors_of_a_client_show_lengths_in_debug_and_values_in_display() {
     let request = client_request();
     let (_, accept) = client_for(&request, &client_config());
     let right = Lines::response(&accept).first("HTTP/1.1 101 hunter2").with("Set-Cookie", SECRET);
@@ -198,10 +191,10 @@ fn responses_and_errors_of_a_client_show_lengths_in_debug_and_values_in_display(
             shown(response);
         }
         if let HandshakeError::BadAccept(error) = &error {
-            shown(error);
+            shown(&**error);
         }
         if let HandshakeError::UnofferedSubprotocol(error) = &error {
-            shown(error);
+            shown(&**error);
         }
     }
     let extended = ExtendedConnect::new(&request, &client_config()).unwrap();

@@ -1,0 +1,69 @@
+//! permessage-deflate, if it was asked for.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use crate::deflate::Deflate;
+use crate::error::ExtensionError;
+use crate::http1::lists::is_empty_list;
+use crate::negotiated::Negotiated;
+
+/// The extensions that this end offers or accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extensions {
+    deflate: Option<Deflate>,
+}
+
+impl Extensions {
+    pub(crate) const NONE: Self = Self { deflate: None };
+
+    pub(crate) const fn deflate(deflate: Deflate) -> Self {
+        Self { deflate: Some(deflate) }
+    }
+
+    /// The value of Sec-WebSocket-Extensions of a client's request; `None`: the request has no such
+    /// field.
+    pub(crate) fn offer(&self) -> Option<String> {
+        self.deflate.map(|deflate| deflate.offer())
+    }
+
+    /// Checks, as a client, the value of Sec-WebSocket-Extensions of a response.
+    ///
+    /// RFC 6455 4.1, fifth rule about the response: an extension that was not offered MUST fail the
+    /// connection. An empty list is taken as none: RFC 6455 9.1 wants one member, but nothing is
+    /// chosen by it.
+    pub(crate) fn agree(&self, value: Option<&[u8]>) -> Result<Negotiated, ExtensionError> {
+        let agreed = match (self.deflate, value) {
+            (Some(deflate), value) => deflate.agree(value)?,
+            (None, Some(value)) if !is_empty_list(value) => return Err(ExtensionError::Unoffered),
+            (None, _) => None,
+        };
+        let negotiated = Negotiated::new();
+        Ok(match agreed {
+            Some(agreement) => negotiated.with_deflate(agreement),
+            None => negotiated,
+        })
+    }
+
+    /// Answers, as a server, the values of Sec-WebSocket-Extensions of a request. Adds the agreement
+    /// to `negotiated`, and returns the value of the response's field too; `None`: it has no such
+    /// field.
+    ///
+    /// RFC 6455 4.2.2(5.6): the field names the extensions in use, and is absent without any.
+    pub(crate) fn answer<'o, I>(
+        &self,
+        offers: I,
+        negotiated: Negotiated,
+    ) -> Result<(Negotiated, Option<Box<str>>), ExtensionError>
+    where
+        I: IntoIterator<Item = &'o [u8]>,
+    {
+        let Some(deflate) = self.deflate else { return Ok((negotiated, None)) };
+        Ok(match deflate.answer(offers)? {
+            Some(answer) => {
+                (negotiated.with_deflate(answer.agreement()), Some(answer.into_value()))
+            }
+            None => (negotiated, None),
+        })
+    }
+}

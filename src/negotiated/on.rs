@@ -1,0 +1,48 @@
+//! The agreement about compression, if there is one.
+
+use core::fmt::DebugStruct;
+
+use crate::deflate::Agreement;
+use crate::frame::RSV1;
+use crate::negotiated::Negotiated;
+
+/// The agreement about compression.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Agreed(Option<Agreement>);
+
+impl Agreed {
+    /// Messages are not compressed.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Which reserved bits the first frame of a message may have.
+    #[inline]
+    pub(crate) const fn rsv(&self) -> u8 {
+        if self.0.is_some() { RSV1 } else { 0 }
+    }
+
+    /// The agreement; `None`: messages are not compressed.
+    #[inline]
+    pub(crate) const fn deflate(&self) -> Option<&Agreement> {
+        self.0.as_ref()
+    }
+
+    /// Adds the agreement to debug output.
+    pub(crate) fn add_to(self, output: &mut DebugStruct<'_, '_>) {
+        output.field("deflate", &self.0);
+    }
+}
+
+impl Negotiated {
+    /// Sets the agreement about compression.
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Agreement) -> Self {
+        self.agreed = Agreed(Some(agreement));
+        self
+    }
+
+    /// Returns the agreement about compression; `None`: messages are not compressed.
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Agreement> {
+        self.agreed.0
+    }
+}

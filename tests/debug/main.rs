@@ -1,0 +1,24 @@
+//! `{:?}` of what holds state or credentials shows lengths and states, never data: it ends in logs.
+//! Values that the caller has asked for show their data. `types` finds public types without a test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    reason = "tests"
+)]
+
+#[cfg(feature = "std")]
+mod adapters;
+#[path = "../common/mod.rs"]
+mod common;
+mod drivers;
+mod handshakes;
+mod messages;
+mod secrets;
+#[cfg(all(feature = "deflate", feature = "tokio"))]
+mod types;
+#[cfg(feature = "deflate")]
+mod windows;
