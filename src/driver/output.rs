@@ -139,12 +139,6 @@ impl Output {
         late_pong.len()
     }
 
-    /// Gives all bytes that are not taken, the pong that waits too.
-    pub(super) fn into_bytes(mut self) -> BytesMut {
-        self.bytes.unsplit(self.late_pong);
-        self.bytes
-    }
-
     /// Appends unsolicited output.
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
         self.account();

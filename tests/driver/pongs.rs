@@ -97,3 +97,16 @@ fn a_pong_that_had_to_wait_for_room_is_no_reply() {
         driver.flow.write_done(output.len(), at_ms(0));
     }
 }
+
+#[test]
+fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
+    let mut driver = open(Role::Server, &config(|c| c));
+    driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
+    pings(&mut driver, 300, &[0; 125], 0);
+    driver.flow.discard_data();
+    let parts = driver.into_parts();
+    let mut driver = Driver::resume(parts, at_ms(0));
+    assert_eq!(driver.step(), Step::Write { or_read: true });
+    driver.flow.write_done(Frame::close(1000, "").bytes().len(), at_ms(1000));
+    assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(6000)));
+}
