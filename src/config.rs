@@ -292,7 +292,9 @@ impl ConfigBuilder {
     /// trickle in and so hold its memory: then the connection fails with
     /// [`TimeoutError::Message`](crate::TimeoutError::Message). `None`, the default: no limit.
     ///
-    /// The time rests while the [driver](crate::driver) and the adapters don't read.
+    /// In the [driver](crate::driver) and the adapters the time rests from when an event is found until
+    /// reading goes on. It runs on after a read that was given up without an event: give such reads
+    /// less time between them than a message may take.
     pub const fn message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.0.message_timeout = timeout;
         self

@@ -124,8 +124,9 @@ fn write<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instan
     true
 }
 
-/// One write, and one read if nothing can be written: a peer that writes itself may wait for us to
-/// read. What blocks can't do both, so they take turns, longer and longer ones while nothing moves.
+/// One write, and one read if nothing can be written, or the writes have had their turn: a peer that
+/// writes itself may wait for us to read. What blocks can't do both, so they take turns, longer and
+/// longer ones while nothing moves.
 fn write_or_read<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -133,13 +134,23 @@ fn write_or_read<S: Transport>(
     until: Option<Instant>,
 ) -> bool {
     let now = Instant::now();
-    let turn = earlier(until, now.checked_add(link.write_turn()));
-    if write(link, flow, turn) {
+    let turn_end = link.begin_turn(now);
+    let patience = earlier(until, now.checked_add(link.write_turn()));
+    let wrote = write(link, flow, earlier(patience, turn_end));
+    if flow.output().is_empty() {
+        link.leave_turn();
+        return true;
+    }
+    if wrote && turn_end.is_some_and(|end| Instant::now() < end) {
         return true;
     }
     let found = read(link, flow, intake, Some(now));
-    link.end_turn(found);
-    found
+    if wrote {
+        link.leave_turn();
+    } else {
+        link.end_turn(found);
+    }
+    wrote || found
 }
 
 /// Flushes a transport with a buffer of its own, for one turn. Returns until when a read may take

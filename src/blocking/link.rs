@@ -19,7 +19,8 @@ pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// For how long memory of a message that has been handed out is kept while nothing comes.
 pub(super) const KEEP_MEMORY: Duration = Duration::from_secs(1);
 
-/// How long a write that blocks may keep a read from its turn: at first, and at most.
+/// How long a write that blocks may keep a read from its turn: at first, and at most. Writes that don't
+/// may do so for the former, or for as long as one that blocks.
 pub(super) const WRITE_TURN: Duration = Duration::from_millis(20);
 const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
 
@@ -32,6 +33,8 @@ pub(super) struct Link<S> {
     writing: Patience,
     /// How long the next write may keep a read from its turn.
     write_turn: Duration,
+    /// Until when writes may go on that have begun already.
+    turn_end: Option<Instant>,
     /// Whether the stream's calls return at once; `None`: not known, it comes from the caller.
     nonblocking: Option<bool>,
 }
@@ -83,6 +86,7 @@ impl<S> Link<S> {
             reading: Patience { set: None, ran_out: false },
             writing: Patience { set: None, ran_out: false },
             write_turn: WRITE_TURN,
+            turn_end: None,
             nonblocking: None,
         }
     }
@@ -92,8 +96,21 @@ impl<S> Link<S> {
         self.write_turn
     }
 
+    /// Returns until when writes may keep a read from its turn, of which the first begins now.
+    pub(super) fn begin_turn(&mut self, now: Instant) -> Option<Instant> {
+        let turn = self.write_turn.max(WRITE_TURN);
+        self.turn_end = self.turn_end.or_else(|| now.checked_add(turn));
+        self.turn_end
+    }
+
+    /// A read has its turn.
+    pub(super) const fn leave_turn(&mut self) {
+        self.turn_end = None;
+    }
+
     /// A write has moved nothing in its turn, and a read has found something or not.
     pub(super) fn end_turn(&mut self, found: bool) {
+        self.turn_end = None;
         self.write_turn = match found {
             // The peer may have room now.
             true => MIN_TIMEOUT,

@@ -43,7 +43,8 @@ impl<S: Transport> Shared<S> {
                     let before = state.flow.written();
                     state = self.write(state, Until::Turn(link.write_turn()));
                     let wrote = state.flow.written() > before;
-                    // Senders that always have more must not keep this end from reading.
+                    // Neither senders that always have more nor a peer that takes little at once must
+                    // keep this end from reading.
                     if state.flow.is_unwritable() || (wrote && state.flow.output().is_empty()) {
                         moved = true;
                     } else {

@@ -90,9 +90,13 @@ impl<S> Shared<S> {
 
     /// The same by way of the writing handle, if no thread is writing.
     pub(super) fn shut_down_writer(&self) {
-        if let Ok(mut handle) = self.handle.try_lock()
-            && let Some(mut link) = handle.take()
-        {
+        if let Ok(mut handle) = self.handle.try_lock() {
+            self.shut_down_handle(&mut handle);
+        }
+    }
+
+    fn shut_down_handle(&self, handle: &mut Option<Link<S>>) {
+        if let Some(mut link) = handle.take() {
             let _ = (self.shutdown)(&mut link.stream);
         }
     }
@@ -238,27 +242,35 @@ impl<S: Transport> Shared<S> {
         drop(state);
         let mut role = WriterRole { shared: self, kept: true };
         let mut handle = lock(&self.handle);
+        let mut turn_end = until.turn_end();
         let mut rounds = 0_u32;
         loop {
             let mut state = self.state();
             if state.abandoned {
-                *handle = None;
+                // The thread that has aborted could not do it.
+                drop(state);
+                self.shut_down_handle(&mut handle);
+                state = self.state();
             }
             rounds += 1;
             if until.is_reached(&state.flow) {
                 until = Until::Turn(MIN_TIMEOUT);
+                turn_end = until.turn_end();
             }
-            let Some(link) = handle.as_mut().filter(|_| !may_stop(&state, until, rounds)) else {
+            let may_stop = may_stop(&state, until, rounds) || rounds > 1 && is_past(turn_end);
+            let Some(link) = handle.as_mut().filter(|_| !may_stop) else {
                 role.give_back(&mut state);
                 return state;
             };
             let taken = state.flow.take_output();
             let deadline = state.flow.write_deadline(Instant::now());
             drop(state);
-            if !self.write_taken(link, taken, deadline, until) {
+            if !self.write_taken(link, taken, deadline, until, turn_end) {
                 let mut state = self.state();
                 if state.abandoned {
-                    *handle = None;
+                    drop(state);
+                    self.shut_down_handle(&mut handle);
+                    state = self.state();
                 }
                 role.give_back(&mut state);
                 return state;
@@ -274,14 +286,16 @@ impl<S: Transport> Shared<S> {
         mut bytes: BytesMut,
         mut deadline: Option<Instant>,
         until: Until,
+        turn_end: Option<Instant>,
     ) -> bool {
         let mut flush = bytes.is_empty();
         loop {
-            let turn = match until {
+            let patience = match until {
                 Until::Sent(_) => self.poll,
                 Until::Turn(turn) => turn,
             };
-            let look = link.write_until(deadline, Instant::now().checked_add(turn));
+            let look = earlier(turn_end, Instant::now().checked_add(patience));
+            let look = link.write_until(deadline, look);
             let wrote = if flush {
                 link.flush(look).map(|flushed| flushed.then_some(Wrote::Flushed))
             } else {
@@ -302,6 +316,10 @@ impl<S: Transport> Shared<S> {
                     state.flow.write_done(n, now);
                     flush = bytes.is_empty() || state.senders > 0 || until.is_written(&state.flow);
                     self.wake(&state);
+                    if !flush && turn_end.is_some_and(|end| now >= end) {
+                        state.flow.put_back(bytes);
+                        return false;
+                    }
                 }
                 Ok(None) => {
                     let over = state.flow.is_over();
@@ -333,6 +351,10 @@ fn may_stop(state: &State, until: Until, rounds: u32) -> bool {
         Until::Sent(_) => false,
         Until::Turn(_) => rounds > MAX_ROUNDS || (rounds > 1 && state.senders > 0),
     }
+}
+
+fn is_past(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
 }
 
 /// The writer's role, given back even if the transport panics.

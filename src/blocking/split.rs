@@ -43,9 +43,9 @@ pub struct Reader<S> {
 ///
 /// `feed_*` append: the call for broadcasting, which says [`Full`](SendError::Full) at its limit. The
 /// output is written by the next read, send or flush of any thread. A reader that is blocked in a read
-/// can't be woken; then `feed_*` itself writes as much as the transport takes at once (about a
-/// millisecond at most), and the reader the rest, with a delay of at most a quarter of the close
-/// timeout. Over a transport whose writes can't be [resumed](Transport::can_resume_write) that write may
+/// can't be woken; then `feed_*` itself writes as much as the transport takes without a wait of more than
+/// a millisecond, in some 20 milliseconds at most, and the reader the rest, with a delay of at most a
+/// quarter of the close timeout. Over a transport whose writes can't be [resumed](Transport::can_resume_write) that write may
 /// take until a deadline, if the peer takes nothing. `send_*` wait until the transport has taken the
 /// message.
 #[derive(Debug)]
@@ -287,7 +287,8 @@ impl<S> Sender<S> {
 
     /// Ends the connection at once, without a Close frame, and the writing half of the transport: for
     /// servers that shut down, and peers that are not welcome. The reader gets
-    /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout.
+    /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout, and so does a
+    /// thread that is blocked in a write, which ends the writing half then.
     pub fn abort(&self) {
         self.shared.abort();
         self.shared.shut_down_writer();

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io;
 
 use crate::adapter::error::WebSocketError;
-use crate::blocking::link::lost;
+use crate::blocking::link::{WRITE_TURN, lost};
 use crate::driver::{Flow, Step};
 use crate::error::{PeerError, ProtocolError};
 use crate::instant::Instant;
@@ -40,7 +40,8 @@ pub(super) enum Writer {
 pub(super) enum Until {
     /// Until the output has left up to a position; then for a turn as short as can be.
     Sent(u64),
-    /// Until there is no output left, nothing moves for as long, or a sender waits.
+    /// Until there is no output left, nothing moves for as long, or a sender waits; or for
+    /// [`WRITE_TURN`] if that is longer: a peer that always takes a little must not keep the thread.
     Turn(Duration),
 }
 
@@ -131,6 +132,14 @@ impl State {
 }
 
 impl Until {
+    /// When the turn ends that begins now.
+    pub(super) fn turn_end(self) -> Option<Instant> {
+        match self {
+            Self::Sent(_) => None,
+            Self::Turn(turn) => Instant::now().checked_add(turn.max(WRITE_TURN)),
+        }
+    }
+
     /// Whether the position has been written.
     pub(super) fn is_written(self, flow: &Flow) -> bool {
         matches!(self, Self::Sent(end) if flow.written() >= end)

@@ -72,6 +72,15 @@ impl KeepAlive {
         }
     }
 
+    /// `n` of these bytes were taken out again.
+    pub(super) fn taken_out(&mut self, n: usize) {
+        if let Ping::Unsent(compact) = &mut self.ping {
+            let mut ping = Queued::from(*compact);
+            ping.taken_out(n);
+            *compact = ping.into();
+        }
+    }
+
     /// Whether what is appended must be counted.
     pub(super) const fn counts(&self) -> bool {
         matches!(self.ping, Ping::Unsent(_))

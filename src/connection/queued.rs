@@ -45,6 +45,11 @@ impl Queued {
         self.behind = self.behind.saturating_add(n);
     }
 
+    /// `n` of the bytes appended behind the frame were taken out of the output again.
+    pub(super) const fn taken_out(&mut self, n: usize) {
+        self.behind = self.behind.saturating_sub(n);
+    }
+
     /// Compares with the output's length of now; `least` is the progress that counts, in bytes, if
     /// the frame has not left. True: there was that much progress since the last time it was true.
     pub(crate) fn progress(&mut self, unsent: usize, least: usize) -> bool {
@@ -84,6 +89,10 @@ impl CloseWait {
 
     pub(super) const fn appended(&mut self, n: usize) {
         self.close.appended(n);
+    }
+
+    pub(super) const fn taken_out(&mut self, n: usize) {
+        self.close.taken_out(n);
     }
 
     /// Bytes received from now on no longer move the deadline; `heard` is when the last ones were.

@@ -445,10 +445,18 @@ impl Connection {
     }
 
     /// Counts output behind a keep-alive ping or our Close frame.
-    fn appended(&mut self, n: usize) {
+    pub(crate) fn appended(&mut self, n: usize) {
         self.keep_alive.appended(n);
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
             wait.appended(n);
+        }
+    }
+
+    /// The last `n` bytes of the output were taken out of it again, and not to be written.
+    pub(crate) fn taken_out(&mut self, n: usize) {
+        self.keep_alive.taken_out(n);
+        if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
+            wait.taken_out(n);
         }
     }
 

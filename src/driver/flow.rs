@@ -169,8 +169,12 @@ impl Flow {
     }
 
     pub(super) fn into_connection(self) -> (Connection, BytesMut) {
-        let bytes = if self.is_over() { self.output.bytes } else { self.output.into_bytes() };
-        (self.connection, bytes)
+        let Self { mut connection, mut output, .. } = self;
+        if !connection.is_closed() {
+            let late_pong = output.send_late_pong(usize::MAX);
+            connection.appended(late_pong);
+        }
+        (connection, output.bytes)
     }
 }
 

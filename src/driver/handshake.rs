@@ -1,5 +1,6 @@
 //! The opening handshake: what the caller decides in it.
 
+use crate::connection::Connection;
 use crate::driver::deadlines::Answer;
 use crate::driver::flow::Flow;
 use crate::driver::opening::{Opening, State};
@@ -51,8 +52,9 @@ impl Flow {
         let deadline = self.awaiting_answer()?.deadline;
         accepted.write(&mut self.output.bytes);
         self.deadlines.answer = Some(Answer { deadline, end: self.output.end() });
-        self.connection = accepted.into_connection(self.connection.config(), now);
+        let connection = accepted.into_connection(self.connection.config(), now);
         self.opening = None;
+        self.open(connection);
         Ok(())
     }
 
@@ -92,11 +94,20 @@ impl Flow {
     pub fn take_response(&mut self) -> Option<ConnectResponse> {
         let opening = self.opening.take()?;
         if let State::Opened(connection, response) = opening.state {
-            self.connection = connection;
+            self.open(connection);
             return Some(response);
         }
         self.opening = Some(opening);
         None
+    }
+
+    /// Puts the connection in its place. What was asked for before the opening holds for it.
+    fn open(&mut self, connection: Connection) {
+        let counts = self.connection.stats().is_some();
+        self.connection = connection;
+        if counts {
+            self.connection.enable_stats();
+        }
     }
 
     /// Returns the refusal that a server's opening handshake has ended with.

@@ -71,8 +71,10 @@ impl<'d, 'b> Loan<'d, 'b> {
         }
         let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
         let before = out.len();
-        if !connection.seek(input, intake.inbox_mut(), out)? {
-            return Ok(None);
+        let found = connection.seek(input, intake.inbox_mut(), out);
+        if found != Ok(true) {
+            flow.note_answer(before);
+            return found.map(|_| None);
         }
         let event = connection.receive(input, intake.inbox_mut(), out)?;
         if event.is_some() {

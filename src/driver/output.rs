@@ -111,32 +111,32 @@ impl Output {
 
     /// A pong was appended to the first `before` bytes. Pongs are no replies: both ends answer pings,
     /// and must go on reading meanwhile. Beyond `mark` bytes of them only the newest one is kept, and
-    /// waits.
-    pub(super) fn pong(&mut self, before: usize, mark: usize) {
+    /// waits. Returns how many bytes were taken out of the output again.
+    pub(super) fn pong(&mut self, before: usize, mark: usize) -> usize {
         let before = before.min(self.bytes.len());
         self.account_up_to(before);
+        self.late_pong.clear();
         if self.pongs.bytes < mark {
-            self.late_pong.clear();
             self.account_pong();
-        } else {
-            self.late_pong = self.bytes.split_off(before);
+            return 0;
         }
+        // A copy: memory that is split is moved by the next append, all of it.
+        self.late_pong.extend_from_slice(self.bytes.get(before..).unwrap_or_default());
+        self.bytes.truncate(before);
+        self.late_pong.len()
     }
 
     /// Appends the pong that waits, if there is one and fewer than `mark` bytes of pongs are unsent.
-    pub(super) fn send_late_pong(&mut self, mark: usize) {
+    /// Returns its length.
+    pub(super) fn send_late_pong(&mut self, mark: usize) -> usize {
         if self.late_pong.is_empty() || self.pongs.bytes >= mark {
-            return;
+            return 0;
         }
         self.account();
-        self.bytes.unsplit(mem::take(&mut self.late_pong));
+        let late_pong = mem::take(&mut self.late_pong);
+        self.bytes.extend_from_slice(&late_pong);
         self.account_pong();
-    }
-
-    /// Gives all bytes that are not taken, the pong that waits too.
-    pub(super) fn into_bytes(mut self) -> BytesMut {
-        self.bytes.unsplit(self.late_pong);
-        self.bytes
+        late_pong.len()
     }
 
     /// Appends unsolicited output.

@@ -151,6 +151,7 @@ impl Flow {
     fn limit_pongs(&mut self, before: usize) {
         // A Close frame can't wait.
         let most = if self.is_over() { usize::MAX } else { self.settings().high_water_mark };
-        self.output.pong(before, most);
+        let taken_out = self.output.pong(before, most);
+        self.connection.taken_out(taken_out);
     }
 }

@@ -75,7 +75,8 @@ impl Flow {
             return;
         }
         let mark = self.settings().high_water_mark;
-        self.output.send_late_pong(mark);
+        let late_pong = self.output.send_late_pong(mark);
+        self.connection.appended(late_pong);
         if self.connection.waits_for_writes() {
             let (in_flight, before) = (self.output.in_flight(), self.output.bytes.len());
             self.connection.output_written_beside(in_flight, now, &mut self.output.bytes);

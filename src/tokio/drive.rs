@@ -82,6 +82,11 @@ fn lost(flow: &Flow) -> WebSocketError {
     }
 }
 
+/// Whether output up to `end` has left a transport that is gone.
+pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocketError> {
+    if flow.flushed() >= end { Ok(()) } else { Err(lost(flow)) }
+}
+
 /// One timer for all deadlines of a connection. It is set anew only for an earlier deadline: a later
 /// one, as each read brings it, waits until the timer has run out.
 #[derive(Debug, Default)]
@@ -302,6 +307,14 @@ pub(super) struct Sending {
 }
 
 impl Sending {
+    /// How it has ended if the transport is gone.
+    pub(super) fn result(&self, flow: &Flow) -> Result<(), WebSocketError> {
+        match self.end {
+            Some(end) => sent_before_the_end(flow, end),
+            None => Err(SendError::Closed.into()),
+        }
+    }
+
     /// Feeds when there is room, then writes until the message has left.
     pub(super) fn poll<S: AsyncWrite + Unpin>(
         &mut self,

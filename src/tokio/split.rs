@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::stats::Stats;
 use crate::tokio::drive::{
     Feed, Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
-    write_some,
+    sent_before_the_end, write_some,
 };
 use crate::tokio::socket::WebSocket;
 use crate::tokio::wakers::{Waiting, Wakers, lock};
@@ -264,16 +264,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         let mut sending = Sending::default();
         self.drive(|state, cx| match &mut state.link {
             Some(link) => sending.poll(link, &mut state.flow, timer, &mut feed, cx),
-            None => Poll::Ready(Err(SendError::Closed.into())),
+            None => Poll::Ready(sending.result(&state.flow)),
         })
         .await
     }
 
     async fn flush(&self, timer: &mut Timer) -> Result<(), WebSocketError> {
-        let end = self.state().flow.end();
+        let end = {
+            let state = self.state();
+            if state.link.is_none() {
+                return Err(SendError::Closed.into());
+            }
+            state.flow.end()
+        };
         self.drive(|state, cx| match &mut state.link {
             Some(link) => poll_sent(link, &mut state.flow, timer, Goal::Sent(end), cx),
-            None => Poll::Ready(Err(SendError::Closed.into())),
+            None => Poll::Ready(sent_before_the_end(&state.flow, end)),
         })
         .await
     }

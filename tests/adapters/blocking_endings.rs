@@ -296,3 +296,24 @@ fn the_closing_handshake_of_two_iterators_of_messages() {
     let status = echo.join().unwrap();
     assert_eq!((status.code, status.by, status.clean), (CloseCode::NO_STATUS, Role::Client, true));
 }
+
+#[test]
+fn an_aborted_transport_ends_although_a_thread_is_writing_and_no_thread_reads() {
+    let (io, mut peer) = pipe(64);
+    let (reader, sender) = server(io).split().unwrap();
+    let sending = thread::spawn({
+        let sender = sender.clone();
+        move || sender.send_binary(&[0; 1000])
+    });
+    // The transport is full, and the thread is blocked in a write.
+    while sender.unsent() != 1004 - 64 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    sender.abort();
+    assert!(sending.join().unwrap().is_err());
+    peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).expect("the end");
+    assert_eq!(received.len(), 64);
+    drop(reader);
+}

@@ -24,11 +24,14 @@ mod blocking_handshakes;
 mod blocking_limits;
 mod blocking_liveness;
 mod blocking_sends;
+mod blocking_trickle;
 mod blocking_waits;
 #[cfg(feature = "tokio")]
 mod crossing;
 mod pipe;
 mod plan;
+#[cfg(feature = "tokio")]
+mod tokio_chaos;
 #[cfg(feature = "tokio")]
 mod tokio_codes;
 #[cfg(feature = "tokio")]

@@ -1,5 +1,8 @@
 //! The end of a connection on tokio: nothing on its way is lost, and nothing waits for ever.
 
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::Poll;
 use core::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -417,4 +420,45 @@ async fn the_rest_of_a_message_survives_being_taken_apart() {
         ws = WebSocket::resume(ws.into_inner());
     }
     assert_eq!(text, b"hello world");
+}
+
+/// Polls once.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// `Send` says that nothing was sent.
+#[tokio::test(start_paused = true)]
+async fn a_send_that_has_fed_before_the_reader_is_dropped_is_not_refused() {
+    for (is_taken, flushes) in [(true, false), (false, false), (true, true), (false, true)] {
+        let (io, mut peer) = duplex(64);
+        let (mut reader, sender) = server(io).split();
+        if flushes {
+            sender.feed_binary(&[0; 100]).unwrap();
+        }
+        let mut sending: Pin<Box<dyn Future<Output = Result<(), WebSocketError>>>> = match flushes {
+            true => Box::pin(sender.flush()),
+            false => Box::pin(sender.send_binary(&[0; 100])),
+        };
+        assert!(poll_once(&mut sending).await.is_none());
+        if is_taken {
+            peer.read_exact(&mut [0; 64]).await.unwrap();
+            assert!(timeout(secs(1), reader.read()).await.is_err());
+            assert_eq!(sender.unsent(), 0);
+        }
+        drop(reader);
+        let sent = sending.await;
+        match is_taken {
+            true => sent.unwrap(),
+            false => assert!(matches!(sent, Err(WebSocketError::Protocol(ProtocolError::Aborted)))),
+        }
+        let error = sender.send_binary(b"").await.unwrap_err();
+        assert!(matches!(error, WebSocketError::Send(SendError::Closed)), "{error}");
+        let error = sender.flush().await.unwrap_err();
+        assert!(matches!(error, WebSocketError::Send(SendError::Closed)), "{error}");
+    }
 }

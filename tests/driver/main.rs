@@ -23,5 +23,6 @@ mod events;
 mod liveness;
 mod opening;
 mod parts;
+mod pongs;
 mod support;
 mod waits;

@@ -220,3 +220,23 @@ fn a_client_learns_why_it_was_not_opened() {
         assert_eq!(driver.flow.send_text("late"), Err(SendError::Closed));
     }
 }
+
+#[test]
+fn counting_that_began_before_the_opening_counts() {
+    let (mut server, mut client) = (server(), client());
+    server.flow.enable_stats();
+    client.flow.enable_stats();
+    let request = write_all(&mut client, 0);
+    give(&mut server, &request, 0);
+    assert_eq!(server.step(), Step::Request);
+    let request = server.flow.take_request().unwrap();
+    server.flow.accept(&request, &AcceptOptions::new(), at_ms(0)).unwrap();
+    let response = write_all(&mut server, 0);
+    give(&mut client, &response, 0);
+    assert_eq!(client.step(), Step::Opened);
+    client.flow.take_response().unwrap();
+    for driver in [&mut server, &mut client] {
+        driver.flow.send_text("one").unwrap();
+        assert_eq!(driver.flow.connection().stats().map(|stats| stats.messages_sent), Some(1));
+    }
+}

@@ -1,0 +1,112 @@
+//! Pongs beyond their share: what they cost, and what is counted.
+
+use core::time::Duration;
+
+use sansocket::driver::{Driver, Step};
+use sansocket::{CloseCode, Config, ConfigBuilder, Role, TimeoutError};
+
+use crate::common::Frame;
+use crate::support::{at_ms, open, preset};
+
+const MARK: usize = 1000;
+
+fn config(set: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Config {
+    set(preset(Role::Server).high_water_mark(MARK).max_unsent(1 << 20)).build().unwrap()
+}
+
+/// Reads and answers `count` pings with `payload`.
+fn pings(driver: &mut Driver, count: usize, payload: &[u8], at: u64) {
+    let mut bytes = Frame::ping(payload).to(Role::Server).bytes().repeat(count);
+    let mut loan = driver.received(&mut bytes, at_ms(at));
+    while loan.next().unwrap().is_some() {}
+}
+
+#[test]
+fn a_pong_beyond_the_share_moves_no_other_output() {
+    let mut driver = open(Role::Server, &config(|c| c));
+    driver.flow.send_binary(&[0; 100_000]).unwrap();
+    pings(&mut driver, 1000, b"ping", 0);
+    let output = driver.flow.output();
+    let (place, len) = (output.as_ptr(), output.len());
+    let mut moved = 0;
+    for _ in 0..1000 {
+        pings(&mut driver, 1, b"ping", 0);
+        moved += usize::from(driver.flow.output().as_ptr() != place);
+    }
+    assert_eq!(driver.flow.output().len(), len);
+    assert_eq!(moved, 0, "of 1000 pongs that wait so many have moved the output");
+}
+
+#[test]
+fn pongs_that_were_dropped_are_not_taken_for_progress_of_the_close_frame() {
+    let mut driver = open(Role::Server, &config(|c| c));
+    driver.flow.send_binary(&[0; 100_000]).unwrap();
+    driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
+    driver.flow.discard_data();
+    assert_eq!(driver.step(), Step::Write { or_read: true });
+    // The peer takes nothing but a trickle.
+    for at in 1..5 {
+        pings(&mut driver, 300, &[0; 125], 1000 * at);
+        driver.flow.write_done(1, at_ms(1000 * at));
+        assert_eq!(driver.deadline(at_ms(1000 * at)), Some(at_ms(5000)));
+    }
+    driver.timed_out(at_ms(5000));
+    assert_eq!(driver.flow.error(), Some(TimeoutError::CloseUnsent.into()));
+}
+
+#[test]
+fn pongs_that_were_dropped_do_not_hurry_the_keep_alive_timeout() {
+    let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(3));
+    let config = config(|c| c.keep_alive(Some(interval), Some(timeout)));
+    let mut driver = open(Role::Server, &config);
+    assert_eq!(driver.step(), Step::Read);
+    assert_eq!(driver.deadline(at_ms(0)), Some(at_ms(10_000)));
+    driver.flow.send_binary(&[0; 100_000]).unwrap();
+    driver.timed_out(at_ms(10_000)); // the ping lies behind 100 KB
+    assert_eq!(driver.step(), Step::Write { or_read: true });
+    pings(&mut driver, 1000, &[0; 125], 10_000);
+    // A slow peer that is silent: each second it takes 10 KB.
+    for second in 11..20 {
+        assert_eq!(driver.step(), Step::Write { or_read: true });
+        driver.flow.write_done(10_000, at_ms(second * 1000));
+        let deadline = driver.deadline(at_ms(second * 1000)).unwrap();
+        assert_eq!(deadline, at_ms(second * 1000 + 3000), "at {second} s");
+        driver.timed_out(at_ms(second * 1000 + 999));
+        assert_eq!(driver.flow.error(), None);
+    }
+}
+
+#[test]
+fn a_pong_that_had_to_wait_for_room_is_no_reply() {
+    let config = preset(Role::Server).high_water_mark(1).max_unsent(10).build().unwrap();
+    for is_cut in [false, true] {
+        let mut driver = open(Role::Server, &config);
+        driver.flow.send_binary(&[0; 20]).unwrap(); // more than max_unsent
+        pings(&mut driver, 1, b"", 0);
+        assert_eq!(driver.flow.output().len(), 22);
+        let output = driver.flow.take_output();
+        // With the next input the pong finds room.
+        let mut bytes = *b"\x81\x81\0\0\0\0a";
+        let (first, rest) = bytes.split_at_mut(if is_cut { 2 } else { 0 });
+        if !first.is_empty() {
+            assert!(driver.received(first, at_ms(0)).next().unwrap().is_none());
+            assert_eq!(driver.flow.output(), b"\x8A\0");
+        }
+        assert!(driver.received(rest, at_ms(0)).next().unwrap().is_some());
+        assert_eq!(driver.flow.output(), b"\x8A\0");
+        driver.flow.write_done(output.len(), at_ms(0));
+    }
+}
+
+#[test]
+fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
+    let mut driver = open(Role::Server, &config(|c| c));
+    driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
+    pings(&mut driver, 300, &[0; 125], 0);
+    driver.flow.discard_data();
+    let parts = driver.into_parts();
+    let mut driver = Driver::resume(parts, at_ms(0));
+    assert_eq!(driver.step(), Step::Write { or_read: true });
+    driver.flow.write_done(Frame::close(1000, "").bytes().len(), at_ms(1000));
+    assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(6000)));
+}
