@@ -21,6 +21,7 @@ mod codecs;
 #[path = "../../tests/common/corpus/mod.rs"]
 mod corpus;
 
+#[path = "../common/clock.rs"]
 mod clock;
 mod compress;
 mod receive;

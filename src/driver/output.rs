@@ -9,8 +9,12 @@ pub(super) struct Output {
     pub(super) bytes: BytesMut,
     /// Bytes taken by [`take`](Self::take) and not written yet.
     in_flight: usize,
-    /// The length of `bytes` that is accounted for: what is behind it are replies.
+    /// The length of `bytes` that is accounted for.
     known: usize,
+    /// The bytes behind `known` are unsolicited output; otherwise they are replies.
+    unsolicited_tail: bool,
+    /// While `bytes` is shorter, unsolicited output may be appended without a look at anything else.
+    fed_below: usize,
     replies: Share,
     pongs: Share,
     /// The newest pong, once those before it fill their share: RFC 6455 5.5.3 lets it answer for all
@@ -88,7 +92,7 @@ impl Output {
         self.replies.bytes < mark
     }
 
-    /// What was appended since the last call is replies.
+    /// Counts the bytes appended since the last call. From here on replies are appended.
     fn account(&mut self) {
         self.account_up_to(self.bytes.len());
     }
@@ -96,7 +100,12 @@ impl Output {
     fn account_up_to(&mut self, len: usize) {
         // A closure of the caller's may have made it shorter.
         let new = len.saturating_sub(self.known);
-        self.replies.add(new);
+        if self.unsolicited_tail {
+            self.replies.behind += new;
+        } else {
+            self.replies.add(new);
+        }
+        (self.unsolicited_tail, self.fed_below) = (false, 0);
         self.pongs.behind += new;
         self.known = len;
     }
@@ -139,20 +148,45 @@ impl Output {
         late_pong.len()
     }
 
-    /// Appends unsolicited output.
+    /// Appends unsolicited output. [`account`](Self::account) counts it later: one send follows another,
+    /// and none should pay for it.
+    #[inline]
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
+        if !self.unsolicited_tail {
+            self.account();
+            self.unsolicited_tail = true;
+        }
+        append(&mut self.bytes)
+    }
+
+    /// Whether unsolicited output has room that [`begin_feed`](Self::begin_feed) has found, and follows
+    /// other such output.
+    #[inline]
+    pub(super) fn may_feed(&self) -> bool {
+        self.bytes.len() < self.fed_below
+    }
+
+    /// Unsolicited output follows, and more of it has room while fewer than `max` bytes are unsent: until
+    /// bytes of another origin follow, or any are taken or written.
+    pub(super) fn begin_feed(&mut self, max: usize) {
         self.account();
-        let result = append(&mut self.bytes);
-        let new = self.bytes.len().saturating_sub(self.known);
-        self.replies.behind += new;
-        self.pongs.behind += new;
-        self.known = self.bytes.len();
-        result
+        self.unsolicited_tail = true;
+        self.fed_below = max.saturating_sub(self.in_flight);
+    }
+
+    /// Appends a reply.
+    #[inline]
+    pub(super) fn reply<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
+        if self.unsolicited_tail {
+            self.account();
+        }
+        append(&mut self.bytes)
     }
 
     /// Appends a reply to an empty buffer, so that its length limits nothing, and puts it behind the
     /// output.
     pub(super) fn apart<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
+        self.account();
         let before = self.bytes.split();
         let result = append(&mut self.bytes);
         let reply = mem::replace(&mut self.bytes, before);
@@ -211,6 +245,7 @@ impl Output {
         self.lost = self.lost.saturating_add(to_u64(self.unsent()));
         (self.bytes, self.late_pong) = (BytesMut::new(), BytesMut::new());
         (self.in_flight, self.known) = (0, 0);
+        (self.unsolicited_tail, self.fed_below) = (false, 0);
         (self.replies, self.pongs) = (Share::default(), Share::default());
     }
 
@@ -231,7 +266,7 @@ mod tests {
     use super::*;
 
     fn reply(output: &mut Output, len: usize) {
-        output.bytes.resize(output.bytes.len() + len, 0);
+        output.reply(|bytes| bytes.resize(bytes.len() + len, 0));
     }
 
     fn unsolicited(output: &mut Output, len: usize) {
@@ -318,6 +353,33 @@ mod tests {
         assert_eq!(output.bytes[24..], [5; 10]);
         output.send_late_pong(25);
         assert_eq!(output.bytes.len(), 34);
+    }
+
+    #[test]
+    fn room_found_for_unsolicited_output_ends_with_other_output_and_with_a_take() {
+        let mut output = Output::default();
+        assert!(!output.may_feed());
+        output.begin_feed(100);
+        for _ in 0..2 {
+            assert!(output.may_feed());
+            output.bytes.resize(output.bytes.len() + 50, 0);
+        }
+        assert!(!output.may_feed());
+        assert!(output.replies_below(1));
+        output.wrote(90);
+        output.begin_feed(100);
+        reply(&mut output, 5);
+        assert!(!output.may_feed());
+        assert!(!output.replies_below(5));
+        output.begin_feed(100);
+        assert!(output.may_feed());
+        // Bytes in flight are unsent too.
+        let taken = output.take();
+        assert_eq!(taken.len(), 15);
+        assert!(!output.may_feed());
+        output.begin_feed(16);
+        output.bytes.resize(1, 0);
+        assert!(!output.may_feed());
     }
 
     #[test]

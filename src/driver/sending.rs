@@ -90,18 +90,30 @@ impl Flow {
     /// # Errors
     /// [`SendError::NotOpen`] before the connection is open; [`SendError::Full`] from `max_unsent -
     /// high_water_mark` unsent bytes on: the rest is for replies; otherwise what `send` returns.
+    #[inline]
     pub fn send_with(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
+        if !self.output.may_feed() {
+            self.begin_feed()?;
+        }
+        send(&mut self.connection, &mut self.output.bytes)
+    }
+
+    /// Judges whether unsolicited output has room, for the sends that follow too. Out of line, so that
+    /// those are short.
+    #[cold]
+    #[inline(never)]
+    fn begin_feed(&mut self) -> Result<(), SendError> {
         self.check_opened()?;
         let settings = self.settings();
         let max = settings.max_unsent - settings.high_water_mark;
-        if self.connection.is_open() && self.output.unsent() >= max {
+        if self.output.unsent() >= max && self.connection.is_open() {
             return Err(SendError::Full);
         }
-        let Self { connection, output, .. } = self;
-        output.unsolicited(|out| send(connection, out))
+        self.output.begin_feed(max);
+        Ok(())
     }
 
     /// Appends a reply by `send`. It has room while others fill the output.
@@ -114,7 +126,7 @@ impl Flow {
         let (max, mark) = (settings.max_unsent, settings.high_water_mark);
         let Self { connection, output, .. } = self;
         if output.unsent() < max {
-            return send(connection, &mut output.bytes);
+            return output.reply(|out| send(connection, out));
         }
         if connection.is_open() && !output.replies_below(mark) {
             return Err(SendError::Full);
