@@ -262,11 +262,19 @@ impl Connection {
             return Some(Data::Binary(payload));
         }
         let Some(text) = validate(payload) else {
-            self.incoming.fail_next(Fault::InvalidUtf8);
-            self.fast_receive = false;
+            self.fail_text();
             return None;
         };
         Some(Data::Text(text))
+    }
+
+    /// The short way has taken a text that is not UTF-8. Out of line: with it `receive` is too long to
+    /// be inlined.
+    #[cold]
+    #[inline(never)]
+    fn fail_text(&mut self) {
+        self.incoming.fail_next(Fault::InvalidUtf8);
+        self.fast_receive = false;
     }
 
     #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]

@@ -9,8 +9,10 @@ pub(super) struct Output {
     pub(super) bytes: BytesMut,
     /// Bytes taken by [`take`](Self::take) and not written yet.
     in_flight: usize,
-    /// The length of `bytes` that is accounted for: what is behind it are replies.
+    /// The length of `bytes` that is accounted for.
     known: usize,
+    /// The bytes behind `known` are unsolicited output; otherwise they are replies.
+    unsolicited_tail: bool,
     replies: Share,
     pongs: Share,
     /// The newest pong, once those before it fill their share: RFC 6455 5.5.3 lets it answer for all
@@ -88,7 +90,7 @@ impl Output {
         self.replies.bytes < mark
     }
 
-    /// What was appended since the last call is replies.
+    /// Counts the bytes appended since the last call. From here on replies are appended.
     fn account(&mut self) {
         self.account_up_to(self.bytes.len());
     }
@@ -96,7 +98,12 @@ impl Output {
     fn account_up_to(&mut self, len: usize) {
         // A closure of the caller's may have made it shorter.
         let new = len.saturating_sub(self.known);
-        self.replies.add(new);
+        if self.unsolicited_tail {
+            self.replies.behind += new;
+        } else {
+            self.replies.add(new);
+        }
+        self.unsolicited_tail = false;
         self.pongs.behind += new;
         self.known = len;
     }
@@ -139,20 +146,30 @@ impl Output {
         self.bytes
     }
 
-    /// Appends unsolicited output.
+    /// Appends unsolicited output. [`account`](Self::account) counts it later: one send follows another,
+    /// and none should pay for it.
+    #[inline]
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
-        self.account();
-        let result = append(&mut self.bytes);
-        let new = self.bytes.len().saturating_sub(self.known);
-        self.replies.behind += new;
-        self.pongs.behind += new;
-        self.known = self.bytes.len();
-        result
+        if !self.unsolicited_tail {
+            self.account();
+            self.unsolicited_tail = true;
+        }
+        append(&mut self.bytes)
+    }
+
+    /// Appends a reply.
+    #[inline]
+    pub(super) fn reply<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
+        if self.unsolicited_tail {
+            self.account();
+        }
+        append(&mut self.bytes)
     }
 
     /// Appends a reply to an empty buffer, so that its length limits nothing, and puts it behind the
     /// output.
     pub(super) fn apart<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
+        self.account();
         let before = self.bytes.split();
         let result = append(&mut self.bytes);
         let reply = mem::replace(&mut self.bytes, before);
@@ -210,7 +227,7 @@ impl Output {
     pub(super) fn clear(&mut self) {
         self.lost = self.lost.saturating_add(to_u64(self.unsent()));
         (self.bytes, self.late_pong) = (BytesMut::new(), BytesMut::new());
-        (self.in_flight, self.known) = (0, 0);
+        (self.in_flight, self.known, self.unsolicited_tail) = (0, 0, false);
         (self.replies, self.pongs) = (Share::default(), Share::default());
     }
 
@@ -231,7 +248,7 @@ mod tests {
     use super::*;
 
     fn reply(output: &mut Output, len: usize) {
-        output.bytes.resize(output.bytes.len() + len, 0);
+        output.reply(|bytes| bytes.resize(bytes.len() + len, 0));
     }
 
     fn unsolicited(output: &mut Output, len: usize) {

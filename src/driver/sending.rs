@@ -97,7 +97,7 @@ impl Flow {
         self.check_opened()?;
         let settings = self.settings();
         let max = settings.max_unsent - settings.high_water_mark;
-        if self.connection.is_open() && self.output.unsent() >= max {
+        if self.output.unsent() >= max && self.connection.is_open() {
             return Err(SendError::Full);
         }
         let Self { connection, output, .. } = self;
@@ -114,7 +114,7 @@ impl Flow {
         let (max, mark) = (settings.max_unsent, settings.high_water_mark);
         let Self { connection, output, .. } = self;
         if output.unsent() < max {
-            return send(connection, &mut output.bytes);
+            return output.reply(|out| send(connection, out));
         }
         if connection.is_open() && !output.replies_below(mark) {
             return Err(SendError::Full);

@@ -116,6 +116,7 @@ impl Timer {
 }
 
 /// Reads and writes until the step is one for the caller: an event, a request, a response, or the end.
+#[inline]
 pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -123,38 +124,75 @@ pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
     timer: &mut Timer,
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
+    let step = flow.step(intake);
+    if step == Step::Event {
+        // In line: many events come with one read.
+        return Poll::Ready(step);
+    }
+    poll_turns(link, flow, intake, timer, step, cx)
+}
+
+#[inline(never)]
+fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    intake: &mut Intake,
+    timer: &mut Timer,
+    mut step: Step,
+    cx: &mut Context<'_>,
+) -> Poll<Step> {
     for _ in 0..MAX_TURNS {
-        let step = flow.step(intake);
-        let turn = match step {
-            Step::Event | Step::Request | Step::Opened | Step::Done => return Poll::Ready(step),
-            Step::Read | Step::Drain => {
-                poll_flush_beside(link, flow, cx);
-                poll_read(link, flow, intake, cx)
+        match step {
+            Step::Event => return Poll::Ready(step),
+            Step::Done | Step::Opened | Step::Request => {
+                give_back(intake);
+                return Poll::Ready(step);
             }
-            Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
-                Poll::Pending if or_read => poll_read(link, flow, intake, cx),
-                // Senders that always have more must not keep this end from reading.
-                Poll::Ready(()) if or_read && !flow.output().is_empty() => {
-                    let _ = poll_read(link, flow, intake, cx);
-                    Poll::Ready(())
-                }
-                turn @ (Poll::Pending | Poll::Ready(())) => turn,
-            },
-            Step::EndWriting => poll_shutdown(link, flow, cx),
-        };
-        if turn.is_ready() {
-            continue;
+            Step::Drain | Step::EndWriting | Step::Read | Step::Write { .. } => {}
         }
-        let now = ready!(timer.poll(cx, flow.deadline(intake, now())));
-        // One last read before the peer is failed: its pong may lie unread in the transport.
-        let reads = !matches!(step, Step::Write { or_read: false } | Step::EndWriting);
-        if reads && poll_read(link, flow, intake, cx).is_ready() {
-            continue;
-        }
-        flow.timed_out(intake, now);
+        ready!(poll_turn(link, flow, intake, timer, step, cx));
+        step = flow.step(intake);
     }
     cx.waker().wake_by_ref();
     Poll::Pending
+}
+
+/// One read, write or end of the writing half, or what is due when the deadline passes first.
+fn poll_turn<S: AsyncRead + AsyncWrite + Unpin>(
+    link: &mut Link<S>,
+    flow: &mut Flow,
+    intake: &mut Intake,
+    timer: &mut Timer,
+    step: Step,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let turn = match step {
+        Step::Event | Step::Request | Step::Opened | Step::Done => Poll::Ready(()),
+        Step::Read | Step::Drain => {
+            poll_flush_beside(link, flow, cx);
+            poll_read(link, flow, intake, cx)
+        }
+        Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
+            Poll::Pending if or_read => poll_read(link, flow, intake, cx),
+            // Senders that always have more must not keep this end from reading.
+            Poll::Ready(()) if or_read && !flow.output().is_empty() => {
+                let _ = poll_read(link, flow, intake, cx);
+                Poll::Ready(())
+            }
+            turn @ (Poll::Pending | Poll::Ready(())) => turn,
+        },
+        Step::EndWriting => poll_shutdown(link, flow, cx),
+    };
+    if turn.is_ready() {
+        return Poll::Ready(());
+    }
+    let now = ready!(timer.poll(cx, flow.deadline(intake, now())));
+    // One last read before the peer is failed: its pong may lie unread in the transport.
+    let reads = !matches!(step, Step::Write { or_read: false } | Step::EndWriting);
+    if !reads || poll_read(link, flow, intake, cx).is_pending() {
+        flow.timed_out(intake, now);
+    }
+    Poll::Ready(())
 }
 
 /// Ends the transport of a connection that is over, while the intake is borrowed.
@@ -429,13 +467,19 @@ fn poll_read<S: AsyncRead + Unpin>(
         Poll::Ready(Err(error)) => link.fail(flow, error),
         Poll::Pending => {
             intake.shrink();
-            if let Some(buffer) = intake.take_buffer() {
-                pool::put(buffer);
-            }
+            give_back(intake);
             return Poll::Pending;
         }
     }
     Poll::Ready(())
+}
+
+/// Gives the read buffer back, if all of it has been received. Without it each connection that is
+/// accepted and dropped would take a new one, zeroed, from the allocator.
+fn give_back(intake: &mut Intake) {
+    if let Some(buffer) = intake.take_buffer() {
+        pool::put(buffer);
+    }
 }
 
 /// One read that is dropped.
