@@ -114,7 +114,7 @@ fn write<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instan
     let deadline = flow.write_deadline(Instant::now());
     let until = link.write_until(deadline, until);
     match link.write(flow.output(), until) {
-        Ok(Some(n)) => flow.write_done(n, Instant::now()),
+        Ok(Some(n)) => flow.write_done_with(n, Instant::now),
         Ok(None) => {
             flow.write_timed_out(Instant::now());
             return false;
@@ -293,7 +293,7 @@ pub(super) fn send_up_to<S: Transport>(
         } else {
             link.write(flow.output(), deadline).map(|written| {
                 if let Some(n) = written {
-                    flow.write_done(n, Instant::now());
+                    flow.write_done_with(n, Instant::now);
                 }
                 written.is_some()
             })

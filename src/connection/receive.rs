@@ -184,7 +184,7 @@ impl Connection {
         inbox: &mut Inbox,
         out: &mut BytesMut,
     ) -> Result<bool, ProtocolError> {
-        if self.fast_receive && WholeFrame::find(input.as_bytes(), self.role).is_some() {
+        if self.finds_whole(input.as_bytes()) {
             return Ok(true);
         }
         Ok(self.assemble(input, inbox, out, Incoming::seek)?.is_some())
@@ -243,6 +243,12 @@ impl Connection {
     /// before.
     pub fn abort(&mut self) {
         self.fail(ProtocolError::Aborted, &mut BytesMut::new());
+    }
+
+    /// Whether [`seek`](Self::seek) finds an event in the short way, which changes nothing.
+    #[inline]
+    pub(crate) fn finds_whole(&self, bytes: &[u8]) -> bool {
+        self.fast_receive && WholeFrame::find(bytes, self.role).is_some()
     }
 
     /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under

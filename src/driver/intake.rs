@@ -160,6 +160,11 @@ impl Intake {
         connection: &mut Connection,
         out: &mut BytesMut,
     ) -> Result<bool, ProtocolError> {
+        // Without a store to `start`, for which the next receive would have to wait.
+        if connection.finds_whole(self.unread()) {
+            self.event = Found::Event;
+            return Ok(true);
+        }
         let found = self.with_input(|input, inbox| connection.seek(input, inbox, out));
         self.event = if found == Ok(true) { Found::Event } else { Found::Nothing };
         found

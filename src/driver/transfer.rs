@@ -56,6 +56,11 @@ impl Flow {
 
     /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
     pub fn write_done(&mut self, n: usize, now: Instant) {
+        self.write_done_with(n, || now);
+    }
+
+    /// The same with a clock that is read only if the time counts.
+    pub(crate) fn write_done_with(&mut self, n: usize, clock: impl FnOnce() -> Instant) {
         if self.is_unwritable() {
             // Late news of a write in flight.
             return;
@@ -70,7 +75,7 @@ impl Flow {
             self.deadlines.answer = None;
         }
         if self.is_over() {
-            let unsent = self.output.unsent();
+            let (now, unsent) = (clock(), self.output.unsent());
             self.begin_linger(now).look(now, unsent);
             return;
         }
@@ -78,7 +83,7 @@ impl Flow {
         self.output.send_late_pong(mark);
         if self.connection.waits_for_writes() {
             let (in_flight, before) = (self.output.in_flight(), self.output.bytes.len());
-            self.connection.output_written_beside(in_flight, now, &mut self.output.bytes);
+            self.connection.output_written_beside(in_flight, clock(), &mut self.output.bytes);
             self.note_answer(before);
         }
     }

@@ -420,7 +420,7 @@ fn poll_write<S: AsyncWrite + Unpin>(
     match ready!(Pin::new(&mut link.stream).poll_write(cx, flow.output())) {
         Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         Ok(n) => {
-            flow.write_done(n, now());
+            flow.write_done_with(n, now);
             Poll::Ready(Ok(()))
         }
         Err(error) => Poll::Ready(Err(error)),
