@@ -13,6 +13,8 @@ pub(super) struct Output {
     known: usize,
     /// The bytes behind `known` are unsolicited output; otherwise they are replies.
     unsolicited_tail: bool,
+    /// While `bytes` is shorter, unsolicited output may be appended without a look at anything else.
+    fed_below: usize,
     replies: Share,
     pongs: Share,
     /// The newest pong, once those before it fill their share: RFC 6455 5.5.3 lets it answer for all
@@ -103,7 +105,7 @@ impl Output {
         } else {
             self.replies.add(new);
         }
-        self.unsolicited_tail = false;
+        (self.unsolicited_tail, self.fed_below) = (false, 0);
         self.pongs.behind += new;
         self.known = len;
     }
@@ -155,6 +157,21 @@ impl Output {
             self.unsolicited_tail = true;
         }
         append(&mut self.bytes)
+    }
+
+    /// Whether unsolicited output of the caller's has room, as
+    /// [`feed_until`](Self::feed_until) has found before, and follows other such output.
+    #[inline]
+    pub(super) fn may_feed(&self) -> bool {
+        self.bytes.len() < self.fed_below
+    }
+
+    /// More unsolicited output has room while fewer than `max` bytes are unsent. Holds until anything
+    /// is appended or taken that is counted otherwise.
+    pub(super) fn feed_until(&mut self, max: usize) {
+        if self.unsolicited_tail {
+            self.fed_below = max.saturating_sub(self.in_flight);
+        }
     }
 
     /// Appends a reply.
@@ -227,7 +244,8 @@ impl Output {
     pub(super) fn clear(&mut self) {
         self.lost = self.lost.saturating_add(to_u64(self.unsent()));
         (self.bytes, self.late_pong) = (BytesMut::new(), BytesMut::new());
-        (self.in_flight, self.known, self.unsolicited_tail) = (0, 0, false);
+        (self.in_flight, self.known) = (0, 0);
+        (self.unsolicited_tail, self.fed_below) = (false, 0);
         (self.replies, self.pongs) = (Share::default(), Share::default());
     }
 

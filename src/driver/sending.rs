@@ -90,18 +90,30 @@ impl Flow {
     /// # Errors
     /// [`SendError::NotOpen`] before the connection is open; [`SendError::Full`] from `max_unsent -
     /// high_water_mark` unsent bytes on: the rest is for replies; otherwise what `send` returns.
+    #[inline]
     pub fn send_with(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
+        if self.output.may_feed() {
+            return send(&mut self.connection, &mut self.output.bytes);
+        }
+        let max = self.room_for_unsolicited()?;
+        let Self { connection, output, .. } = self;
+        let result = output.unsolicited(|out| send(connection, out));
+        output.feed_until(max);
+        result
+    }
+
+    /// Below how many unsent bytes unsolicited output has room, if it has any.
+    fn room_for_unsolicited(&self) -> Result<usize, SendError> {
         self.check_opened()?;
         let settings = self.settings();
         let max = settings.max_unsent - settings.high_water_mark;
         if self.output.unsent() >= max && self.connection.is_open() {
             return Err(SendError::Full);
         }
-        let Self { connection, output, .. } = self;
-        output.unsolicited(|out| send(connection, out))
+        Ok(max)
     }
 
     /// Appends a reply by `send`. It has room while others fill the output.
