@@ -159,19 +159,19 @@ impl Output {
         append(&mut self.bytes)
     }
 
-    /// Whether unsolicited output of the caller's has room, as
-    /// [`feed_until`](Self::feed_until) has found before, and follows other such output.
+    /// Whether unsolicited output has room that [`begin_feed`](Self::begin_feed) has found, and follows
+    /// other such output.
     #[inline]
     pub(super) fn may_feed(&self) -> bool {
         self.bytes.len() < self.fed_below
     }
 
-    /// More unsolicited output has room while fewer than `max` bytes are unsent. Holds until anything
-    /// is appended or taken that is counted otherwise.
-    pub(super) fn feed_until(&mut self, max: usize) {
-        if self.unsolicited_tail {
-            self.fed_below = max.saturating_sub(self.in_flight);
-        }
+    /// Unsolicited output follows, and more of it has room while fewer than `max` bytes are unsent: until
+    /// bytes of another origin follow, or any are taken or written.
+    pub(super) fn begin_feed(&mut self, max: usize) {
+        self.account();
+        self.unsolicited_tail = true;
+        self.fed_below = max.saturating_sub(self.in_flight);
     }
 
     /// Appends a reply.

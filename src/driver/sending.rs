@@ -95,25 +95,24 @@ impl Flow {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        if self.output.may_feed() {
-            return send(&mut self.connection, &mut self.output.bytes);
+        if !self.output.may_feed() {
+            self.begin_feed()?;
         }
-        let max = self.room_for_unsolicited()?;
-        let Self { connection, output, .. } = self;
-        let result = output.unsolicited(|out| send(connection, out));
-        output.feed_until(max);
-        result
+        send(&mut self.connection, &mut self.output.bytes)
     }
 
-    /// Below how many unsent bytes unsolicited output has room, if it has any.
-    fn room_for_unsolicited(&self) -> Result<usize, SendError> {
+    /// Judges whether unsolicited output has room, for the sends that follow too. Out of line, so that
+    /// those are short.
+    #[inline(never)]
+    fn begin_feed(&mut self) -> Result<(), SendError> {
         self.check_opened()?;
         let settings = self.settings();
         let max = settings.max_unsent - settings.high_water_mark;
         if self.output.unsent() >= max && self.connection.is_open() {
             return Err(SendError::Full);
         }
-        Ok(max)
+        self.output.begin_feed(max);
+        Ok(())
     }
 
     /// Appends a reply by `send`. It has room while others fill the output.

@@ -180,8 +180,10 @@ struct Web<'a> {
 
 impl<'a> Web<'a> {
     fn parse(origin: &'a [u8]) -> Option<Self> {
-        let (scheme, authority) = split_scheme(origin)?;
+        let len = origin.iter().position(|&byte| byte == b':')?;
+        let (scheme, rest) = origin.split_at_checked(len)?;
         let secure = web_scheme(scheme)?;
+        let authority = rest.strip_prefix(b"://")?;
         let Authority { host, port } = Authority::parse(authority).ok()?;
         Some(Self { secure, host, port: port.unwrap_or_else(|| default_port(secure)) })
     }
