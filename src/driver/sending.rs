@@ -103,6 +103,7 @@ impl Flow {
 
     /// Judges whether unsolicited output has room, for the sends that follow too. Out of line, so that
     /// those are short.
+    #[cold]
     #[inline(never)]
     fn begin_feed(&mut self) -> Result<(), SendError> {
         self.check_opened()?;
