@@ -356,6 +356,33 @@ mod tests {
     }
 
     #[test]
+    fn room_found_for_unsolicited_output_ends_with_other_output_and_with_a_take() {
+        let mut output = Output::default();
+        assert!(!output.may_feed());
+        output.begin_feed(100);
+        for _ in 0..2 {
+            assert!(output.may_feed());
+            output.bytes.resize(output.bytes.len() + 50, 0);
+        }
+        assert!(!output.may_feed());
+        assert!(output.replies_below(1));
+        output.wrote(90);
+        output.begin_feed(100);
+        reply(&mut output, 5);
+        assert!(!output.may_feed());
+        assert!(!output.replies_below(5));
+        output.begin_feed(100);
+        assert!(output.may_feed());
+        // Bytes in flight are unsent too.
+        let taken = output.take();
+        assert_eq!(taken.len(), 15);
+        assert!(!output.may_feed());
+        output.begin_feed(16);
+        output.bytes.resize(1, 0);
+        assert!(!output.may_feed());
+    }
+
+    #[test]
     fn a_reply_apart_lies_behind_the_output() {
         let mut output = Output::default();
         output.unsolicited(|bytes| bytes.extend_from_slice(b"first"));
