@@ -9,7 +9,8 @@
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::unwrap_used
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm
 )]
 
 #[path = "common/clock.rs"]
