@@ -26,6 +26,7 @@ use crate::adapter::error::WebSocketError;
 use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
 use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
+use crate::connection::closing::CloseStatus;
 use crate::driver::Flow;
 use crate::error::SendError;
 use crate::instant::Instant;
@@ -185,6 +186,18 @@ impl<S: Transport> Shared<S> {
         let state = self.state();
         let end = state.flow.end();
         self.send_up_to(state, end).map(drop)
+    }
+
+    /// Waits until the connection is over, and its output has left or can't leave.
+    pub(super) fn closed(&self) -> Option<CloseStatus> {
+        let mut state = self.state();
+        while !state.flow.is_over() {
+            state = self.wait_for_change(state, None);
+        }
+        let end = state.flow.end();
+        // The reader gets an error too.
+        drop(self.send_up_to(state, end));
+        self.state().flow.connection().close_status()
     }
 
     /// Writes, or waits for the thread that does, until the output has left up to `end`.

@@ -246,6 +246,18 @@ impl<S: Transport> Sender<S> {
         self.shared.flush()
     }
 
+    /// Waits, while another thread reads, until the connection is closed or has failed, and the transport
+    /// has taken the output or can't take it any more. The transport ends when the reader has read to
+    /// its end, so a program that ends should wait for the threads that read.
+    ///
+    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
+    /// starts the close timeout anew: then the wait is as long as the peer likes, or until another
+    /// thread calls [`abort`](Self::abort).
+    #[must_use]
+    pub fn closed(&self) -> Option<CloseStatus> {
+        self.shared.closed()
+    }
+
     /// Sends a Close frame: nothing can be sent after it, and the reader goes on until the peer's.
     /// Nothing happens if the connection is closing already.
     ///
@@ -271,20 +283,6 @@ impl<S: Transport> Sender<S> {
 }
 
 impl<S> Sender<S> {
-    /// Waits until the connection is closed or has failed, while another thread reads.
-    ///
-    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
-    /// starts the close timeout anew: then the wait is as long as the peer likes, or until another
-    /// thread calls [`abort`](Self::abort).
-    #[must_use]
-    pub fn closed(&self) -> Option<CloseStatus> {
-        let mut state = self.shared.state();
-        while !state.flow.is_over() {
-            state = self.shared.wait_for_change(state, None);
-        }
-        state.flow.connection().close_status()
-    }
-
     /// Ends the connection at once, without a Close frame, and the writing half of the transport: for
     /// servers that shut down, and peers that are not welcome. The reader gets
     /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout, and so does a

@@ -4,7 +4,7 @@
 //! outside of it. There is no task behind it: every task that waits drives the transport.
 
 use core::future::poll_fn;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use alloc::sync::Arc;
 use std::sync::{Mutex, MutexGuard};
@@ -269,6 +269,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         .await
     }
 
+    async fn closed(&self) -> Option<CloseStatus> {
+        let mut timer = Timer::default();
+        self.drive(|state, cx| {
+            if !state.flow.is_over() {
+                return Poll::Pending;
+            }
+            if let Some(link) = &mut state.link {
+                let goal = Goal::Sent(state.flow.end());
+                // The reader gets an error too.
+                let _ = ready!(poll_sent(link, &mut state.flow, &mut timer, goal, cx));
+            }
+            Poll::Ready(state.flow.connection().close_status())
+        })
+        .await
+    }
+
     async fn flush(&self, timer: &mut Timer) -> Result<(), WebSocketError> {
         let end = {
             let state = self.state();
@@ -322,6 +338,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.shared.flush(&mut Timer::default()).await
     }
 
+    /// Waits, while another task reads, until the connection is closed or has failed, and the transport
+    /// has taken the output or can't take it any more. The transport ends when the reader has read to
+    /// its end, so a program that ends should wait for the tasks that read.
+    ///
+    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
+    /// starts the close timeout anew: then the wait is as long as the peer likes. Put a timeout around
+    /// it, and [`abort`](Self::abort) after that. Cancel safe.
+    pub async fn closed(&self) -> Option<CloseStatus> {
+        self.shared.closed().await
+    }
+
     /// Sends a Close frame: nothing can be sent after it, and the reader goes on until the peer's.
     /// Nothing happens if the connection is closing already.
     ///
@@ -347,20 +374,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
 }
 
 impl<S> Sender<S> {
-    /// Waits until the connection is closed or has failed, while another task reads.
-    ///
-    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
-    /// starts the close timeout anew: then the wait is as long as the peer likes. Put a timeout around
-    /// it, and [`abort`](Self::abort) after that. Cancel safe.
-    pub async fn closed(&self) -> Option<CloseStatus> {
-        self.shared
-            .drive(|state, _| match state.flow.is_over() {
-                true => Poll::Ready(state.flow.connection().close_status()),
-                false => Poll::Pending,
-            })
-            .await
-    }
-
     /// Ends the connection at once, without a Close frame, and drops the transport: for servers that
     /// shut down, and peers that are not welcome. The reader gets
     /// [`ProtocolError::Aborted`].

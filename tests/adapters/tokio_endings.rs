@@ -381,6 +381,40 @@ async fn senders_learn_of_the_end_and_can_make_one() {
     assert_eq!(sender.with_ref(|_| ()), None);
 }
 
+/// The reader is polled on or not: either way the wait is for the output, and no longer than that for a
+/// peer that takes none.
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_waits_for_the_end_waits_for_the_output() {
+    for (reads_on, takes) in [(true, true), (false, true), (true, false), (false, false)] {
+        let (io, mut peer) = duplex(4096);
+        let (mut reader, sender) = server(io).split();
+        sender.feed_binary(&[7; 100_000]).unwrap();
+        peer.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
+        assert!(matches!(reader.read().await, Ok(Some((Event::Close(_), _)))));
+        let reading = tokio::spawn(async move {
+            if !reads_on {
+                sleep(secs(3600)).await;
+            }
+            reader.read().await.map(|_| ())
+        });
+        let mut closed = core::pin::pin!(sender.closed());
+        assert!(timeout(secs(1), &mut closed).await.is_err());
+        let start = Instant::now();
+        if takes {
+            let mut all = vec![0; 100_012];
+            let (status, read) = tokio::join!(&mut closed, peer.read_exact(&mut all));
+            read.unwrap();
+            assert!(status.unwrap().clean);
+            assert_eq!(all[100_010..], [0x88, 0]);
+        } else {
+            closed.await.unwrap();
+        }
+        assert!(start.elapsed() < secs(60), "{:?}", start.elapsed());
+        drop(peer);
+        let _ = reading.await.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_socket_taken_apart_in_mid_message_goes_on() {
     let (io, mut peer) = duplex(64 << 10);
