@@ -27,7 +27,7 @@ use sansocket::handshake::HttpResponse;
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{
     CloseCode, Config, ConfigBuilder, Connection, Entropy, Event, Message, Negotiated,
-    ProtocolError, Role, SendError, TimeoutError, WebSocketError,
+    ProtocolError, Role, TimeoutError, WebSocketError,
 };
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,
