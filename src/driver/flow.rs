@@ -92,7 +92,10 @@ impl Flow {
     }
 
     /// Takes note that the transport has failed: the next step is
-    /// [`Step::Done`](crate::driver::Step::Done).
+    /// [`Step::Done`](crate::driver::Step::Done), and input that was read and not received is dropped.
+    ///
+    /// A loop that learns of a failure while it reads nothing, as with completions, may have such input:
+    /// [`eof`](Self::eof) and [`write_failed`](Self::write_failed) together hand it out first.
     pub fn failed(&mut self) {
         if let Some(opening) = &mut self.opening {
             opening.lose();

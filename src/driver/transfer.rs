@@ -55,6 +55,9 @@ impl Flow {
     }
 
     /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
+    ///
+    /// A write of output that gives 0 bytes without a word of waiting won't do better the next time:
+    /// that is a failed one ([`write_failed`](Self::write_failed)).
     pub fn write_done(&mut self, n: usize, now: Instant) {
         self.write_done_with(n, || now);
     }

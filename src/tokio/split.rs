@@ -46,8 +46,9 @@ struct State<S> {
 /// The reading half. It also runs keep-alive and the closing handshake, and writes what was fed, so
 /// keep reading.
 ///
-/// Dropping it drops the transport: senders get [`SendError::Closed`] then, and the peer sees a
-/// lost connection unless it was closed in order.
+/// Dropping it drops the transport: senders get [`SendError::Closed`] then, those whose message lies in
+/// the output already [`ProtocolError::Aborted`], and the peer sees a lost connection unless it was
+/// closed in order.
 #[derive(Debug)]
 pub struct Reader<S> {
     sender: Sender<S>,

@@ -328,3 +328,28 @@ fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
     assert_eq!(driver.step(), Step::EndWriting);
     assert_eq!(driver.flow.take_output().capacity(), 0);
 }
+
+#[test]
+fn input_before_a_failure_is_handed_out_by_a_loop_that_asks_for_it() {
+    for hands_out in [true, false] {
+        let config = preset(Role::Server).high_water_mark(10).build().unwrap();
+        let mut driver = open(Role::Server, &config);
+        let mut bytes = b"\x81\x81\0\0\0\0x".repeat(3);
+        let mut loan = driver.received(&mut bytes, at_ms(0));
+        loan.next().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
+        drop(loan);
+        assert_eq!(driver.step(), Step::Write { or_read: false });
+        if hands_out {
+            driver.flow.eof();
+            driver.flow.write_failed();
+            for _ in 0..2 {
+                assert_eq!(driver.step(), Step::Event);
+                driver.receive().unwrap().unwrap();
+            }
+        } else {
+            driver.flow.failed();
+        }
+        assert_eq!(driver.step(), Step::Done);
+        assert_eq!(driver.flow.error(), Some(CLOSED_WITHOUT_HANDSHAKE));
+    }
+}
