@@ -188,5 +188,17 @@ fn a_batch_before_the_first_read_is_answered_in_full() {
             let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
             pipeline(a, b, max_unsent);
         }
+        #[cfg(feature = "tokio")]
+        {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            let (a, b) = runtime.block_on(crate::tokio_liveness::small_tcp());
+            let [a, b] = [a, b].map(|io| {
+                let io = io.into_std().unwrap();
+                io.set_nonblocking(false).unwrap();
+                io
+            });
+            pipeline(a, b, max_unsent);
+        }
     }
 }

@@ -5,7 +5,8 @@ use core::time::Duration;
 use proptest::prelude::*;
 use sansocket::tokio::WebSocket;
 use sansocket::{CloseCode, Connection, Event, Negotiated, Role, SendError};
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message, preset};
@@ -139,34 +140,69 @@ proptest! {
 
 /// A client that sends a batch and then reads, against the plain echo loop: all answers with room for
 /// all, and with the defaults as many answers as messages were accepted.
+async fn pipeline<S>(a: S, b: S, max_unsent: Option<usize>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let preset = |role| match max_unsent {
+        Some(max) => preset(role).max_unsent(max),
+        None => preset(role),
+    };
+    let socket = |role, io| {
+        let config = preset(role).build().unwrap();
+        let now = tokio::time::Instant::now().into_std().into();
+        let connection = Connection::new(role, &config, &Negotiated::new(), now);
+        WebSocket::from_connection(io, connection, &[])
+    };
+    let (mut client, mut server) = (socket(Role::Client, a), socket(Role::Server, b));
+    tokio::spawn(async move {
+        while let Ok(Some((event, mut reply))) = server.read().await {
+            if let Event::Text(text) = event {
+                reply.feed_text(text).unwrap();
+            }
+        }
+    });
+    let text = "x".repeat(100);
+    let accepted = (0..9893).take_while(|_| client.feed_text(&text).is_ok()).count();
+    assert!(max_unsent.is_none() || accepted == 9893);
+    for i in 0..accepted {
+        let event = timeout(Duration::from_secs(3600), client.read()).await.expect("a hang");
+        assert!(matches!(event, Ok(Some((Event::Text(_), _)))), "answer {i} of {accepted}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_batch_before_the_first_read_is_answered_in_full() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = duplex(64 << 10);
-        let preset = |role| match max_unsent {
-            Some(max) => preset(role).max_unsent(max),
-            None => preset(role),
-        };
-        let socket = |role, io| {
-            let config = preset(role).build().unwrap();
-            let now = tokio::time::Instant::now().into_std().into();
-            let connection = Connection::new(role, &config, &Negotiated::new(), now);
-            WebSocket::from_connection(io, connection, &[])
-        };
-        let (mut client, mut server) = (socket(Role::Client, a), socket(Role::Server, b));
-        tokio::spawn(async move {
-            while let Some((event, mut reply)) = server.read().await.unwrap() {
-                if let Event::Text(text) = event {
-                    reply.feed_text(text).unwrap();
-                }
-            }
-        });
-        let text = "x".repeat(100);
-        let accepted = (0..9893).take_while(|_| client.feed_text(&text).is_ok()).count();
-        assert!(max_unsent.is_none() || accepted == 9893);
-        for i in 0..accepted {
-            let event = timeout(Duration::from_secs(3600), client.read()).await.expect("a hang");
-            assert!(matches!(event, Ok(Some((Event::Text(_), _)))), "answer {i} of {accepted}");
+        pipeline(a, b, max_unsent).await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_before_the_first_read_is_answered_in_full_over_sockets() {
+    for max_unsent in [Some(2 << 20), None] {
+        let (a, b) = small_tcp().await;
+        timeout(Duration::from_secs(60), pipeline(a, b, max_unsent)).await.expect("a hang");
+        #[cfg(unix)]
+        {
+            let (a, b) = tokio::net::UnixStream::pair().unwrap();
+            timeout(Duration::from_secs(60), pipeline(a, b, max_unsent)).await.expect("a hang");
         }
     }
+}
+
+/// Two ends of a TCP connection whose buffers are as small as the system makes them.
+pub async fn small_tcp() -> (TcpStream, TcpStream) {
+    let [listening, connecting] = [(), ()].map(|()| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4096).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket
+    });
+    listening.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = listening.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (a, b) = tokio::join!(connecting.connect(address), listener.accept());
+    (a.unwrap(), b.unwrap().0)
 }
