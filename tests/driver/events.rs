@@ -28,6 +28,40 @@ fn an_event_above_the_mark_is_received_once_a_step_tells_of_it() {
     assert!(loan.next().unwrap().is_none());
 }
 
+/// Others send whenever there is room, and the peer takes little: each reply has room all the same.
+#[test]
+fn no_reply_is_refused_because_others_broadcast() {
+    const EVENTS: usize = 1985;
+    let config = preset(Role::Server).build().unwrap();
+    let mut driver = open(Role::Server, &config);
+    let mut left = Frame::text("x".repeat(100)).to(Role::Server).bytes().repeat(EVENTS);
+    let (mut replies, mut refused, mut writes) = (0, 0, 0);
+    while replies < EVENTS {
+        while driver.flow.send_binary(&[7; 300]).is_ok() {}
+        refused += 1;
+        match driver.step() {
+            Step::Event => {
+                let (_, mut reply) = driver.receive().unwrap().unwrap();
+                assert_eq!(reply.send_binary(&[1; 100]), Ok(()), "after {replies} replies");
+                replies += 1;
+            }
+            Step::Write { or_read: true } if !left.is_empty() => {
+                let room = driver.room(|| vec![0; 4096].into());
+                let n = room.len().min(left.len());
+                room[..n].copy_from_slice(&left[..n]);
+                left.drain(..n);
+                driver.read_done(n, at_ms(0));
+            }
+            Step::Write { .. } => {
+                driver.flow.write_done(1000, at_ms(0));
+                writes += 1;
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!(refused > EVENTS && writes > 0, "the broadcasts fill the output all the time");
+}
+
 #[test]
 fn pongs_have_a_limit_and_the_newest_one_is_sent() {
     const MARK: usize = 1000;
