@@ -400,7 +400,8 @@ impl ConfigBuilder {
         }
         // A reply must have room while unsolicited output has all of its share.
         if most == 0 || s.high_water_mark > most {
-            return Err(ConfigError::HighWaterMark);
+            let Settings { high_water_mark, max_unsent, .. } = *s;
+            return Err(ConfigError::HighWaterMark { high_water_mark, max_unsent });
         }
         if s.keep_alive_timeout.is_some() && s.keep_alive_interval.is_none() {
             return Err(ConfigError::TimeoutWithoutInterval);
