@@ -170,12 +170,11 @@ impl From<HeadError> for Refusal {
             | HeadError::ContentLength
             | HeadError::TransferEncoding => 400,
         };
-        let message = match error {
-            HeadError::Version => {
-                "the version is not HTTP/1.1, which a WebSocket needs (a proxy may have changed it; \
-                 nginx: proxy_http_version 1.1)"
-            }
-            error => error.message(),
+        let message = if error == HeadError::Version {
+            "the version is not HTTP/1.1, which a WebSocket needs (a proxy may have changed it; nginx: \
+             proxy_http_version 1.1)"
+        } else {
+            error.message()
         };
         Self::from(HttpResponse::own(status, message))
     }
