@@ -30,6 +30,10 @@ use alloc::sync::Arc;
 /// * A message of more than 64 KiB that still finds no room fails its connection with
 ///   [`LimitError::MemoryBudget`](crate::LimitError::MemoryBudget) and the Close code 1013 (try
 ///   again later). Other connections go on.
+/// * A message in one frame needs room for its length, a fragmented or compressed one for up to 2.25
+///   times its length, while it moves from a buffer to a larger one. A budget below that many times
+///   [`max_message_len`](crate::ConfigBuilder::max_message_len) refuses messages that
+///   `max_message_len` allows, even on an idle server.
 /// * A message that is sent compressed finds no room for a larger window: it uses the window there
 ///   is. Without any, it is sent uncompressed. Later messages try again.
 /// * The first 64 KiB of a message and the window of received messages, at most 32 KiB, are counted

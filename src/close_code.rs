@@ -16,7 +16,8 @@ impl CloseCode {
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: a kind of data that this end can't accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: reported for a Close frame without a code; never on the wire.
+    /// 1005: reported for a Close frame without a code; never on the wire. Closing with it and an empty
+    /// reason sends a Close frame without a payload.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: reported for a connection lost without a Close frame; never on the wire.
     pub const ABNORMAL: Self = Self(1006);

@@ -66,14 +66,14 @@ pub(crate) struct Settings {
 }
 
 impl Config {
-    /// Starts from the server's preset. No entropy: servers don't mask.
+    /// Starts from the defaults of the table above, the same for both roles. No entropy: servers don't
+    /// mask.
     pub const fn server() -> ConfigBuilder {
         ConfigBuilder::new(None)
     }
 
-    /// Starts from the client's preset.
-    ///
-    /// Under `std` give `Entropy::os()`.
+    /// Starts from the defaults of the table above, the same for both roles, with the source of mask
+    /// keys and nonces. Under `std` (feature `std`) give `Entropy::os()`.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Some(entropy))
     }
@@ -190,7 +190,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// Settings on their way to a [`Config`]. One setter per row of the table there.
+/// Builder of a [`Config`]. One setter per row of the table there.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ConfigBuilder(
@@ -292,8 +292,8 @@ impl ConfigBuilder {
     /// trickle in and so hold its memory: then the connection fails with
     /// [`TimeoutError::Message`](crate::TimeoutError::Message). `None`, the default: no limit.
     ///
-    /// In the [driver](crate::driver) and the adapters the time rests from when an event is found until
-    /// reading goes on. It runs on after a read that was given up without an event: give such reads
+    /// In the [driver](crate::driver) and the adapters the timer is paused from when an event is found
+    /// until reading goes on. It runs on after a read that was given up without an event: give such reads
     /// less time between them than a message may take.
     pub const fn message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.0.message_timeout = timeout;
@@ -315,7 +315,7 @@ impl ConfigBuilder {
     ///
     /// The default is an interval of 30 seconds without a timeout, which is shorter than the idle
     /// timeouts of common proxies (nginx: 60 s). ASP.NET Core's default is 2 minutes; it counts
-    /// only the pong as life, so it fails a peer that is inside a long frame.
+    /// only a pong as a sign of life, so it fails a peer that is inside a long frame.
     pub const fn keep_alive(
         mut self,
         interval: Option<Duration>,
@@ -400,7 +400,8 @@ impl ConfigBuilder {
         }
         // A reply must have room while unsolicited output has all of its share.
         if most == 0 || s.high_water_mark > most {
-            return Err(ConfigError::HighWaterMark);
+            let Settings { high_water_mark, max_unsent, .. } = *s;
+            return Err(ConfigError::HighWaterMark { high_water_mark, max_unsent });
         }
         if s.keep_alive_timeout.is_some() && s.keep_alive_interval.is_none() {
             return Err(ConfigError::TimeoutWithoutInterval);

@@ -8,7 +8,8 @@ use crate::close_code::CloseCode;
 /// Fatal: the peer broke a rule, a limit was passed, or time ran out.
 ///
 /// The Close frame with [`close_code`](Self::close_code) is in `out` already: write it, then end
-/// the transport. Every later call returns the same error.
+/// the transport. Its reason is empty: the text of the error is for this end's log. Every later call
+/// returns the same error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -285,7 +286,9 @@ pub enum SendError {
     ControlTooLong,
     /// The reason of a Close frame has more than 123 bytes.
     ReasonTooLong,
-    /// The close code must not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+    /// The close code must not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999. 1005
+    /// ([`CloseCode::NO_STATUS`]) can be sent with an empty reason only, as a Close frame without a
+    /// code.
     UnsendableCode(u16),
     /// A message sent in parts is under way: end it first, and keep to its kind.
     MessageInProgress,
@@ -304,10 +307,15 @@ impl fmt::Display for SendError {
             Self::Closed => "the connection is closing or closed: nothing can be sent any more",
             Self::NotOpen => "the opening handshake is not done: nothing can be sent yet",
             Self::Full => {
-                "the output holds as much as max_unsent allows: write it first, or set a larger one"
+                "the output is full: write it first, or set a larger max_unsent (sends that are no \
+                 replies have room up to max_unsent - high_water_mark)"
             }
             Self::ControlTooLong => "a ping or pong carries at most 125 bytes",
             Self::ReasonTooLong => "the reason of a close frame has at most 123 bytes",
+            Self::UnsendableCode(1005) => {
+                "the close code 1005 stands for a close frame without a code: send it with an empty \
+                 reason"
+            }
             Self::UnsendableCode(code) => {
                 return write!(
                     f,
@@ -399,14 +407,19 @@ impl core::error::Error for ExtensionError {}
 pub enum ConfigError {
     /// The named limit is 0: nothing could pass it.
     ZeroLimit(&'static str),
-    /// The named duration is zero: it would be over before it began. `None` switches keep-alive and
-    /// the message timeout off.
+    /// The named duration is shorter than a microsecond. `None` switches keep-alive and the message
+    /// timeout off.
     ZeroDuration(&'static str),
     /// A keep-alive timeout without an interval: no ping would ever be sent.
     TimeoutWithoutInterval,
-    /// `high_water_mark` is more than half of `max_unsent`: replies and unsolicited output need room
-    /// beside each other.
-    HighWaterMark,
+    /// `high_water_mark` is more than half of `max_unsent`, or half of `max_unsent` is less than 1
+    /// byte: replies and unsolicited output need room beside each other.
+    HighWaterMark {
+        /// The high-water mark, in bytes.
+        high_water_mark: usize,
+        /// The limit of unsent output, in bytes.
+        max_unsent: usize,
+    },
     /// The named limit is too large for this machine's addresses.
     LimitTooLarge(&'static str),
     /// The named number of window bits is not from 9 to 15.
@@ -420,18 +433,20 @@ impl fmt::Display for ConfigError {
         match self {
             Self::ZeroLimit(name) => write!(f, "{name} is 0: set at least 1"),
             Self::ZeroDuration(name) => {
-                write!(
-                    f,
-                    "{name} is zero: set a longer one (None switches keep_alive and \
-                     message_timeout off)"
-                )
+                let is_optional = *name == "message_timeout" || name.contains("keep_alive");
+                let or_none = if is_optional { ", or None to switch it off" } else { "" };
+                write!(f, "{name} is shorter than a microsecond: set a longer one{or_none}")
             }
             Self::TimeoutWithoutInterval => f.write_str(
                 "keep_alive has a timeout but no interval: set the interval after which to ping",
             ),
-            Self::HighWaterMark => f.write_str(
-                "high_water_mark is more than half of max_unsent: set max_unsent to at least twice \
-                 high_water_mark (and to at least 2)",
+            Self::HighWaterMark { max_unsent: ..2, .. } => {
+                f.write_str("max_unsent has no room for a high_water_mark: set at least 2")
+            }
+            Self::HighWaterMark { high_water_mark, max_unsent } => write!(
+                f,
+                "high_water_mark ({high_water_mark}) is more than half of max_unsent ({max_unsent}): \
+                 set max_unsent to at least twice high_water_mark"
             ),
             Self::LimitTooLarge(name) => {
                 write!(f, "{name} is larger than this machine's memory can be: set a smaller one")

@@ -184,7 +184,10 @@ pub enum UrlError {
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "the URL doesn't begin with ws:// or wss://",
+            Self::Scheme => {
+                "the URL doesn't begin with ws:// or wss://: write ws:// in place of http://, wss:// \
+                 in place of https://"
+            }
             Self::Fragment => "the URL has a fragment: leave it out, or write # as %23",
             Self::UserInfo => {
                 "the URL has a user name: leave it out, and send an Authorization field"

@@ -107,6 +107,58 @@ fn the_peers_end_behind_a_request_reaches_the_connection() {
     assert_eq!(driver.flow.error(), Some(LOST));
 }
 
+/// A read into an empty room would be taken for the peer's end.
+#[test]
+fn a_step_that_asks_for_a_read_finds_room_for_it() {
+    let long = [&[0x82, 0xff, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0][..], &vec![7; 3 << 16]].concat();
+    let before = [REQUEST, &frame(0x81, b"hi"), &frame(0x89, b"ping"), &long].concat();
+    let more = frame(0x81, b"more");
+    // The peer's Close frame, a frame that breaks a rule and a request that does, with bytes behind.
+    let inputs = [
+        [&before[..], &frame(0x88, b""), &more, &more].concat(),
+        [&before[..], &frame(0x83, b""), &more, &more].concat(),
+        [&b"GET / HTTP/1.1\r\n: \r\n"[..], &more, &more].concat(),
+    ];
+    let mut or_read_seen = false;
+    for input in &inputs {
+        for read_len in [1000, 10, input.len()] {
+            let config = quiet().build().unwrap();
+            let (mut driver, mut input) = (Driver::server(&config, at(0)), &input[..]);
+            for turn in 0_u64.. {
+                match driver.step() {
+                    Step::Request => {
+                        let request = driver.flow.take_request().unwrap();
+                        driver.flow.accept(&request, &AcceptOptions::new(), at(0)).unwrap();
+                    }
+                    Step::Event => {
+                        if let Ok(Some((event, mut reply))) = driver.receive() {
+                            event.data().map(|(data, _)| reply.send(data, Default::default()));
+                        }
+                    }
+                    // The transport takes some bytes in every other turn.
+                    Step::Write { or_read } if !or_read || turn % 2 == 0 || input.is_empty() => {
+                        let n = if input.is_empty() { driver.flow.output().len() } else { 1000 };
+                        driver.flow.write_done(n.min(driver.flow.output().len()), at(0));
+                    }
+                    step @ (Step::Read | Step::Drain | Step::Write { .. }) => {
+                        or_read_seen |= step == Step::Write { or_read: true };
+                        let room = driver.room(|| vec![0; 4096].into());
+                        assert!(!room.is_empty(), "{step:?} with {} bytes to come", input.len());
+                        let n = room.len().min(read_len).min(input.len());
+                        room[..n].copy_from_slice(&input[..n]);
+                        input = &input[n..];
+                        driver.read_done(n, at(0));
+                    }
+                    Step::EndWriting => driver.flow.writing_ended(),
+                    Step::Opened => panic!("a server"),
+                    Step::Done => break,
+                }
+            }
+        }
+    }
+    assert!(or_read_seen);
+}
+
 #[test]
 fn the_peers_end_behind_a_response_does_not_hide_it() {
     fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {

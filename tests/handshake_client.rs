@@ -294,7 +294,9 @@ fn hc5_another_status_is_the_callers_business() {
         assert_eq!(response.body(), &body.as_bytes()[..1024]);
         assert_eq!(rest, body.len());
         let error = HandshakeError::Status(response);
-        assert_eq!(error.to_string(), format!("the server answered {status} {reason}").trim_end());
+        let text = format!("the server answered {status} {reason}");
+        let hint = if matches!(status, 300..400) { " (redirects are not followed)" } else { "" };
+        assert_eq!(error.to_string(), format!("{}{hint}", text.trim_end()));
     }
     // Whatever cutting, the same but for the body.
     let (handshake, accept) = client(&client_config());
@@ -383,6 +385,12 @@ fn hs17_heads_that_are_not_http_1_1() {
         let Err(HandshakeError::BadHead(found)) = result else { panic!("{bytes:?}: {result:?}") };
         assert_eq!(found, error, "{bytes:?}");
     }
+    // The alert of a TLS server, and the banner of SSH.
+    for bytes in [&b"\x15\x03\x01\0\x02\x02\x46"[..], b"SSH-2.0-OpenSSH_9.6\r\n"] {
+        let (handshake, _) = client(&client_config());
+        let error = answer_pieces(handshake, &[bytes]).0.unwrap_err();
+        assert!(error.to_string().contains("if it speaks TLS, use wss://"), "{error}");
+    }
 }
 
 #[test]
@@ -459,7 +467,7 @@ fn an_end_without_an_answer() {
         assert!(handshake.receive(&mut Input::new(at_ms(0), &mut bytes)).unwrap().is_none());
         let error = handshake.receive_eof().unwrap_err();
         assert!(matches!(error, HandshakeError::ClosedWithoutResponse));
-        assert!(error.to_string().contains("without answering"));
+        assert!(error.to_string().contains("before its response was whole"));
     }
 }
 

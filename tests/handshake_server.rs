@@ -879,6 +879,8 @@ fn hs10_a_refused_origin_is_told_with_the_setting() {
     let found = refusal(&lines, &same);
     assert_eq!(found.body(), body.as_bytes());
     assert_eq!(found.to_string(), format!("the handshake was refused: 403 Forbidden: {body}"));
+    #[cfg(feature = "std")]
+    assert_eq!(sansocket::AcceptError::Refused(found.clone()).to_string(), found.to_string());
     // The list is for the server's log only.
     let found = refusal(&lines, &list);
     let body = "the origin \"https://evil.example\" is not on the list: see AcceptOptions::origins";
@@ -1299,6 +1301,9 @@ fn v25_v35_one_deadline_for_the_whole_request() {
             // Whoever forgets `handle_timeout` is helped.
             let refusal = result.unwrap_err();
             assert_eq!(refusal.status(), 408);
+            // The setting is for the server's log only.
+            assert_eq!(refusal.body(), b"the request was not whole in time");
+            assert!(refusal.to_string().ends_with(" (setting: handshake_timeout)"), "{refusal}");
             assert_eq!(handshake.poll_timeout(), None);
             assert_eq!(handshake.handle_timeout(now).unwrap_err(), refusal);
             break;

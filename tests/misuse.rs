@@ -397,6 +397,8 @@ fn config_errors_name_what_to_change() {
     let server = Config::server;
     let zero = Duration::ZERO;
     let nearly = Duration::from_nanos(999);
+    let too_high =
+        |high_water_mark, max_unsent| ConfigError::HighWaterMark { high_water_mark, max_unsent };
     for (builder, error) in [
         (server().max_message_len(0), ConfigError::ZeroLimit("max_message_len")),
         (server().max_unsent(0), ConfigError::ZeroLimit("max_unsent")),
@@ -411,12 +413,12 @@ fn config_errors_name_what_to_change() {
         (server().write_timeout(zero), ConfigError::ZeroDuration("write_timeout")),
         (server().message_timeout(Some(zero)), ConfigError::ZeroDuration("message_timeout")),
         (server().message_timeout(Some(nearly)), ConfigError::ZeroDuration("message_timeout")),
-        (server().max_unsent(1), ConfigError::HighWaterMark),
-        (server().max_unsent(1).high_water_mark(1), ConfigError::HighWaterMark),
-        (server().high_water_mark(usize::MAX), ConfigError::HighWaterMark),
-        (server().high_water_mark((1 << 19) + 1), ConfigError::HighWaterMark),
-        (server().max_unsent(10).high_water_mark(6), ConfigError::HighWaterMark),
-        (server().high_water_mark(6).max_unsent(11), ConfigError::HighWaterMark),
+        (server().max_unsent(1), too_high(0, 1)),
+        (server().max_unsent(1).high_water_mark(1), too_high(1, 1)),
+        (server().high_water_mark(usize::MAX), too_high(usize::MAX, 1 << 20)),
+        (server().high_water_mark((1 << 19) + 1), too_high((1 << 19) + 1, 1 << 20)),
+        (server().max_unsent(10).high_water_mark(6), too_high(6, 10)),
+        (server().high_water_mark(6).max_unsent(11), too_high(6, 11)),
         (
             server().keep_alive(Some(zero), None),
             ConfigError::ZeroDuration("the keep_alive interval"),
@@ -492,8 +494,32 @@ fn errors_of_limits_and_deadlines_name_their_setting() {
         sansocket::handshake::HandshakeError::Timeout.to_string().contains("handshake_timeout")
     );
     assert!(SendError::Full.to_string().contains("max_unsent"));
-    let text = ConfigError::HighWaterMark.to_string();
-    assert!(text.contains("high_water_mark") && text.contains("max_unsent"), "{text}");
+    assert_eq!(
+        Config::server()
+            .max_unsent(100_000)
+            .high_water_mark(60_000)
+            .build()
+            .unwrap_err()
+            .to_string(),
+        "high_water_mark (60000) is more than half of max_unsent (100000): set max_unsent to at least \
+         twice high_water_mark"
+    );
+    // Here a high-water mark was not set at all.
+    assert_eq!(
+        Config::server().max_unsent(1).build().unwrap_err().to_string(),
+        "max_unsent has no room for a high_water_mark: set at least 2"
+    );
+    for (name, may_be_none) in [
+        ("handshake_timeout", false),
+        ("write_timeout", false),
+        ("message_timeout", true),
+        ("the keep_alive interval", true),
+        ("the keep_alive timeout", true),
+    ] {
+        let text = ConfigError::ZeroDuration(name).to_string();
+        assert!(text.starts_with(name), "{text}");
+        assert_eq!(text.contains("None to switch it off"), may_be_none, "{text}");
+    }
     // What differs is told apart.
     assert_ne!(TimeoutError::Close.to_string(), TimeoutError::CloseUnsent.to_string());
 }
@@ -515,6 +541,8 @@ fn every_error_says_something_about_whom_and_what() {
     let texts: std::collections::HashSet<_> = send.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), send.len());
     assert!(SendError::UnsendableCode(1006).to_string().contains("1006"));
+    // It can be sent in another way, which the text says.
+    assert!(SendError::UnsendableCode(1005).to_string().contains("empty reason"));
 }
 
 /// A message under way in one inbox, and the rest given with another: the connection says so, in

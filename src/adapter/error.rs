@@ -80,10 +80,7 @@ impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::Refused(refusal) => {
-                let reason = refusal.body().escape_ascii();
-                write!(f, "the request was refused with {}: {reason}", refusal.status())
-            }
+            Self::Refused(refusal) => refusal.fmt(f),
         }
     }
 }
@@ -113,7 +110,7 @@ pub enum ConnectError {
     Handshake(HandshakeError),
     /// The request could not be sent: [`SendError::Entropy`], with the config of a server.
     Send(SendError),
-    /// The URL is `wss://`: connect a TLS stream yourself, and give it to `client`.
+    /// The URL is `wss://`: connect a TLS stream yourself, and give it to `WebSocket::client`.
     TlsNotSupported,
 }
 
@@ -124,7 +121,8 @@ impl fmt::Display for ConnectError {
             Self::Handshake(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::TlsNotSupported => f.write_str(
-                "wss:// is not supported yet: use ws://, or give a connected TLS stream to `client`",
+                "wss:// is not supported yet: use ws://, or give a connected TLS stream to \
+                 `WebSocket::client`",
             ),
         }
     }

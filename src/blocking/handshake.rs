@@ -103,6 +103,23 @@ impl<S: Transport> PendingRequest<S> {
     /// Accepts the request by an answer that was made from its [`head`](Self::head), with fields of
     /// its own such as a cookie.
     ///
+    /// ```no_run
+    /// use sansocket::AcceptOptions;
+    /// use sansocket::blocking::PendingRequest;
+    ///
+    /// # fn serve(request: PendingRequest<std::net::TcpStream>) -> Result<(), Box<dyn core::error::Error>> {
+    /// let options = AcceptOptions::new();
+    /// // A request that breaks a rule must be answered, too: no `?` here.
+    /// let accepted = request.head().upgrade().and_then(|upgrade| upgrade.accept(&options));
+    /// let ws = match accepted {
+    ///     Ok(accepted) => request.accept_with(accepted.with_field("Set-Cookie", "a=b")?)?,
+    ///     Err(refusal) => return Ok(request.refuse(refusal)?),
+    /// };
+    /// # drop(ws);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`AcceptError::Io`] if the transport failed.
     pub fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {

@@ -1,4 +1,5 @@
-//! The adapter for blocking transports: a thread for each connection, `std` and nothing else.
+//! The adapter for blocking transports (feature `std`): a thread for each connection, `std` and nothing
+//! else.
 //!
 //! [`WebSocket`] drives a [`Connection`](crate::Connection) over any [`Transport`]: TCP and Unix
 //! streams, or your own. Keep-alive, the closing handshake and back-pressure run by themselves
@@ -6,35 +7,43 @@
 //!
 //! # A server
 //! ```no_run
-//! use std::net::TcpListener;
+//! use std::error::Error;
+//! use std::net::{TcpListener, TcpStream};
 //! use std::thread;
+//! use std::time::Duration;
 //!
 //! use sansocket::blocking::WebSocket;
-//! use sansocket::{AcceptOptions, Config, Event, WebSocketError};
+//! use sansocket::{AcceptOptions, Config, Event};
 //!
 //! let listener = TcpListener::bind("127.0.0.1:9001")?;
 //! let config = Config::server().build()?;
 //! let options = AcceptOptions::new();
 //! for stream in listener.incoming() {
-//!     let (stream, config, options) = (stream?, config.clone(), options.clone());
+//!     let Ok(stream) = stream else {
+//!         thread::sleep(Duration::from_millis(100)); // out of file descriptors, for example
+//!         continue;
+//!     };
+//!     let (config, options) = (config.clone(), options.clone());
 //!     thread::spawn(move || {
-//!         let Ok(mut ws) = WebSocket::accept(stream, &config, &options) else { return };
-//!         let mut echo = || -> Result<(), WebSocketError> {
-//!             while let Some((event, mut reply)) = ws.read()? {
-//!                 match event {
-//!                     Event::Text(text) => reply.feed_text(text)?,
-//!                     Event::Binary(bytes) => reply.feed_binary(bytes)?,
-//!                     _ => {}
-//!                 }
-//!             }
-//!             Ok(())
-//!         };
-//!         if let Err(error) = echo() {
+//!         if let Err(error) = serve(stream, &config, &options) {
 //!             eprintln!("{error}");
 //!         }
 //!     });
 //! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!
+//! fn serve(stream: TcpStream, config: &Config, options: &AcceptOptions) -> Result<(), Box<dyn Error>> {
+//!     stream.set_nodelay(true)?;
+//!     let mut ws = WebSocket::accept(stream, config, options)?;
+//!     while let Some((event, mut reply)) = ws.read()? {
+//!         match event {
+//!             Event::Text(text) => reply.feed_text(text)?,
+//!             Event::Binary(bytes) => reply.feed_binary(bytes)?,
+//!             _ => {} // pings and Close frames are answered already
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
 //! # A client
@@ -54,7 +63,7 @@
 //! ```
 //!
 //! # Feed and send
-//! Every type that sends has two families. `feed_*` appends to the output and writes nothing:
+//! Every type here that sends has two families. `feed_*` appends to the output and writes nothing:
 //! [`read`](WebSocket::read) writes all of it before it waits, so that all replies to one read leave in
 //! one write. `send_*` feeds, then writes until the transport has taken the message.
 //!
@@ -64,7 +73,7 @@
 //! at the same time [`split`](WebSocket::split), and let another thread read.
 //!
 //! A program with a loop of its own reads with a timeout ([`read_timeout`](WebSocket::read_timeout)), or
-//! without waiting ([`poll_read`](WebSocket::poll_read)).
+//! without waiting ([`poll_read`](WebSocket::poll_read), of an unsplit WebSocket only).
 
 mod drive;
 mod handshake;

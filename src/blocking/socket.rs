@@ -96,8 +96,9 @@ impl<S: Transport> WebSocket<S> {
 
     /// Waits for the next event, and gives with it what to answer with while the event is held.
     ///
-    /// `None`: the connection was closed in order, and the transport has ended. Output is written
-    /// before it waits; with [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+    /// `None`: the closing handshake is done, and the transport has ended. That is so whatever the code
+    /// was, 1009 or 1011 too: look at [`close_status`](Self::close_status). Output is written before it
+    /// waits; with [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
     /// replies unsent, before the next event is lent; the answer to a Close frame before that event is
     /// lent.
     ///
@@ -173,6 +174,8 @@ impl<S: Transport> WebSocket<S> {
     /// its mode with another handle in use. A transport without that mode
     /// ([`Transport::set_nonblocking`]) waits for a millisecond. One that is non-blocking and can't be
     /// set to blocking mode can be used by this method only.
+    ///
+    /// Of an unsplit WebSocket only: a [`Reader`](crate::blocking::Reader) has none.
     ///
     /// # Errors
     /// As [`read`](Self::read).

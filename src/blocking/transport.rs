@@ -29,7 +29,7 @@ use std::net::{Shutdown, TcpStream};
 /// use sansocket::blocking::Transport;
 ///
 /// /// Counts the bytes that are read. A TLS stream looks the same: it passes the timeouts on to
-/// /// the TCP stream below it, and says goodbye in `shutdown_write`.
+/// /// the TCP stream below it, and sends close_notify in `shutdown_write`.
 /// struct Counting {
 ///     tcp: TcpStream,
 ///     read: u64,

@@ -6,7 +6,7 @@ use core::num::NonZeroUsize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compress {
-    /// If it was agreed on and pays.
+    /// If it was agreed on and makes the message shorter.
     #[default]
     Auto,
     /// Not at all. For messages with secrets beside text that somebody else has chosen: how well
@@ -14,7 +14,8 @@ pub enum Compress {
     Never,
 }
 
-/// How one message is sent. `Default`: compressed if that was agreed on and pays, in one frame.
+/// How one message is sent. `Default`: compressed if that was agreed on and makes it shorter, in one
+/// frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendOptions {
@@ -31,7 +32,7 @@ pub struct SendOptions {
 }
 
 impl SendOptions {
-    /// Compressed if that was agreed on and pays, in one frame.
+    /// Compressed if that was agreed on and makes the message shorter, in one frame.
     #[must_use]
     pub const fn new() -> Self {
         Self { compress: Compress::Auto, max_frame_len: None }

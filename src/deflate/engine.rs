@@ -16,7 +16,7 @@ pub enum Engine {
     /// This crate's own: windows of 8 to 15 bits, as much memory as the window needs.
     #[default]
     Native,
-    /// The crate `miniz_oxide`, for those who prefer what they know.
+    /// The crate `miniz_oxide` (feature `miniz_oxide`).
     ///
     /// What it can't:
     /// * compress with a window of less than 15 bits: none is agreed on then;

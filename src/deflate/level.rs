@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Level {
-    /// One look for each place.
+    /// Tries one match per position.
     Fast,
-    /// The one to take unless you have measured.
+    /// Between the two: the default.
     #[default]
     Balanced,
-    /// Every place that might do.
+    /// Tries every candidate match that the encoder's table has.
     Best,
 }

@@ -1,5 +1,5 @@
-//! permessage-deflate ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)): negotiation as pure
-//! functions, and an engine whose window is exact.
+//! permessage-deflate ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692); feature `deflate`):
+//! negotiation as pure functions, and an engine whose window is exact.
 //!
 //! To have messages compressed, give a [`Deflate`] to
 //! [`AcceptOptions::deflate`](crate::AcceptOptions::deflate) or

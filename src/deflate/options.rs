@@ -13,9 +13,9 @@ use crate::error::ConfigError;
 ///
 /// # Security
 ///
-/// Compression tells how much texts have in common, and the length of a frame shows through TLS.
-/// Whoever can have text of their own compressed together with a secret, and can see the lengths,
-/// can guess the secret piece by piece (the attacks named CRIME and BREACH). With context takeover
+/// The length of a compressed text shows how much its parts have in common, and TLS doesn't hide the
+/// length of a frame. An attacker that can have text compressed together with a secret, and can see
+/// the lengths, can guess the secret part by part (the attacks named CRIME and BREACH). With context takeover
 /// all messages of a direction are compressed together, without it those in one message. So leave
 /// compression off where secrets (tokens, cookies, other people's data) travel with what others may
 /// choose, or send the messages with secrets uncompressed, with
@@ -101,7 +101,7 @@ impl Default for Deflate {
     }
 }
 
-/// Settings on their way to a [`Deflate`]. One setter per row of the table there.
+/// Builder of a [`Deflate`]. One setter per row of the table there.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct DeflateOptions {
@@ -141,7 +141,7 @@ impl DeflateOptions {
     }
 
     /// Sets whether the client may keep its window from message to message. A server that sets
-    /// false asks for it; some versions of Safari are said to get that wrong.
+    /// false asks for it.
     pub const fn client_context_takeover(mut self, takeover: bool) -> Self {
         self.deflate.client.context_takeover = takeover;
         self

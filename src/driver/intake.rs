@@ -79,8 +79,9 @@ impl Intake {
     /// Lends room for one read: the rest of a large frame in the inbox, or the read buffer, which is
     /// made by `buffer` if there is none. Then call [`Flow::read_done`].
     ///
-    /// Empty while bytes are unread: a [`Step`](crate::driver::Step) that asks for a read comes after
-    /// they were received.
+    /// Empty while bytes are unread, and a read into an empty room would be taken for the peer's end.
+    /// When [`Flow::step`] asks for a read (also by [`Step::Write`](crate::driver::Step::Write) with
+    /// `or_read`) no byte is unread, and the room is not empty, if what `buffer` makes isn't.
     pub fn room(&mut self, flow: &Flow, buffer: impl FnOnce() -> Box<[u8]>) -> &mut [u8] {
         self.lent = Lent::Nothing;
         if !self.is_empty() {

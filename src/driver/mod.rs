@@ -24,7 +24,9 @@
 //! use sansocket::driver::{Driver, Step};
 //! use sansocket::{AcceptOptions, Config, Event, Instant};
 //!
-//! /// Echoes over a transport that blocks until it is ready.
+//! /// Echoes over a transport that blocks until it is ready. No deadline is kept: a read or write may
+//! /// block for longer. With readiness: on `WouldBlock` wait until `deadline(now)`, then call
+//! /// `timed_out(now)`, as the example `mio` does.
 //! fn serve<S: Read + Write>(
 //!     mut io: S,
 //!     config: &Config,

@@ -14,10 +14,11 @@ pub enum Step {
     Opened,
     /// Receive the event ([`Intake::receive`]).
     Event,
-    /// Read, but not beyond [`Flow::deadline`].
+    /// Read, but not beyond [`Flow::deadline`]. [`Intake::room`] is not empty.
     Read,
     /// Write some of [`Flow::output`]. If nothing can be written at once and `or_read`: read, too.
-    /// If there is none, all of it is in flight: wait for its writes.
+    /// If there is none, all of it is in flight: wait for its writes. With `or_read` [`Intake::room`] is
+    /// not empty.
     Write {
         /// Whether a read may come in place of a write that would wait, and should.
         or_read: bool,
@@ -26,8 +27,14 @@ pub enum Step {
     EndWriting,
     /// Read and drop the input ([`Flow::drained`]) until the peer's end or the deadline.
     Drain,
-    /// Drop the transport. [`Flow::error`] and [`Flow::close_status`] tell how it has ended, after an
-    /// opening handshake [`Flow::refusal`] or [`Flow::handshake_error`].
+    /// Drop the transport. How it has ended is told
+    ///
+    /// * after an open connection by [`Flow::error`] and [`Flow::close_status`];
+    /// * after an opening handshake, its timeout included, by [`Flow::refusal`] of a server and by
+    ///   [`Flow::handshake_error`] of a client.
+    ///
+    /// All of them are `None` after a response other than a refusal, and if the transport has failed, or
+    /// has ended before a request was whole.
     Done,
 }
 

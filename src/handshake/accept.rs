@@ -84,7 +84,11 @@ impl AcceptOptions {
 
     /// Sets the subprotocols that the server speaks, in its order of preference: the first one
     /// that the client offers is chosen. To choose by yourself, look at
-    /// [`UpgradeRequest::subprotocols`] and name that one only. If none fits, none is agreed on.
+    /// [`UpgradeRequest::subprotocols`] and name that one only.
+    ///
+    /// If none fits, none is agreed on, and the request is accepted; browsers fail the connection then,
+    /// other clients may go on. To refuse such a request, look at [`UpgradeRequest::subprotocols`] and
+    /// answer with [`UpgradeRequest::refuse`].
     ///
     /// # Errors
     /// [`FieldError`] if one is not a token, or named twice.

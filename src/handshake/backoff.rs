@@ -13,6 +13,9 @@ const MIN_SPAN: u64 = 1000;
 /// all of its span, which is twice the one before, up to a maximum. With the RFC's 5 s and a maximum
 /// of 60 s: 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
 ///
+/// Retry after errors of the network or the resolver, a timeout, an end before the response was whole,
+/// and a status of 500 or more. A wrong URL or a 401, 403 or 404 will not change by waiting.
+///
 /// ```
 /// # #[cfg(feature = "std")]
 /// # fn main() -> Result<(), sansocket::EntropyError> {
@@ -30,6 +33,40 @@ const MIN_SPAN: u64 = 1000;
 /// # }
 /// # #[cfg(not(feature = "std"))]
 /// # fn main() {}
+/// ```
+///
+/// A client that comes back, on threads (feature `std`):
+///
+/// ```no_run
+/// # #[cfg(feature = "std")]
+/// # fn f(request: sansocket::ConnectRequest, config: sansocket::Config)
+/// #     -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use sansocket::blocking::WebSocket;
+/// use sansocket::handshake::{Backoff, HandshakeError};
+/// use sansocket::{ConnectError, Entropy};
+///
+/// let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
+/// loop {
+///     match WebSocket::connect(&request, &config) {
+///         Ok((mut ws, _)) => {
+///             while let Ok(Some((event, _))) = ws.read() {
+///                 backoff.reset(); // the connection is of use
+///                 println!("{event:?}");
+///             }
+///         }
+///         Err(ConnectError::Io(_)) => {}
+///         Err(ConnectError::Handshake(error)) => match error {
+///             HandshakeError::Timeout | HandshakeError::ClosedWithoutResponse => {}
+///             HandshakeError::Status(response) if response.status() >= 500 => {}
+///             error => return Err(error.into()),
+///         },
+///         Err(error) => return Err(error.into()),
+///     }
+///     std::thread::sleep(backoff.next_delay(&Entropy::os())?);
+/// }
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {

@@ -68,7 +68,8 @@ impl ConnectRequest {
         Ok(self)
     }
 
-    /// Sets the subprotocols that the client speaks, in its order of preference.
+    /// Sets the subprotocols that the client speaks, in its order of preference. If the server chooses
+    /// none the handshake succeeds: look at [`Connection::subprotocol`](crate::Connection::subprotocol).
     ///
     /// # Errors
     /// [`FieldError`] if one is not a token, or named twice.

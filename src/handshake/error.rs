@@ -19,7 +19,8 @@ use crate::http1::error::HeadError;
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The server has answered with another status than the one that opens a WebSocket: a refusal,
-    /// a redirect, a question for credentials.
+    /// a redirect, a request for credentials. [`ConnectResponse::body`] often says why. Redirects are
+    /// not followed: Location is among [`ConnectResponse::fields`].
     Status(Box<ConnectResponse>),
     /// Sec-WebSocket-Accept is missing, or not the one for our key: the server doesn't speak the
     /// protocol, or the response came from a cache.
@@ -95,7 +96,11 @@ impl fmt::Display for HandshakeError {
                 match response.reason() {
                     [] => Ok(()),
                     reason => write!(f, " {}", Text(reason)),
+                }?;
+                if (300..400).contains(&response.status()) {
+                    f.write_str(" (redirects are not followed)")?;
                 }
+                Ok(())
             }
             Self::BadAccept(error) => error.fmt(f),
             Self::BadUpgrade(response) => {
@@ -121,6 +126,10 @@ impl fmt::Display for HandshakeError {
                     "the server's response has the field {name}, which HTTP/2 and HTTP/3 forbid"
                 )
             }
+            // As by the alert of a TLS server, or the banner of another protocol.
+            Self::BadHead(HeadError::Version) => {
+                f.write_str("the server doesn't speak HTTP/1.1 (if it speaks TLS, use wss://)")
+            }
             Self::BadHead(error) => {
                 write!(f, "the server's response is not HTTP/1.1: {error}")
             }
@@ -129,7 +138,7 @@ impl fmt::Display for HandshakeError {
                 "the server didn't answer the handshake in time (setting: handshake_timeout)",
             ),
             Self::ClosedWithoutResponse => {
-                f.write_str("the server closed the connection without answering the handshake")
+                f.write_str("the server closed the connection before its response was whole")
             }
         }
     }

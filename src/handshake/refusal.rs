@@ -15,11 +15,11 @@ use crate::http1::writer::FieldError;
 ///
 /// | status | when | beside it |
 /// |---|---|---|
-/// | 400 | the request breaks a rule of HTTP or of the handshake | |
+/// | 400 | the request breaks a rule of HTTP or of the handshake, or is HTTP/1.0 | |
 /// | 403 | the options don't allow the origin | |
-/// | 405 | the method is not GET | `Allow: GET` |
+/// | 405 | an upgrade is asked for, but the method is not GET | `Allow: GET` |
 /// | 408 | the head was not whole in time | |
-/// | 426 | no upgrade asked for, or another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
+/// | 426 | no upgrade is asked for, by any method, or another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
 /// | 431 | the head passes `max_head_len` or `max_head_fields` | |
 /// | 501 | another `:protocol` than `websocket` | |
 /// | 505 | another major version of HTTP | |
@@ -170,13 +170,20 @@ impl From<HeadError> for Refusal {
             | HeadError::ContentLength
             | HeadError::TransferEncoding => 400,
         };
-        Self::from(HttpResponse::own(status, error.message()))
+        let message = if error == HeadError::Version {
+            "the version is not HTTP/1.1, which a WebSocket needs (a proxy may have changed it; nginx: \
+             proxy_http_version 1.1)"
+        } else {
+            error.message()
+        };
+        Self::from(HttpResponse::own(status, message))
     }
 }
 
 impl From<TimeoutError> for Refusal {
     fn from(_: TimeoutError) -> Self {
         Self::from(HttpResponse::own(408, "the request was not whole in time"))
+            .with_detail(Some("setting: handshake_timeout".into()))
     }
 }
 

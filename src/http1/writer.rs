@@ -146,8 +146,9 @@ impl fmt::Display for FieldError {
             }
             Self::DuplicateSubprotocol => "the subprotocol is named twice: name each one once",
             Self::InvalidOrigin => {
-                "the origin is not \"null\" or scheme://host[:port]: leave out path and slash; in a \
-                 list, *. may stand for the hosts below a name"
+                "the origin is not \"null\" or scheme://host[:port], such as https://example.com: name \
+                 the scheme, leave out path and slash; in a list, *. may stand for the hosts below a \
+                 name (for all origins use OriginPolicy::Any)"
             }
         })
     }

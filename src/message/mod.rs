@@ -20,9 +20,18 @@ pub use crate::message::utf8_bytes::Utf8Bytes;
 
 /// An owned message, or an owned control frame: the type of streams and sinks.
 ///
-/// It has the variants and methods of the `Message` of tungstenite and axum, so code for those needs
-/// other imports and little else: their `CloseFrame` is [`OwnedCloseFrame`], and errors of
-/// [`to_text`](Self::to_text) and [`into_text`](Self::into_text) are those of the standard library.
+/// It has the variants and methods of the `Message` of tungstenite and axum. What code for those has
+/// to change:
+///
+/// * Imports: their `CloseFrame` is [`OwnedCloseFrame`].
+/// * Codes are constants of [`CloseCode`](crate::CloseCode): tungstenite's `CloseCode::Away` is
+///   `CloseCode::GOING_AWAY`; a number, as axum has them, is converted by `1001.into()`.
+/// * Errors of [`to_text`](Self::to_text) and [`into_text`](Self::into_text) are those of the standard
+///   library.
+/// * A stream of messages ends with `None` when the connection is closed, not with an error such as
+///   `ConnectionClosed`.
+/// * To close with a code, send [`Message::Close`].
+///
 /// Clones share the memory.
 ///
 /// ```

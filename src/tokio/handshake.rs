@@ -60,8 +60,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// Reads a request. The handshake timeout of `config` holds from here to the end of the answer.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] for what is no request, after the refusal was written;
-    /// [`AcceptError::Io`] if the transport failed or ended.
+    /// [`AcceptError::Refused`] for what is no request, or was not whole in time, after the refusal
+    /// was written; [`AcceptError::Io`] if the transport failed or ended.
     pub async fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, now());
         let mut socket = Box::new(WebSocket::new(stream, driver));
@@ -98,6 +98,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
 
     /// Accepts the request by an answer that was made from its [`head`](Self::head), with fields of
     /// its own such as a cookie.
+    ///
+    /// ```no_run
+    /// use sansocket::AcceptOptions;
+    /// use sansocket::tokio::PendingRequest;
+    ///
+    /// # async fn serve(request: PendingRequest<tokio::net::TcpStream>) -> Result<(), Box<dyn core::error::Error>> {
+    /// let options = AcceptOptions::new();
+    /// // A request that breaks a rule must be answered, too: no `?` here.
+    /// let accepted = request.head().upgrade().and_then(|upgrade| upgrade.accept(&options));
+    /// let ws = match accepted {
+    ///     Ok(accepted) => request.accept_with(accepted.with_field("Set-Cookie", "a=b")?).await?,
+    ///     Err(refusal) => return Ok(request.refuse(refusal).await?),
+    /// };
+    /// # drop(ws);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`AcceptError::Io`] if the transport failed.

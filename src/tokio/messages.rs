@@ -30,10 +30,13 @@ use crate::tokio::wakers::Wakers;
 /// [`Delivery::Parts`](crate::Delivery::Parts) each part comes as a message of its own.
 ///
 /// The sink takes pings and pongs too. A [`Message::Close`] sends a Close frame, and does nothing if the
-/// connection is closing already, so `forward` can send the peer's Close back. Closing the sink sends a
+/// connection is closing already, so `forward` can send the peer's Close back. Filter pings and pongs
+/// out before a `forward`: a ping that is forwarded is a new ping to the peer. Closing the sink sends a
 /// Close frame with 1000, and is done when the transport has ended. Messages that come in meanwhile are
 /// kept for the stream, at most [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of them
 /// until the close deadline; beyond both they are discarded.
+///
+/// With `futures-util = { version = "0.3", features = ["sink"] }`:
 ///
 /// ```no_run
 /// # async fn f(ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>)

@@ -1,4 +1,4 @@
-//! The adapter for tokio.
+//! The adapter for tokio (feature `tokio`).
 //!
 //! [`WebSocket`] drives a [`Connection`](crate::Connection) over any transport that reads and writes
 //! asynchronously. Keep-alive, the closing handshake and back-pressure run by themselves while it is
@@ -6,7 +6,7 @@
 //! [`Sender`]: every wait has a deadline.
 //!
 //! # Feed and send
-//! Every type that sends has two families. `feed_*` appends to the output and writes nothing; what is
+//! Every type here that sends has two families. `feed_*` appends to the output and writes nothing; what is
 //! fed while events are handled leaves in one write when [`read`](WebSocket::read) has to wait.
 //! `send_*` feeds, then writes until the transport has taken the message.
 //!

@@ -62,8 +62,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Waits for the next event, and gives with it what to answer with while the event is held.
     ///
-    /// `None`: the connection was closed in order, and the transport has ended. Output is written
-    /// before it waits; with [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+    /// `None`: the closing handshake is done, and the transport has ended. That is so whatever the code
+    /// was, 1009 or 1011 too: look at [`close_status`](Self::close_status). Output is written before it
+    /// waits; with [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
     /// replies unsent, before the next event is lent. Cancel safe: a future that is dropped loses
     /// nothing.
     ///
@@ -117,7 +118,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// frame don't show; `None`: the connection was closed in order.
     ///
     /// With [`Delivery::Parts`](crate::Delivery::Parts) messages of any length pass through without
-    /// being put together.
+    /// being put together. Read a message to its end this way before you go on in another: the rest
+    /// of it is known to this method only.
     ///
     /// # Errors
     /// As [`read`](Self::read).

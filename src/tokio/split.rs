@@ -62,7 +62,41 @@ pub struct Reader<S> {
 /// `feed_*` append and wake the task that drives the transport: the call for broadcasting, which says
 /// [`Full`](SendError::Full) at its limit. If nobody reads, sends or flushes, the output stays
 /// where it is. `send_*` wait until the transport has taken the message, whether the [`Reader`] is
-/// polled or not.
+/// polled or not. A sender may be used while an event is held.
+///
+/// Broadcasts are unsolicited output: they don't slow a reader down, so a client that floods its room
+/// gets `Full` for its own echo.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use sansocket::tokio::Sender;
+/// use sansocket::{CloseCode, Prepared, SendError};
+/// use tokio::net::TcpStream;
+/// use tokio::task::JoinSet;
+/// use tokio::time::timeout;
+///
+/// fn broadcast(clients: &[Sender<TcpStream>], news: &str) {
+///     let news = Prepared::text(news); // encoded once
+///     for client in clients {
+///         if let Err(SendError::Full) = client.feed_prepared(&news) {
+///             client.abort(); // too slow
+///         }
+///     }
+/// }
+///
+/// /// `readers`: the tasks that read, each until the end of its connection.
+/// async fn shut_down(clients: &[Sender<TcpStream>], mut readers: JoinSet<()>) {
+///     for client in clients {
+///         // An error: the connection is closed already.
+///         let _ = client.close_output(CloseCode::GOING_AWAY, "restart");
+///     }
+///     let all = async { while readers.join_next().await.is_some() {} };
+///     if timeout(Duration::from_secs(10), all).await.is_err() {
+///         clients.iter().for_each(Sender::abort);
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
