@@ -57,8 +57,8 @@ pub struct Connection {
     sending: Option<MessageKind>,
     /// Whether a whole data frame at the beginning of an input may take the short way.
     fast_receive: bool,
-    /// Whether a message may be sent the short way, if `out` has room.
-    fast_send: bool,
+    /// While `out` is shorter a message may be sent the short way; 0: never.
+    fast_send_below: usize,
     /// The agreement about compression.
     agreed: Agreed,
 }
@@ -112,7 +112,7 @@ impl Connection {
             role,
             sending: None,
             fast_receive: false,
-            fast_send: false,
+            fast_send_below: 0,
             agreed: negotiated.agreed(),
         };
         if let Some(subprotocol) = negotiated.subprotocol() {
@@ -225,11 +225,12 @@ impl Connection {
             && settings.delivery == Delivery::Whole
             && settings.max_message_len > u64::from(u16::MAX)
             && !self.closing.is_closed();
-        self.fast_send = plain
+        let fast_send = plain
             && self.closing.is_open()
             && self.sending.is_none()
             && !self.keep_alive.counts()
             && self.agreed.rsv() == 0;
+        self.fast_send_below = if fast_send { settings.max_unsent } else { 0 };
     }
 }
 

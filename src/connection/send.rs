@@ -341,7 +341,7 @@ impl Connection {
     /// Whether a whole message can be sent, and nothing has to be counted.
     #[inline]
     fn may_send_fast(&self, out: &BytesMut) -> bool {
-        self.fast_send && out.len() < self.config.settings().max_unsent
+        out.len() < self.fast_send_below
     }
 
     /// Whether anything can be sent; a pong that waits goes first, and takes nobody's room.

@@ -196,16 +196,28 @@ impl Output {
 
     /// `n` bytes were written: those in flight first.
     pub(super) fn wrote(&mut self, n: usize) {
-        self.account();
-        let n = n.min(self.unsent());
-        let from_flight = n.min(self.in_flight);
-        self.in_flight -= from_flight;
-        self.bytes.advance(n - from_flight);
-        self.known = self.bytes.len();
+        let unsent = self.unsent();
+        let n = n.min(unsent);
+        if n == unsent {
+            // The usual case. The room for unsolicited output that was found is still there.
+            self.bytes.clear();
+            (self.in_flight, self.known) = (0, 0);
+            (self.replies, self.pongs) = (Share::default(), Share::default());
+        } else {
+            self.wrote_some(n);
+        }
         self.written = self.written.saturating_add(to_u64(n));
         if !self.tracks_flushes {
             self.flushed = self.written;
         }
+    }
+
+    fn wrote_some(&mut self, n: usize) {
+        self.account();
+        let from_flight = n.min(self.in_flight);
+        self.in_flight -= from_flight;
+        self.bytes.advance(n - from_flight);
+        self.known = self.bytes.len();
         let unsent = self.unsent();
         self.replies.fit(unsent);
         self.pongs.fit(unsent);

@@ -95,17 +95,20 @@ impl Flow {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        if !self.output.may_feed() {
-            self.begin_feed()?;
+        if self.output.may_feed() {
+            return send(&mut self.connection, &mut self.output.bytes);
         }
-        send(&mut self.connection, &mut self.output.bytes)
+        self.begin_feed_with(send)
     }
 
-    /// Judges whether unsolicited output has room, for the sends that follow too. Out of line, so that
-    /// those are short.
+    /// Judges whether unsolicited output has room, for the sends that follow too, and appends the first.
+    /// Out of line with all that it needs, so that nothing of the short way is kept for it.
     #[cold]
     #[inline(never)]
-    fn begin_feed(&mut self) -> Result<(), SendError> {
+    fn begin_feed_with(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
         self.check_opened()?;
         let settings = self.settings();
         let max = settings.max_unsent - settings.high_water_mark;
@@ -113,7 +116,7 @@ impl Flow {
             return Err(SendError::Full);
         }
         self.output.begin_feed(max);
-        Ok(())
+        send(&mut self.connection, &mut self.output.bytes)
     }
 
     /// Appends a reply by `send`. It has room while others fill the output.
