@@ -457,3 +457,75 @@ fn waiting_keeps_no_read_buffer() {
         assert!(alloc::counted().live < most, "{:?}", alloc::counted());
     });
 }
+
+/// A request; and a Close frame, from a client.
+#[cfg(feature = "std")]
+const ACCEPTED: (&[u8], &[u8]) = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    b"\x88\x82\0\0\0\0\x03\xe8",
+);
+
+/// Calls `accept` with and without a Close frame behind the request: after the first time no read buffer
+/// is taken from the allocator.
+#[cfg(feature = "std")]
+fn assert_read_buffers_are_given_back(mut accept: impl FnMut(&[u8])) {
+    let (request, close) = ACCEPTED;
+    for input in [request.to_vec(), [request, close].concat()] {
+        accept(&input);
+        let ((), counted) = count(|| (0..3).for_each(|_| accept(&input)));
+        assert!(counted.largest < 64 * 1024, "{counted:?}");
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn accepted_connections_give_their_read_buffers_back_tokio() {
+    use sansocket::AcceptOptions;
+    use sansocket::tokio::WebSocket;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (config, options) = (Config::server().build().unwrap(), AcceptOptions::new());
+    assert_read_buffers_are_given_back(|input| {
+        runtime.block_on(async {
+            let (mut raw, io) = duplex(1024);
+            raw.write_all(input).await.unwrap();
+            let mut ws = WebSocket::accept(io, &config, &options).await.unwrap();
+            if input.len() > ACCEPTED.0.len() {
+                raw.shutdown().await.unwrap();
+                while ws.read().await.unwrap().is_some() {}
+            }
+        });
+    });
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn accepted_connections_give_their_read_buffers_back_blocking() {
+    use sansocket::AcceptOptions;
+    use sansocket::blocking::WebSocket;
+    use std::io::Write;
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (config, options) = (Config::server().build().unwrap(), AcceptOptions::new());
+    for split in [false, true] {
+        assert_read_buffers_are_given_back(|input| {
+            let mut raw = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            raw.write_all(input).unwrap();
+            let mut ws =
+                WebSocket::accept(listener.accept().unwrap().0, &config, &options).unwrap();
+            if input.len() == ACCEPTED.0.len() {
+                return;
+            }
+            raw.shutdown(Shutdown::Write).unwrap();
+            if split {
+                let (mut reader, _writer) = ws.split().unwrap();
+                while reader.read().unwrap().is_some() {}
+            } else {
+                while ws.read().unwrap().is_some() {}
+            }
+        });
+    }
+}

@@ -32,7 +32,11 @@ pub(super) fn wait<S: Transport>(
     loop {
         let step = flow.step(intake);
         let moved = match step {
-            Step::Event | Step::Request | Step::Opened | Step::Done => return Some(step),
+            Step::Event => return Some(step),
+            Step::Request | Step::Opened | Step::Done => {
+                give_back(intake);
+                return Some(step);
+            }
             Step::Read | Step::Drain => {
                 // What the transport holds goes first. If that takes longer than a turn a read comes
                 // in between.
@@ -103,6 +107,12 @@ fn read<S: Transport>(
 /// Nothing was there to read: a connection that waits keeps no memory.
 pub(super) fn release(intake: &mut Intake) {
     intake.shrink();
+    give_back(intake);
+}
+
+/// Gives the read buffer back, if all of it has been received. Without it each connection that is
+/// accepted and dropped would take a new one, zeroed, from the allocator.
+pub(super) fn give_back(intake: &mut Intake) {
     if let Some(buffer) = intake.take_buffer() {
         pool::put(buffer);
     }

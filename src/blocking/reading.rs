@@ -3,7 +3,7 @@
 use std::sync::MutexGuard;
 
 use crate::adapter::pool;
-use crate::blocking::drive::{Turns, release};
+use crate::blocking::drive::{Turns, give_back, release};
 use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
 use crate::blocking::shared::Shared;
 use crate::blocking::state::{State, Turn, Until, Writer};
@@ -31,6 +31,7 @@ impl<S: Transport> Shared<S> {
             let moved;
             match state.turn(step, deadline) {
                 Turn::Done => {
+                    give_back(intake);
                     self.cut_off(link, &state);
                     return Some((Turn::Done, state));
                 }

@@ -167,7 +167,7 @@ impl Output {
     }
 
     /// Unsolicited output follows, and more of it has room while fewer than `max` bytes are unsent: until
-    /// bytes of another origin follow, or any are taken or written.
+    /// bytes of another origin follow, any are taken, or some but not all are written.
     pub(super) fn begin_feed(&mut self, max: usize) {
         self.account();
         self.unsolicited_tail = true;
@@ -392,6 +392,31 @@ mod tests {
         output.begin_feed(16);
         output.bytes.resize(1, 0);
         assert!(!output.may_feed());
+    }
+
+    #[test]
+    fn room_found_for_unsolicited_output_stays_when_all_output_was_written() {
+        let mut output = Output::default();
+        reply(&mut output, 20);
+        output.begin_feed(100);
+        output.bytes.resize(60, 0);
+        output.wrote(60);
+        assert!(output.may_feed());
+        output.bytes.resize(30, 0);
+        assert!(output.replies_below(1));
+        // A reply ends it as ever, and is counted alone.
+        reply(&mut output, 5);
+        assert!(!output.may_feed());
+        assert!(output.replies_below(6));
+        assert!(!output.replies_below(5));
+        // Bytes in flight are written with the others.
+        let taken = output.take();
+        output.begin_feed(100);
+        output.bytes.resize(70, 0);
+        assert!(!output.may_feed());
+        output.wrote(taken.len() + 70);
+        assert_eq!((output.in_flight(), output.unsent(), output.end()), (0, 0, 165));
+        assert!(output.replies_below(1));
     }
 
     #[test]
