@@ -337,7 +337,7 @@ impl<'p> World<'p> {
             }
             driver.flow.write_done(n, state.now);
         }
-        state.look_after(&driver.flow, Kind::Reply);
+        state.look_after(&driver.flow, Kind::Step);
         if state.exact && driver.flow.output().is_empty() {
             state.output.assert_no_pong_waits();
         }
@@ -348,7 +348,7 @@ impl<'p> World<'p> {
         if self.in_flight.is_empty() || self.state.plan.many_writes {
             let bytes = self.driver.flow.take_output();
             self.state.output.take(&bytes);
-            self.state.look_after(&self.driver.flow, Kind::Reply);
+            self.state.look_after(&self.driver.flow, Kind::Step);
             self.in_flight.push_back(bytes);
         }
         if source.byte() & 1 != 0 {
@@ -362,7 +362,7 @@ impl<'p> World<'p> {
             self.driver.flow.put_back(bytes);
         }
         self.state.output.put_back();
-        self.state.look_after(&self.driver.flow, Kind::Reply);
+        self.state.look_after(&self.driver.flow, Kind::Step);
     }
 
     fn close(&mut self, source: &mut Source<'_>) {
