@@ -56,8 +56,9 @@ pub(super) struct Output {
     longest: [usize; 2],
     /// The pongs that wait for room, or were left out for the last one of them.
     waiting: Vec<Vec<u8>>,
-    /// The last one of them that was sent.
+    /// The last one of them that was sent, and how many like it may wait or not: nobody can tell.
     late: Vec<u8>,
+    twins: usize,
     keep_alive_pings: u64,
     pub(super) close_sent: bool,
     /// Output can't be written any more.
@@ -82,6 +83,7 @@ impl Output {
             longest: [0; 2],
             waiting: Vec::new(),
             late: Vec::new(),
+            twins: 0,
             keep_alive_pings: 0,
             close_sent: false,
             lost: false,
@@ -222,6 +224,11 @@ impl Output {
                 && let Some(at) = waited
             {
                 self.waiting.drain(..=at);
+                self.twins = 0;
+                if self.waiting.iter().all(|pong| *pong == frame.payload) {
+                    self.twins = self.waiting.len();
+                    self.waiting.clear();
+                }
                 self.late = frame.payload;
                 self.note(origin, len);
                 continue;
@@ -253,6 +260,11 @@ impl Output {
                     continue;
                 }
             }
+            if frame.opcode == PONG && frame.payload == self.late && self.twins > 0 {
+                self.twins -= 1;
+                self.note(origin, len);
+                continue;
+            }
             panic!("{frame:?} was not asked for, but {expected:?}");
         }
         if let Some(pong) = expected.pop_front() {
@@ -280,10 +292,7 @@ impl Output {
     /// Whether a pong waits though it has room.
     pub(super) fn assert_no_pong_waits(&self) {
         assert!(
-            // It may have been any of those that are alike.
-            self.waiting.iter().all(|pong| *pong == self.late)
-                || self.is_over
-                || self.pongs_may_wait(self.rest()),
+            self.waiting.is_empty() || self.is_over || self.pongs_may_wait(self.rest()),
             "a pong waits beside {} bytes",
             self.rest()
         );
