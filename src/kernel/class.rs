@@ -105,24 +105,10 @@ fn classes_at(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// How many bytes of the class come first: four at a time while all of them are.
+/// How many bytes of the class come first.
 #[inline]
 pub(crate) fn run_len(bytes: &[u8], class: u8) -> usize {
-    let mut rest = bytes;
-    while let [a, b, c, d, behind @ ..] = rest {
-        let classes = classes_at(*a) & classes_at(*b) & classes_at(*c) & classes_at(*d);
-        if classes & class == 0 {
-            break;
-        }
-        rest = behind;
-    }
-    while let [byte, behind @ ..] = rest {
-        if !is_of(*byte, class) {
-            break;
-        }
-        rest = behind;
-    }
-    bytes.len() - rest.len()
+    bytes.iter().position(|&byte| !is_of(byte, class)).unwrap_or(bytes.len())
 }
 
 /// The same for [`VALUE`], whose runs are long: 16 bytes at a time while there are no tabs, then 8.
