@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Transport, WebSocket};
 use sansocket::{CloseCode, Data, Event, PeerError, Role, SendError, SendOptions, WebSocketError};
@@ -488,5 +489,77 @@ fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
         raw.read_exact(&mut seen[..12]).unwrap();
         raw.write_all(&frame(0x81, b"")).unwrap();
         assert!(reading.join().unwrap().unwrap());
+    });
+}
+
+/// Its first write panics; the ends of its writing half are counted, and the handles that there are.
+struct Panicking {
+    io: Pipe,
+    ended: Arc<AtomicUsize>,
+    handles: Arc<()>,
+}
+
+impl Read for Panicking {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.read(buffer)
+    }
+}
+
+impl Write for Panicking {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        panic!("a write that panics");
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.io.flush()
+    }
+}
+
+impl Transport for Panicking {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.io.shutdown_write()
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        let (ended, handles) = (self.ended.clone(), self.handles.clone());
+        Ok(Self { io: self.io.try_clone()?, ended, handles })
+    }
+}
+
+/// A panic inside a write poisons the lock of the writing handle: the handle is ended and dropped all
+/// the same.
+#[test]
+fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
+    bounded(|| {
+        for abort in [true, false] {
+            let (io, _peer) = pipe(100);
+            let (ended, handles) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
+            let transport = Panicking { io, ended: ended.clone(), handles: handles.clone() };
+            let (reader, sender) = server(transport).split().unwrap();
+            let other = sender.clone();
+            assert!(thread::spawn(move || other.send_text("a")).join().is_err());
+            // What another thread waits for ends.
+            assert!(sender.flush().is_err());
+            assert!(sender.closed().is_some());
+            assert!(sender.send_text("b").is_err());
+            if abort {
+                sender.abort();
+                assert_eq!(ended.load(Ordering::Relaxed), 1);
+            }
+            drop(reader);
+            assert_eq!(ended.load(Ordering::Relaxed), 1 + usize::from(abort));
+            // The one of this test. A sender alone keeps no handle.
+            assert_eq!(Arc::strong_count(&handles), 1);
+            drop(sender);
+        }
     });
 }
