@@ -402,6 +402,11 @@ impl<S> Drop for WriterRole<'_, S> {
             // Nobody knows how much was written.
             state.flow.failed();
             self.give_back(&mut state);
+            if state.abandoned {
+                // The thread that has aborted could not end the handle.
+                drop(state);
+                shared.shut_down_writer();
+            }
         }
     }
 }

@@ -492,9 +492,11 @@ fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
     });
 }
 
-/// Its first write panics; the ends of its writing half are counted, and the handles that there are.
+/// Its writes panic, once they may; the ends of its writing half are counted, and the handles that there are.
 struct Panicking {
     io: Pipe,
+    writing: Arc<AtomicBool>,
+    may_panic: Arc<AtomicBool>,
     ended: Arc<AtomicUsize>,
     handles: Arc<()>,
 }
@@ -507,6 +509,10 @@ impl Read for Panicking {
 
 impl Write for Panicking {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.writing.store(true, Ordering::Relaxed);
+        while !self.may_panic.load(Ordering::Relaxed) {
+            thread::sleep(MS);
+        }
         panic!("a write that panics");
     }
 
@@ -530,8 +536,13 @@ impl Transport for Panicking {
     }
 
     fn try_clone(&self) -> io::Result<Self> {
-        let (ended, handles) = (self.ended.clone(), self.handles.clone());
-        Ok(Self { io: self.io.try_clone()?, ended, handles })
+        Ok(Self {
+            io: self.io.try_clone()?,
+            writing: self.writing.clone(),
+            may_panic: self.may_panic.clone(),
+            ended: self.ended.clone(),
+            handles: self.handles.clone(),
+        })
     }
 }
 
@@ -540,23 +551,40 @@ impl Transport for Panicking {
 #[test]
 fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
     bounded(|| {
-        for abort in [true, false] {
+        for aborts in [["before", ""], ["", "after"], ["", ""]] {
             let (io, _peer) = pipe(100);
+            let flag = || Arc::new(AtomicBool::new(false));
             let (ended, handles) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
-            let transport = Panicking { io, ended: ended.clone(), handles: handles.clone() };
+            let (writing, may_panic) = (flag(), flag());
+            let transport = Panicking {
+                io,
+                writing: writing.clone(),
+                may_panic: may_panic.clone(),
+                ended: ended.clone(),
+                handles: handles.clone(),
+            };
             let (reader, sender) = server(transport).split().unwrap();
             let other = sender.clone();
-            assert!(thread::spawn(move || other.send_text("a")).join().is_err());
+            let sending = thread::spawn(move || other.send_text("a"));
+            while !writing.load(Ordering::Relaxed) {
+                thread::sleep(MS);
+            }
+            if aborts[0] == "before" {
+                sender.abort();
+            }
+            may_panic.store(true, Ordering::Relaxed);
+            assert!(sending.join().is_err());
             // What another thread waits for ends.
             assert!(sender.flush().is_err());
             assert!(sender.closed().is_some());
             assert!(sender.send_text("b").is_err());
-            if abort {
+            if aborts[1] == "after" {
                 sender.abort();
-                assert_eq!(ended.load(Ordering::Relaxed), 1);
             }
+            let ends = usize::from(aborts != ["", ""]);
+            assert_eq!(ended.load(Ordering::Relaxed), ends);
             drop(reader);
-            assert_eq!(ended.load(Ordering::Relaxed), 1 + usize::from(abort));
+            assert_eq!(ended.load(Ordering::Relaxed), ends + 1);
             // The one of this test. A sender alone keeps no handle.
             assert_eq!(Arc::strong_count(&handles), 1);
             drop(sender);
