@@ -253,6 +253,8 @@ pub enum MisuseError {
     DirectRoom,
     /// No request is to be answered: none was read yet, or it was answered before.
     NoRequest,
+    /// The answer belongs to a request over HTTP/2 or HTTP/3, and has no form in HTTP/1.1.
+    AnswerVersion,
 }
 
 impl fmt::Display for MisuseError {
@@ -265,6 +267,9 @@ impl fmt::Display for MisuseError {
                 "more bytes were read directly than direct_room has lent in this inbox"
             }
             Self::NoRequest => "no request is to be answered: none was read, or it was answered",
+            Self::AnswerVersion => {
+                "the answer belongs to a request over HTTP/2 or HTTP/3, and can't be sent over HTTP/1.1"
+            }
         })
     }
 }

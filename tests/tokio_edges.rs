@@ -550,3 +550,63 @@ async fn a_sink_that_waits_learns_of_the_close_frame_that_the_stream_has_got() {
     assert!(result.is_err(), "{result:?}");
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
+
+/// Its writes panic when they have moved all of their bytes.
+struct PanickingWrites(DuplexStream);
+
+impl AsyncRead for PanickingWrites {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for PanickingWrites {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let _ = Pin::new(&mut self.0).poll_write(cx, bytes);
+        panic!("a write that panics");
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// How much it has written is not known: writing on could repeat or cut a frame.
+#[tokio::test]
+async fn a_transport_that_panics_in_a_sender_fails_the_connection_for_all() {
+    for (closes, wrote) in [(false, &b"\x81\x01a"[..]), (true, b"\x88\x02\x03\xe8")] {
+        let (io, mut peer) = duplex(100);
+        let (mut reader, sender) = plain(Role::Server, PanickingWrites(io)).split();
+        let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_some()) });
+        let other = sender.clone();
+        let closed = tokio::spawn(async move { other.closed().await });
+        tokio::task::yield_now().await;
+        let other = sender.clone();
+        let panics = tokio::spawn(async move {
+            if closes {
+                return other.close_output(CloseCode::NORMAL, "").is_ok();
+            }
+            other.send_text("a").await.is_ok()
+        });
+        assert!(panics.await.is_err());
+        assert!(soon(reading).await.expect("no panic").is_err());
+        assert!(soon(closed).await.expect("no panic").is_some());
+        assert!(sender.send_text("b").await.is_err());
+        drop(sender);
+        let mut all = Vec::new();
+        soon(peer.read_to_end(&mut all)).await.unwrap();
+        assert_eq!(all, wrote);
+    }
+}

@@ -18,7 +18,7 @@
 use core::time::Duration;
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::{Buf, BytesMut};
 
@@ -84,15 +84,25 @@ impl<S> Shared<S> {
         // ended before.
         let _ = (self.shutdown)(stream);
         // The thread that holds the writing handle drops it.
-        if let Ok(mut handle) = self.handle.try_lock() {
+        if let Some(mut handle) = self.try_handle() {
             *handle = None;
         }
     }
 
     /// The same by way of the writing handle, if no thread is writing.
     pub(super) fn shut_down_writer(&self) {
-        if let Ok(mut handle) = self.handle.try_lock() {
+        if let Some(mut handle) = self.try_handle() {
             self.shut_down_handle(&mut handle);
+        }
+    }
+
+    /// The writing handle, unless a thread is writing.
+    fn try_handle(&self) -> Option<MutexGuard<'_, Option<Link<S>>>> {
+        match self.handle.try_lock() {
+            Ok(handle) => Some(handle),
+            // A write has panicked: the handle must end all the same.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -392,6 +402,11 @@ impl<S> Drop for WriterRole<'_, S> {
             // Nobody knows how much was written.
             state.flow.failed();
             self.give_back(&mut state);
+            if state.abandoned {
+                // The thread that has aborted could not end the handle.
+                drop(state);
+                shared.shut_down_writer();
+            }
         }
     }
 }

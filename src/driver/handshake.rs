@@ -11,6 +11,7 @@ use crate::handshake::error::HandshakeError;
 use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
+use crate::handshake::version::HttpVersion;
 use crate::instant::Instant;
 
 /// The opening handshake.
@@ -47,9 +48,13 @@ impl Flow {
     /// Accepts the request by an answer that was made from it: the connection is open.
     ///
     /// # Errors
-    /// [`MisuseError::NoRequest`] unless a request is to be answered.
+    /// [`MisuseError::NoRequest`] unless a request is to be answered; [`MisuseError::AnswerVersion`]
+    /// for the answer to a request over HTTP/2 or HTTP/3: the request is still to be answered.
     pub fn accept_with(&mut self, accepted: Accepted, now: Instant) -> Result<(), MisuseError> {
         let deadline = self.awaiting_answer()?.deadline;
+        if accepted.version().has_pseudo_headers() {
+            return Err(MisuseError::AnswerVersion);
+        }
         accepted.write(&mut self.output.bytes);
         self.deadlines.answer = Some(Answer { deadline, end: self.output.end() });
         let connection = accepted.into_connection(self.connection.config(), now);
@@ -71,13 +76,18 @@ impl Flow {
         Ok(())
     }
 
-    /// Refuses the request; the transport ends behind the refusal.
+    /// Refuses the request; the transport ends behind the refusal. It is sent over HTTP/1.1, whatever
+    /// version it was made for.
     ///
     /// # Errors
     /// [`MisuseError::NoRequest`] unless a request is to be answered.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), MisuseError> {
         self.awaiting_answer()?;
         if let Some(opening) = &mut self.opening {
+            let refusal = match refusal.version().has_pseudo_headers() {
+                true => refusal.with_version(HttpVersion::Http11),
+                false => refusal,
+            };
             opening.refuse(refusal, &mut self.output.bytes);
         }
         self.note_opening_ended();

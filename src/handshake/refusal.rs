@@ -112,6 +112,10 @@ impl Refusal {
         self.0.response.write(out);
     }
 
+    pub(crate) const fn version(&self) -> HttpVersion {
+        self.0.response.version()
+    }
+
     pub(crate) fn bad_request(message: impl Into<Bytes>) -> Self {
         Self::from(HttpResponse::own(400, message))
     }

@@ -71,6 +71,10 @@ impl HttpResponse {
         self.adapt()
     }
 
+    pub(crate) const fn version(&self) -> HttpVersion {
+        self.version
+    }
+
     /// Changes what the version can't carry. RFC 9110 15.5.22: 426 MUST come with Upgrade; where
     /// that is forbidden, the status is 400.
     fn adapt(mut self) -> Self {

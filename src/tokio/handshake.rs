@@ -117,7 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// ```
     ///
     /// # Errors
-    /// [`AcceptError::Io`] if the transport failed.
+    /// [`AcceptError::Io`] if the transport failed, or if the answer was made from a request over HTTP/2
+    /// or HTTP/3: nothing was written then, and the transport was dropped.
     pub async fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
         self.answered(|socket| socket.driver.flow.accept_with(accepted, now()))?;
         self.written().await?;
@@ -144,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         self.end().await
     }
 
-    /// Always right: the request was read, and each answer takes it.
+    /// Right but for an answer to another request: the request was read, and each answer takes it.
     fn answered(
         &mut self,
         answer: impl FnOnce(&mut WebSocket<S>) -> Result<(), MisuseError>,

@@ -259,15 +259,28 @@ impl<S> Shared<S> {
     ) -> Poll<T> {
         // Before the transport is polled: it may wake at once.
         waiting.register(cx.waker());
-        let mut state = self.state();
-        let before = state.news();
-        let polled = poll(&mut state, &mut self.wakers.context());
-        let changed = state.news() != before;
-        drop(state);
+        let (polled, changed) = self.turn(|state| {
+            let before = state.news();
+            let polled = poll(state, &mut self.wakers.context());
+            (polled, state.news() != before)
+        });
         if changed {
             waiting.wake_others();
         }
         polled
+    }
+
+    /// Runs what polls the transport, under the lock. If it panics the connection has failed, and all
+    /// who wait are woken.
+    #[inline]
+    fn turn<T>(&self, run: impl FnOnce(&mut State<S>) -> T) -> T {
+        // Dropped behind the lock.
+        let mut waking = self.wakers.wake_on_drop();
+        let mut polling = Polling { state: self.state(), done: false };
+        let result = run(&mut polling.state);
+        polling.done = true;
+        waking.forgo();
+        result
     }
 
     /// Feeds under the lock, and wakes the task that drives the transport.
@@ -278,6 +291,21 @@ impl<S> Shared<S> {
     }
 }
 
+/// The state while the transport is polled. A poll that panics fails the connection: how much was
+/// written is not known.
+struct Polling<'a, S> {
+    state: MutexGuard<'a, State<S>>,
+    done: bool,
+}
+
+impl<S> Drop for Polling<'_, S> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.state.flow.failed();
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Receives the event that the last step has told of, and returns with it whether the connection
     /// is over now.
@@ -285,14 +313,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         &self,
         intake: &'intake mut Intake,
     ) -> (Result<Option<Event<'intake>>, ProtocolError>, bool) {
-        let mut state = self.state();
-        let event = intake.receive(&mut state.flow);
-        let over = state.flow.is_over();
-        if over && event.is_ok() {
-            // The answer to a Close frame must not wait for a call that may not come.
-            state.write_some(&self.wakers);
-        }
-        (event, over)
+        self.turn(|state| {
+            let event = intake.receive(&mut state.flow);
+            let over = state.flow.is_over();
+            if over && event.is_ok() {
+                // The answer to a Close frame must not wait for a call that may not come.
+                state.write_some(&self.wakers);
+            }
+            (event, over)
+        })
     }
 
     async fn send(&self, timer: &mut Timer, mut feed: impl Feed) -> Result<(), WebSocketError> {
@@ -336,11 +365,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     }
 
     fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        {
-            let mut state = self.state();
-            state.flow.close(code, reason, now())?;
-            state.write_some(&self.wakers);
-        }
+        self.turn(|state| {
+            state.flow.close(code, reason, now()).map(|()| state.write_some(&self.wakers))
+        })?;
         // The reader has another deadline to wait for now; senders that wait for room never get it.
         self.wakers.wake_all();
         Ok(())

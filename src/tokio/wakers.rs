@@ -64,6 +64,11 @@ impl Wakers {
         self.list.wake_but(None);
     }
 
+    /// Wakes all when it is dropped.
+    pub(super) const fn wake_on_drop(&self) -> WakeOnDrop<'_> {
+        WakeOnDrop(Some(self))
+    }
+
     pub(super) fn wake_others(&self, id: u64) {
         self.list.wake_but(Some(id));
     }
@@ -92,6 +97,25 @@ impl Wake for List {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.wake_but(None);
+    }
+}
+
+/// Wakes all when it is dropped, unless it is told not to.
+#[derive(Debug)]
+pub(super) struct WakeOnDrop<'a>(Option<&'a Wakers>);
+
+impl WakeOnDrop<'_> {
+    /// Wakes nobody.
+    pub(super) const fn forgo(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for WakeOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(wakers) = self.0 {
+            wakers.wake_all();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Transport, WebSocket};
 use sansocket::{CloseCode, Data, Event, PeerError, Role, SendError, SendOptions, WebSocketError};
@@ -488,5 +489,105 @@ fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
         raw.read_exact(&mut seen[..12]).unwrap();
         raw.write_all(&frame(0x81, b"")).unwrap();
         assert!(reading.join().unwrap().unwrap());
+    });
+}
+
+/// Its writes panic, once they may; the ends of its writing half are counted, and the handles that there are.
+struct Panicking {
+    io: Pipe,
+    writing: Arc<AtomicBool>,
+    may_panic: Arc<AtomicBool>,
+    ended: Arc<AtomicUsize>,
+    handles: Arc<()>,
+}
+
+impl Read for Panicking {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.read(buffer)
+    }
+}
+
+impl Write for Panicking {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.writing.store(true, Ordering::Relaxed);
+        while !self.may_panic.load(Ordering::Relaxed) {
+            thread::sleep(MS);
+        }
+        panic!("a write that panics");
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.io.flush()
+    }
+}
+
+impl Transport for Panicking {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.io.shutdown_write()
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            io: self.io.try_clone()?,
+            writing: self.writing.clone(),
+            may_panic: self.may_panic.clone(),
+            ended: self.ended.clone(),
+            handles: self.handles.clone(),
+        })
+    }
+}
+
+/// A panic inside a write poisons the lock of the writing handle: the handle is ended and dropped all
+/// the same.
+#[test]
+fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
+    bounded(|| {
+        for aborts in [["before", ""], ["", "after"], ["", ""]] {
+            let (io, _peer) = pipe(100);
+            let flag = || Arc::new(AtomicBool::new(false));
+            let (ended, handles) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
+            let (writing, may_panic) = (flag(), flag());
+            let transport = Panicking {
+                io,
+                writing: writing.clone(),
+                may_panic: may_panic.clone(),
+                ended: ended.clone(),
+                handles: handles.clone(),
+            };
+            let (reader, sender) = server(transport).split().unwrap();
+            let other = sender.clone();
+            let sending = thread::spawn(move || other.send_text("a"));
+            while !writing.load(Ordering::Relaxed) {
+                thread::sleep(MS);
+            }
+            if aborts[0] == "before" {
+                sender.abort();
+            }
+            may_panic.store(true, Ordering::Relaxed);
+            assert!(sending.join().is_err());
+            // What another thread waits for ends.
+            assert!(sender.flush().is_err());
+            assert!(sender.closed().is_some());
+            assert!(sender.send_text("b").is_err());
+            if aborts[1] == "after" {
+                sender.abort();
+            }
+            let ends = usize::from(aborts != ["", ""]);
+            assert_eq!(ended.load(Ordering::Relaxed), ends);
+            drop(reader);
+            assert_eq!(ended.load(Ordering::Relaxed), ends + 1);
+            // The one of this test. A sender alone keeps no handle.
+            assert_eq!(Arc::strong_count(&handles), 1);
+            drop(sender);
+        }
     });
 }

@@ -24,5 +24,7 @@ mod liveness;
 mod opening;
 mod parts;
 mod pongs;
+#[cfg(feature = "deflate")]
+mod resumed;
 mod support;
 mod waits;

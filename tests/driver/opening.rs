@@ -1,8 +1,9 @@
 //! The opening handshake inside of the driver.
 
 use sansocket::driver::{Driver, Step};
-use sansocket::handshake::HandshakeError;
-use sansocket::handshake::{HttpResponse, Refusal};
+use sansocket::handshake::{
+    Fields, HandshakeError, HttpResponse, HttpVersion, Refusal, RequestHead,
+};
 use sansocket::{AcceptOptions, ConnectRequest, Event, MisuseError, Role, SendError, TimeoutError};
 
 use crate::support::{Loop, Pipe, Style, at_ms, preset};
@@ -177,6 +178,32 @@ fn requests_are_refused_or_answered_by_pages() {
     driver.step();
     assert!(write_all(&mut driver, 0).starts_with(b"HTTP/1.1 401 "));
     assert_eq!(driver.flow.refusal().unwrap().status(), 401);
+}
+
+/// The driver speaks HTTP/1.1: an answer that has no form in it would leave the peer without one.
+#[test]
+fn an_answer_to_a_request_over_another_version_is_no_silence() {
+    for version in [HttpVersion::Http2, HttpVersion::Http3] {
+        let fields = [("sec-websocket-version", &b"13"[..])];
+        let fields = Fields::new(&fields);
+        let head = RequestHead::extended_connect("websocket", "https", "a", "/", fields);
+        let request = head.with_version(version).upgrade().unwrap();
+        let accepted = request.accept(&AcceptOptions::new()).unwrap();
+        let mut driver = server();
+        let none = driver.flow.accept_with(accepted.clone(), at_ms(0));
+        assert_eq!(none, Err(MisuseError::NoRequest));
+        give(&mut driver, REQUEST, 0);
+        assert_eq!(driver.step(), Step::Request);
+        let misuse = driver.flow.accept_with(accepted, at_ms(0));
+        assert_eq!(misuse, Err(MisuseError::AnswerVersion));
+        assert!(!driver.flow.is_open() && driver.flow.output().is_empty());
+        // It can still be answered.
+        let refusal = request.refuse(401).unwrap();
+        driver.flow.refuse(refusal).unwrap();
+        driver.step();
+        assert!(write_all(&mut driver, 0).starts_with(b"HTTP/1.1 401 "));
+        assert_eq!(driver.flow.refusal().unwrap().status(), 401);
+    }
 }
 
 #[test]
