@@ -118,9 +118,11 @@ impl Output {
         self.end = flow.end();
     }
 
-    /// A driver was put together again: all of its output is unsolicited.
+    /// A driver was put together again: all of its output is unsolicited, and the pong that has waited in
+    /// the driver is part of it.
     pub(super) fn resumed(&mut self, flow: &Flow) {
-        self.restart(flow);
+        let pong = flow.unsent().checked_sub(self.unsent()).expect("output was lost");
+        self.end = flow.end() - u64::try_from(pong).expect("it is short");
         self.unsent = VecDeque::from([(Origin::Unsolicited, self.unsent())]);
         self.longest[0] = self.longest[0].max(self.unsent());
     }
