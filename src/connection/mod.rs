@@ -187,6 +187,11 @@ impl Connection {
         self.rare.as_ref()?.stats.as_deref().copied()
     }
 
+    /// Whether the answer to the newest ping waits for room.
+    pub(crate) fn has_waiting_pong(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
+    }
+
     /// Whether [`output_written`](Self::output_written) has something to do after a write: a
     /// keep-alive ping or a Close frame lies in `out`, or a pong waits for room in it.
     pub(crate) fn waits_for_writes(&self) -> bool {

@@ -135,6 +135,16 @@ impl Output {
         self.late_pong.len()
     }
 
+    /// Whether a pong waits.
+    pub(super) fn has_late_pong(&self) -> bool {
+        !self.late_pong.is_empty()
+    }
+
+    /// Drops the pong that waits.
+    pub(super) fn drop_late_pong(&mut self) {
+        self.late_pong.clear();
+    }
+
     /// Appends the pong that waits, if there is one and fewer than `mark` bytes of pongs are unsent.
     /// Returns its length.
     pub(super) fn send_late_pong(&mut self, mark: usize) -> usize {

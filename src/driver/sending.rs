@@ -134,6 +134,8 @@ impl Flow {
         if connection.is_open() && !output.replies_below(mark) {
             return Err(SendError::Full);
         }
+        self.drop_older_pong();
+        let Self { connection, output, .. } = self;
         output.apart(|out| send(connection, out))
     }
 

@@ -154,6 +154,14 @@ impl Flow {
         }
     }
 
+    /// Drops the pong that waits here if a newer one waits in the connection, which may send it now: a
+    /// pong must not follow the one for a later ping.
+    pub(super) fn drop_older_pong(&mut self) {
+        if self.output.has_late_pong() && self.connection.has_waiting_pong() {
+            self.output.drop_late_pong();
+        }
+    }
+
     #[cold]
     fn limit_pongs(&mut self, before: usize) {
         // A Close frame can't wait.

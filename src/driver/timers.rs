@@ -95,6 +95,7 @@ impl Flow {
 
     /// Keep-alive pings are unsolicited; an error shows in the connection's state.
     fn handle_timeout(&mut self, now: Instant) {
+        self.drop_older_pong();
         let Self { connection, output, .. } = self;
         let in_flight = output.in_flight();
         let _ = output.unsolicited(|out| connection.handle_timeout_beside(in_flight, now, out));

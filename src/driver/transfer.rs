@@ -82,6 +82,7 @@ impl Flow {
             self.begin_linger(now).look(now, unsent);
             return;
         }
+        self.drop_older_pong();
         let mark = self.settings().high_water_mark;
         let late_pong = self.output.send_late_pong(mark);
         self.connection.appended(late_pong);

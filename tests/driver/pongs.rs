@@ -110,3 +110,25 @@ fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
     driver.flow.write_done(Frame::close(1000, "").bytes().len(), at_ms(1000));
     assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(6000)));
 }
+
+/// One pong waits for its share, the next one for room in the output; then a reply has room.
+#[test]
+fn no_pong_follows_the_one_for_a_later_ping() {
+    let config = preset(Role::Server).high_water_mark(10).max_unsent(20).build().unwrap();
+    let mut driver = open(Role::Server, &config);
+    pings(&mut driver, 1, &[1; 20], 0);
+    pings(&mut driver, 1, &[2; 20], 0);
+    let mut bytes = Frame::ping([3; 20]).to(Role::Server).bytes();
+    let mut loan = driver.received(&mut bytes, at_ms(0));
+    let (_, mut reply) = loan.next().unwrap().unwrap();
+    reply.send_binary(b"reply").unwrap();
+    drop(loan);
+    let mut output = Vec::new();
+    while driver.flow.unsent() > 0 {
+        output.push(driver.flow.output()[0]);
+        output.push(driver.flow.output()[2]);
+        let len = 2 + usize::from(driver.flow.output()[1]);
+        driver.flow.write_done(len, at_ms(0));
+    }
+    assert_eq!(output, [0x8a, 1, 0x8a, 3, 0x82, b'r']);
+}
