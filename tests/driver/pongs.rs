@@ -114,10 +114,11 @@ fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
 /// One pong waits for its share, the next one for room in the output; then a reply has room.
 #[test]
 fn no_pong_follows_the_one_for_a_later_ping() {
-    let config = preset(Role::Server).high_water_mark(10).max_unsent(20).build().unwrap();
+    let config = preset(Role::Server).high_water_mark(10).max_unsent(30).build().unwrap();
     let mut driver = open(Role::Server, &config);
     pings(&mut driver, 1, &[1; 20], 0);
     pings(&mut driver, 1, &[2; 20], 0);
+    driver.flow.reply().send_binary(b"output").unwrap();
     let mut bytes = Frame::ping([3; 20]).to(Role::Server).bytes();
     let mut loan = driver.received(&mut bytes, at_ms(0));
     let (_, mut reply) = loan.next().unwrap().unwrap();
@@ -130,5 +131,5 @@ fn no_pong_follows_the_one_for_a_later_ping() {
         let len = 2 + usize::from(driver.flow.output()[1]);
         driver.flow.write_done(len, at_ms(0));
     }
-    assert_eq!(output, [0x8a, 1, 0x8a, 3, 0x82, b'r']);
+    assert_eq!(output, [0x8a, 1, 0x82, b'o', 0x8a, 3, 0x82, b'r']);
 }
