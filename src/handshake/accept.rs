@@ -171,7 +171,7 @@ impl UpgradeRequest<'_> {
                 Err(Refusal::forbidden(message, None))
             };
         };
-        if options.origins.allows(origin, self.authority()) {
+        if options.origins.allows(origin, self.raw_host(), self.authority()) {
             return Ok(());
         }
         let origin = Excerpt(origin);

@@ -64,11 +64,17 @@ impl OriginPolicy {
         Ok(Self::List(OriginList(entries.ok_or(FieldError::InvalidOrigin)?)))
     }
 
-    /// Tells whether a page may connect to a host.
-    pub(crate) fn allows(&self, origin: &[u8], host: Authority<'_>) -> bool {
+    /// Tells whether a page may connect to a host; `text` is what `host` was read from.
+    pub(crate) fn allows(&self, origin: &[u8], text: &[u8], host: Authority<'_>) -> bool {
         match self {
             Self::Any => true,
-            Self::SameHost => Web::parse(origin).is_some_and(|page| page.is_on(host)),
+            Self::SameHost => {
+                let rest = origin.strip_prefix(b"http");
+                let rest = rest.map(|rest| rest.strip_prefix(b"s").unwrap_or(rest));
+                // As browsers send it: the same text needs no second look.
+                let is_same = rest.and_then(|rest| rest.strip_prefix(b"://")) == Some(text);
+                is_same || Web::parse(origin).is_some_and(|page| page.is_on(host))
+            }
             Self::List(list) => {
                 let page = Web::parse(origin);
                 list.0.iter().any(|entry| entry.matches(origin, page))

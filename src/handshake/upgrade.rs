@@ -148,7 +148,7 @@ impl<'h> UpgradeRequest<'h> {
     }
 
     /// Host and port, in ASCII.
-    fn raw_host(&self) -> &'h [u8] {
+    pub(crate) fn raw_host(&self) -> &'h [u8] {
         match self.facts.host_field {
             Some(at) => self.head.fields().value_at(at).unwrap_or_default(),
             None => self.head.authority().unwrap_or_default().as_bytes(),
