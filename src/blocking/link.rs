@@ -19,8 +19,8 @@ pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// For how long memory of a message that has been handed out is kept while nothing comes.
 pub(super) const KEEP_MEMORY: Duration = Duration::from_secs(1);
 
-/// How long a write that blocks may keep a read from its turn: at first, and at most. Writes that don't
-/// may do so for the former, or for as long as one that blocks.
+/// How long a write that blocks may keep a read from its turn: at first, and at most. Writes that do not
+/// block have a turn of at least [`WRITE_TURN`].
 pub(super) const WRITE_TURN: Duration = Duration::from_millis(20);
 const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
 
@@ -33,7 +33,7 @@ pub(super) struct Link<S> {
     writing: Patience,
     /// How long the next write may keep a read from its turn.
     write_turn: Duration,
-    /// Until when writes may go on that have begun already.
+    /// The end of the turn of the writes under way.
     turn_end: Option<Instant>,
     /// Whether the stream's calls return at once; `None`: not known, it comes from the caller.
     nonblocking: Option<bool>,
@@ -96,7 +96,7 @@ impl<S> Link<S> {
         self.write_turn
     }
 
-    /// Returns until when writes may keep a read from its turn, of which the first begins now.
+    /// Begins a turn of writes, if none is under way, and returns its end.
     pub(super) fn begin_turn(&mut self, now: Instant) -> Option<Instant> {
         let turn = self.write_turn.max(WRITE_TURN);
         self.turn_end = self.turn_end.or_else(|| now.checked_add(turn));
