@@ -11,8 +11,9 @@ use core::task::{Context, Poll};
 use std::io;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use sansocket::connection::Negotiated;
 use sansocket::tokio::WebSocket;
-use sansocket::{Config, Connection, Event, Instant, Negotiated, Role};
+use sansocket::{Config, Connection, Event, Instant, Role};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::common::{Kind, messages_of, per_message, stream};

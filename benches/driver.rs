@@ -22,8 +22,9 @@ use std::process::ExitCode;
 
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput};
+use sansocket::connection::Negotiated;
 use sansocket::driver::{Driver, Step};
-use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Negotiated, Role};
+use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Role};
 
 use crate::clock::thread_nanos;
 use crate::common::{Kind, READ_LEN, frame, messages_of, per_message, stream};

@@ -18,9 +18,9 @@ use core::hint::black_box;
 use bytes::BytesMut;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use sansocket::{
-    Config, Connection, Delivery, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, Role,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Role};
 
 use crate::common::{Kind, READ_LEN, fragmented, messages_of, per_message, stream};
 

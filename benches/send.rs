@@ -16,7 +16,9 @@ use core::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use sansocket::{Config, Connection, Entropy, Instant, MessageKind, Negotiated, Prepared, Role};
+use sansocket::connection::Negotiated;
+use sansocket::message::MessageKind;
+use sansocket::{Config, Connection, Entropy, Instant, Prepared, Role};
 
 use crate::common::{Kind, READ_LEN, frame, messages_of, per_message};
 

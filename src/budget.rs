@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 ///
 /// Each connection has limits of its own, but their sum grows with the number of connections. A
 /// budget bounds the sum. Make one, and give a clone to each [`Config`](crate::Config) by
-/// [`ConfigBuilder::memory_budget`](crate::ConfigBuilder::memory_budget): all connections of these
+/// [`ConfigBuilder::memory_budget`](crate::config::ConfigBuilder::memory_budget): all connections of these
 /// configs share it. A clone is another handle of the same budget.
 ///
 /// # What is counted
@@ -28,11 +28,11 @@ use alloc::sync::Arc;
 /// # What happens at the limit
 /// * A buffer reserves less than usual in advance.
 /// * A message of more than 64 KiB that still finds no room fails its connection with
-///   [`LimitError::MemoryBudget`](crate::LimitError::MemoryBudget) and the Close code 1013 (try
+///   [`LimitError::MemoryBudget`](crate::error::LimitError::MemoryBudget) and the Close code 1013 (try
 ///   again later). Other connections go on.
 /// * A message in one frame needs room for its length, a fragmented or compressed one for up to 2.25
 ///   times its length, while it moves from a buffer to a larger one. A budget below that many times
-///   [`max_message_len`](crate::ConfigBuilder::max_message_len) refuses messages that
+///   [`max_message_len`](crate::config::ConfigBuilder::max_message_len) refuses messages that
 ///   `max_message_len` allows, even on an idle server.
 /// * A message that is sent compressed finds no room for a larger window: it uses the window there
 ///   is. Without any, it is sent uncompressed. Later messages try again.
@@ -46,9 +46,10 @@ use alloc::sync::Arc;
 /// add the 64 KiB of a buffer that is being replaced.
 ///
 /// ```
-/// use sansocket::{Config, MemoryBudget};
+/// use sansocket::Config;
+/// use sansocket::config::MemoryBudget;
 ///
-/// # fn main() -> Result<(), sansocket::ConfigError> {
+/// # fn main() -> Result<(), sansocket::error::ConfigError> {
 /// let budget = MemoryBudget::new(256 << 20);
 /// let feed = Config::server().memory_budget(budget.clone()).build()?;
 /// let chat = Config::server().max_message_len(64 << 10).memory_budget(budget.clone()).build()?;

@@ -1,11 +1,14 @@
+//! The settings of a connection and of its handshake: limits, timeouts and marks.
+
 use core::fmt;
 use core::time::Duration;
 
 use alloc::sync::Arc;
 
-use crate::budget::MemoryBudget;
 use crate::entropy::Entropy;
-use crate::error::ConfigError;
+use crate::error::config::ConfigError;
+
+pub use crate::budget::MemoryBudget;
 
 /// How messages are handed out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -281,7 +284,7 @@ impl ConfigBuilder {
     }
 
     /// Sets how long output may make no progress at all: then the connection fails with
-    /// [`TimeoutError::Write`](crate::TimeoutError::Write). A shorter keep-alive timeout counts in
+    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write). A shorter keep-alive timeout counts in
     /// its place.
     pub const fn write_timeout(mut self, timeout: Duration) -> Self {
         self.0.write_timeout = timeout;
@@ -290,7 +293,7 @@ impl ConfigBuilder {
 
     /// Sets how long a message may take from its first byte to its last, against peers that let one
     /// trickle in and so hold its memory: then the connection fails with
-    /// [`TimeoutError::Message`](crate::TimeoutError::Message). `None`, the default: no limit.
+    /// [`TimeoutError::Message`](crate::error::TimeoutError::Message). `None`, the default: no limit.
     ///
     /// In the [driver](crate::driver) and the adapters the timer is paused from when an event is found
     /// until reading goes on. It runs on after a read that was given up without an event: give such reads
@@ -306,7 +309,7 @@ impl ConfigBuilder {
     /// * `timeout` `None`: an unsolicited pong every `interval`; nothing is expected back.
     /// * both: a ping when nothing has been received for `interval`. If nothing at all is received
     ///   for `timeout` after the ping was written, the connection fails with
-    ///   [`TimeoutError::KeepAlive`](crate::TimeoutError::KeepAlive). This is what notices a
+    ///   [`TimeoutError::KeepAlive`](crate::error::TimeoutError::KeepAlive). This is what notices a
     ///   vanished peer.
     ///
     /// A ping or a pong goes behind the output that is there already. If one is due while a long
@@ -351,7 +354,7 @@ impl ConfigBuilder {
     /// `None`: any, which is the default.
     ///
     /// A message that inflates to more fails the connection with
-    /// [`LimitError::InflationRatio`](crate::LimitError::InflationRatio) and the Close code 1008 as
+    /// [`LimitError::InflationRatio`](crate::error::LimitError::InflationRatio) and the Close code 1008 as
     /// soon as the excess comes out. The first 64 KiB of a message always pass; beyond them the
     /// compressed bytes that have come so far count, rounded up to a full KiB. Text and JSON are
     /// seldom more than 20 times as long as compressed; DEFLATE can't do more than 1032 times.

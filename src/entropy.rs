@@ -30,7 +30,7 @@ impl Entropy {
     /// let entropy = Entropy::from_fn(|bytes| Entropy::os().fill(bytes));
     /// let config = Config::client(entropy).build()?;
     /// # drop(config);
-    /// # Ok::<(), sansocket::ConfigError>(())
+    /// # Ok::<(), sansocket::error::ConfigError>(())
     /// ```
     #[cfg(feature = "std")]
     #[must_use]

@@ -11,7 +11,7 @@ pub enum Event<'a> {
     Text(&'a str),
     /// A whole binary message.
     Binary(&'a [u8]),
-    /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts): at most what
+    /// A piece of a message, with [`Delivery::Parts`](crate::config::Delivery::Parts): at most what
     /// arrived, or 16 KiB of what it was inflated to. Texts are cut at characters, so a piece can be
     /// empty.
     Part {
@@ -50,7 +50,7 @@ impl<'a> Event<'a> {
 pub enum OwnedEvent {
     /// A whole message.
     Message(OwnedData),
-    /// A piece of a message, with [`Delivery::Parts`](crate::Delivery::Parts).
+    /// A piece of a message, with [`Delivery::Parts`](crate::config::Delivery::Parts).
     Part {
         /// The piece.
         data: OwnedData,
@@ -82,7 +82,7 @@ impl From<Event<'_>> for OwnedEvent {
 }
 
 impl From<OwnedEvent> for Message {
-    /// With [`Delivery::Parts`](crate::Delivery::Parts) each part becomes a message of its own.
+    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) each part becomes a message of its own.
     fn from(event: OwnedEvent) -> Self {
         match event {
             OwnedEvent::Message(data) | OwnedEvent::Part { data, .. } => data.into(),

@@ -2,7 +2,7 @@
 //! ([RFC 6455 section 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
 //!
 //! ```
-//! use sansocket::OpCode;
+//! use sansocket::frame::OpCode;
 //! use sansocket::frame::{FrameHeader, mask};
 //!
 //! let header = FrameHeader::new(OpCode::Text, 5).with_key([0x37, 0xfa, 0x21, 0x3d]);
@@ -13,14 +13,14 @@
 //!
 //! let (decoded, len) = FrameHeader::decode(&[0x81, 0x05, b'H'])?.expect("a whole header");
 //! assert_eq!((decoded.opcode, decoded.len, len), (OpCode::Text, 5, 2));
-//! # Ok::<(), sansocket::PeerError>(())
+//! # Ok::<(), sansocket::error::PeerError>(())
 //! ```
 
-use crate::error::{LimitError, PeerError, ProtocolError};
-use crate::opcode::OpCode;
+use crate::error::protocol::{LimitError, PeerError, ProtocolError};
 use crate::role::Role;
 
 pub use crate::kernel::mask::mask;
+pub use crate::opcode::OpCode;
 
 /// FIN of the first byte.
 pub(crate) const FIN: u8 = 0x80;

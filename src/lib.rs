@@ -31,8 +31,10 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use sansocket::{Config, Connection, Entropy, EntropyError, Event, Inbox, Input, Instant};
-//! use sansocket::{Negotiated, Role};
+//! use sansocket::Role;
+//! use sansocket::connection::Negotiated;
+//! use sansocket::error::EntropyError;
+//! use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant};
 //! # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
 //!
 //! let now = Instant::from_micros(0);
@@ -61,7 +63,7 @@
 //! * Any input, from the peer or the caller, gives a result or a typed error: no panic, no growth
 //!   past a limit, no silent loss. Limits and timers: [`Config`].
 //! * The first fatal error fails the connection: its Close frame is in `out`, and every later call
-//!   returns the same error ([`ProtocolError`]). A refused send ([`SendError`]) changes nothing.
+//!   returns the same error ([`ProtocolError`](error::ProtocolError)). A refused send ([`SendError`](error::SendError)) changes nothing.
 //! * Messages before a Close frame are handed out, and can be answered, before it is answered.
 //!
 //! # Security
@@ -71,7 +73,7 @@
 //! told otherwise. Programs can forge it, so it is no login.
 //!
 //! Compression is off unless asked for: the length of what is compressed together with text of an
-//! attacker's choice tells about secrets in it, over TLS too. [`Compress::Never`] is the switch for
+//! attacker's choice tells about secrets in it, over TLS too. [`Compress::Never`](message::Compress::Never) is the switch for
 //! one message.
 //!
 //! # Features
@@ -97,22 +99,24 @@ mod authority;
 pub mod blocking;
 mod budget;
 mod close_code;
-mod config;
-mod connection;
+pub mod config;
+pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod driver;
 mod entropy;
-mod error;
+pub mod error;
 mod event;
 pub mod frame;
+#[cfg(all(any(doc, doctest), feature = "tokio"))]
+pub mod guide;
 pub mod handshake;
 mod http1;
 mod inbox;
 mod input;
 mod instant;
 mod kernel;
-mod message;
+pub mod message;
 mod negotiated;
 mod opcode;
 mod prepared;
@@ -122,34 +126,21 @@ mod stats;
 pub mod tokio;
 mod url;
 
-#[cfg(feature = "std")]
-pub use crate::adapter::error::{AcceptError, ConnectError, WebSocketError};
-#[cfg(feature = "std")]
-pub use crate::adapter::parts::{Received, Unfinished};
-pub use crate::budget::MemoryBudget;
 pub use crate::close_code::CloseCode;
-pub use crate::config::{Config, ConfigBuilder, Delivery};
+pub use crate::config::Config;
 pub use crate::connection::Connection;
-pub use crate::connection::closing::CloseStatus;
-pub use crate::connection::options::{Compress, SendOptions};
-pub use crate::entropy::{Entropy, EntropyError};
-pub use crate::error::{
-    ConfigError, LimitError, MisuseError, PeerError, ProtocolError, SendError, TimeoutError,
-};
-pub use crate::event::{Event, OwnedEvent};
+pub use crate::entropy::Entropy;
+#[cfg(feature = "std")]
+pub use crate::error::adapter::WebSocketError;
+pub use crate::event::Event;
 pub use crate::handshake::accept::AcceptOptions;
 pub use crate::handshake::connect::ConnectRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
-pub use crate::message::{
-    CloseFrame, Data, Message, MessageKind, OwnedCloseFrame, OwnedData, Utf8Bytes,
-};
-pub use crate::negotiated::Negotiated;
-pub use crate::opcode::OpCode;
+pub use crate::message::{CloseFrame, Message};
 pub use crate::prepared::Prepared;
 pub use crate::role::Role;
-pub use crate::stats::Stats;
 
 /// The README's programs compile.
 #[cfg(all(doctest, feature = "tokio"))]

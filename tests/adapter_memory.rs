@@ -170,7 +170,8 @@ fn the_futures_of_handshakes_are_small() {
 #[test]
 fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
     use common::deflate::{Terms, compressed, payload};
-    use sansocket::{Connection, LimitError, ProtocolError, Role};
+    use sansocket::error::{LimitError, ProtocolError};
+    use sansocket::{Connection, Role};
 
     let frame = compressed(0x2, payload(&vec![0; 53_000_000])).to(Role::Server).bytes();
     assert!((50_000..54_000).contains(&frame.len()), "{} bytes", frame.len());

@@ -18,13 +18,18 @@ use std::path::Path;
 
 use bytes::Bytes;
 use common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
+use sansocket::config::{ConfigBuilder, Delivery};
+use sansocket::connection::{CloseStatus, Negotiated, OwnedEvent, Stats};
+use sansocket::error::{
+    ConfigError, EntropyError, LimitError, MisuseError, PeerError, ProtocolError, SendError,
+    TimeoutError,
+};
+use sansocket::frame::OpCode;
 use sansocket::frame::{FrameHead, FrameHeader};
+use sansocket::message::{Data, MessageKind, OwnedCloseFrame, OwnedData, SendOptions, Utf8Bytes};
 use sansocket::{
-    CloseCode, CloseFrame, CloseStatus, Config, ConfigBuilder, ConfigError, Connection, Data,
-    Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant, LimitError, Message,
-    MessageKind, MisuseError, Negotiated, OpCode, OwnedCloseFrame, OwnedData, OwnedEvent,
-    PeerError, Prepared, ProtocolError, Role, SendError, SendOptions, Stats, TimeoutError,
-    Utf8Bytes,
+    CloseCode, CloseFrame, Config, Connection, Entropy, Event, Inbox, Input, Instant, Message,
+    Prepared, Role,
 };
 
 /// The root's public modules.
@@ -124,7 +129,7 @@ fn public_types_are_send_and_sync() {
     check::<Event<'_>>();
     check::<OwnedEvent>();
     check::<OwnedCloseFrame>();
-    check::<sansocket::MemoryBudget>();
+    check::<sansocket::config::MemoryBudget>();
     check::<OwnedData>();
     check::<Message>();
     check::<Utf8Bytes>();

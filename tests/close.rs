@@ -16,10 +16,11 @@ mod common;
 use bytes::BytesMut;
 use common::frame::{self, sent};
 use common::{BOTH, End, Frame, Pair, at_ms, connection, model, preset, secs};
-use sansocket::{
-    CloseCode, Delivery, Event, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, ProtocolError,
-    Role, SendError, TimeoutError,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
+use sansocket::message::{OwnedCloseFrame, OwnedData};
+use sansocket::{CloseCode, Event, Role};
 
 const EOF: ProtocolError = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 const RSV: ProtocolError = ProtocolError::Peer(PeerError::ReservedBits);
@@ -534,7 +535,7 @@ fn c4_v37_what_came_before_the_close_is_answered_before_it() {
 fn c4_a_close_between_the_parts_of_our_message() {
     for role in BOTH {
         let mut end = End::preset(role);
-        let o = sansocket::SendOptions::new();
+        let o = sansocket::message::SendOptions::new();
         end.conn.send_part("a".into(), false, o, &mut end.out).unwrap();
         end.feed(&Frame::close(1000, "").to(role).bytes()).unwrap();
         let rest = end.conn.send_part("b".into(), true, o, &mut end.out);
@@ -738,7 +739,7 @@ fn q5_c5_after_a_violation_the_connection_is_over_at_once() {
 /// C9: the table from errors to codes.
 #[test]
 fn c9_every_error_has_its_code() {
-    use sansocket::{LimitError, MisuseError};
+    use sansocket::error::{LimitError, MisuseError};
     for (error, code) in [
         (PeerError::ReservedBits.into(), 1002),
         (PeerError::UnknownOpCode(3).into(), 1002),

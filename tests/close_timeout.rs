@@ -17,7 +17,9 @@ use core::time::Duration;
 
 use common::frame::sent;
 use common::{BOTH, End, Frame, at_ms, preset, secs};
-use sansocket::{CloseCode, Delivery, Event, Instant, ProtocolError, Role, TimeoutError};
+use sansocket::config::Delivery;
+use sansocket::error::{ProtocolError, TimeoutError};
+use sansocket::{CloseCode, Event, Instant, Role};
 
 const CLOSE: ProtocolError = ProtocolError::Timeout(TimeoutError::Close);
 const UNSENT: ProtocolError = ProtocolError::Timeout(TimeoutError::CloseUnsent);
@@ -285,7 +287,7 @@ fn v25_received_data_moves_the_deadline() {
 #[cfg(feature = "deflate")]
 #[test]
 fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
-    use sansocket::Negotiated;
+    use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 
     for role in BOTH {

@@ -16,9 +16,11 @@ mod common;
 use common::deflate::{Foreign, RSV1, Terms, chat, compressed, noise, payload};
 use common::frame::{self, BINARY, CLOSE, PING, PONG, TEXT};
 use common::{BOTH, Frame, preset};
-use sansocket::{
-    CloseCode, Delivery, LimitError, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{LimitError, PeerError, ProtocolError};
+use sansocket::message::OwnedData;
+use sansocket::{CloseCode, Role};
 
 /// RFC 7692 7.2.3, each of them "Hello".
 const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];

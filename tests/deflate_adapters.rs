@@ -19,10 +19,9 @@ use std::thread;
 
 use common::deflate::Terms;
 use futures_util::{SinkExt, StreamExt};
-use sansocket::{
-    CloseCode, Compress, Config, ConfigBuilder, Connection, Data, Delivery, Entropy, Event,
-    Instant, Message, MessageKind, Role, SendOptions,
-};
+use sansocket::config::{ConfigBuilder, Delivery};
+use sansocket::message::{Compress, Data, MessageKind, SendOptions};
+use sansocket::{CloseCode, Config, Connection, Entropy, Event, Instant, Message, Role};
 
 const SECONDS_10: Duration = Duration::from_secs(10);
 

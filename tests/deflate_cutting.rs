@@ -18,8 +18,11 @@ use common::deflate::{Foreign, RSV1, Terms, noise};
 use common::frame::{BINARY, CONT, TEXT};
 use common::{BOTH, Frame, entropy, preset};
 use proptest::prelude::*;
+use sansocket::Role;
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Encoder, Engine, Level, WindowBits};
-use sansocket::{Delivery, LimitError, OwnedEvent, PeerError, ProtocolError, Role};
+use sansocket::error::{LimitError, PeerError, ProtocolError};
 
 const ENGINES: &[Engine] = &[
     Engine::Native,

@@ -17,7 +17,7 @@
 mod bit_writer;
 
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress};
-use sansocket::deflate::{Corrupt, Decoder, Wants, WindowBits};
+use sansocket::deflate::{Corrupt, Decoder, Needs, WindowBits};
 
 use crate::bit_writer::{BitWriter, Code};
 
@@ -33,8 +33,8 @@ fn inflate(decoder: &mut Decoder, payload: &[u8]) -> Result<Vec<u8>, Corrupt> {
         let progress = decoder.inflate(rest, &mut message, at)?;
         rest = &rest[progress.read..];
         at += progress.written;
-        match progress.wants {
-            Wants::Input => break,
+        match progress.needs {
+            Needs::Input => break,
             _ => {
                 assert_eq!(at, message.len());
                 message.resize(2 * at, 0xa5);
@@ -66,8 +66,8 @@ fn inflate_cut(
             let progress = decoder.inflate(piece, &mut message, at)?;
             piece = &piece[progress.read..];
             at += progress.written;
-            match progress.wants {
-                Wants::Input => break,
+            match progress.needs {
+                Needs::Input => break,
                 _ => {
                     assert_eq!(at, message.len(), "there was room");
                     if slide > 0 && at >= slide {
@@ -570,7 +570,7 @@ fn how_far_back() {
     }
 }
 
-/// `Wants::Room` only if a byte must be written: a limit of n passes a message of n bytes.
+/// `Needs::Room` only if a byte must be written: a limit of n passes a message of n bytes.
 #[test]
 fn room_that_is_just_enough() {
     let text = sample(9, 1000);
@@ -589,21 +589,21 @@ fn room_that_is_just_enough() {
         for room in 0..text.len() {
             let (mut decoder, mut message) = (decoder(), vec![0; room]);
             let progress = decoder.inflate(&payload, &mut message, 0).unwrap();
-            assert_eq!((progress.wants, progress.written), (Wants::Room, room));
+            assert_eq!((progress.needs, progress.written), (Needs::Room, room));
             assert_eq!(message, text[..room]);
             // Once more the same, then the rest.
             let again = decoder.inflate(&payload[progress.read..], &mut message, room).unwrap();
-            assert_eq!((again.wants, again.written), (Wants::Room, 0));
+            assert_eq!((again.needs, again.written), (Needs::Room, 0));
             message.resize(text.len(), 0);
             let rest = &payload[progress.read + again.read..];
             let last = decoder.inflate(rest, &mut message, room).unwrap();
-            assert_eq!((last.wants, last.read), (Wants::Input, rest.len()));
+            assert_eq!((last.needs, last.read), (Needs::Input, rest.len()));
             assert_eq!((&message[..], last.written), (text, text.len() - room));
             decoder.finish(&message).unwrap();
         }
         let (mut decoder, mut message) = (decoder(), vec![0; text.len()]);
         let progress = decoder.inflate(&payload, &mut message, 0).unwrap();
-        assert_eq!((progress.wants, progress.read), (Wants::Input, payload.len()));
+        assert_eq!((progress.needs, progress.read), (Needs::Input, payload.len()));
         decoder.finish(&message).unwrap();
     }
 }
@@ -615,7 +615,7 @@ fn v9_bombs_stop_at_the_limit() {
     assert!(bomb.len() < 6000);
     let (mut decoder, mut message) = (decoder(), vec![1; 100_000]);
     let progress = decoder.inflate(&bomb, &mut message, 0).unwrap();
-    assert_eq!((progress.wants, progress.written), (Wants::Room, 100_000));
+    assert_eq!((progress.needs, progress.written), (Needs::Room, 100_000));
     assert!(message.iter().all(|&byte| byte == 0));
     assert!(decoder.capacity() < 9000, "{}", decoder.capacity());
 }
@@ -657,7 +657,7 @@ fn misuse() {
     let payload = Miniz::new(6).message(&sample(2, 3000));
     for (len, at) in [(0, 1), (10, 11), (0, usize::MAX), (100, 101)] {
         let progress = decoder().inflate(&payload, &mut vec![0; len], at).unwrap();
-        assert_eq!((progress.wants, progress.written), (Wants::Room, 0));
+        assert_eq!((progress.needs, progress.written), (Needs::Room, 0));
     }
     for first in [1, 100, 500, 1000, 2000] {
         for (len, at) in [(0, 0), (10, 5), (3000, 0), (3000, 1), (300, 300), (40_000, 35_000)] {
@@ -686,12 +686,12 @@ fn misuse() {
 fn room_is_wanted_for_what_has_come_only() {
     let mut decoder = decoder();
     let progress = decoder.inflate(&[0x00, 0x40, 0x00, 0xbf, 0xff], &mut [], 0).unwrap();
-    assert_eq!((progress.read, progress.wants), (5, Wants::Input));
-    assert_eq!(decoder.inflate(&[], &mut [], 0).unwrap().wants, Wants::Input);
+    assert_eq!((progress.read, progress.needs), (5, Needs::Input));
+    assert_eq!(decoder.inflate(&[], &mut [], 0).unwrap().needs, Needs::Input);
     let progress = decoder.inflate(b"ab", &mut [0], 0).unwrap();
-    assert_eq!((progress.written, progress.wants), (1, Wants::Room));
+    assert_eq!((progress.written, progress.needs), (1, Needs::Room));
     // The second byte may be read or not, but it is wanted.
     let rest = &b"b"[..1 - (progress.read - 1)];
     let progress = decoder.inflate(rest, &mut [b'a', 0], 1).unwrap();
-    assert_eq!((progress.written, progress.wants), (1, Wants::Input));
+    assert_eq!((progress.written, progress.needs), (1, Needs::Input));
 }

@@ -16,7 +16,7 @@ mod inflate_model;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sansocket::deflate::{Decoder, Wants, WindowBits};
+use sansocket::deflate::{Decoder, Needs, WindowBits};
 
 use crate::bit_writer::{BitWriter, Code};
 use crate::inflate_model::InflateModel;
@@ -119,7 +119,7 @@ fn inflate(decoder: &mut Decoder, payload: &[u8], input: usize, room: usize) -> 
             let progress = decoder.inflate(piece, &mut message, at).ok()?;
             piece = &piece[progress.read..];
             at += progress.written;
-            if progress.wants == Wants::Input {
+            if progress.needs == Needs::Input {
                 break;
             }
             message.resize(at + room, 0xa5);

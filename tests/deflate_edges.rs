@@ -23,9 +23,11 @@ use alloc::{Counting, count};
 use common::deflate::{Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, Frame, at_ms, preset};
-use sansocket::{
-    Data, Delivery, Event, Input, OwnedData, OwnedEvent, Role, SendError, SendOptions,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::SendError;
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{Event, Input, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -273,8 +275,9 @@ fn close_frees_the_encoder() {
 mod on_tokio {
     use core::time::Duration;
 
+    use sansocket::message::Compress;
     use sansocket::tokio::WebSocket;
-    use sansocket::{Compress, Config, Connection, Instant, WebSocketError};
+    use sansocket::{Config, Connection, Instant, WebSocketError};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use super::*;

@@ -22,11 +22,12 @@ use bytes::BytesMut;
 use common::deflate::{Foreign, Terms, compressed, payload};
 use common::frame::{self, BINARY};
 use common::{BOTH, End, Frame, at_ms, preset};
+use sansocket::config::Delivery;
+use sansocket::connection::Negotiated;
 use sansocket::deflate::{Level, WindowBits};
-use sansocket::{
-    Config, Connection, Data, Delivery, Entropy, Event, Inbox, Input, LimitError, Negotiated,
-    Prepared, ProtocolError, Role, SendOptions,
-};
+use sansocket::error::{LimitError, ProtocolError};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Prepared, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -16,11 +16,12 @@ mod common;
 use common::deflate::{Foreign, RSV1, Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, End, Frame, preset};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Deflate, Engine, Level, WindowBits};
-use sansocket::{
-    ConfigError, Data, Delivery, LimitError, OwnedData, OwnedEvent, PeerError, Prepared,
-    ProtocolError, Role, SendOptions,
-};
+use sansocket::error::{ConfigError, LimitError, PeerError, ProtocolError};
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{Prepared, Role};
 
 const CORRUPT: ProtocolError = ProtocolError::Peer(PeerError::CorruptDeflate);
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);

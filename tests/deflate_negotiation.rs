@@ -16,9 +16,11 @@ use alloc::{Counting, count};
 use bytes::BytesMut;
 use common::head::{Lines, answer_pieces, client_config, client_for, read_head, serve_with};
 use proptest::prelude::*;
+use sansocket::connection::Negotiated;
 use sansocket::deflate::{Agreement, Deflate, DeflateOptions, Direction, Level, WindowBits};
+use sansocket::error::ConfigError;
 use sansocket::handshake::{ClientHandshake, ExtensionError, HandshakeError};
-use sansocket::{AcceptOptions, ConfigError, ConnectRequest, Negotiated, Role};
+use sansocket::{AcceptOptions, ConnectRequest, Role};
 
 use common::{at_ms, secs};
 
@@ -860,7 +862,7 @@ proptest! {
         prop_assert!(terms.2 <= own.2 || !asked, "{terms:?} {own:?}");
         prop_assert!(answer.agreement().encoder_window_bits().get() <= terms.0);
         // The field can be written.
-        prop_assert!(AcceptOptions::new().with_field("X", answer.value()).is_ok());
+        prop_assert!(AcceptOptions::new().field("X", answer.value()).is_ok());
         // A client that offers no more than the server would take takes it.
         let client = Deflate::default();
         prop_assert!(client.agree([answer.value().as_bytes()]).unwrap().is_some());

@@ -20,8 +20,11 @@ use common::deflate::Terms;
 use common::{End, preset};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Level, WindowBits};
-use sansocket::{Compress, Data, Delivery, OwnedEvent, Prepared, Role, SendOptions};
+use sansocket::message::{Compress, Data, SendOptions};
+use sansocket::{Prepared, Role};
 
 /// What one of the two does.
 #[derive(Clone, Debug)]

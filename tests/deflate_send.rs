@@ -19,11 +19,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use common::deflate::{RSV1, Terms, chat, noise};
 use common::frame::{self, CONT, TEXT};
 use common::{BOTH, End};
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Level, WindowBits};
-use sansocket::{
-    Compress, Config, Data, Entropy, EntropyError, Event, OwnedData, OwnedEvent, Prepared, Role,
-    SendError, SendOptions,
-};
+use sansocket::error::{EntropyError, SendError};
+use sansocket::message::{Compress, Data, OwnedData, SendOptions};
+use sansocket::{Config, Entropy, Event, Prepared, Role};
 
 const NEVER: SendOptions = SendOptions::new().compress(Compress::Never);
 

@@ -13,10 +13,12 @@
 use core::time::Duration;
 
 use bytes::BytesMut;
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
 use sansocket::driver::{Driver, Parts, Step};
+use sansocket::error::{EntropyError, PeerError, ProtocolError, SendError, TimeoutError};
 use sansocket::{
-    AcceptOptions, Config, ConfigBuilder, ConnectRequest, Connection, Entropy, EntropyError, Event,
-    Inbox, Instant, Negotiated, PeerError, ProtocolError, Role, SendError, TimeoutError,
+    AcceptOptions, Config, ConnectRequest, Connection, Entropy, Event, Inbox, Instant, Role,
 };
 
 const MS: Duration = Duration::from_millis(1);

@@ -15,10 +15,10 @@ mod common;
 
 use common::frame::sent;
 use common::{BOTH, End, Frame, Pair, at_ms, entropy, preset};
-use sansocket::{
-    CloseCode, Connection, Data, Event, Negotiated, OwnedEvent, PeerError, ProtocolError, Role,
-    SendError, SendOptions, TimeoutError,
-};
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{CloseCode, Connection, Event, Role};
 
 const EOF: ProtocolError = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 

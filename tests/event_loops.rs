@@ -15,11 +15,10 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
+use sansocket::config::ConfigBuilder;
 use sansocket::driver::{Driver, Reply, Step};
-use sansocket::{
-    AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectRequest, Entropy, EntropyError, Event,
-    Instant, PeerError, ProtocolError, TimeoutError,
-};
+use sansocket::error::{EntropyError, PeerError, ProtocolError, TimeoutError};
+use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event, Instant};
 
 fn at(seconds: u64) -> Instant {
     Instant::from_micros(seconds * 1_000_000)

@@ -19,10 +19,11 @@ use std::time::Instant as Clock;
 
 use common::frame::{BINARY, CONT, PING, PONG, TEXT, bytes, sent};
 use common::{BOTH, End, Frame, preset};
-use sansocket::{
-    Connection, Data, Delivery, Event, Inbox, Input, Instant, LimitError, Negotiated, OwnedData,
-    OwnedEvent, PeerError, Role, SendOptions,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::error::{LimitError, PeerError};
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{Connection, Event, Inbox, Input, Instant, Role};
 
 fn message(opcode: u8, payload: &[u8]) -> OwnedEvent {
     OwnedEvent::Message(data(opcode, payload))

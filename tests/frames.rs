@@ -15,10 +15,13 @@ mod common;
 
 use common::frame::{BINARY, CLOSE, CONT, LenForm, PING, PONG, TEXT, sent};
 use common::{BOTH, End, Frame, connection, model, preset};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{LimitError, PeerError, ProtocolError};
+use sansocket::frame::OpCode;
 use sansocket::frame::{FrameHeader, mask};
-use sansocket::{
-    CloseCode, Delivery, LimitError, OpCode, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
-};
+use sansocket::message::OwnedData;
+use sansocket::{CloseCode, Role};
 
 /// Feeds the bytes whole and byte by byte and compares events, error, the byte that has shown it,
 /// and what was answered with the model.

@@ -13,12 +13,11 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
+use sansocket::error::{EntropyError, LimitError, SendError};
 use sansocket::handshake::{
     Backoff, ClientHandshake, ExtensionError, FieldError, HandshakeError, HeadError, accept_key,
 };
-use sansocket::{
-    Config, ConnectRequest, Entropy, EntropyError, Event, Inbox, Input, LimitError, Role, SendError,
-};
+use sansocket::{Config, ConnectRequest, Entropy, Event, Inbox, Input, Role};
 
 use common::head::{
     Answered, Lines, answer_pieces, answered, client, client_config, client_for, cut, key_of,
@@ -43,9 +42,9 @@ fn hc2_hc4_the_request() {
         .unwrap()
         .subprotocols(["v2", "v1"])
         .unwrap()
-        .with_field("Authorization", "Bearer x")
+        .field("Authorization", "Bearer x")
         .unwrap()
-        .with_field("Cookie", "a=\u{e4}")
+        .field("Cookie", "a=\u{e4}")
         .unwrap();
     entropy::reseed(1);
     let mut out = BytesMut::from("before");
@@ -138,7 +137,7 @@ fn v21_what_the_caller_adds_cannot_split_the_request() {
         ("sec-websocket-extensions", "a", FieldError::OwnedName),
         ("SEC-WEBSOCKET-PROTOCOL", "a", FieldError::OwnedName),
     ] {
-        assert_eq!(request.clone().with_field(name, value), Err(error), "{name:?} {value:?}");
+        assert_eq!(request.clone().field(name, value), Err(error), "{name:?} {value:?}");
     }
     for bad in ["", "a", "https://a/", "https://a b", "https://a\r\nX: y", "https://\u{e4}"] {
         let result = request.clone().origin(bad);
@@ -146,7 +145,7 @@ fn v21_what_the_caller_adds_cannot_split_the_request() {
     }
     assert!(request.clone().origin("null").is_ok());
     // A clone that gets more leaves the others alone.
-    let more = request.clone().with_field("X", "y").unwrap();
+    let more = request.clone().field("X", "y").unwrap();
     assert_ne!(more, request);
 }
 

@@ -13,11 +13,12 @@ use bytes::BytesMut;
 use common::head::client_config;
 use common::{at_ms, frame::sent};
 use proptest::prelude::*;
+use sansocket::error::SendError;
 use sansocket::handshake::{
     Accepted, ExtendedConnect, Fields, HandshakeError, HttpVersion, OriginPolicy, Refusal,
     RequestHead,
 };
-use sansocket::{AcceptOptions, Config, ConnectRequest, Inbox, Input, Role, SendError};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Inbox, Input, Role};
 
 const VERSIONS: [HttpVersion; 2] = [HttpVersion::Http2, HttpVersion::Http3];
 
@@ -416,9 +417,9 @@ fn e4_subprotocols_and_added_fields_are_answered_in_lower_case() {
     let options = AcceptOptions::new()
         .subprotocols(["v2", "v1"])
         .unwrap()
-        .with_field("Server", "x")
+        .field("Server", "x")
         .unwrap()
-        .with_field("Keep-Alive", "timeout=5")
+        .field("Keep-Alive", "timeout=5")
         .unwrap();
     let request = right().with("sec-websocket-protocol", "v1, v2");
     for version in VERSIONS {
@@ -509,11 +510,11 @@ fn e2_e3_e4_what_a_client_asks() {
         .unwrap()
         .subprotocols(["v2", "v1"])
         .unwrap()
-        .with_field("Authorization", "Bearer x")
+        .field("Authorization", "Bearer x")
         .unwrap()
-        .with_field("Keep-Alive", "timeout=5")
+        .field("Keep-Alive", "timeout=5")
         .unwrap()
-        .with_field("TE", "trailers")
+        .field("TE", "trailers")
         .unwrap();
     let handshake = client(&request);
     assert_eq!((handshake.method(), handshake.protocol()), ("CONNECT", "websocket"));

@@ -57,7 +57,7 @@ fn hs13_the_answer_is_the_one_of_the_rfc() {
 fn hs13_the_answer_as_values_says_the_same() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
-    let options = AcceptOptions::new().with_field("Server", "x").unwrap();
+    let options = AcceptOptions::new().field("Server", "x").unwrap();
     let accepted = head.upgrade().unwrap().accept(&options).unwrap();
     let mut written = BytesMut::new();
     accepted.write(&mut written);
@@ -880,7 +880,10 @@ fn hs10_a_refused_origin_is_told_with_the_setting() {
     assert_eq!(found.body(), body.as_bytes());
     assert_eq!(found.to_string(), format!("the handshake was refused: 403 Forbidden: {body}"));
     #[cfg(feature = "std")]
-    assert_eq!(sansocket::AcceptError::Refused(found.clone()).to_string(), found.to_string());
+    assert_eq!(
+        sansocket::error::AcceptError::Refused(found.clone()).to_string(),
+        found.to_string()
+    );
     // The list is for the server's log only.
     let found = refusal(&lines, &list);
     let body = "the origin \"https://evil.example\" is not on the list: see AcceptOptions::origins";
@@ -921,7 +924,7 @@ fn v21_what_the_caller_adds_cannot_split_the_answer() {
         ("X\r\nY", "a", FieldError::InvalidName),
         ("\u{e4}", "a", FieldError::InvalidName),
     ] {
-        assert_eq!(AcceptOptions::new().with_field(name, value), Err(error), "{name:?} {value:?}");
+        assert_eq!(AcceptOptions::new().field(name, value), Err(error), "{name:?} {value:?}");
         let refusal = Refusal::new(404).unwrap();
         assert_eq!(refusal.with_field(name, value), Err(error));
         let page = HttpResponse::new(200).unwrap();
@@ -937,7 +940,7 @@ fn v21_what_the_caller_adds_cannot_split_the_answer() {
         "Sec-WebSocket-Extensions",
         "Sec-WebSocket-Anything",
     ] {
-        let result = AcceptOptions::new().with_field(name, "x");
+        let result = AcceptOptions::new().field(name, "x");
         assert_eq!(result, Err(FieldError::OwnedName), "{name}");
     }
     for name in ["Connection", "Content-Length", "content-type", "Transfer-Encoding"] {
@@ -968,9 +971,9 @@ fn v21_what_the_caller_adds_cannot_split_the_answer() {
 #[test]
 fn added_fields_are_written_in_their_order() {
     let options = AcceptOptions::new()
-        .with_field("Set-Cookie", "a=1")
+        .field("Set-Cookie", "a=1")
         .unwrap()
-        .with_field("Set-Cookie", "b=\u{e4}\t2")
+        .field("Set-Cookie", "b=\u{e4}\t2")
         .unwrap();
     let shared = options.clone();
     let text = serve_with(&Lines::request().bytes(), &options);
@@ -979,7 +982,7 @@ fn added_fields_are_written_in_their_order() {
         "{text:?}"
     );
     // A clone that gets more fields leaves the others alone.
-    let more = shared.with_field("X", "y").unwrap();
+    let more = shared.field("X", "y").unwrap();
     assert_ne!(more, options);
     assert_eq!(serve_with(&Lines::request().bytes(), &options), text);
 }
@@ -988,13 +991,13 @@ fn added_fields_are_written_in_their_order() {
 fn v21_an_answer_gets_fields_of_its_own() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
-    let options = AcceptOptions::new().with_field("Server", "x").unwrap();
+    let options = AcceptOptions::new().field("Server", "x").unwrap();
     let request = head.upgrade().unwrap();
     let accepted = request.accept(&options).unwrap().with_field("Set-Cookie", "a=1").unwrap();
     let mut out = BytesMut::new();
     accepted.write(&mut out);
     assert!(out.ends_with(b"\r\nServer: x\r\nSet-Cookie: a=1\r\n\r\n"));
-    assert_eq!(options, AcceptOptions::new().with_field("Server", "x").unwrap());
+    assert_eq!(options, AcceptOptions::new().field("Server", "x").unwrap());
     for (name, value, error) in [
         ("X", "\r\n", FieldError::InvalidValue),
         ("Upgrade", "x", FieldError::OwnedName),

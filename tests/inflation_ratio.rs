@@ -16,8 +16,10 @@ use common::deflate::{Foreign, Terms, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT, sent};
 use common::{BOTH, End, Frame, preset};
 use proptest::prelude::*;
+use sansocket::config::Delivery;
 use sansocket::deflate::{Decoder, WindowBits};
-use sansocket::{Config, Delivery, LimitError, ProtocolError, Role};
+use sansocket::error::{LimitError, ProtocolError};
+use sansocket::{Config, Role};
 
 const RATIO: ProtocolError = ProtocolError::Limit(LimitError::InflationRatio);
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);

@@ -17,9 +17,10 @@ use core::time::Duration;
 
 use common::frame::sent;
 use common::{BOTH, End, Frame, Pair, at_ms, entropy, preset, secs};
-use sansocket::{
-    CloseCode, Config, Data, Instant, OwnedEvent, ProtocolError, Role, SendOptions, TimeoutError,
-};
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{ProtocolError, TimeoutError};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{CloseCode, Config, Instant, Role};
 
 const KEEP_ALIVE: ProtocolError = ProtocolError::Timeout(TimeoutError::KeepAlive);
 

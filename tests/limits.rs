@@ -16,9 +16,11 @@ mod common;
 use bytes::BytesMut;
 use common::frame::{BINARY, CONT, TEXT, sent};
 use common::{BOTH, End, Frame, at_ms, connection, preset};
-use sansocket::{
-    Delivery, Event, Inbox, Input, LimitError, OwnedEvent, ProtocolError, SendError, SendOptions,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{LimitError, ProtocolError, SendError};
+use sansocket::message::SendOptions;
+use sansocket::{Event, Inbox, Input};
 
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
 
@@ -292,8 +294,9 @@ fn max_unsent_is_a_mark_not_a_limit_of_messages() {
 #[tokio::test(start_paused = true)]
 async fn q6_an_adapter_sends_the_waiting_pong_when_it_has_written() {
     use core::time::Duration;
+    use sansocket::connection::Negotiated;
     use sansocket::tokio::WebSocket;
-    use sansocket::{Config, Connection, Negotiated, Role};
+    use sansocket::{Config, Connection, Role};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     let (mut peer, io) = tokio::io::duplex(64);

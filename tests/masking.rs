@@ -19,9 +19,12 @@ use std::collections::HashSet;
 use bytes::BytesMut;
 use common::frame::{bytes, parse, sent};
 use common::{BOTH, Frame, at_ms, connection, entropy, preset};
-use sansocket::{CloseCode, Data, Prepared, Role, SendOptions};
 #[cfg(feature = "std")]
-use sansocket::{Config, Connection, Entropy, Negotiated};
+use sansocket::connection::Negotiated;
+use sansocket::message::{Data, SendOptions};
+use sansocket::{CloseCode, Prepared, Role};
+#[cfg(feature = "std")]
+use sansocket::{Config, Connection, Entropy};
 
 /// V17: 20,000 frames of connections of one thread: no key twice beyond chance, every bit of the
 /// keys as often 0 as 1, and no step from one to the next that repeats.

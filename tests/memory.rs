@@ -19,9 +19,13 @@ use alloc::{Counting, count};
 use bytes::BytesMut;
 use common::frame::{BINARY, TEXT};
 use common::{BOTH, Frame, at_ms, connection, preset};
+use sansocket::config::Delivery;
 #[cfg(feature = "std")]
-use sansocket::{Config, Entropy, Negotiated, Role};
-use sansocket::{Connection, Delivery, Event, Inbox, Input, ProtocolError, SendError};
+use sansocket::connection::Negotiated;
+use sansocket::error::{ProtocolError, SendError};
+#[cfg(feature = "std")]
+use sansocket::{Config, Entropy, Role};
+use sansocket::{Connection, Event, Inbox, Input};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

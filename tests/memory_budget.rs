@@ -20,10 +20,11 @@ use alloc::{Counting, count};
 use bytes::BytesMut;
 use common::frame::{BINARY, CONT, TEXT, sent};
 use common::{BOTH, End, Frame, at_ms, connection, preset};
-use sansocket::{
-    Config, ConfigError, Delivery, Inbox, Input, LimitError, MemoryBudget, OwnedData, OwnedEvent,
-    PeerError, ProtocolError, Role,
-};
+use sansocket::config::{Delivery, MemoryBudget};
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{ConfigError, LimitError, PeerError, ProtocolError};
+use sansocket::message::OwnedData;
+use sansocket::{Config, Inbox, Input, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

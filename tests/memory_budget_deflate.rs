@@ -24,11 +24,12 @@ use bytes::BytesMut;
 use common::deflate::{Foreign, RSV1, Terms, chat, compressed, noise, payload};
 use common::frame::{self, BINARY, TEXT};
 use common::{BOTH, End, Frame, preset};
+use sansocket::config::{Delivery, MemoryBudget};
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Engine, Level, WindowBits};
-use sansocket::{
-    Config, Data, Delivery, Entropy, Inbox, LimitError, MemoryBudget, OwnedData, OwnedEvent,
-    Prepared, ProtocolError, Role, SendOptions,
-};
+use sansocket::error::{LimitError, ProtocolError};
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{Config, Entropy, Inbox, Prepared, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

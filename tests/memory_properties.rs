@@ -27,11 +27,12 @@ use bytes::BytesMut;
 use common::deflate::{Terms, chat, noise};
 use common::{BOTH, Frame, at_ms, preset};
 use proptest::prelude::*;
+use sansocket::config::{Delivery, MemoryBudget};
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Engine, Level, WindowBits};
-use sansocket::{
-    Connection, Data, Delivery, Event, Inbox, Input, LimitError, MemoryBudget, MisuseError,
-    OwnedEvent, PeerError, Prepared, ProtocolError, Role, SendOptions,
-};
+use sansocket::error::{LimitError, MisuseError, PeerError, ProtocolError};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{Connection, Event, Inbox, Input, Prepared, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -9,7 +9,9 @@ mod common;
 use alloc::{Counting, count};
 use bytes::BytesMut;
 use common::{BOTH, Frame, at_ms, preset, secs};
-use sansocket::{ConfigBuilder, Connection, Delivery, Inbox, Input, Negotiated, Role};
+use sansocket::config::{ConfigBuilder, Delivery};
+use sansocket::connection::Negotiated;
+use sansocket::{Connection, Inbox, Input, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

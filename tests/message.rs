@@ -11,9 +11,9 @@
 use core::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
-use sansocket::{
-    CloseCode, CloseFrame, Data, Event, Message, OwnedCloseFrame, OwnedData, OwnedEvent, Utf8Bytes,
-};
+use sansocket::connection::OwnedEvent;
+use sansocket::message::{Data, OwnedCloseFrame, OwnedData, Utf8Bytes};
+use sansocket::{CloseCode, CloseFrame, Event, Message};
 
 const TEXT: &str = "t\u{e4}xt";
 
@@ -158,7 +158,7 @@ fn close_frames_compare_and_convert_in_both_forms() {
 /// A handler as axum's users write it, with other imports and nothing else.
 #[test]
 fn a_handler_for_axum_compiles() {
-    use sansocket::OwnedCloseFrame as CloseFrame;
+    use sansocket::message::OwnedCloseFrame as CloseFrame;
 
     fn process(message: Message, log: &mut String) -> bool {
         match message {

@@ -16,9 +16,10 @@ use core::time::Duration;
 
 use common::frame::{BINARY, TEXT, sent};
 use common::{BOTH, End, Frame, at_ms, preset, secs};
-use sansocket::{
-    CloseCode, ConfigBuilder, Delivery, Instant, OwnedEvent, ProtocolError, Role, TimeoutError,
-};
+use sansocket::config::{ConfigBuilder, Delivery};
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{ProtocolError, TimeoutError};
+use sansocket::{CloseCode, Instant, Role};
 
 const MESSAGE: ProtocolError = ProtocolError::Timeout(TimeoutError::Message);
 
@@ -241,7 +242,7 @@ fn a_message_that_is_read_directly_keeps_its_deadline() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
-    use sansocket::Negotiated;
+    use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 
     for role in BOTH {
@@ -284,8 +285,9 @@ fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
 #[cfg(feature = "deflate")]
 #[test]
 fn compressed_messages_of_ours_do_not_reset_the_message_timeout() {
+    use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
-    use sansocket::{Data, Negotiated, SendOptions};
+    use sansocket::message::{Data, SendOptions};
 
     for role in BOTH {
         let direction =

@@ -21,11 +21,13 @@ use common::frame::{CONT, TEXT, sent};
 use common::{
     BOTH, End, Frame, at_ms, connection, entropy, preset, secs, weak_entropy_for_tests_only,
 };
-use sansocket::{
-    CloseCode, Config, ConfigError, Connection, Data, Delivery, Entropy, EntropyError, LimitError,
-    MessageKind, MisuseError, Negotiated, OwnedData, OwnedEvent, Prepared, ProtocolError, Role,
-    SendError, SendOptions, TimeoutError,
+use sansocket::config::Delivery;
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::error::{
+    ConfigError, EntropyError, LimitError, MisuseError, ProtocolError, SendError, TimeoutError,
 };
+use sansocket::message::{Data, MessageKind, OwnedData, SendOptions};
+use sansocket::{CloseCode, Config, Connection, Entropy, Prepared, Role};
 
 type Call = fn(&mut Connection, &mut BytesMut) -> Result<(), SendError>;
 

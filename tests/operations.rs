@@ -20,10 +20,11 @@ use std::collections::VecDeque;
 use bytes::Buf;
 use common::{End, preset, secs};
 use proptest::prelude::*;
-use sansocket::{
-    CloseCode, Data, Delivery, OwnedData, OwnedEvent, Prepared, ProtocolError, Role, SendError,
-    SendOptions, TimeoutError,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{ProtocolError, SendError, TimeoutError};
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{CloseCode, Prepared, Role};
 
 const MAX_UNSENT: usize = 600;
 

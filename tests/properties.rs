@@ -17,10 +17,11 @@ mod common;
 use common::frame::{CLOSE, LenForm, sent};
 use common::{BOTH, End, Frame, at_ms, entropy, model, preset};
 use proptest::prelude::*;
-use sansocket::{
-    CloseCode, Data, Delivery, MessageKind, OwnedCloseFrame, OwnedData, OwnedEvent, Prepared,
-    ProtocolError, Role, SendOptions,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::ProtocolError;
+use sansocket::message::{Data, MessageKind, OwnedCloseFrame, OwnedData, SendOptions};
+use sansocket::{CloseCode, Prepared, Role};
 
 /// `PROPTEST_CASES` asks for more.
 fn cases(cases: u32) -> ProptestConfig {

@@ -5,7 +5,9 @@
 mod common;
 
 use common::{BOTH, End, Frame, preset};
-use sansocket::{Data, Delivery, Prepared, SendOptions};
+use sansocket::Prepared;
+use sansocket::config::Delivery;
+use sansocket::message::{Data, SendOptions};
 
 #[test]
 fn stats_count_messages_and_bytes_of_every_form() {

@@ -21,9 +21,9 @@ use std::collections::VecDeque;
 use common::frame::{CLOSE, PING, PONG, sent};
 use common::{BOTH, End, Frame, at_ms, entropy, preset, secs};
 use proptest::prelude::*;
-use sansocket::{
-    CloseCode, Config, Delivery, Instant, PeerError, ProtocolError, Role, TimeoutError,
-};
+use sansocket::config::Delivery;
+use sansocket::error::{PeerError, ProtocolError, TimeoutError};
+use sansocket::{CloseCode, Config, Instant, Role};
 
 /// Progress of less than this in a close timeout doesn't count.
 const MIN_PROGRESS: usize = 16 * 1024;

@@ -16,17 +16,18 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use sansocket::config::Delivery;
+use sansocket::connection::Negotiated;
+use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
+use sansocket::message::{Data, SendOptions};
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    CloseCode, Config, Connection, Data, Delivery, Entropy, Event, Message, Negotiated, PeerError,
-    ProtocolError, Role, SendError, SendOptions, TimeoutError, WebSocketError,
-};
+use sansocket::{CloseCode, Config, Connection, Entropy, Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
 const SECONDS_10: Duration = Duration::from_secs(10);
 
-fn config(role: Role) -> sansocket::ConfigBuilder {
+fn config(role: Role) -> sansocket::config::ConfigBuilder {
     match role {
         Role::Server => Config::server(),
         Role::Client => Config::client(Entropy::os()),

@@ -18,11 +18,14 @@ use core::time::Duration;
 use std::io;
 
 use futures_util::{SinkExt, StreamExt};
+use sansocket::config::{ConfigBuilder, Delivery};
+use sansocket::connection::Negotiated;
+use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
+use sansocket::message::{Data, SendOptions};
 use sansocket::tokio::WebSocket;
 use sansocket::{
-    AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectRequest, Connection, Data, Delivery,
-    Entropy, Event, Message, Negotiated, PeerError, ProtocolError, Role, SendError, SendOptions,
-    TimeoutError, WebSocketError,
+    AcceptOptions, CloseCode, Config, ConnectRequest, Connection, Entropy, Event, Message, Role,
+    WebSocketError,
 };
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,

@@ -23,12 +23,12 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::error::{ProtocolError, TimeoutError};
 use sansocket::handshake::HttpResponse;
 use sansocket::tokio::{PendingRequest, WebSocket};
-use sansocket::{
-    CloseCode, Config, ConfigBuilder, Connection, Entropy, Event, Message, Negotiated,
-    ProtocolError, Role, TimeoutError, WebSocketError,
-};
+use sansocket::{CloseCode, Config, Connection, Entropy, Event, Message, Role, WebSocketError};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,
 };

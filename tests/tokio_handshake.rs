@@ -13,13 +13,12 @@ use core::future::Future;
 use core::time::Duration;
 use std::io;
 
+use sansocket::config::ConfigBuilder;
+use sansocket::error::{AcceptError, ConnectError};
 use sansocket::handshake::HttpResponse;
 use sansocket::handshake::{HandshakeError, Refusal};
 use sansocket::tokio::{PendingRequest, WebSocket};
-use sansocket::{
-    AcceptError, AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectError, ConnectRequest,
-    Entropy, Event,
-};
+use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -320,14 +319,14 @@ async fn both_ends_agree_on_a_subprotocol() {
     let serving = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
-        let options = options.with_field("Server", "test").unwrap();
+        let options = options.field("Server", "test").unwrap();
         let config = server().build().unwrap();
         let incoming = PendingRequest::read(stream, &config).await.unwrap();
         assert_eq!(incoming.head().fields().get("X-Token"), Some(&b"1"[..]));
         echo(incoming.accept(&options).await.unwrap()).await;
     });
     let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
-    let request = request.with_field("X-Token", "1").unwrap();
+    let request = request.field("X-Token", "1").unwrap();
     let config = client().build().unwrap();
     let (mut ws, response) = soon(WebSocket::connect(&request, &config)).await.unwrap();
     assert_eq!(response.subprotocol(), Some("chat.v2"));

@@ -15,7 +15,11 @@ mod common;
 
 use common::frame::sent;
 use common::{BOTH, End, Frame, model, preset};
-use sansocket::{Delivery, OwnedData, OwnedEvent, PeerError, ProtocolError, Role};
+use sansocket::Role;
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{PeerError, ProtocolError};
+use sansocket::message::OwnedData;
 
 const INVALID: ProtocolError = ProtocolError::Peer(PeerError::InvalidUtf8);
 

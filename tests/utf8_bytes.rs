@@ -20,7 +20,10 @@ use std::hash::DefaultHasher;
 
 use bytes::{Bytes, BytesMut};
 use common::{End, Frame, preset};
-use sansocket::{Data, Delivery, OwnedData, OwnedEvent, Role, Utf8Bytes};
+use sansocket::Role;
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::message::{Data, OwnedData, Utf8Bytes};
 
 /// Characters of every length, long enough for the vector loops.
 const TEXT: &str = "a\u{e4}\u{20ac}\u{1f600} and then enough plain text for a validation that takes 64 \

@@ -5,7 +5,7 @@
 
 use core::hint::black_box;
 
-use sansocket::deflate::{Decoder, Wants, WindowBits};
+use sansocket::deflate::{Decoder, Needs, WindowBits};
 
 use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
 use crate::corpus::{KINDS, messages};
@@ -104,7 +104,7 @@ fn ours(decoder: &mut Decoder, buffer: &mut Vec<u8>, payload: &[u8]) -> usize {
         let progress = decoder.inflate(&payload[read..], buffer, written).unwrap();
         read += progress.read;
         written += progress.written;
-        if progress.wants == Wants::Input {
+        if progress.needs == Needs::Input {
             break;
         }
         let room = (2 * buffer.len()).max(4 * payload.len()).max(256);

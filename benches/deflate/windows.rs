@@ -2,7 +2,7 @@
 //! context takeover at the balanced level, over all kinds and sizes.
 
 use bytes::BytesMut;
-use sansocket::deflate::{Decoder, Encoder, Level, Wants, WindowBits};
+use sansocket::deflate::{Decoder, Encoder, Level, Needs, WindowBits};
 
 use crate::codecs::{Flush, TAIL, zlib, zlib_rs};
 use crate::compress::{Settings, pass};
@@ -112,7 +112,7 @@ fn memory(who: Who, bits: u8) -> isize {
             out.clear();
             assert!(both.0.message(message, &mut out));
             let progress = both.1.inflate(&out, &mut room, 0).unwrap();
-            assert_eq!((progress.written, progress.wants), (message.len(), Wants::Input));
+            assert_eq!((progress.written, progress.needs), (message.len(), Needs::Input));
             both.1.finish(&room[..message.len()]).unwrap();
         }
         both

@@ -4,13 +4,15 @@ use bytes::{Bytes, BytesMut};
 use futures::executor::block_on;
 use sansocket::tokio::WebSocket;
 use sansocket::handshake::ServerHandshake;
-use sansocket::{AcceptOptions, Config, Connection, Data, Entropy, Event, Inbox, Input, Instant, Negotiated, Role};
+use sansocket::{AcceptOptions, Config, Connection, Entropy, Event, Inbox, Input, Instant, Role};
+use sansocket::connection::Negotiated;
+use sansocket::message::Data;
 use std::sync::LazyLock;
 
 static SERVER: LazyLock<Config> = LazyLock::new(|| config(Config::server()));
 static CLIENT: LazyLock<Config> = LazyLock::new(|| config(Config::client(Entropy::os())));
 
-fn config(builder: sansocket::ConfigBuilder) -> Config {
+fn config(builder: sansocket::config::ConfigBuilder) -> Config {
     builder.max_message_len(64 << 20).build().unwrap()
 }
 

@@ -5,11 +5,12 @@
 //! what the peer sends.
 
 use bytes::BytesMut;
+use sansocket::error::EntropyError;
 use sansocket::handshake::{
     Accepted, ClientHandshake, Fields, HttpVersion, OriginPolicy, OwnedRequestHead, Refusal,
     RequestHead, ServerHandshake,
 };
-use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, EntropyError, Input, Instant};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Input, Instant};
 
 const NOW: Instant = Instant::from_micros(0);
 

@@ -6,12 +6,13 @@
 //! is cut, the rest is what the peer sends.
 
 use bytes::BytesMut;
+use sansocket::config::Delivery;
+use sansocket::connection::Negotiated;
 #[cfg(feature = "deflate")]
 use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
-use sansocket::{
-    Config, Connection, Data, Delivery, Entropy, EntropyError, Event, Inbox, Input, Instant,
-    Negotiated, ProtocolError, Role,
-};
+use sansocket::error::{EntropyError, ProtocolError};
+use sansocket::message::Data;
+use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant, Role};
 
 const MAX_UNSENT: usize = 4096;
 

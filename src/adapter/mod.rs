@@ -1,7 +1,6 @@
 //! Parts that both adapters share.
 
 pub(crate) mod dial;
-pub(crate) mod error;
 pub(crate) mod parts;
 pub(crate) mod pool;
 pub(crate) mod sending;

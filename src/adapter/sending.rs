@@ -9,8 +9,8 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
-        pub fn feed_text($($borrow)* $self, text: &str) -> Result<(), crate::error::SendError> {
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        pub fn feed_text($($borrow)* $self, text: &str) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_text(text, out))
         }
 
@@ -19,8 +19,8 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
-        pub fn feed_binary($($borrow)* $self, bytes: &[u8]) -> Result<(), crate::error::SendError> {
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        pub fn feed_binary($($borrow)* $self, bytes: &[u8]) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_binary(bytes, out))
         }
 
@@ -29,12 +29,12 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
         pub fn feed(
             $($borrow)* $self,
             data: crate::message::Data<'_>,
-            options: crate::connection::options::SendOptions,
-        ) -> Result<(), crate::error::SendError> {
+            options: crate::message::options::SendOptions,
+        ) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send(data, options, out))
         }
 
@@ -47,13 +47,13 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
         pub fn feed_part(
             $($borrow)* $self,
             data: crate::message::Data<'_>,
             end: bool,
-            options: crate::connection::options::SendOptions,
-        ) -> Result<(), crate::error::SendError> {
+            options: crate::message::options::SendOptions,
+        ) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_part(data, end, options, out))
         }
 
@@ -63,11 +63,11 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
         pub fn feed_prepared(
             $($borrow)* $self,
             message: &crate::prepared::Prepared,
-        ) -> Result<(), crate::error::SendError> {
+        ) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_prepared(message, out))
         }
 
@@ -77,8 +77,8 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
-        pub fn feed_ping($($borrow)* $self, payload: &[u8]) -> Result<(), crate::error::SendError> {
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        pub fn feed_ping($($borrow)* $self, payload: &[u8]) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_ping(payload, out))
         }
 
@@ -88,8 +88,8 @@ macro_rules! feed_methods {
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::SendError): nothing was fed. After `Full` flush first.
-        pub fn feed_pong($($borrow)* $self, payload: &[u8]) -> Result<(), crate::error::SendError> {
+        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        pub fn feed_pong($($borrow)* $self, payload: &[u8]) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_pong(payload, out))
         }
     };
@@ -110,7 +110,7 @@ macro_rules! send_methods {
         pub $($asyncness)* fn send_text(
             $($borrow)* $self,
             text: &str,
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send_text(text, out))$($wait)*
         }
 
@@ -123,7 +123,7 @@ macro_rules! send_methods {
         pub $($asyncness)* fn send_binary(
             $($borrow)* $self,
             bytes: &[u8],
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send_binary(bytes, out))$($wait)*
         }
 
@@ -136,8 +136,8 @@ macro_rules! send_methods {
         pub $($asyncness)* fn send(
             $($borrow)* $self,
             data: crate::message::Data<'_>,
-            options: crate::connection::options::SendOptions,
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+            options: crate::message::options::SendOptions,
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send(data, options, out))$($wait)*
         }
 
@@ -156,8 +156,8 @@ macro_rules! send_methods {
             $($borrow)* $self,
             data: crate::message::Data<'_>,
             end: bool,
-            options: crate::connection::options::SendOptions,
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+            options: crate::message::options::SendOptions,
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send_part(data, end, options, out))$($wait)*
         }
 
@@ -171,7 +171,7 @@ macro_rules! send_methods {
         pub $($asyncness)* fn send_prepared(
             $($borrow)* $self,
             message: &crate::prepared::Prepared,
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send_prepared(message, out))$($wait)*
         }
 
@@ -185,7 +185,7 @@ macro_rules! send_methods {
         pub $($asyncness)* fn send_ping(
             $($borrow)* $self,
             payload: &[u8],
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send_ping(payload, out))$($wait)*
         }
 
@@ -199,7 +199,7 @@ macro_rules! send_methods {
         pub $($asyncness)* fn send_pong(
             $($borrow)* $self,
             payload: &[u8],
-        ) -> Result<(), crate::adapter::error::WebSocketError> {
+        ) -> Result<(), crate::error::adapter::WebSocketError> {
             $self.send_with(|connection, out| connection.send_pong(payload, out))$($wait)*
         }
     };

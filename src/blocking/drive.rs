@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::adapter::error::WebSocketError;
 use crate::adapter::pool;
 use crate::blocking::link::{KEEP_MEMORY, Link, WRITE_TURN, earlier, lost};
 use crate::blocking::transport::Transport;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
-use crate::error::SendError;
+use crate::error::adapter::WebSocketError;
+use crate::error::send::SendError;
 use crate::instant::Instant;
 
 /// How many reads that are dropped make a turn.

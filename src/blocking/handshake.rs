@@ -15,13 +15,13 @@ use std::thread;
 use bytes::Bytes;
 
 use crate::adapter::dial::Dial;
-use crate::adapter::error::{AcceptError, ConnectError};
 use crate::blocking::drive::send_up_to;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::config::Config;
 use crate::driver::{Driver, Step};
-use crate::error::MisuseError;
+use crate::error::adapter::{AcceptError, ConnectError};
+use crate::error::protocol::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use std::io;
 
-use crate::adapter::error::WebSocketError;
 use crate::blocking::transport::Transport;
 use crate::driver::Flow;
-use crate::error::{PeerError, ProtocolError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::{PeerError, ProtocolError};
 use crate::instant::Instant;
 
 /// How much too late a timeout may be before another one is set.

@@ -2,26 +2,26 @@
 
 use core::iter::FusedIterator;
 
-use crate::adapter::error::WebSocketError;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::connection::options::SendOptions;
+use crate::error::adapter::WebSocketError;
 use crate::instant::Instant;
 use crate::message::Message;
+use crate::message::options::SendOptions;
 
 /// Owned messages as an iterator, for queues and other threads, and for programs that come from
 /// tungstenite.
 ///
 /// It yields pings and pongs too, which are answered already, and the peer's Close frame as its last
 /// message. It ends when the connection is closed in order, or after an error. With
-/// [`Delivery::Parts`](crate::Delivery::Parts) each part comes as a message of its own.
+/// [`Delivery::Parts`](crate::config::Delivery::Parts) each part comes as a message of its own.
 ///
 /// ```
-/// use sansocket::blocking::{Transport, WebSocket};
 /// use sansocket::WebSocketError;
+/// use sansocket::blocking::{Transport, WebSocket};
 ///
 /// fn echo<S: Transport>(ws: WebSocket<S>) -> Result<(), WebSocketError> {
 ///     let mut messages = ws.into_messages();

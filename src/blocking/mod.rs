@@ -69,7 +69,7 @@
 //!
 //! A thread that waits in `send_*` or `flush` does not read. Two ends that do so at the same time, or
 //! that answer each other's answers, wait for each other, as over every TCP connection; the
-//! [`write_timeout`](crate::ConfigBuilder::write_timeout) ends it. To send and to receive long messages
+//! [`write_timeout`](crate::config::ConfigBuilder::write_timeout) ends it. To send and to receive long messages
 //! at the same time [`split`](WebSocket::split), and let another thread read.
 //!
 //! A program with a loop of its own reads with a timeout ([`read_timeout`](WebSocket::read_timeout)), or
@@ -86,6 +86,7 @@ mod split;
 mod state;
 mod transport;
 
+pub use crate::adapter::parts::{Received, Unfinished};
 pub use crate::blocking::handshake::PendingRequest;
 pub use crate::blocking::messages::Messages;
 pub use crate::blocking::socket::{Reply, WebSocket};

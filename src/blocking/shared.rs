@@ -22,13 +22,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::{Buf, BytesMut};
 
-use crate::adapter::error::WebSocketError;
 use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
 use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::connection::closing::CloseStatus;
 use crate::driver::Flow;
-use crate::error::SendError;
+use crate::error::adapter::WebSocketError;
+use crate::error::send::SendError;
 use crate::instant::Instant;
 
 /// However short the close timeout is, or long.

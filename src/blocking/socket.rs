@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::adapter::error::WebSocketError;
 use crate::adapter::parts::{LeftOver, Received, Unfinished};
 use crate::adapter::sending::{feed_methods, send_methods};
 use crate::blocking::drive::{after, end, feed_unsolicited, send, send_up_to, wait, write_last};
@@ -15,7 +14,9 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::driver::{Driver, Flow, Step};
-use crate::error::{ProtocolError, SendError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::ProtocolError;
+use crate::error::send::SendError;
 use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::instant::Instant;
@@ -33,9 +34,6 @@ pub struct WebSocket<S> {
     pub(super) left_over: LeftOver,
 }
 
-/// An event with what to answer it with, or the end of the connection: `None`.
-type Incoming<'a, S> = Option<(Event<'a>, Reply<'a, S>)>;
-
 impl<S: Transport> WebSocket<S> {
     /// Goes on with a connection whose opening handshake is done; `unread` is what was read behind it.
     ///
@@ -46,7 +44,8 @@ impl<S: Transport> WebSocket<S> {
     /// use std::os::unix::net::UnixStream;
     ///
     /// use sansocket::blocking::WebSocket;
-    /// use sansocket::{Config, Connection, Entropy, Event, Instant, Negotiated, Role};
+    /// use sansocket::connection::Negotiated;
+    /// use sansocket::{Config, Connection, Entropy, Event, Instant, Role};
     ///
     /// // Two ends that have agreed on a WebSocket without a handshake.
     /// let (here, there) = UnixStream::pair()?;
@@ -98,7 +97,7 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// `None`: the closing handshake is done, and the transport has ended. That is so whatever the code
     /// was, 1009 or 1011 too: look at [`close_status`](Self::close_status). Output is written before it
-    /// waits; with [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+    /// waits; with [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
     /// replies unsent, before the next event is lent; the answer to a Close frame before that event is
     /// lent.
     ///
@@ -122,7 +121,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`WebSocketError::Protocol`] after a violation, once the Close frame that says so is
     /// written, the writing half ended, and the input drained for at most the linger timeout;
     /// [`WebSocketError::Io`] if the transport failed.
-    pub fn read(&mut self) -> Result<Incoming<'_, S>, WebSocketError> {
+    pub fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         self.link.set_nonblocking(false)?;
         match self.lend_until(None)? {
             Poll::Ready(incoming) => Ok(incoming),
@@ -141,8 +140,8 @@ impl<S: Transport> WebSocket<S> {
     /// use std::task::Poll;
     /// use std::time::Duration;
     ///
-    /// use sansocket::blocking::{Transport, WebSocket};
     /// use sansocket::WebSocketError;
+    /// use sansocket::blocking::{Transport, WebSocket};
     ///
     /// fn run<S: Transport>(ws: &mut WebSocket<S>) -> Result<(), WebSocketError> {
     ///     loop {
@@ -160,7 +159,7 @@ impl<S: Transport> WebSocket<S> {
     pub fn read_timeout(
         &mut self,
         timeout: Duration,
-    ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+    ) -> Result<Poll<Option<(Event<'_>, Reply<'_, S>)>>, WebSocketError> {
         self.link.set_nonblocking(false)?;
         let until = after(timeout);
         self.lend_until(until)
@@ -179,7 +178,7 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn poll_read(&mut self) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+    pub fn poll_read(&mut self) -> Result<Poll<Option<(Event<'_>, Reply<'_, S>)>>, WebSocketError> {
         self.link.set_nonblocking(true)?;
         self.lend_until(Some(Instant::now()))
     }
@@ -187,7 +186,7 @@ impl<S: Transport> WebSocket<S> {
     fn lend_until(
         &mut self,
         until: Option<Instant>,
-    ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+    ) -> Result<Poll<Option<(Event<'_>, Reply<'_, S>)>>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         let Some(step) = wait(link, flow, intake, until) else { return Ok(Poll::Pending) };
         if step == Step::Done {
@@ -239,7 +238,7 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     /// As [`read`](Self::read); the Close frame is written by the next call that waits.
-    pub fn try_read(&mut self) -> Result<Incoming<'_, S>, WebSocketError> {
+    pub fn try_read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         if flow.step(intake) != Step::Event {
             return flow.error().map_or(Ok(None), |error| Err(error.into()));
@@ -252,13 +251,13 @@ impl<S: Transport> WebSocket<S> {
     /// message ends with it. What doesn't fit comes with the next call. Pings, pongs and the Close
     /// frame don't show; `None`: the connection was closed in order.
     ///
-    /// With [`Delivery::Parts`](crate::Delivery::Parts) messages of any length pass through without
+    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length pass through without
     /// being put together. Read a message to its end this way before you go on in another: the rest
     /// of it is known to this method only.
     ///
     /// ```
-    /// use sansocket::blocking::{Transport, WebSocket};
     /// use sansocket::WebSocketError;
+    /// use sansocket::blocking::{Transport, WebSocket};
     ///
     /// /// Counts the bytes of the next message, with 4 KiB of memory.
     /// fn message_len<S: Transport>(ws: &mut WebSocket<S>) -> Result<Option<u64>, WebSocketError> {
@@ -293,7 +292,7 @@ impl<S: Transport> WebSocket<S> {
         (&mut),
         "It is written when [`read`](Self::read) has to wait, or by `send_*`, [`flush`](Self::flush) \
          and [`close`](Self::close). To answer an event use the [`Reply`]: replies are \
-         back-pressure, while this has none but [`Full`](crate::error::SendError::Full)."
+         back-pressure, while this has none but [`Full`](crate::error::send::SendError::Full)."
     );
 
     send_methods!(self, (&mut), (), (), "Nothing is read meanwhile.");
@@ -303,8 +302,8 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// [`WebSocketError::Io`] if the transport failed: what the peer has sent before can still be
     /// read, and may tell why. [`WebSocketError::Protocol`] with
-    /// [`TimeoutError::Write`](crate::TimeoutError::Write) when nothing could be written for the
-    /// [`write_timeout`](crate::ConfigBuilder::write_timeout), or with another timeout when the
+    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write) when nothing could be written for the
+    /// [`write_timeout`](crate::config::ConfigBuilder::write_timeout), or with another timeout when the
     /// deadline of the closing handshake has passed.
     pub fn flush(&mut self) -> Result<(), WebSocketError> {
         self.link.set_nonblocking(false)?;
@@ -398,7 +397,7 @@ impl<S> WebSocket<S> {
 
 /// What to answer an event with, while the event is held.
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
 /// them are unsent no further event is read. They have room while others fill the output.
 #[derive(Debug)]
 pub struct Reply<'a, S> {

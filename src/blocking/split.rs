@@ -8,7 +8,6 @@ use std::io;
 
 use bytes::BytesMut;
 
-use crate::adapter::error::WebSocketError;
 use crate::adapter::parts::{LeftOver, Received};
 use crate::adapter::sending::{feed_methods, send_methods};
 use crate::blocking::drive::{after, feed_unsolicited};
@@ -21,7 +20,9 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::driver::{Driver, Intake};
-use crate::error::{ProtocolError, SendError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::ProtocolError;
+use crate::error::send::SendError;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::stats::Stats;
@@ -53,9 +54,6 @@ pub struct Sender<S> {
     shared: Arc<Shared<S>>,
 }
 
-/// An event with what to answer it with, or the end of the connection: `None`.
-type Incoming<'a, S> = Option<(Event<'a>, HalfReply<'a, S>)>;
-
 impl<S> Clone for Sender<S> {
     fn clone(&self) -> Self {
         Self { shared: self.shared.clone() }
@@ -69,8 +67,8 @@ impl<S: Transport> WebSocket<S> {
     /// use std::thread;
     /// use std::time::Duration;
     ///
-    /// use sansocket::blocking::{Transport, WebSocket};
     /// use sansocket::WebSocketError;
+    /// use sansocket::blocking::{Transport, WebSocket};
     ///
     /// /// Sends the time once a second, and echoes meanwhile.
     /// fn serve<S: Transport + Send + 'static>(ws: WebSocket<S>) -> Result<(), WebSocketError> {
@@ -116,7 +114,7 @@ impl<S: Transport> Reader<S> {
     ///
     /// # Errors
     /// As [`WebSocket::read`].
-    pub fn read(&mut self) -> Result<Incoming<'_, S>, WebSocketError> {
+    pub fn read(&mut self) -> Result<Option<(Event<'_>, HalfReply<'_, S>)>, WebSocketError> {
         match self.read_until(None)? {
             Poll::Ready(incoming) => Ok(incoming),
             // Unreachable: without an end the wait has none.
@@ -132,14 +130,14 @@ impl<S: Transport> Reader<S> {
     pub fn read_timeout(
         &mut self,
         timeout: Duration,
-    ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+    ) -> Result<Poll<Option<(Event<'_>, HalfReply<'_, S>)>>, WebSocketError> {
         self.read_until(after(timeout))
     }
 
     fn read_until(
         &mut self,
         until: Option<Instant>,
-    ) -> Result<Poll<Incoming<'_, S>>, WebSocketError> {
+    ) -> Result<Poll<Option<(Event<'_>, HalfReply<'_, S>)>>, WebSocketError> {
         let Self { link, intake, sender, .. } = self;
         let shared = &*sender.shared;
         let Some((turn, mut state)) = shared.wait(link, intake, until) else {
@@ -330,7 +328,7 @@ impl<S> Sender<S> {
 
 /// What to answer an event with, while the event is held; of a [`Reader`].
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
 /// them are unsent no further event is read. They have room while the senders fill the output.
 #[derive(Debug)]
 pub struct HalfReply<'a, S> {

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use std::io;
 
-use crate::adapter::error::WebSocketError;
 use crate::blocking::link::{WRITE_TURN, lost};
 use crate::driver::{Flow, Step};
-use crate::error::{PeerError, ProtocolError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::{PeerError, ProtocolError};
 use crate::instant::Instant;
 
 /// The state.

@@ -13,7 +13,7 @@ use core::fmt;
 use crate::config::{Delivery, Settings};
 use crate::connection::compression::Inflater;
 use crate::connection::fault::Fault;
-use crate::error::{MisuseError, ProtocolError};
+use crate::error::protocol::{MisuseError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};
 use crate::inbox::{Inbox, Tag};
 use crate::input::Input;

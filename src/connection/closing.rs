@@ -11,7 +11,8 @@
 //! ```
 
 use crate::close_code::CloseCode;
-use crate::error::{PeerError, ProtocolError, SendError};
+use crate::error::protocol::{PeerError, ProtocolError};
+use crate::error::send::SendError;
 use crate::message::Utf8Bytes;
 use crate::role::Role;
 
@@ -65,7 +66,7 @@ pub struct CloseStatus {
 
 /// What the peer's Close frame asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum CloseAction {
     /// Ours was first, or the connection is over: nothing more to write.
     None,
     /// RFC 6455 5.5.1: it MUST be answered with a Close frame.
@@ -83,27 +84,27 @@ impl Closing {
     }
 
     /// The peer's Close frame has come in.
-    pub(crate) fn receive_close(&mut self, code: CloseCode) -> Answer {
+    pub(crate) fn receive_close(&mut self, code: CloseCode) -> CloseAction {
         match self.0 {
             State::Open => {
                 self.0 = State::Closed { code, began: Side::Peer };
-                Answer::Close
+                CloseAction::Close
             }
             State::CloseSent { code: _ } => {
                 self.0 = State::Closed { code, began: Side::Us };
-                Answer::None
+                CloseAction::None
             }
-            State::Closed { .. } | State::Failed { .. } => Answer::None,
+            State::Closed { .. } | State::Failed { .. } => CloseAction::None,
         }
     }
 
     /// The connection fails. Returns whether a Close frame with the error's code must be written.
     /// The first error stays.
-    pub(crate) fn fail(&mut self, error: ProtocolError) -> Answer {
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> CloseAction {
         let sent = match self.0 {
             State::Open => None,
             State::CloseSent { code } => Some(code),
-            State::Closed { .. } | State::Failed { .. } => return Answer::None,
+            State::Closed { .. } | State::Failed { .. } => return CloseAction::None,
         };
         // RFC 6455 7.1.5: without a Close frame of the peer the code is 1006, also where a peer that
         // has only ended its writing half still gets one of ours.
@@ -114,9 +115,9 @@ impl Closing {
         let began = if lost && sent.is_none() { Side::Peer } else { Side::Us };
         self.0 = State::Failed { error, code, began };
         if error.close_code() == CloseCode::ABNORMAL || sent.is_some() {
-            Answer::None
+            CloseAction::None
         } else {
-            Answer::Close
+            CloseAction::Close
         }
     }
 

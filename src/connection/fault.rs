@@ -1,5 +1,5 @@
 use crate::connection::compression::InflateFault;
-use crate::error::{LimitError, MisuseError, PeerError, ProtocolError};
+use crate::error::protocol::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::inbox::NoRoom;
 
 /// An error in the content of a message, not in a header: a byte, kept until the data before the fault

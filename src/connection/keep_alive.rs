@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::config::Settings;
 use crate::connection::queued::{CompactQueued, Queued};
-use crate::error::TimeoutError;
+use crate::error::protocol::TimeoutError;
 use crate::instant::Instant;
 
 /// What a ping of ours carries.

@@ -1,4 +1,4 @@
-//! The protocol after the handshake.
+//! The protocol after the opening handshake: [`Connection`] and its values.
 //!
 //! `receive` turns input into events, `send` turns messages into output, `assembly` puts together
 //! what doesn't lie whole in one input, `timers` does what is due; `closing` and `keep_alive` keep their
@@ -10,7 +10,6 @@ mod assembly;
 mod compression;
 mod fault;
 mod keep_alive;
-pub(crate) mod options;
 pub(crate) mod queued;
 mod receive;
 mod send;
@@ -21,18 +20,22 @@ use core::fmt;
 
 use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
-use crate::connection::closing::{CloseStatus, Closing};
+use crate::connection::closing::Closing;
 use crate::connection::compression::Codecs;
 use crate::connection::keep_alive::KeepAlive;
 use crate::connection::queued::CloseWait;
 use crate::entropy::KeyBlock;
-use crate::error::ProtocolError;
+use crate::error::protocol::ProtocolError;
 use crate::frame::LEN_64;
 use crate::instant::Instant;
 use crate::message::{MessageKind, Utf8Bytes};
-use crate::negotiated::{Agreed, Negotiated};
+use crate::negotiated::Agreed;
 use crate::role::Role;
-use crate::stats::Stats;
+
+pub use crate::connection::closing::CloseStatus;
+pub use crate::event::OwnedEvent;
+pub use crate::negotiated::Negotiated;
+pub use crate::stats::Stats;
 
 /// The protocol after the handshake, for both roles.
 ///
@@ -100,7 +103,7 @@ impl Connection {
     /// Makes the connection after any handshake: HTTP/1.1 of ours or of others, HTTP/2, HTTP/3.
     ///
     /// A client needs a config made by [`Config::client`]: otherwise it can't mask, and every
-    /// send is refused with [`SendError::Entropy`](crate::SendError::Entropy).
+    /// send is refused with [`SendError::Entropy`](crate::error::SendError::Entropy).
     #[must_use]
     pub fn new(role: Role, config: &Config, negotiated: &Negotiated, now: Instant) -> Self {
         let mut connection = Self {

@@ -5,10 +5,10 @@ use bytes::BytesMut;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::assembly::{Arrival, Context, Incoming};
-use crate::connection::closing::Answer;
+use crate::connection::closing::CloseAction;
 use crate::connection::compression::Inflater;
 use crate::connection::fault::Fault;
-use crate::error::{PeerError, ProtocolError};
+use crate::error::protocol::{PeerError, ProtocolError};
 use crate::event::{Event, OwnedEvent};
 use crate::frame::{LEN_16, MASK};
 use crate::inbox::Inbox;
@@ -122,9 +122,9 @@ impl Connection {
     ///
     /// ```
     /// use bytes::BytesMut;
-    /// use sansocket::{
-    ///     Config, Connection, Event, Inbox, Input, Instant, Negotiated, ProtocolError, Role,
-    /// };
+    /// use sansocket::connection::Negotiated;
+    /// use sansocket::error::ProtocolError;
+    /// use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Role};
     ///
     /// struct Socket {
     ///     connection: Connection,
@@ -213,7 +213,7 @@ impl Connection {
     ///
     /// If less than `n` bytes were lent, in this inbox and with no other input since, some are lost:
     /// the next `receive` fails with
-    /// [`MisuseError::DirectRoom`](crate::MisuseError::DirectRoom).
+    /// [`MisuseError::DirectRoom`](crate::error::MisuseError::DirectRoom).
     pub fn received_direct(&mut self, n: usize, now: Instant, inbox: &mut Inbox) {
         if n > 0 && !self.closing.is_closed() {
             self.keep_alive.heard(now);
@@ -410,7 +410,7 @@ impl Connection {
             self.rare().close_reason = Utf8Bytes::from(alloc::string::String::from(frame.reason));
         }
         let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
-        if self.closing.receive_close(code) == Answer::Close {
+        if self.closing.receive_close(code) == CloseAction::Close {
             self.answer_close(payload, out);
         }
         self.drop_compression();
@@ -423,7 +423,7 @@ impl Connection {
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
         self.drop_waits();
-        if self.closing.fail(error) == Answer::Close {
+        if self.closing.fail(error) == CloseAction::Close {
             self.answer_close(&error.close_code().value().to_be_bytes(), out);
         }
         self.drop_compression();

@@ -6,15 +6,15 @@ use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
-use crate::connection::options::SendOptions;
 use crate::connection::queued::CloseWait;
 use crate::entropy::KeyBlock;
-use crate::error::SendError;
+use crate::error::send::SendError;
 use crate::frame::{
     FIN, FrameHead, FrameHeader, LEN_16, LEN_64, MASK, MAX_CONTROL_LEN, MAX_HEADER_LEN,
 };
 use crate::instant::Instant;
 use crate::kernel::copy::{append, append_masked};
+use crate::message::options::SendOptions;
 use crate::message::{Data, MessageKind};
 use crate::opcode::OpCode;
 use crate::prepared::Prepared;
@@ -182,7 +182,7 @@ impl Connection {
     /// Sends a Close frame (close-output): nothing can be sent after it, receiving goes on until
     /// the peer's Close frame, or the close deadline. Goes out even if `out` is full.
     ///
-    /// The [close timeout](crate::ConfigBuilder::close_timeout) runs from when the frame has left
+    /// The [close timeout](crate::config::ConfigBuilder::close_timeout) runs from when the frame has left
     /// `out`. Received data moves its deadline, unless it is [discarded](Self::discard_data).
     ///
     /// [`CloseCode::NO_STATUS`] with an empty reason sends a Close frame without a payload.

@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use crate::connection::Connection;
 use crate::connection::keep_alive::Due;
 use crate::connection::queued::CloseWait;
-use crate::error::{ProtocolError, TimeoutError};
+use crate::error::protocol::{ProtocolError, TimeoutError};
 use crate::instant::Instant;
 use crate::opcode::OpCode;
 

@@ -41,8 +41,9 @@ impl Agreement {
     /// for this end's messages, [`Engine::Native`] does the work.
     ///
     /// ```
+    /// use sansocket::Role;
+    /// use sansocket::connection::Negotiated;
     /// use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
-    /// use sansocket::{Negotiated, Role};
     ///
     /// // Another HTTP server has answered: permessage-deflate; client_no_context_takeover
     /// let server = Direction { window_bits: WindowBits::MAX, context_takeover: true };

@@ -12,7 +12,7 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use crate::deflate::decoder::{Corrupt, Progress, Wants};
+use crate::deflate::decoder::{Corrupt, Needs, Progress};
 use crate::deflate::level::Level;
 
 /// What ends each flush, and is cut at the end of a message (RFC 7692 7.2.1).
@@ -181,7 +181,7 @@ impl Decompressor {
         if !state.fresh {
             let mut none = [];
             let tail = state.inflate(&TAIL, &mut none);
-            let whole = Progress { read: TAIL.len(), written: 0, wants: Wants::Input };
+            let whole = Progress { read: TAIL.len(), written: 0, needs: Needs::Input };
             // Without the second, the tail may have gone into a block that lacks its end.
             if tail != Ok(whole) || state.core.block_boundary_state().is_none() {
                 return Err(self.fail());
@@ -207,14 +207,14 @@ impl State {
         loop {
             written += self.hand_out(room.get_mut(written..).unwrap_or_default());
             if self.pending > 0 {
-                return Ok(Progress { read, written, wants: Wants::Room });
+                return Ok(Progress { read, written, needs: Needs::Room });
             }
             if self.corrupt {
                 return Err(Corrupt { written });
             }
             let rest = input.get(read..).unwrap_or_default();
             if rest.is_empty() && !self.more {
-                return Ok(Progress { read, written, wants: Wants::Input });
+                return Ok(Progress { read, written, needs: Needs::Input });
             }
             let at = self.at % WINDOW;
             let (status, taken, given) =

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use sansocket::deflate::{Decoder, Encoder, Level, Wants, WindowBits};
+//! use sansocket::deflate::{Decoder, Encoder, Level, Needs, WindowBits};
 //!
 //! let window_bits = WindowBits::new(12).expect("8 to 15");
 //! let mut encoder = Encoder::new(window_bits, Level::Balanced, true);
@@ -27,7 +27,7 @@
 //!     if encoder.message(message.as_bytes(), &mut payload) {
 //!         let mut inflated = [0; 100];
 //!         let progress = decoder.inflate(&payload, &mut inflated, 0)?;
-//!         assert_eq!(progress.wants, Wants::Input);
+//!         assert_eq!(progress.needs, Needs::Input);
 //!         let inflated = &inflated[..progress.written];
 //!         decoder.finish(inflated)?;
 //!         assert_eq!(inflated, message.as_bytes());
@@ -50,7 +50,7 @@ mod tables;
 mod window_bits;
 
 pub use crate::deflate::agreement::{Agreement, Direction};
-pub use crate::deflate::decoder::{Corrupt, Decoder, Progress, Wants};
+pub use crate::deflate::decoder::{Corrupt, Decoder, Needs, Progress};
 pub use crate::deflate::encoder::Encoder;
 pub use crate::deflate::engine::Engine;
 pub(crate) use crate::deflate::engine::{Compressor, Decompressor};

@@ -11,7 +11,7 @@ use crate::deflate::agreement::{Agreement, Direction};
 use crate::deflate::options::Deflate;
 use crate::deflate::parameters::{Bits, Parameters, read_elements};
 use crate::deflate::window_bits::WindowBits;
-use crate::error::ExtensionError;
+use crate::error::extension::ExtensionError;
 use crate::http1::lists::is_empty_list;
 use crate::role::Role;
 

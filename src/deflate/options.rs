@@ -3,7 +3,7 @@
 use crate::deflate::engine::Engine;
 use crate::deflate::level::Level;
 use crate::deflate::window_bits::WindowBits;
-use crate::error::ConfigError;
+use crate::error::config::ConfigError;
 
 /// How permessage-deflate is negotiated, and how this end compresses: settings, checked once.
 ///
@@ -19,10 +19,10 @@ use crate::error::ConfigError;
 /// all messages of a direction are compressed together, without it those in one message. So leave
 /// compression off where secrets (tokens, cookies, other people's data) travel with what others may
 /// choose, or send the messages with secrets uncompressed, with
-/// [`Compress::Never`](crate::Compress::Never). Both ends have to do so, and a browser can't.
+/// [`Compress::Never`](crate::message::Compress::Never). Both ends have to do so, and a browser can't.
 ///
 /// A compressed message can be some 1000 times as long as what has arrived of it, up to
-/// [`max_message_len`](crate::ConfigBuilder::max_message_len), which a peer can make an inbox hold
+/// [`max_message_len`](crate::config::ConfigBuilder::max_message_len), which a peer can make an inbox hold
 /// with few bytes: set it as low as your messages allow.
 ///
 /// # Settings
@@ -61,7 +61,7 @@ use crate::error::ConfigError;
 ///     .build()?;
 /// let options = AcceptOptions::new().deflate(small);
 /// # drop(options);
-/// # Ok::<(), sansocket::ConfigError>(())
+/// # Ok::<(), sansocket::error::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deflate {

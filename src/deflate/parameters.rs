@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::deflate::agreement::Direction;
 use crate::deflate::window_bits::WindowBits;
-use crate::error::ExtensionError;
+use crate::error::extension::ExtensionError;
 use crate::http1::lists::{List, Part};
 
 const EXTENSION: &str = "permessage-deflate";

@@ -10,7 +10,7 @@ use crate::connection::closing::CloseStatus;
 use crate::driver::deadlines::Deadlines;
 use crate::driver::opening::{Ended, Opening};
 use crate::driver::output::Output;
-use crate::error::ProtocolError;
+use crate::error::protocol::ProtocolError;
 
 /// Everything of a [`Driver`](crate::driver::Driver) but the memory that events are lent from, so
 /// that it can be used while an event is held.

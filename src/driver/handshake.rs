@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::driver::deadlines::Answer;
 use crate::driver::flow::Flow;
 use crate::driver::opening::{Opening, State};
-use crate::error::MisuseError;
+use crate::error::protocol::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;

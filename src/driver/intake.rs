@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::connection::Connection;
 use crate::driver::flow::Flow;
-use crate::error::ProtocolError;
+use crate::error::protocol::ProtocolError;
 use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::input::Input;

@@ -2,7 +2,7 @@ use crate::driver::flow::Flow;
 use crate::driver::intake::Intake;
 use crate::driver::sending::Reply;
 use crate::driver::step::Step;
-use crate::error::ProtocolError;
+use crate::error::protocol::ProtocolError;
 use crate::event::Event;
 use crate::input::Input;
 use crate::instant::Instant;

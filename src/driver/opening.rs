@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::SendError;
+use crate::error::send::SendError;
 use crate::handshake::client::ClientHandshake;
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;

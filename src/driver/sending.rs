@@ -4,11 +4,11 @@ use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
-use crate::connection::options::SendOptions;
 use crate::driver::flow::Flow;
-use crate::error::SendError;
+use crate::error::send::SendError;
 use crate::instant::Instant;
 use crate::message::Data;
+use crate::message::options::SendOptions;
 use crate::prepared::Prepared;
 
 /// The `send_*` of a type with a method that appends.
@@ -213,7 +213,7 @@ impl Flow {
 
 /// Appends replies to an event, while the event is held.
 ///
-/// Replies are back-pressure: from [`high_water_mark`](crate::ConfigBuilder::high_water_mark) unsent
+/// Replies are back-pressure: from [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) unsent
 /// bytes of them on no further event is handed out. They have room while others fill the output.
 #[derive(Debug)]
 pub struct Reply<'f> {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::driver::deadlines::{Linger, earlier};
 use crate::driver::flow::Flow;
 use crate::driver::intake::Intake;
-use crate::error::TimeoutError;
+use crate::error::protocol::TimeoutError;
 use crate::instant::Instant;
 
 /// Deadlines.

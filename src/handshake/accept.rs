@@ -31,13 +31,13 @@ use crate::role::Role;
 /// one and share it among all connections.
 ///
 /// ```
-/// use sansocket::handshake::OriginPolicy;
 /// use sansocket::AcceptOptions;
+/// use sansocket::handshake::OriginPolicy;
 ///
 /// let options = AcceptOptions::new()
 ///     .origins(OriginPolicy::list(["https://example.com", "http://localhost:8080"])?)
 ///     .subprotocols(["chat.v2", "chat.v1"])?
-///     .with_field("Server", "example")?;
+///     .field("Server", "example")?;
 /// # drop(options);
 /// # Ok::<(), sansocket::handshake::FieldError>(())
 /// ```
@@ -114,7 +114,7 @@ impl AcceptOptions {
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
     /// handshake writes that field itself.
-    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
         fields.push(name, value.as_ref(), is_owned_by_response)?;
         Ok(self)
@@ -206,7 +206,7 @@ impl Accepted {
     /// Adds a field to this response alone, such as a cookie.
     ///
     /// # Errors
-    /// As [`AcceptOptions::with_field`].
+    /// As [`AcceptOptions::field`].
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
         fields.push(name, value.as_ref(), is_owned_by_response)?;

@@ -18,7 +18,7 @@ const MIN_SPAN: u64 = 1000;
 ///
 /// ```
 /// # #[cfg(feature = "std")]
-/// # fn main() -> Result<(), sansocket::EntropyError> {
+/// # fn main() -> Result<(), sansocket::error::EntropyError> {
 /// use core::time::Duration;
 /// use sansocket::Entropy;
 /// use sansocket::handshake::Backoff;
@@ -43,9 +43,10 @@ const MIN_SPAN: u64 = 1000;
 /// #     -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 ///
+/// use sansocket::Entropy;
 /// use sansocket::blocking::WebSocket;
+/// use sansocket::error::ConnectError;
 /// use sansocket::handshake::{Backoff, HandshakeError};
-/// use sansocket::{ConnectError, Entropy};
 ///
 /// let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
 /// loop {

@@ -7,7 +7,8 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::{LimitError, SendError};
+use crate::error::protocol::LimitError;
+use crate::error::send::SendError;
 use crate::handshake::accept_key::{AcceptKey, encode_nonce};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 
-use crate::error::ExtensionError;
+use crate::error::extension::ExtensionError;
 use crate::handshake::extensions::Extensions;
 use crate::handshake::names::{is_websocket_field, read_subprotocols};
 use crate::handshake::origin::is_origin;
@@ -25,7 +25,7 @@ use crate::url::{Url, UrlError};
 ///
 /// let request = ConnectRequest::new("wss://example.com/chat?room=1")?
 ///     .subprotocols(["chat.v2", "chat.v1"])?
-///     .with_field("Authorization", "Bearer 0123")?;
+///     .field("Authorization", "Bearer 0123")?;
 /// assert_eq!((request.host(), request.port(), request.is_secure()), ("example.com", 443, true));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -95,7 +95,7 @@ impl ConnectRequest {
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
     /// handshake writes that field itself.
-    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = &mut Arc::make_mut(&mut self.0).fields;
         fields.push(name, value.as_ref(), is_owned_by_request)?;
         Ok(self)

@@ -4,7 +4,8 @@ use core::fmt;
 
 use alloc::boxed::Box;
 
-use crate::error::{ExtensionError, LimitError};
+use crate::error::extension::ExtensionError;
+use crate::error::protocol::LimitError;
 use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::SendError;
+use crate::error::send::SendError;
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
@@ -23,8 +23,9 @@ use crate::role::Role;
 /// response by a timeout. The stream's data are the frames of the connection.
 ///
 /// ```
+/// use sansocket::error::EntropyError;
 /// use sansocket::handshake::{ExtendedConnect, Fields};
-/// use sansocket::{Config, ConnectRequest, Entropy, EntropyError, Instant};
+/// use sansocket::{Config, ConnectRequest, Entropy, Instant};
 /// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
 ///
 /// let request = ConnectRequest::new("wss://example.com/chat")?.subprotocols(["chat"])?;

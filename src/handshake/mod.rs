@@ -46,7 +46,7 @@
 //!     Err(refusal) => refusal.write(&mut out), // then end the transport
 //! }
 //! assert!(out.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
-//! # Ok::<(), sansocket::ConfigError>(())
+//! # Ok::<(), sansocket::error::ConfigError>(())
 //! ```
 //!
 //! The same over HTTP/2, where a library has read the head and sends the response:
@@ -116,7 +116,7 @@ pub(crate) mod server;
 pub(crate) mod upgrade;
 pub(crate) mod version;
 
-pub use crate::error::ExtensionError;
+pub use crate::error::extension::ExtensionError;
 pub use crate::handshake::accept::Accepted;
 pub use crate::handshake::accept_key::accept_key;
 pub use crate::handshake::backoff::Backoff;

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::error::TimeoutError;
+use crate::error::protocol::TimeoutError;
 use crate::handshake::excerpt::Text;
 use crate::handshake::response::{HttpResponse, StatusError, reason};
 use crate::handshake::version::HttpVersion;

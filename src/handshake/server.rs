@@ -1,7 +1,7 @@
 //! The server's side, up to a whole request.
 
 use crate::config::Config;
-use crate::error::TimeoutError;
+use crate::error::protocol::TimeoutError;
 use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::http1::reader::{HeadReader, Kind};

@@ -172,8 +172,8 @@ fn text(value: &[u8]) -> &str {
 /// whose response is made later and elsewhere.
 ///
 /// ```
-/// use sansocket::handshake::{Fields, OwnedUpgradeRequest, Refusal, RequestHead};
 /// use sansocket::AcceptOptions;
+/// use sansocket::handshake::{Fields, OwnedUpgradeRequest, Refusal, RequestHead};
 ///
 /// fn extract(fields: &[(&str, &[u8])]) -> Result<OwnedUpgradeRequest, Refusal> {
 ///     let head = RequestHead::new("GET", "/chat", Fields::new(fields));

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::error::LimitError;
+use crate::error::protocol::LimitError;
 
 /// A head that breaks a rule of HTTP/1.1, or passes a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

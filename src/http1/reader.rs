@@ -9,7 +9,7 @@ use core::mem;
 use alloc::vec::Vec;
 
 use crate::authority::Authority;
-use crate::error::LimitError;
+use crate::error::protocol::LimitError;
 use crate::http1::error::HeadError;
 use crate::http1::head::{Part, RawHead, Span};
 use crate::http1::lists::members;

@@ -19,7 +19,8 @@ pub struct CloseFrame<'a> {
 /// The owned twin of [`CloseFrame`], which tungstenite and axum call `CloseFrame`.
 ///
 /// ```
-/// use sansocket::{CloseCode, CloseFrame, OwnedCloseFrame};
+/// use sansocket::message::OwnedCloseFrame;
+/// use sansocket::{CloseCode, CloseFrame};
 ///
 /// let frame = OwnedCloseFrame { code: CloseCode::GOING_AWAY, reason: "restart".into() };
 /// assert_eq!(frame, OwnedCloseFrame::new(CloseCode::GOING_AWAY, "restart"));

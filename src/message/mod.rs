@@ -2,6 +2,7 @@
 
 mod close_frame;
 mod data;
+pub(crate) mod options;
 mod utf8_bytes;
 
 use core::fmt;
@@ -16,6 +17,7 @@ use crate::kernel::utf8::from_utf8;
 
 pub use crate::message::close_frame::{CloseFrame, OwnedCloseFrame};
 pub use crate::message::data::{Data, MessageKind, OwnedData};
+pub use crate::message::options::{Compress, SendOptions};
 pub use crate::message::utf8_bytes::Utf8Bytes;
 
 /// An owned message, or an owned control frame: the type of streams and sinks.
@@ -35,7 +37,8 @@ pub use crate::message::utf8_bytes::Utf8Bytes;
 /// Clones share the memory.
 ///
 /// ```
-/// use sansocket::{CloseCode, Message, OwnedCloseFrame as CloseFrame};
+/// use sansocket::message::OwnedCloseFrame as CloseFrame;
+/// use sansocket::{CloseCode, Message};
 ///
 /// fn reply(message: Message) -> Option<Message> {
 ///     match message {

@@ -20,7 +20,7 @@ use crate::kernel::utf8::from_utf8;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use sansocket::Utf8Bytes;
+/// use sansocket::message::Utf8Bytes;
 ///
 /// const GREETING: Utf8Bytes = Utf8Bytes::from_static("hello");
 /// let text = Utf8Bytes::from(format!("{GREETING} world"));

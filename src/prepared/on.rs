@@ -80,7 +80,7 @@ impl Prepared {
     /// each. Without the feature `std` this call makes the form.
     ///
     /// It refers to nothing but itself, so it is somewhat longer than the output of a connection with
-    /// context takeover. About secrets see [`Compress::Never`](crate::Compress::Never).
+    /// context takeover. About secrets see [`Compress::Never`](crate::message::Compress::Never).
     ///
     /// ```
     /// use sansocket::Prepared;

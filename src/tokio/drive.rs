@@ -10,11 +10,12 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use crate::adapter::error::WebSocketError;
 use crate::adapter::pool;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
-use crate::error::{PeerError, ProtocolError, SendError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::{PeerError, ProtocolError};
+use crate::error::send::SendError;
 use crate::instant::Instant;
 
 /// After this many reads and writes without an event other tasks get their turn, on transports that

@@ -12,10 +12,10 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout_at;
 
 use crate::adapter::dial::Dial;
-use crate::adapter::error::{AcceptError, ConnectError};
 use crate::config::Config;
 use crate::driver::{Driver, Step};
-use crate::error::MisuseError;
+use crate::error::adapter::{AcceptError, ConnectError};
+use crate::error::protocol::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;

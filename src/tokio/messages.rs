@@ -9,13 +9,13 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::adapter::error::WebSocketError;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::connection::options::SendOptions;
 use crate::driver::{Driver, Flow, Step};
+use crate::error::adapter::WebSocketError;
 use crate::message::Message;
+use crate::message::options::SendOptions;
 use crate::tokio::drive::{
     Goal, Link, MAX_TURNS, Timer, now, poll_close_deadline, poll_sent, poll_step, write_some,
 };
@@ -27,13 +27,13 @@ use crate::tokio::wakers::Wakers;
 ///
 /// The stream yields pings and pongs too, which are answered already, and the peer's Close frame as
 /// its last message. It ends when the connection is closed in order, or after an error. With
-/// [`Delivery::Parts`](crate::Delivery::Parts) each part comes as a message of its own.
+/// [`Delivery::Parts`](crate::config::Delivery::Parts) each part comes as a message of its own.
 ///
 /// The sink takes pings and pongs too. A [`Message::Close`] sends a Close frame, and does nothing if the
 /// connection is closing already, so `forward` can send the peer's Close back. Filter pings and pongs
 /// out before a `forward`: a ping that is forwarded is a new ping to the peer. Closing the sink sends a
 /// Close frame with 1000, and is done when the transport has ended. Messages that come in meanwhile are
-/// kept for the stream, at most [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of them
+/// kept for the stream, at most [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of them
 /// until the close deadline; beyond both they are discarded.
 ///
 /// With `futures-util = { version = "0.3", features = ["sink"] }`:

@@ -29,7 +29,7 @@
 //!
 //! A task that waits in `send_*` or `flush` does not read. Two ends that do so at the same time, or
 //! that answer each other's answers, wait for each other, as over every TCP connection; the
-//! [`write_timeout`](crate::ConfigBuilder::write_timeout) ends it. To send and to receive at the same
+//! [`write_timeout`](crate::config::ConfigBuilder::write_timeout) ends it. To send and to receive at the same
 //! time [`split`](WebSocket::split), and let another task read.
 //!
 //! # A dropped runtime
@@ -48,6 +48,7 @@ mod socket;
 mod split;
 mod wakers;
 
+pub use crate::adapter::parts::{Received, Unfinished};
 pub use crate::tokio::handshake::PendingRequest;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::socket::{Reply, WebSocket};

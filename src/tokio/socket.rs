@@ -6,14 +6,15 @@ use core::task::Poll;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::adapter::error::WebSocketError;
 use crate::adapter::parts::{LeftOver, Received, Unfinished};
 use crate::adapter::sending::{feed_methods, send_methods};
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::driver::{Driver, Flow, Step};
-use crate::error::{ProtocolError, SendError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::ProtocolError;
+use crate::error::send::SendError;
 use crate::event::Event;
 use crate::tokio::drive::{
     Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
@@ -64,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// `None`: the closing handshake is done, and the transport has ended. That is so whatever the code
     /// was, 1009 or 1011 too: look at [`close_status`](Self::close_status). Output is written before it
-    /// waits; with [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+    /// waits; with [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
     /// replies unsent, before the next event is lent. Cancel safe: a future that is dropped loses
     /// nothing.
     ///
@@ -117,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// message ends with it. What doesn't fit comes with the next call. Pings, pongs and the Close
     /// frame don't show; `None`: the connection was closed in order.
     ///
-    /// With [`Delivery::Parts`](crate::Delivery::Parts) messages of any length pass through without
+    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length pass through without
     /// being put together. Read a message to its end this way before you go on in another: the rest
     /// of it is known to this method only.
     ///
@@ -144,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         (&mut),
         "It is written when [`read`](Self::read) has to wait, or by `send_*`, [`flush`](Self::flush) \
          and [`close`](Self::close). To answer an event use the [`Reply`]: replies are \
-         back-pressure, while this has none but [`Full`](crate::error::SendError::Full)."
+         back-pressure, while this has none but [`Full`](crate::error::send::SendError::Full)."
     );
 
     send_methods!(
@@ -162,8 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// [`WebSocketError::Io`] if the transport failed: what the peer has sent before can still be
     /// read, and may tell why. [`WebSocketError::Protocol`] with
-    /// [`TimeoutError::Write`](crate::TimeoutError::Write) when nothing could be written for the
-    /// [`write_timeout`](crate::ConfigBuilder::write_timeout).
+    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write) when nothing could be written for the
+    /// [`write_timeout`](crate::config::ConfigBuilder::write_timeout).
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { link, driver: Driver { flow, .. }, timer, .. } = self;
         let end = flow.end();
@@ -259,7 +260,7 @@ impl<S> WebSocket<S> {
 
 /// What to answer an event with, while the event is held.
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
 /// them are unsent no further event is read. They have room while others fill the output.
 #[derive(Debug)]
 pub struct Reply<'a, S> {

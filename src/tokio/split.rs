@@ -12,14 +12,15 @@ use std::sync::{Mutex, MutexGuard};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::adapter::error::WebSocketError;
 use crate::adapter::parts::{LeftOver, Received};
 use crate::adapter::sending::{feed_methods, send_methods};
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::driver::{Driver, Flow, Intake, Step};
-use crate::error::{ProtocolError, SendError};
+use crate::error::adapter::WebSocketError;
+use crate::error::protocol::ProtocolError;
+use crate::error::send::SendError;
 use crate::event::Event;
 use crate::stats::Stats;
 use crate::tokio::drive::{
@@ -70,8 +71,9 @@ pub struct Reader<S> {
 /// ```no_run
 /// use std::time::Duration;
 ///
+/// use sansocket::error::SendError;
 /// use sansocket::tokio::Sender;
-/// use sansocket::{CloseCode, Prepared, SendError};
+/// use sansocket::{CloseCode, Prepared};
 /// use tokio::net::TcpStream;
 /// use tokio::task::JoinSet;
 /// use tokio::time::timeout;
@@ -493,7 +495,7 @@ impl<S> Sender<S> {
 
 /// What to answer an event with, while the event is held; of a [`Reader`].
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::ConfigBuilder::high_water_mark) bytes of
+/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
 /// them are unsent no further event is read. They have room while the senders fill the output.
 #[derive(Debug)]
 pub struct HalfReply<'a, S> {

@@ -32,10 +32,9 @@ fn types_of_the_blocking_adapter_may_be_sent() {
 mod tokio {
     use sansocket::handshake::Refusal;
     use sansocket::handshake::{Accepted, HttpResponse};
+    use sansocket::message::{Data, SendOptions};
     use sansocket::tokio::{HalfReply, Messages, PendingRequest, Reader, Reply, Sender, WebSocket};
-    use sansocket::{
-        AcceptOptions, CloseCode, Config, ConnectRequest, Data, Prepared, SendOptions,
-    };
+    use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Prepared};
     use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
     use tokio::net::TcpStream;
 

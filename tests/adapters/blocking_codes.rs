@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{
-    CloseCode, CloseStatus, Connection, Event, Message, Negotiated, OwnedCloseFrame, Prepared, Role,
-};
+use sansocket::connection::{CloseStatus, Negotiated};
+use sansocket::message::OwnedCloseFrame;
+use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::preset;

@@ -8,10 +8,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{
-    CloseCode, ConfigBuilder, Connection, Event, Message, Negotiated, PeerError, ProtocolError,
-    Role, SendError, TimeoutError, WebSocketError,
-};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
+use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::preset;

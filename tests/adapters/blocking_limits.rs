@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Instant;
 
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{
-    ConfigBuilder, Connection, Event, LimitError, MemoryBudget, Negotiated, ProtocolError, Role,
-    TimeoutError, WebSocketError,
-};
+use sansocket::config::{ConfigBuilder, MemoryBudget};
+use sansocket::connection::Negotiated;
+use sansocket::error::{LimitError, ProtocolError, TimeoutError};
+use sansocket::{Connection, Event, Role, WebSocketError};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::preset;

@@ -7,7 +7,9 @@ use std::thread;
 
 use proptest::prelude::*;
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{CloseCode, Connection, Event, Instant, Negotiated, Role, SendError};
+use sansocket::connection::Negotiated;
+use sansocket::error::SendError;
+use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message, preset};

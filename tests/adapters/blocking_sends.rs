@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{
-    CloseCode, Connection, Data, Message, Negotiated, OwnedCloseFrame, Prepared, Role, SendOptions,
-};
+use sansocket::connection::Negotiated;
+use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
+use sansocket::{CloseCode, Connection, Message, Prepared, Role};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::preset;

@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use std::thread;
 
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{CloseCode, Connection, Event, Instant, Negotiated, Role};
+use sansocket::connection::Negotiated;
+use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::preset;

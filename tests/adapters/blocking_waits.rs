@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Instant;
 
 use sansocket::blocking::{Reader, Sender, WebSocket};
-use sansocket::{
-    CloseCode, ConfigBuilder, Connection, Event, Message, Negotiated, Role, WebSocketError,
-};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
 use crate::pipe::{Pipe, pipe};
 use crate::plan::preset;

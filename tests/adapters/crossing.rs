@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use sansocket::{Config, Connection, Event, Instant, Negotiated, Role, blocking, tokio};
+use sansocket::connection::Negotiated;
+use sansocket::{Config, Connection, Event, Instant, Role, blocking, tokio};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -3,7 +3,9 @@
 use core::time::Duration;
 
 use proptest::prelude::*;
-use sansocket::{Config, ConfigBuilder, Connection, Entropy, Instant, Negotiated, Role};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::{Config, Connection, Entropy, Instant, Role};
 
 /// What one end does.
 #[derive(Clone, Debug)]

@@ -11,10 +11,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
+use sansocket::connection::Negotiated;
+use sansocket::error::SendError;
 use sansocket::tokio::{Sender, WebSocket};
-use sansocket::{
-    CloseCode, Connection, Event, Message, Negotiated, Role, SendError, WebSocketError,
-};
+use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};

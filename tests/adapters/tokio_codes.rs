@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use sansocket::connection::{CloseStatus, Negotiated};
+use sansocket::message::OwnedCloseFrame;
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    CloseCode, CloseStatus, Connection, Event, Message, Negotiated, OwnedCloseFrame, Prepared, Role,
-};
+use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -6,11 +6,12 @@ use core::task::Poll;
 use core::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
+use sansocket::message::OwnedCloseFrame;
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    CloseCode, ConfigBuilder, Connection, Event, Message, Negotiated, OwnedCloseFrame, PeerError,
-    ProtocolError, Role, SendError, TimeoutError, WebSocketError,
-};
+use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 

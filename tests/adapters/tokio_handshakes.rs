@@ -7,12 +7,13 @@ use core::time::Duration;
 use std::io;
 
 use futures_util::{SinkExt, StreamExt};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
 use sansocket::handshake::HttpResponse;
 use sansocket::handshake::Refusal;
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{
-    AcceptOptions, CloseCode, Config, ConfigBuilder, ConnectRequest, Connection, Entropy, Event,
-    Message, Negotiated, Role,
+    AcceptOptions, CloseCode, Config, ConnectRequest, Connection, Entropy, Event, Message, Role,
 };
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,

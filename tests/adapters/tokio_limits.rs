@@ -5,11 +5,11 @@ use core::pin::Pin;
 use core::time::Duration;
 
 use futures_util::StreamExt;
+use sansocket::config::{ConfigBuilder, MemoryBudget};
+use sansocket::connection::Negotiated;
+use sansocket::error::{LimitError, ProtocolError, TimeoutError};
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    ConfigBuilder, Connection, Event, LimitError, MemoryBudget, Negotiated, ProtocolError, Role,
-    TimeoutError, WebSocketError,
-};
+use sansocket::{Connection, Event, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 

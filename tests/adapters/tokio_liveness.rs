@@ -3,8 +3,10 @@
 use core::time::Duration;
 
 use proptest::prelude::*;
+use sansocket::connection::Negotiated;
+use sansocket::error::SendError;
 use sansocket::tokio::WebSocket;
-use sansocket::{CloseCode, Connection, Event, Negotiated, Role, SendError};
+use sansocket::{CloseCode, Connection, Event, Role};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 use futures_util::SinkExt;
+use sansocket::connection::Negotiated;
+use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    CloseCode, Connection, Data, Message, Negotiated, OwnedCloseFrame, Prepared, Role, SendOptions,
-};
+use sansocket::{CloseCode, Connection, Message, Prepared, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream};
 use tokio::time::{Instant, sleep};
 

@@ -5,8 +5,9 @@ use core::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
+use sansocket::connection::Negotiated;
 use sansocket::tokio::WebSocket;
-use sansocket::{Connection, Message, Negotiated, Role};
+use sansocket::{Connection, Message, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{Instant, sleep};
 

@@ -5,10 +5,10 @@ use core::pin::Pin;
 use core::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
 use sansocket::tokio::{Reader, Sender, WebSocket};
-use sansocket::{
-    CloseCode, ConfigBuilder, Connection, Event, Message, Negotiated, Role, WebSocketError,
-};
+use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 

@@ -6,7 +6,10 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use sansocket::blocking::WebSocket;
-use sansocket::{CloseCode, Data, Delivery, Event, PeerError, Role, SendOptions, WebSocketError};
+use sansocket::config::Delivery;
+use sansocket::error::PeerError;
+use sansocket::message::{Data, SendOptions};
+use sansocket::{CloseCode, Event, Role, WebSocketError};
 
 use crate::support::*;
 use crate::transports::*;

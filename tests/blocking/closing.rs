@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use sansocket::{CloseCode, Event, PeerError, Role, SendError, TimeoutError, WebSocketError};
+use sansocket::error::{PeerError, SendError, TimeoutError};
+use sansocket::{CloseCode, Event, Role, WebSocketError};
 
 use crate::support::*;
 

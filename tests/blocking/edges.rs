@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Sender, Transport, WebSocket};
+use sansocket::error::{PeerError, ProtocolError};
 use sansocket::handshake::HttpResponse;
-use sansocket::{Event, PeerError, ProtocolError, Role, WebSocketError};
+use sansocket::{Event, Role, WebSocketError};
 
 use crate::support::*;
 use crate::transports::*;

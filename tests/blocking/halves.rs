@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Transport, WebSocket};
-use sansocket::{CloseCode, Data, Event, PeerError, Role, SendError, SendOptions, WebSocketError};
+use sansocket::error::{PeerError, SendError};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{CloseCode, Event, Role, WebSocketError};
 
 use crate::support::*;
 use crate::transports::*;

@@ -7,11 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use sansocket::blocking::{PendingRequest, WebSocket};
+use sansocket::error::{AcceptError, ConnectError, PeerError, SendError};
 use sansocket::handshake::{HandshakeError, HttpResponse, Refusal};
-use sansocket::{
-    AcceptError, AcceptOptions, CloseCode, ConnectError, ConnectRequest, Event, PeerError, Role,
-    SendError,
-};
+use sansocket::{AcceptOptions, CloseCode, ConnectRequest, Event, Role};
 
 use crate::support::*;
 use crate::transports::*;

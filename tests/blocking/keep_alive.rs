@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::thread;
 
 use sansocket::blocking::Transport;
-use sansocket::{PeerError, Role, TimeoutError, WebSocketError};
+use sansocket::error::{PeerError, TimeoutError};
+use sansocket::{Role, WebSocketError};
 
 use crate::support::*;
 use crate::transports::*;

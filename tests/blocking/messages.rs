@@ -6,7 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::WebSocket;
-use sansocket::{CloseCode, Delivery, Event, Message, MessageKind, PeerError, Prepared, Role};
+use sansocket::config::Delivery;
+use sansocket::error::PeerError;
+use sansocket::message::MessageKind;
+use sansocket::{CloseCode, Event, Message, Prepared, Role};
 
 use crate::support::*;
 use crate::transports::*;

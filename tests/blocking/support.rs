@@ -6,10 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::{
-    Config, ConfigBuilder, Connection, Entropy, Event, Instant, Negotiated, ProtocolError, Role,
-    SendError, SendOptions, WebSocketError,
-};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::error::{ProtocolError, SendError};
+use sansocket::message::SendOptions;
+use sansocket::{Config, Connection, Entropy, Event, Instant, Role, WebSocketError};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use sansocket::{Event, PeerError, Role, SendOptions, WebSocketError};
+use sansocket::error::PeerError;
+use sansocket::message::SendOptions;
+use sansocket::{Event, Role, WebSocketError};
 
 use crate::support::*;
 use crate::transports::*;

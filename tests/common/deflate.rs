@@ -2,8 +2,9 @@
 
 use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{CompressionStrategy, CompressorOxide, TDEFLFlush, compress};
+use sansocket::connection::Negotiated;
 use sansocket::deflate::{Agreement, Deflate, Direction, Engine, WindowBits};
-use sansocket::{Config, Negotiated, Role};
+use sansocket::{Config, Role};
 
 use super::{End, Frame, Pair, preset};
 

@@ -17,7 +17,7 @@
 )]
 
 use bytes::BytesMut;
-use sansocket::deflate::{Corrupt, Decoder, Encoder, Level, Wants, WindowBits};
+use sansocket::deflate::{Corrupt, Decoder, Encoder, Level, Needs, WindowBits};
 
 use super::codecs::{Refused, TAIL, miniz, naive, zlib};
 
@@ -111,15 +111,15 @@ pub fn inflate(
         }
         at += step.written;
         rest = &rest[step.read..];
-        match step.wants {
-            Wants::Input => {
+        match step.needs {
+            Needs::Input => {
                 assert_eq!(step.read, piece.len(), "input was left");
                 held = None;
                 if rest.is_empty() {
                     break;
                 }
             }
-            Wants::Room => {
+            Needs::Room => {
                 assert_eq!(at, message.len(), "there was room");
                 held = Some(piece.len() - step.read);
             }

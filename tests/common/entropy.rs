@@ -2,7 +2,8 @@
 
 use core::cell::Cell;
 
-use sansocket::{Entropy, EntropyError};
+use sansocket::Entropy;
+use sansocket::error::EntropyError;
 
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(1) };

@@ -33,7 +33,9 @@ pub mod shown;
 
 use core::time::Duration;
 
-use sansocket::{Config, ConfigBuilder, Connection, Instant, Negotiated, Role};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::{Config, Connection, Instant, Role};
 
 pub use entropy::{reseed, weak_entropy_for_tests_only};
 pub use frame::Frame;

@@ -1,9 +1,10 @@
 //! What a receiver must see, written from RFC 6455 one byte at a time, slow and without a thought
 //! for buffers: no line of it is taken from the crate. Whole delivery.
 
-use sansocket::{
-    CloseCode, LimitError, OwnedCloseFrame, OwnedData, OwnedEvent, PeerError, ProtocolError, Role,
-};
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{LimitError, PeerError, ProtocolError};
+use sansocket::message::{OwnedCloseFrame, OwnedData};
+use sansocket::{CloseCode, Role};
 
 use super::frame::{BINARY, CLOSE, CONT, PING, PONG, TEXT};
 

@@ -3,10 +3,9 @@
 use core::time::Duration;
 
 use bytes::BytesMut;
-use sansocket::{
-    Config, Connection, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, PeerError,
-    ProtocolError, Role,
-};
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::error::{PeerError, ProtocolError};
+use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Role};
 
 use super::{at_ms, preset};
 

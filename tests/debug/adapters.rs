@@ -58,7 +58,7 @@ fn config(role: Role) -> Config {
 
 fn client_request(secrets: &Secrets) -> ConnectRequest {
     let request = ConnectRequest::new(&format!("ws://a/?token={}", secrets.text)).unwrap();
-    request.with_field("Authorization", &secrets.text).unwrap()
+    request.field("Authorization", &secrets.text).unwrap()
 }
 
 /// Responses that open no WebSocket.

@@ -54,13 +54,13 @@ fn drivers_in_an_opening_handshake() {
         assert_eq!(driver.step(), Step::Request);
         let head = driver.flow.take_request().unwrap();
         shown.add("request taken", &driver);
-        let answer = AcceptOptions::new().with_field("Set-Cookie", &secrets.text).unwrap();
+        let answer = AcceptOptions::new().field("Set-Cookie", &secrets.text).unwrap();
         driver.flow.accept(&head, &answer, at_ms(0)).unwrap();
         shown.add("accepted", &driver);
 
         let config = preset(Role::Client).build().unwrap();
         let request = ConnectRequest::new(&format!("ws://a/?token={}", secrets.text)).unwrap();
-        let request = request.with_field("Authorization", &secrets.text).unwrap();
+        let request = request.field("Authorization", &secrets.text).unwrap();
         for response in ["HTTP/1.1 401 ", "HTTP/1.1 101 ", "HTTP/1.1 4", "none "] {
             let mut driver = Driver::client(&request, &config, at_ms(0)).unwrap();
             shown.add("client", &driver);

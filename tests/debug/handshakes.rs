@@ -94,7 +94,7 @@ pub(crate) fn requests_and_responses_of_a_server_show_names_and_lengths() {
         .origins(sansocket::handshake::OriginPolicy::Any)
         .subprotocols(["chat"])
         .unwrap()
-        .with_field("Set-Cookie", SECRET)
+        .field("Set-Cookie", SECRET)
         .unwrap();
     assert!(shown(&options).contains("\"Set-Cookie\": 7 bytes"));
     let accepted = request.accept(&options).unwrap().with_field("X-Token", SECRET).unwrap();
@@ -137,7 +137,7 @@ fn client_request() -> ConnectRequest {
         .unwrap()
         .subprotocols(["chat", "token.hunter2"])
         .unwrap()
-        .with_field("Authorization", SECRET)
+        .field("Authorization", SECRET)
         .unwrap()
 }
 

@@ -3,10 +3,10 @@
 use core::fmt::Debug;
 
 use bytes::Bytes;
-use sansocket::{
-    CloseCode, CloseFrame, Data, Delivery, Event, Input, Message, Negotiated, OwnedCloseFrame,
-    OwnedData, OwnedEvent, Prepared, Role, SendOptions, Utf8Bytes,
-};
+use sansocket::config::Delivery;
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::message::{Data, OwnedCloseFrame, OwnedData, SendOptions, Utf8Bytes};
+use sansocket::{CloseCode, CloseFrame, Event, Input, Message, Prepared, Role};
 
 use crate::common::shown::note_type;
 use crate::common::{BOTH, End, Frame, at_ms, entropy, preset, reseed};

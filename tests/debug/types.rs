@@ -14,7 +14,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("config.rs", &["ConfigBuilder", "Delivery"]),
     ("connection/options.rs", &["Compress", "SendOptions"]),
     ("deflate/agreement.rs", &["Agreement", "Direction"]),
-    ("deflate/decoder/mod.rs", &["Corrupt", "Progress", "Wants"]),
+    ("deflate/decoder/mod.rs", &["Corrupt", "Progress", "Needs"]),
     ("deflate/engine.rs", &["Engine"]),
     ("deflate/level.rs", &["Level"]),
     // The terms of compression.

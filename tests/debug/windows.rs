@@ -1,8 +1,10 @@
 //! Compression: windows of both directions, encoders and decoders.
 
 use bytes::BytesMut;
+use sansocket::Prepared;
+use sansocket::config::Delivery;
 use sansocket::deflate::{Decoder, Encoder, Engine, Level, WindowBits};
-use sansocket::{Data, Delivery, Prepared, SendOptions};
+use sansocket::message::{Data, SendOptions};
 
 use crate::common::deflate::{RSV1, Terms, compressed, payload};
 use crate::common::frame::{BINARY, TEXT};

@@ -1,7 +1,8 @@
 //! The end of a connection: nothing on its way is lost, and nothing waits for ever.
 
 use sansocket::driver::{Driver, Step};
-use sansocket::{CloseCode, Config, Event, PeerError, ProtocolError, Role, TimeoutError};
+use sansocket::error::{PeerError, ProtocolError, TimeoutError};
+use sansocket::{CloseCode, Config, Event, Role};
 
 use crate::support::{Loop, Pipe, Style, at_ms, open, preset};
 

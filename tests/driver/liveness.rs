@@ -2,7 +2,8 @@
 //! byte arrives.
 
 use proptest::prelude::*;
-use sansocket::{CloseCode, Event, Role, SendError};
+use sansocket::error::SendError;
+use sansocket::{CloseCode, Event, Role};
 
 use crate::support::{Loop, Pipe, Style, open, preset};
 

@@ -1,10 +1,11 @@
 //! The opening handshake inside of the driver.
 
 use sansocket::driver::{Driver, Step};
+use sansocket::error::{MisuseError, SendError, TimeoutError};
 use sansocket::handshake::{
     Fields, HandshakeError, HttpResponse, HttpVersion, Refusal, RequestHead,
 };
-use sansocket::{AcceptOptions, ConnectRequest, Event, MisuseError, Role, SendError, TimeoutError};
+use sansocket::{AcceptOptions, ConnectRequest, Event, Role};
 
 use crate::support::{Loop, Pipe, Style, at_ms, preset};
 

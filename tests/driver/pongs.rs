@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use sansocket::config::ConfigBuilder;
 use sansocket::driver::{Driver, Step};
-use sansocket::{CloseCode, Config, ConfigBuilder, Role, TimeoutError};
+use sansocket::error::TimeoutError;
+use sansocket::{CloseCode, Config, Role};
 
 use crate::common::Frame;
 use crate::support::{at_ms, open, preset};

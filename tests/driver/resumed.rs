@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
 use proptest::prelude::*;
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
 use sansocket::deflate::{Level, WindowBits};
 use sansocket::driver::{Driver, Step};
-use sansocket::{Connection, Data, Delivery, OwnedData, OwnedEvent, Prepared, Role, SendOptions};
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{Connection, Prepared, Role};
 
 use crate::common::deflate::{Terms, chat, noise};
 use crate::support::{at_ms, preset};

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
+use sansocket::connection::Negotiated;
 use sansocket::driver::{Driver, Reply, Step};
-use sansocket::{Config, Connection, Event, Instant, Negotiated, Role};
+use sansocket::{Config, Connection, Event, Instant, Role};
 
 pub use crate::common::{at_ms, preset};
 

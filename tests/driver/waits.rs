@@ -1,7 +1,8 @@
 //! Deadlines: each wait has one, and each passes into a step.
 
 use sansocket::driver::{Driver, Step};
-use sansocket::{CloseCode, Config, ProtocolError, Role, TimeoutError};
+use sansocket::error::{ProtocolError, TimeoutError};
+use sansocket::{CloseCode, Config, Role};
 
 use crate::support::{at_ms, open, preset};
 

@@ -16,9 +16,11 @@ use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
+use sansocket::config::Delivery;
 use sansocket::deflate::Deflate;
+use sansocket::error::ConfigError;
 use sansocket::handshake::{HttpResponse, OriginPolicy, OwnedRequestHead};
-use sansocket::{AcceptOptions, Config, ConfigError, Delivery};
+use sansocket::{AcceptOptions, Config};
 
 use crate::options::{Compression, Options, USAGE};
 

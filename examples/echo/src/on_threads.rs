@@ -8,7 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use sansocket::blocking::{PendingRequest, Sender};
-use sansocket::{AcceptError, CloseCode, Event, SendError, SendOptions};
+use sansocket::error::{AcceptError, SendError};
+use sansocket::message::SendOptions;
+use sansocket::{CloseCode, Event};
 
 use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 

@@ -4,8 +4,10 @@ use core::error::Error;
 use std::io;
 use std::net::TcpListener as StdListener;
 
+use sansocket::error::AcceptError;
+use sansocket::message::SendOptions;
 use sansocket::tokio::{PendingRequest, WebSocket};
-use sansocket::{AcceptError, CloseCode, Event, SendOptions};
+use sansocket::{CloseCode, Event};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;

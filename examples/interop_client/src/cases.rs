@@ -2,8 +2,10 @@
 
 use alloc::collections::VecDeque;
 
+use sansocket::connection::Stats;
 use sansocket::handshake::ConnectResponse;
-use sansocket::{CloseCode, Event, OwnedData, Stats};
+use sansocket::message::OwnedData;
+use sansocket::{CloseCode, Event};
 
 use crate::windows::Terms;
 

@@ -12,7 +12,8 @@ use core::time::Duration;
 use std::process::ExitCode;
 
 use sansocket::deflate::Deflate;
-use sansocket::{Config, ConfigError, ConnectRequest, Entropy};
+use sansocket::error::ConfigError;
+use sansocket::{Config, ConnectRequest, Entropy};
 
 use crate::cases::Case;
 

@@ -4,7 +4,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use sansocket::blocking::WebSocket;
-use sansocket::{Config, ConnectRequest, SendOptions};
+use sansocket::message::SendOptions;
+use sansocket::{Config, ConnectRequest};
 
 use crate::cases::{Case, Seen, Step};
 use crate::{CASE_TIME, Outcome};

@@ -1,7 +1,8 @@
 //! The cases over the tokio adapter.
 
+use sansocket::message::SendOptions;
 use sansocket::tokio::WebSocket;
-use sansocket::{Config, ConnectRequest, SendOptions};
+use sansocket::{Config, ConnectRequest};
 use tokio::time::timeout;
 
 use crate::cases::{Case, Seen, Step};

@@ -1,8 +1,11 @@
 //! Compression over windows and context takeover of both directions: against
 //! `tests/interop/deflate_peer.py` and `.mjs`, whose settings are the query.
 
+use sansocket::CloseCode;
+use sansocket::connection::Stats;
 use sansocket::deflate::Deflate;
-use sansocket::{CloseCode, ConfigError, OwnedData, Stats};
+use sansocket::error::ConfigError;
+use sansocket::message::OwnedData;
 
 use crate::cases::{Case, Expected, Step, text};
 

@@ -10,8 +10,9 @@ use std::{collections, env, net::Shutdown, net::ToSocketAddrs, process};
 
 use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use sansocket::driver::{Driver, Reply, Step};
+use sansocket::handshake::HttpResponse;
 use sansocket::handshake::OriginPolicy;
-use sansocket::{AcceptOptions, Config, Event, Instant, handshake::HttpResponse};
+use sansocket::{AcceptOptions, Config, Event, Instant};
 
 struct Client {
     io: TcpStream,

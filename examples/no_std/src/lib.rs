@@ -11,8 +11,9 @@
 use core::time::Duration;
 
 use sansocket::driver::{Driver, Reply, Step};
+use sansocket::error::ConfigError;
 use sansocket::handshake::{HttpResponse, OriginPolicy};
-use sansocket::{AcceptOptions, Config, ConfigError, Event, Instant};
+use sansocket::{AcceptOptions, Config, Event, Instant};
 
 /// The longest message that is received, in bytes.
 const MAX_MESSAGE_LEN: u64 = 64 * 1024;

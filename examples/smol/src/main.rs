@@ -9,8 +9,9 @@ use core::time::Duration;
 use std::net::ToSocketAddrs;
 use std::process::ExitCode;
 
+use sansocket::error::ProtocolError;
 use sansocket::handshake::{HttpResponse, OriginPolicy};
-use sansocket::{AcceptOptions, Config, Event, ProtocolError};
+use sansocket::{AcceptOptions, Config, Event};
 use smol::Timer;
 use smol::net::{TcpListener, TcpStream};
 

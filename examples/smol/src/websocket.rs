@@ -6,8 +6,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use sansocket::driver::{Driver, Flow, Intake, Reply, Step};
+use sansocket::error::ProtocolError;
 use sansocket::handshake::{HttpResponse, OwnedRequestHead, Refusal};
-use sansocket::{AcceptOptions, Config, Event, Instant, ProtocolError};
+use sansocket::{AcceptOptions, Config, Event, Instant};
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 

@@ -3,8 +3,9 @@
 
 use bytes::BytesMut;
 use sansocket::driver::Driver;
+use sansocket::error::SendError;
 use sansocket::handshake::Refusal;
-use sansocket::{AcceptOptions, CloseCode, Connection, Instant, SendError};
+use sansocket::{AcceptOptions, CloseCode, Connection, Instant};
 
 use super::source::Source;
 use super::world::World;

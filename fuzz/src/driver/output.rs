@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use sansocket::driver::Flow;
-use sansocket::{CloseCode, ProtocolError, Role};
+use sansocket::error::ProtocolError;
+use sansocket::{CloseCode, Role};
 
 use super::frame::{CLOSE, Frame, PING, PONG, sent};
 

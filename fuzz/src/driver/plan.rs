@@ -3,13 +3,14 @@
 use core::time::Duration;
 
 use bytes::BytesMut;
+use sansocket::config::Delivery;
+use sansocket::connection::Negotiated;
 #[cfg(feature = "deflate")]
 use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
+use sansocket::error::EntropyError;
 use sansocket::handshake::OriginPolicy;
-use sansocket::{
-    AcceptOptions, Config, ConnectRequest, Connection, Data, Delivery, Entropy, EntropyError,
-    Instant, Negotiated, Role, SendOptions,
-};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Connection, Entropy, Instant, Role};
 
 use super::frame::{BINARY, CLOSE, CONT, Frame, LenForm, PING, PONG, TEXT};
 use super::source::Source;

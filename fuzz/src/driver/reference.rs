@@ -1,11 +1,11 @@
 //! What the peer's stream comes to, by the handshakes and a bare `Connection`.
 
 use bytes::BytesMut;
+use sansocket::connection::{Negotiated, OwnedEvent};
+use sansocket::error::{PeerError, ProtocolError};
 use sansocket::handshake::{ClientHandshake, ServerHandshake};
-use sansocket::{
-    Connection, Data, Event, Inbox, Input, Instant, Negotiated, OwnedEvent, PeerError,
-    ProtocolError, Role,
-};
+use sansocket::message::Data;
+use sansocket::{Connection, Event, Inbox, Input, Instant, Role};
 
 use super::plan::Plan;
 

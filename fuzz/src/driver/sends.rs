@@ -5,7 +5,9 @@ use core::num::NonZeroUsize;
 use bytes::BytesMut;
 #[cfg(feature = "deflate")]
 use sansocket::deflate::{Level, WindowBits};
-use sansocket::{Compress, Connection, Data, MessageKind, Prepared, Role, SendError, SendOptions};
+use sansocket::error::SendError;
+use sansocket::message::{Compress, Data, MessageKind, SendOptions};
+use sansocket::{Connection, Prepared, Role};
 
 use super::frame::{BINARY, CONT, Frame, PING, PONG, TEXT, sent};
 use super::plan::{pattern, text};

@@ -1,7 +1,9 @@
 //! What is known about a driver from the calls that were made.
 
+use sansocket::config::Delivery;
 use sansocket::driver::{Flow, Intake, Reply, Step};
-use sansocket::{Connection, Delivery, Instant, ProtocolError, Role, SendError, TimeoutError};
+use sansocket::error::{ProtocolError, SendError, TimeoutError};
+use sansocket::{Connection, Instant, Role};
 
 use super::frame::{CLOSE, Frame, PONG};
 use super::output::{Appended, Kind, Output};
@@ -232,7 +234,7 @@ impl<'p> State<'p> {
         }
     }
 
-    fn negotiated(&self) -> &sansocket::Negotiated {
+    fn negotiated(&self) -> &sansocket::connection::Negotiated {
         match &self.opening {
             Opening::Request { accepted: Some(negotiated), .. }
             | Opening::Response { negotiated, .. } => negotiated,
@@ -371,7 +373,7 @@ impl<'p> State<'p> {
         trace.events.clone_from(&bare.trace.events);
         trace.error = bare.trace.error;
         if !bare.trace.closed {
-            trace.error = Some(sansocket::PeerError::ClosedWithoutHandshake.into());
+            trace.error = Some(sansocket::error::PeerError::ClosedWithoutHandshake.into());
         }
         let mut own = Trace::new(has_deflate(self.negotiated()));
         own.events.clone_from(&self.trace.events);

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 
 use bytes::{Buf, BytesMut};
 use sansocket::driver::{Driver, Step};
+use sansocket::error::SendError;
 use sansocket::handshake::HttpResponse;
 use sansocket::handshake::Refusal;
-use sansocket::{CloseCode, Connection, Instant, SendError};
+use sansocket::{CloseCode, Connection, Instant};
 
 use super::frame::{CLOSE, Frame};
 use super::output::{Appended, Kind};

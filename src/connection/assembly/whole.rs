@@ -3,7 +3,7 @@
 use crate::config::{Delivery, Settings};
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
 use crate::connection::fault::Fault;
-use crate::error::{MisuseError, PeerError, ProtocolError};
+use crate::error::protocol::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::{Ahead, Inbox};
 use crate::input::Input;
 use crate::kernel::utf8::{Completed, Rest, split, validate};

@@ -9,9 +9,10 @@ use alloc::boxed::Box;
 use bytes::BytesMut;
 
 use crate::config::Config;
-use crate::connection::options::SendOptions;
 use crate::connection::{Connection, Rare};
-use crate::error::{ProtocolError, SendError};
+use crate::error::protocol::ProtocolError;
+use crate::error::send::SendError;
+use crate::message::options::SendOptions;
 use crate::negotiated::Agreed;
 use crate::opcode::OpCode;
 use crate::prepared::{Encoded, Prepared};

@@ -12,7 +12,7 @@ use crate::deflate::decoder::dynamic::Dynamic;
 use crate::deflate::decoder::output::{Match, Output};
 use crate::deflate::decoder::pool;
 use crate::deflate::decoder::symbols::{self, Stop};
-use crate::deflate::decoder::{Malformed, Wants};
+use crate::deflate::decoder::{Malformed, Needs};
 
 /// Where in the blocks of a message it is.
 pub(super) struct Blocks {
@@ -64,11 +64,11 @@ impl Blocks {
         &mut self,
         bits: &mut Bits<'_>,
         out: &mut Output<'_>,
-    ) -> Result<Wants, Malformed> {
+    ) -> Result<Needs, Malformed> {
         loop {
             match self.state {
                 State::Start | State::Between => {
-                    let Some(head) = bits.take(3) else { return Ok(Wants::Input) };
+                    let Some(head) = bits.take(3) else { return Ok(Needs::Input) };
                     self.last = head & 1 != 0;
                     self.state = match head >> 1 {
                         0 => State::StoredHead,
@@ -81,7 +81,7 @@ impl Blocks {
                     }
                 }
                 State::StoredHead => {
-                    let Some(lens) = bits.take(32) else { return Ok(Wants::Input) };
+                    let Some(lens) = bits.take(32) else { return Ok(Needs::Input) };
                     let (left, complement) = (lens & 0xffff, lens >> 16);
                     if left ^ complement != 0xffff {
                         return Err(Malformed);
@@ -98,24 +98,24 @@ impl Blocks {
                     if left > n {
                         // Without input nothing is known to be written, whatever the block announces.
                         let input = bits.count() > 0 || !bits.is_last();
-                        return Ok(if input { Wants::Room } else { Wants::Input });
+                        return Ok(if input { Needs::Room } else { Needs::Input });
                     }
                     self.end_block(bits);
                 }
                 State::DynamicHead => {
-                    let Some(sizes) = bits.take(14) else { return Ok(Wants::Input) };
+                    let Some(sizes) = bits.take(14) else { return Ok(Needs::Input) };
                     self.dynamic.get_or_insert_with(pool::take).begin(sizes)?;
                     self.state = State::CodeLengths;
                 }
                 State::CodeLengths => {
                     if !self.dynamic.get_or_insert_with(pool::take).read_lens(bits)? {
-                        return Ok(Wants::Input);
+                        return Ok(Needs::Input);
                     }
                     self.state = State::Lengths;
                 }
                 State::Lengths => {
                     if !self.dynamic.get_or_insert_with(pool::take).read(bits)? {
-                        return Ok(Wants::Input);
+                        return Ok(Needs::Input);
                     }
                     self.state = State::Symbols(Kind::Dynamic);
                 }
@@ -126,11 +126,11 @@ impl Blocks {
                     };
                     match symbols::follow(codes, bits, out)? {
                         Stop::End => self.end_block(bits),
-                        Stop::Input => return Ok(Wants::Input),
-                        Stop::Room => return Ok(Wants::Room),
+                        Stop::Input => return Ok(Needs::Input),
+                        Stop::Room => return Ok(Needs::Room),
                         Stop::Match(rest) => {
                             self.state = State::Match(kind, rest);
-                            return Ok(Wants::Room);
+                            return Ok(Needs::Room);
                         }
                     }
                 }
@@ -138,7 +138,7 @@ impl Blocks {
                     let rest = out.copy(rest)?;
                     if rest.length > 0 {
                         self.state = State::Match(kind, rest);
-                        return Ok(Wants::Room);
+                        return Ok(Needs::Room);
                     }
                     self.state = State::Symbols(kind);
                 }

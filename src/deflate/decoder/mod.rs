@@ -40,13 +40,13 @@ pub struct Progress {
     /// How many bytes were written.
     pub written: usize,
     /// What it stopped for.
-    pub wants: Wants,
+    pub needs: Needs,
 }
 
 /// What the decoder can't go on without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Wants {
+pub enum Needs {
     /// All input is used up, and all that it gives is written.
     Input,
     /// At least one more byte has to be written, and there is no room for it.
@@ -111,9 +111,9 @@ impl Decoder {
         self.buffer = buffer;
         [self.count, ..] = count.to_le_bytes();
         match result {
-            Ok(wants) => {
+            Ok(needs) => {
                 self.blocks.rest();
-                Ok(Progress { read: input.len() - unread, written, wants })
+                Ok(Progress { read: input.len() - unread, written, needs })
             }
             Err(Malformed) => Err(self.fail(written)),
         }

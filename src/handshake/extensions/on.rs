@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::deflate::Deflate;
-use crate::error::ExtensionError;
+use crate::error::extension::ExtensionError;
 use crate::http1::lists::is_empty_list;
 use crate::negotiated::Negotiated;
 

@@ -2,7 +2,7 @@
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 about
 //! the response).
 
-use crate::error::ExtensionError;
+use crate::error::extension::ExtensionError;
 use crate::handshake::accept_key::AcceptKey;
 use crate::handshake::connect::ConnectRequest;
 use crate::http1::error::HeadError;

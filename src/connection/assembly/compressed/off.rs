@@ -3,7 +3,7 @@
 #![expect(clippy::needless_pass_by_ref_mut, reason = "the same signatures as in `on`")]
 
 use crate::connection::assembly::{Arrival, Context, Incoming};
-use crate::error::{PeerError, ProtocolError};
+use crate::error::protocol::{PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
 use crate::message::MessageKind;

@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
 use crate::connection::compression::Inflating;
 use crate::connection::fault::Fault;
-use crate::error::{MisuseError, PeerError, ProtocolError};
+use crate::error::protocol::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::input::Input;
 use crate::kernel::mask::rotate;

@@ -6,12 +6,12 @@ use core::num::NonZeroUsize;
 use bytes::BytesMut;
 
 use crate::budget::{Charge, MemoryBudget};
-use crate::connection::options::{Compress, SendOptions};
 use crate::connection::{Connection, Rare};
 use crate::deflate::{Agreement, Compressor};
-use crate::error::SendError;
+use crate::error::send::SendError;
 use crate::frame::{FrameHeader, RSV1};
 use crate::kernel::mask::mask;
+use crate::message::options::{Compress, SendOptions};
 use crate::opcode::OpCode;
 use crate::prepared::{Encoded, Prepared};
 use crate::role::Role;

@@ -6,8 +6,8 @@ use crate::budget::{Charge, MemoryBudget};
 use crate::config::{Config, Settings};
 use crate::connection::Rare;
 use crate::connection::fault::Fault;
-use crate::deflate::{Corrupt, Decompressor, Progress, Wants};
-use crate::error::{LimitError, PeerError, ProtocolError};
+use crate::deflate::{Corrupt, Decompressor, Needs, Progress};
+use crate::error::protocol::{LimitError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
 use crate::negotiated::Agreed;
 use crate::role::Role;
@@ -266,7 +266,7 @@ impl Inflating {
         self.len = self.len.saturating_add(number(written));
         let progress = progress?;
         self.compressed_len = self.compressed_len.saturating_add(number(progress.read));
-        self.pending = progress.wants == Wants::Room;
+        self.pending = progress.needs == Needs::Room;
         Ok(progress)
     }
 

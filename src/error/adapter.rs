@@ -1,7 +1,8 @@
 use core::fmt;
 use std::io;
 
-use crate::error::{ProtocolError, SendError};
+use crate::error::protocol::ProtocolError;
+use crate::error::send::SendError;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::refusal::Refusal;
 

@@ -1,0 +1,65 @@
+//! The error of a setting.
+
+use core::fmt;
+
+/// A setting that can't work, with what to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The named limit is 0: nothing could pass it.
+    ZeroLimit(&'static str),
+    /// The named duration is shorter than a microsecond. `None` switches keep-alive and the message
+    /// timeout off.
+    ZeroDuration(&'static str),
+    /// A keep-alive timeout without an interval: no ping would ever be sent.
+    TimeoutWithoutInterval,
+    /// `high_water_mark` is more than half of `max_unsent`, or half of `max_unsent` is less than 1
+    /// byte: replies and unsolicited output need room beside each other.
+    HighWaterMark {
+        /// The high-water mark, in bytes.
+        high_water_mark: usize,
+        /// The limit of unsent output, in bytes.
+        max_unsent: usize,
+    },
+    /// The named limit is too large for this machine's addresses.
+    LimitTooLarge(&'static str),
+    /// The named number of window bits is not from 9 to 15.
+    WindowBits(&'static str, u8),
+    /// A window smaller than the chosen compression engine can keep to, which is this many bits.
+    EngineWindowBits(u8),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroLimit(name) => write!(f, "{name} is 0: set at least 1"),
+            Self::ZeroDuration(name) => {
+                let is_optional = *name == "message_timeout" || name.contains("keep_alive");
+                let or_none = if is_optional { ", or None to switch it off" } else { "" };
+                write!(f, "{name} is shorter than a microsecond: set a longer one{or_none}")
+            }
+            Self::TimeoutWithoutInterval => f.write_str(
+                "keep_alive has a timeout but no interval: set the interval after which to ping",
+            ),
+            Self::HighWaterMark { max_unsent: ..2, .. } => {
+                f.write_str("max_unsent has no room for a high_water_mark: set at least 2")
+            }
+            Self::HighWaterMark { high_water_mark, max_unsent } => write!(
+                f,
+                "high_water_mark ({high_water_mark}) is more than half of max_unsent ({max_unsent}): \
+                 set max_unsent to at least twice high_water_mark"
+            ),
+            Self::LimitTooLarge(name) => {
+                write!(f, "{name} is larger than this machine's memory can be: set a smaller one")
+            }
+            Self::WindowBits(name, bits) => write!(f, "{name} is {bits}: set 9 to 15"),
+            Self::EngineWindowBits(least) => write!(
+                f,
+                "the engine can't keep to windows of less than {least} bits: leave them at {least}, \
+                 or choose another engine"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

@@ -1,0 +1,61 @@
+//! The error of the negotiation of extensions.
+
+use core::fmt;
+
+/// The extensions of an opening handshake can't be agreed to.
+///
+/// What is wrong with an offer only declines the offer, except for its grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExtensionError {
+    /// Sec-WebSocket-Extensions breaks its grammar
+    /// ([RFC 6455 section 9.1](https://www.rfc-editor.org/rfc/rfc6455#section-9.1)).
+    Grammar,
+    /// The answer has Sec-WebSocket-Extensions more than once.
+    DuplicateField,
+    /// The answer names an extension that was not offered.
+    Unoffered,
+    /// The answer names an extension more than once.
+    Duplicate,
+    /// The answer has a parameter that the extension doesn't know.
+    UnknownParameter,
+    /// The answer has the named parameter more than once.
+    DuplicateParameter(&'static str),
+    /// The answer has the named parameter, which was not offered.
+    UnofferedParameter(&'static str),
+    /// The answer's value of the named parameter is missing, out of range, or not wanted at all.
+    InvalidValue(&'static str),
+    /// The answer doesn't grant the named parameter, which the offer asked for.
+    NotGranted(&'static str),
+    /// The server has declined permessage-deflate, which the client requires.
+    Declined,
+}
+
+impl fmt::Display for ExtensionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grammar => "Sec-WebSocket-Extensions breaks its grammar",
+            Self::DuplicateField => {
+                "the server's answer has more than one Sec-WebSocket-Extensions"
+            }
+            Self::Unoffered => "the server chose an extension that was not offered",
+            Self::Duplicate => "the server chose an extension more than once",
+            Self::UnknownParameter => "the server chose an extension with an unknown parameter",
+            Self::DuplicateParameter(name) => {
+                return write!(f, "the server answered {name} more than once");
+            }
+            Self::UnofferedParameter(name) => {
+                return write!(f, "the server answered {name}, which was not offered");
+            }
+            Self::InvalidValue(name) => {
+                return write!(f, "the server answered {name} with a value that is not allowed");
+            }
+            Self::NotGranted(name) => {
+                return write!(f, "the server chose an extension without granting {name}");
+            }
+            Self::Declined => "the server declined permessage-deflate, which is required",
+        })
+    }
+}
+
+impl core::error::Error for ExtensionError {}

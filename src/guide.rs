@@ -1,0 +1,21 @@
+//! Guides: longer documents, whose programs are compiled with the tests of the crate.
+//!
+//! The same text lies in the folder `docs` of the package.
+
+#[doc = include_str!("../docs/guide.md")]
+pub mod getting_started {}
+
+#[doc = include_str!("../docs/cookbook.md")]
+pub mod cookbook {}
+
+#[doc = include_str!("../docs/embedding.md")]
+pub mod embedding {}
+
+#[doc = include_str!("../docs/migration.md")]
+pub mod migration {}
+
+#[doc = include_str!("../docs/proxies.md")]
+pub mod proxies {}
+
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
