@@ -18,6 +18,7 @@ mod timers;
 use alloc::boxed::Box;
 use core::fmt;
 
+use crate::agreed::Agreed;
 use crate::config::{Config, Delivery};
 use crate::connection::assembly::Incoming;
 use crate::connection::closing::Closing;
@@ -29,7 +30,6 @@ use crate::error::protocol::ProtocolError;
 use crate::frame::LEN_64;
 use crate::instant::Instant;
 use crate::message::{MessageKind, Utf8Bytes};
-use crate::negotiated::Agreed;
 use crate::role::Role;
 
 pub use crate::connection::closing::CloseStatus;

@@ -8,12 +8,12 @@ use alloc::boxed::Box;
 
 use bytes::BytesMut;
 
+use crate::agreed::Agreed;
 use crate::config::Config;
 use crate::connection::{Connection, Rare};
 use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::message::options::SendOptions;
-use crate::negotiated::Agreed;
 use crate::opcode::OpCode;
 use crate::prepared::{Encoded, Prepared};
 use crate::role::Role;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use crate::agreed::Agreed;
 use crate::budget::{Charge, MemoryBudget};
 use crate::config::{Config, Settings};
 use crate::connection::Rare;
@@ -9,7 +10,6 @@ use crate::connection::fault::Fault;
 use crate::deflate::{Corrupt, Decompressor, Needs, Progress};
 use crate::error::protocol::{LimitError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
-use crate::negotiated::Agreed;
 use crate::role::Role;
 
 /// The longest part of an inflated message, in bytes.
