@@ -3,11 +3,11 @@
 use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
-use crate::connection::Connection;
 use crate::connection::assembly::{Arrival, Context, Incoming};
 use crate::connection::closing::CloseAction;
-use crate::connection::compression::Inflater;
+use crate::connection::compression::inflater::Inflater;
 use crate::connection::fault::Fault;
+use crate::connection::state::Connection;
 use crate::error::protocol::{PeerError, ProtocolError};
 use crate::event::{Event, OwnedEvent};
 use crate::frame::{LEN_16, MASK};

@@ -5,8 +5,8 @@ use core::num::NonZeroUsize;
 use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
-use crate::connection::Connection;
 use crate::connection::queued::CloseWait;
+use crate::connection::state::Connection;
 use crate::entropy::KeyBlock;
 use crate::error::send::SendError;
 use crate::frame::{
