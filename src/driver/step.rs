@@ -1,7 +1,7 @@
 use crate::driver::flow::{Flow, Writing};
 use crate::driver::intake::Intake;
 use crate::driver::opening::State;
-use crate::error::ProtocolError;
+use crate::error::protocol::ProtocolError;
 use crate::event::Event;
 use crate::inbox::Inbox;
 use crate::input::Input;
