@@ -31,6 +31,7 @@ pub enum Delivery {
 /// | [`max_unsent`](ConfigBuilder::max_unsent) | 1 MiB | bytes |
 /// | [`max_head_len`](ConfigBuilder::max_head_len) | 16 KiB | bytes |
 /// | [`max_head_fields`](ConfigBuilder::max_head_fields) | 100 | fields |
+/// | [`max_refusal_body_len`](ConfigBuilder::max_refusal_body_len) | 64 KiB | bytes |
 /// | [`handshake_timeout`](ConfigBuilder::handshake_timeout) | 10 s | |
 /// | [`close_timeout`](ConfigBuilder::close_timeout) | 5 s | |
 /// | [`linger_timeout`](ConfigBuilder::linger_timeout) | 2 s | |
@@ -53,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) max_unsent: usize,
     pub(crate) max_head_len: usize,
     pub(crate) max_head_fields: usize,
+    pub(crate) max_refusal_body_len: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) linger_timeout: Duration,
@@ -124,6 +126,12 @@ impl Config {
     #[must_use]
     pub fn max_head_fields(&self) -> usize {
         self.0.max_head_fields
+    }
+
+    /// Returns the longest body of a refusal that a client keeps, in bytes.
+    #[must_use]
+    pub fn max_refusal_body_len(&self) -> usize {
+        self.0.max_refusal_body_len
     }
 
     /// Returns how long the opening handshake may take.
@@ -209,6 +217,7 @@ impl ConfigBuilder {
             max_unsent: 1 << 20,
             max_head_len: 16 << 10,
             max_head_fields: 100,
+            max_refusal_body_len: 64 << 10,
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
             linger_timeout: Duration::from_secs(2),
@@ -253,6 +262,19 @@ impl ConfigBuilder {
     /// Sets how many fields the head of an opening handshake may have.
     pub const fn max_head_fields(mut self, fields: usize) -> Self {
         self.0.max_head_fields = fields;
+        self
+    }
+
+    /// Sets the longest body of a refusal that a client keeps, in bytes: of a server's response with
+    /// another status than 101, and of a proxy's refusal. A longer body is cut
+    /// ([`ConnectResponse::is_body_cut`](crate::handshake::ConnectResponse::is_body_cut)), and the
+    /// handshake ends at once. 0: no body is read.
+    ///
+    /// A body without Content-Length and without chunks ends with the transport. A server that sends
+    /// such a response and keeps the transport open delays the error to the end of the
+    /// [`handshake_timeout`](Self::handshake_timeout).
+    pub const fn max_refusal_body_len(mut self, bytes: usize) -> Self {
+        self.0.max_refusal_body_len = bytes;
         self
     }
 
@@ -412,6 +434,9 @@ impl ConfigBuilder {
         // No allocation can be longer than isize::MAX bytes.
         if s.delivery == Delivery::Whole && isize::try_from(s.max_message_len).is_err() {
             return Err(ConfigError::LimitTooLarge("max_message_len"));
+        }
+        if isize::try_from(s.max_refusal_body_len).is_err() {
+            return Err(ConfigError::LimitTooLarge("max_refusal_body_len"));
         }
         Ok(Config(Arc::new(self.0)))
     }

@@ -1,4 +1,4 @@
-//! `ws://` and `wss://` URLs
+//! `ws://` and `wss://` URLs, also written as `http://` and `https://`
 //! ([RFC 6455 section 3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
 
 use core::fmt;
@@ -26,13 +26,13 @@ pub(crate) struct Url {
 
 impl Url {
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
-        let (secure, rest) = if let Some(rest) = strip_scheme(text, "wss://") {
-            (true, rest)
-        } else if let Some(rest) = strip_scheme(text, "ws://") {
-            (false, rest)
-        } else {
-            return Err(UrlError::Scheme);
-        };
+        // The schemes of HTTP stand for those of WebSocket, as in browsers: redirects and
+        // configurations have them.
+        let schemes = [("wss://", true), ("ws://", false), ("https://", true), ("http://", false)];
+        let (secure, rest) = schemes
+            .into_iter()
+            .find_map(|(scheme, secure)| Some((secure, strip_scheme(text, scheme)?)))
+            .ok_or(UrlError::Scheme)?;
         // RFC 6455 3: fragment identifiers MUST NOT be used; "#" MUST be written as %23.
         if rest.contains('#') {
             return Err(UrlError::Fragment);
@@ -159,7 +159,7 @@ fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// The scheme is neither `ws://` nor `wss://`.
+    /// The scheme is none of `ws://`, `wss://`, `http://` and `https://`.
     Scheme,
     /// A fragment: `#` (RFC 6455 section 3 forbids it).
     Fragment,
@@ -185,8 +185,7 @@ impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => {
-                "the URL doesn't begin with ws:// or wss://: write ws:// in place of http://, wss:// \
-                 in place of https://"
+                "the URL doesn't begin with ws:// or wss:// (http:// and https:// mean the same)"
             }
             Self::Fragment => "the URL has a fragment: leave it out, or write # as %23",
             Self::UserInfo => {

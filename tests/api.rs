@@ -297,6 +297,7 @@ fn config_getters() {
         assert_eq!(config.max_unsent(), 1 << 20);
         assert_eq!(config.max_head_len(), 16 << 10);
         assert_eq!(config.max_head_fields(), 100);
+        assert_eq!(config.max_refusal_body_len(), 64 << 10);
         assert_eq!(config.handshake_timeout(), ms(10_000));
         assert_eq!(config.close_timeout(), ms(5000));
         assert_eq!(config.linger_timeout(), ms(2000));
@@ -313,6 +314,7 @@ fn config_getters() {
             .max_unsent(20)
             .max_head_len(3)
             .max_head_fields(4)
+            .max_refusal_body_len(0)
             .handshake_timeout(ms(5))
             .close_timeout(ms(6))
             .linger_timeout(ms(7))
@@ -327,6 +329,7 @@ fn config_getters() {
         assert_eq!(config.max_unsent(), 20);
         assert_eq!(config.max_head_len(), 3);
         assert_eq!(config.max_head_fields(), 4);
+        assert_eq!(config.max_refusal_body_len(), 0);
         assert_eq!(config.handshake_timeout(), ms(5));
         assert_eq!(config.close_timeout(), ms(6));
         assert_eq!(config.linger_timeout(), ms(7));

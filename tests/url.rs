@@ -16,6 +16,9 @@ fn hc1_hc2_urls_that_are_right() {
         ("ws://example.com", false, "example.com", 80, "example.com", "/"),
         ("ws://example.com/", false, "example.com", 80, "example.com", "/"),
         ("wss://example.com", true, "example.com", 443, "example.com", "/"),
+        ("http://example.com/a?b", false, "example.com", 80, "example.com", "/a?b"),
+        ("HTTPS://example.com", true, "example.com", 443, "example.com", "/"),
+        ("https://example.com:80/", true, "example.com", 80, "example.com:80", "/"),
         ("WS://Example.COM/A", false, "Example.COM", 80, "Example.COM", "/A"),
         ("wSs://example.com", true, "example.com", 443, "example.com", "/"),
         ("ws://example.com:80/", false, "example.com", 80, "example.com", "/"),
@@ -57,8 +60,11 @@ fn hc1_urls_that_are_wrong() {
         ("ws:", UrlError::Scheme),
         ("ws:/a", UrlError::Scheme),
         ("ws:a", UrlError::Scheme),
-        ("http://a", UrlError::Scheme),
-        ("https://a", UrlError::Scheme),
+        ("ftp://a", UrlError::Scheme),
+        ("http:/a", UrlError::Scheme),
+        ("httpss://a", UrlError::Scheme),
+        ("https://u:p@a/", UrlError::UserInfo),
+        ("http://a/#b", UrlError::Fragment),
         ("wsss://a", UrlError::Scheme),
         ("//a", UrlError::Scheme),
         ("a", UrlError::Scheme),
@@ -189,7 +195,7 @@ fn hc1_a_percent_sign_in_a_host_is_refused_with_its_reason() {
 #[test]
 fn errors_say_what_to_change() {
     for (error, part) in [
-        (UrlError::Scheme, "ws:// in place of http://"),
+        (UrlError::Scheme, "ws:// or wss://"),
         (UrlError::Fragment, "%23"),
         (UrlError::UserInfo, "Authorization"),
         (UrlError::Host, "brackets"),

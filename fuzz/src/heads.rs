@@ -7,8 +7,8 @@
 use bytes::BytesMut;
 use sansocket::error::EntropyError;
 use sansocket::handshake::{
-    Accepted, ClientHandshake, Fields, HttpVersion, OriginPolicy, OwnedRequestHead, Refusal,
-    RequestHead, ServerHandshake,
+    Accepted, ClientHandshake, Fields, HandshakeError, HttpVersion, OriginPolicy, OwnedRequestHead,
+    Refusal, RequestHead, ServerHandshake,
 };
 use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Input, Instant};
 
@@ -117,24 +117,44 @@ pub(crate) fn check_client(data: &[u8]) {
     check(data, |choice, stream, cut| {
         let (max_len, max_fields) = limits(choice);
         let config = Config::client(Entropy::from_fn(not_random));
+        let max_body_len = [64 << 10, 0, 10, 1000][usize::from(choice >> 2 & 3)];
         let config = config.max_head_len(max_len).max_head_fields(max_fields);
+        let config = config.max_refusal_body_len(max_body_len);
         let config = config.build().expect("the settings are good");
         let request = ConnectRequest::new("ws://localhost/chat").expect("a good URL");
         let request = request.subprotocols(["chat", "superchat"]).expect("good names");
         let mut out = BytesMut::new();
         let mut handshake =
             ClientHandshake::new(&request, &config, NOW, &mut out).expect("entropy is there");
-        feed(stream, cut, |input| match handshake.receive(input) {
+        let (outcome, taken) = feed(stream, cut, |input| match handshake.receive(input) {
             Ok(None) => None,
             Ok(Some((connection, response))) => {
                 assert_eq!(response.status(), 101);
                 assert!(connection.is_open());
                 Some(format!("open {:?}", response.fields().iter().collect::<Vec<_>>()))
             }
-            // How much of a refusal's body came along depends on the cutting.
-            Err(error) => Some(format!("failed {error}")),
-        })
+            Err(error) => Some(failed(&error, max_body_len)),
+        });
+        // The last bytes are followed by the end of the transport, its failure or the deadline.
+        let ended = match choice >> 4 & 3 {
+            0 | 1 => handshake.receive_eof(),
+            2 => handshake.failed(),
+            _ => handshake.handle_timeout(Instant::from_micros(u64::MAX)),
+        };
+        assert_eq!(handshake.poll_timeout(), None);
+        let ended = ended.map_err(|error| failed(&error, max_body_len));
+        (format!("{outcome}, then {ended:?}"), taken)
     });
+}
+
+/// An error, with the body of a refusal.
+#[allow(dead_code, reason = "each target uses one of the two")]
+fn failed(error: &HandshakeError, max_body_len: usize) -> String {
+    let body = error.response().map(|response| {
+        assert!(response.body().len() <= max_body_len, "a body beyond its limit");
+        (response.body(), response.body_end())
+    });
+    format!("failed {error} {body:?}")
 }
 
 /// Runs it whole, in single bytes, and cut at random: all must come to the same.

@@ -134,7 +134,12 @@ impl Opening {
 
     /// The transport has failed.
     pub(super) fn lose(&mut self) {
-        if self.ended().is_none() {
+        if let State::Client(handshake) = &mut self.state
+            && let Err(error @ HandshakeError::Status(_)) = handshake.failed()
+        {
+            // The head of a refusal was read: it says more than the transport's error.
+            self.fail(error);
+        } else if self.ended().is_none() {
             self.state = State::Lost;
         }
     }

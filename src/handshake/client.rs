@@ -7,32 +7,31 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::protocol::LimitError;
 use crate::error::send::SendError;
 use crate::handshake::accept_key::{AcceptKey, encode_nonce};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::response_reader::ResponseReader;
 use crate::handshake::rules::http1::open;
-use crate::http1::reader::{HeadReader, Kind};
+use crate::http1::body::{BodyEnd, BodyReader};
 use crate::input::Input;
 use crate::instant::Instant;
 use crate::role::Role;
 
-/// How much of the body of a refusal is kept, in bytes.
-const MAX_BODY: usize = 1024;
-
 /// Asks for a WebSocket over HTTP/1.1, and judges the response.
 ///
-/// Bytes behind the response stay in the input: they are the first frames.
+/// Bytes after the response stay in the input: they are the first frames.
+///
+/// A response with another status than 101 is a refusal. Its body is read too, up to
+/// [`max_refusal_body_len`](crate::config::ConfigBuilder::max_refusal_body_len) and within the
+/// `handshake_timeout`; then the handshake has failed with [`HandshakeError::Status`].
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: ConnectRequest,
     config: Config,
     expected: AcceptKey,
-    reader: HeadReader,
-    /// How many bytes all heads together may have from now on.
-    room: usize,
+    reader: ResponseReader,
     deadline: Option<Instant>,
     state: State,
 }
@@ -64,13 +63,11 @@ impl ClientHandshake {
         entropy.fill(&mut nonce)?;
         let key = encode_nonce(nonce);
         request.write(&key, out);
-        let room = settings.max_head_len;
         Ok(Self {
             request: request.clone(),
             config: config.clone(),
             expected: AcceptKey::new(&key),
-            reader: HeadReader::new(Kind::Response, room, settings.max_head_fields),
-            room,
+            reader: ResponseReader::new(settings),
             deadline: now.checked_add(settings.handshake_timeout),
             state: State::Reading,
         })
@@ -90,28 +87,10 @@ impl ClientHandshake {
             State::Done => return Ok(None),
             State::Failed(error) => return Err(error.clone()),
         }
-        loop {
-            let (taken, whole) = self.reader.read(input.as_bytes());
-            input.take(taken);
-            match whole {
-                Ok(true) => {}
-                Ok(false) => return self.handle_timeout(input.now()).map(|()| None),
-                Err(error) => return Err(self.fail(error.into())),
-            }
-            let len = self.reader.len();
-            let head = self.reader.take();
-            // RFC 9110 15.2: a client MUST be able to read any number of 1xx before the response.
-            // All of them together are as long as one head may be.
-            if matches!(head.line.status, 100 | 102..=199) {
-                self.room = self.room.saturating_sub(len);
-                let max_fields = self.config.settings().max_head_fields;
-                self.reader = HeadReader::new(Kind::Response, self.room, max_fields);
-                if self.room == 0 {
-                    return Err(self.fail(HandshakeError::Limit(LimitError::HeadTooLong)));
-                }
-                continue;
-            }
-            return self.judge(ConnectResponse::new(head), input);
+        match self.reader.read(input, |status| status == 101) {
+            Ok(Some(response)) => self.judge(response, input),
+            Ok(None) => self.handle_timeout(input.now()).map(|()| None),
+            Err(error) => Err(self.fail(error.into())),
         }
     }
 
@@ -122,8 +101,6 @@ impl ClientHandshake {
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
         // RFC 6455 4.1, rule 1 about the response: another status is handled as HTTP says.
         if response.status() != 101 {
-            let body = input.as_bytes();
-            response.set_body(body.get(..MAX_BODY).unwrap_or(body));
             return Err(self.fail(HandshakeError::Status(Box::new(response))));
         }
         match open(&self.request, &self.expected, &response) {
@@ -141,17 +118,21 @@ impl ClientHandshake {
         }
     }
 
-    /// Tells that the transport has ended.
+    /// Takes note that the transport has ended: as a read of no bytes.
     ///
     /// # Errors
-    /// [`HandshakeError::ClosedWithoutResponse`] unless the handshake is over; the error it has
-    /// failed with if it has.
+    /// Unless the handshake is done: [`HandshakeError::Status`] if the body of a refusal was being
+    /// read, [`HandshakeError::ClosedWithoutResponse`] otherwise; after a failure its error.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
-        match &self.state {
-            State::Reading => Err(self.fail(HandshakeError::ClosedWithoutResponse)),
-            State::Done => Ok(()),
-            State::Failed(error) => Err(error.clone()),
-        }
+        self.end(BodyReader::end_at_eof, HandshakeError::ClosedWithoutResponse)
+    }
+
+    /// Takes note that the transport has failed.
+    ///
+    /// # Errors
+    /// As [`receive_eof`](Self::receive_eof). A body that was being read is never complete.
+    pub fn failed(&mut self) -> Result<(), HandshakeError> {
+        self.end(|_| BodyEnd::Closed, HandshakeError::ClosedWithoutResponse)
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` when there is nothing
@@ -167,13 +148,31 @@ impl ClientHandshake {
     /// Tells the time. Early is no error.
     ///
     /// # Errors
-    /// [`HandshakeError::Timeout`] when the deadline has passed: end the transport.
+    /// When the deadline has passed, [`HandshakeError::Status`] if the body of a refusal was being
+    /// read, [`HandshakeError::Timeout`] otherwise: end the transport.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), HandshakeError> {
         match &self.state {
             State::Reading if self.deadline.is_some_and(|deadline| now >= deadline) => {
-                Err(self.fail(HandshakeError::Timeout))
+                self.end(|_| BodyEnd::Timeout, HandshakeError::Timeout)
             }
             State::Reading | State::Done => Ok(()),
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    /// Ends a handshake that is not done: with a refusal if there is one, or with `error`.
+    fn end(
+        &mut self,
+        body_end: impl FnOnce(&BodyReader) -> BodyEnd,
+        error: HandshakeError,
+    ) -> Result<(), HandshakeError> {
+        match &self.state {
+            State::Reading => {
+                let refusal = self.reader.end(body_end);
+                let refusal = refusal.map(|response| HandshakeError::Status(Box::new(response)));
+                Err(self.fail(refusal.unwrap_or(error)))
+            }
+            State::Done => Ok(()),
             State::Failed(error) => Err(error.clone()),
         }
     }

@@ -42,7 +42,7 @@ struct Parts {
 }
 
 impl ConnectRequest {
-    /// Reads a `ws://` or `wss://` URL.
+    /// Reads a `ws://` or `wss://` URL. `http://` and `https://` mean the same.
     ///
     /// # Errors
     /// [`UrlError`], whose text says what to change.

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use alloc::vec::Vec;
+use bytes::Bytes;
 
+use crate::http1::body::BodyEnd;
 use crate::http1::head::{Fields, RawHead};
 use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
@@ -13,12 +14,13 @@ use crate::negotiated::Negotiated;
 pub struct ConnectResponse {
     head: RawHead,
     negotiated: Negotiated,
-    body: Vec<u8>,
+    body: Bytes,
+    body_end: BodyEnd,
 }
 
 impl ConnectResponse {
     pub(crate) const fn new(head: RawHead) -> Self {
-        Self { head, negotiated: Negotiated::new(), body: Vec::new() }
+        Self { head, negotiated: Negotiated::new(), body: Bytes::new(), body_end: BodyEnd::Unread }
     }
 
     /// Copies the head of a response that another HTTP library has read.
@@ -29,9 +31,9 @@ impl ConnectResponse {
         Self::new(head)
     }
 
-    /// Sets the beginning of a refusal's body.
-    pub(crate) fn set_body(&mut self, body: &[u8]) {
-        self.body = body.into();
+    /// Sets a refusal's body, and how it ended.
+    pub(crate) fn set_body(&mut self, body: Bytes, end: BodyEnd) {
+        (self.body, self.body_end) = (body, end);
     }
 
     /// Sets what the handshake has agreed on.
@@ -82,11 +84,36 @@ impl ConnectResponse {
         self.negotiated.deflate()
     }
 
-    /// Returns the beginning of a refusal's body: what came in the same input as the end of its
-    /// head, at most 1 KiB. They are still in the input too.
+    /// Returns the first Location field, the target of a redirect: a URL, or a reference relative
+    /// to the URL of the request
+    /// ([RFC 9110 section 10.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.2)). `None`
+    /// too if it is not UTF-8.
+    ///
+    /// Redirects are not followed: the application decides which hosts get its credentials.
+    /// [`ConnectRequest::new`](crate::ConnectRequest::new) takes `http://` and `https://` URLs too.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        self.fields().get_str("Location")
+    }
+
+    /// Returns a refusal's body, without its chunk framing and with its Content-Encoding, if any: at
+    /// most [`max_refusal_body_len`](crate::config::ConfigBuilder::max_refusal_body_len) bytes.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Returns true if a refusal's body is longer than [`body`](Self::body), or might be:
+    /// [`body_end`](Self::body_end) has the reason.
+    #[must_use]
+    pub const fn is_body_cut(&self) -> bool {
+        !matches!(self.body_end, BodyEnd::Complete | BodyEnd::Unread)
+    }
+
+    /// Returns how the reading of a refusal's body has ended.
+    #[must_use]
+    pub const fn body_end(&self) -> BodyEnd {
+        self.body_end
     }
 }
 
@@ -98,6 +125,7 @@ impl fmt::Debug for ConnectResponse {
             .field("reason", &Hidden::new(self.reason()))
             .field("fields", &self.fields())
             .field("body", &Hidden::new(&self.body))
+            .field("body_end", &self.body_end)
             .finish_non_exhaustive()
     }
 }

@@ -21,7 +21,7 @@ use crate::http1::error::HeadError;
 pub enum HandshakeError {
     /// The server has answered with another status than the one that opens a WebSocket: a refusal,
     /// a redirect, a request for credentials. [`ConnectResponse::body`] often says why. Redirects are
-    /// not followed: Location is among [`ConnectResponse::fields`].
+    /// not followed: [`ConnectResponse::location`] has the target.
     Status(Box<ConnectResponse>),
     /// Sec-WebSocket-Accept is missing, or not the one for our key: the server doesn't speak the
     /// protocol, or the response came from a cache.

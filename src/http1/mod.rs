@@ -1,7 +1,9 @@
-//! HTTP/1.1 heads: a strict, resumable, bounded reader, a writer, and the grammar of lists.
+//! HTTP/1.1 heads: a strict, resumable, bounded reader, a writer, and the grammar of lists; the
+//! reader of a response body.
 //!
-//! Just what an opening handshake needs, and nothing about bodies.
+//! Only the parts that an opening handshake needs.
 
+pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod head;
 pub(crate) mod lists;

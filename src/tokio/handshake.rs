@@ -225,7 +225,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         request: &ConnectRequest,
         config: &Config,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
-        let driver = Driver::client(request, config, now())?;
+        Self::ask(stream, request, config, now()).await
+    }
+
+    /// The same, with a handshake timeout that runs from `start`.
+    async fn ask(
+        stream: S,
+        request: &ConnectRequest,
+        config: &Config,
+        start: Instant,
+    ) -> Result<(Self, ConnectResponse), ConnectError> {
+        let driver = Driver::client(request, config, start)?;
         let mut socket = Box::new(Self::new(stream, driver));
         if socket.step().await == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
@@ -263,13 +273,13 @@ impl WebSocket<TcpStream> {
         if request.is_secure() {
             return Err(ConnectError::TlsNotSupported);
         }
-        let deadline = now().checked_add(config.handshake_timeout());
-        let connected = within(deadline, async {
-            let stream = dial(request.host(), request.port(), deadline).await?;
-            stream.set_nodelay(true)?;
-            Self::client(stream, request, config).await
-        });
-        connected.await.map_err(|_| HandshakeError::Timeout)?
+        let start = now();
+        let deadline = start.checked_add(config.handshake_timeout());
+        let dialled = within(deadline, dial(request.host(), request.port(), deadline)).await;
+        let stream = dialled.map_err(|_| HandshakeError::Timeout)??;
+        stream.set_nodelay(true)?;
+        // The driver keeps the deadline from here on: it has the head of a refusal at the deadline.
+        Self::ask(stream, request, config, start).await
     }
 }
 

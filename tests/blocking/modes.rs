@@ -201,7 +201,7 @@ fn a_handshake_over_a_stream_that_was_non_blocking_waits() {
                 thread::sleep(100 * MS);
                 let bytes = match role {
                     Role::Server => REQUEST,
-                    Role::Client => b"HTTP/1.1 403 No\r\n\r\n",
+                    Role::Client => b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
                 };
                 raw.write_all(bytes).unwrap();
                 raw

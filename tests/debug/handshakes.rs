@@ -172,7 +172,7 @@ pub(crate) fn responses_and_errors_of_a_client_show_lengths_in_debug_and_values_
     assert!(shown(&response).contains("\"Set-Cookie\": 7 bytes"));
 
     for (lines, is_told) in [
-        (right.clone().first("HTTP/1.1 401 hunter2"), true),
+        (right.clone().first("HTTP/1.1 401 hunter2").with("Content-Length", "7"), true),
         (right.clone().set("Sec-WebSocket-Accept", SECRET), true),
         (right.clone().set("Upgrade", SECRET), true),
         (right.clone().set("Connection", SECRET), true),

@@ -44,6 +44,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("handshake/origin.rs", &["OriginList", "OriginPolicy"]),
     ("handshake/response.rs", &["StatusError"]),
     ("handshake/version.rs", &["HttpVersion"]),
+    ("http1/body.rs", &["BodyEnd"]),
     ("http1/error.rs", &["HeadError"]),
     ("http1/writer.rs", &["FieldError"]),
     ("instant.rs", &["Instant"]),

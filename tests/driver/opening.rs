@@ -253,7 +253,7 @@ fn a_client_learns_why_it_was_not_opened() {
     type Fault = fn(&mut Driver);
     let faults: [(Fault, fn(&HandshakeError) -> bool); 4] = [
         (
-            |driver| give(driver, b"HTTP/1.1 403 No\r\n\r\n", 1),
+            |driver| give(driver, b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", 1),
             |error| matches!(error, HandshakeError::Status(response) if response.status() == 403),
         ),
         (|driver| give(driver, b"HTTP/1.1 101\r\n\r\n", 1), |_| true),
