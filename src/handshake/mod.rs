@@ -109,6 +109,7 @@ pub(crate) mod extensions;
 pub(crate) mod head;
 pub(crate) mod names;
 pub(crate) mod origin;
+pub mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod response;
 pub(crate) mod response_reader;

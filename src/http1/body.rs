@@ -3,6 +3,8 @@
 //!
 //! The first byte that shows a violation or the limit decides, however the input is cut.
 
+use core::fmt;
+
 use alloc::vec::Vec;
 
 use crate::http1::head::Fields;
@@ -47,6 +49,16 @@ enum State {
     Length(u64),
     /// A body that ends with the transport.
     UntilEnd,
+    /// The data of a chunk, with so many bytes left.
+    Data(u64),
+    /// The framing of a chunked body.
+    Framing(Framing),
+    Done(BodyEnd),
+}
+
+/// A byte of a chunked body outside of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
     /// The size of a chunk, after so many digits.
     Size {
         digits: u8,
@@ -56,8 +68,6 @@ enum State {
     Extension(u64),
     /// The line feed after a size.
     SizeLf(u64),
-    /// The data of a chunk, with so many bytes left.
-    Data(u64),
     /// The line end after the data of a chunk.
     DataCr,
     DataLf,
@@ -67,7 +77,6 @@ enum State {
     TrailerLf,
     /// The line feed of the empty line.
     EndLf,
-    Done(BodyEnd),
 }
 
 impl BodyReader {
@@ -100,7 +109,7 @@ impl BodyReader {
                     self.bytes.extend_from_slice(data);
                     let left = left.saturating_sub(data.len() as u64);
                     self.state = match (self.state, left) {
-                        (State::Data(_), 0) => State::DataCr,
+                        (State::Data(_), 0) => State::Framing(Framing::DataCr),
                         (State::Data(_), left) => State::Data(left),
                         (_, 0) => State::Done(BodyEnd::Complete),
                         (_, left) => State::Length(left),
@@ -116,10 +125,11 @@ impl BodyReader {
                     self.bytes.extend_from_slice(data);
                     rest = after;
                 }
-                state => {
-                    self.state = self.framing_byte(state, *byte);
+                State::Framing(framing) => {
+                    self.state = self.framing_byte(framing, *byte);
                     rest = after;
                 }
+                State::Done(_) => break,
             }
             self.end_at_limit();
         }
@@ -136,7 +146,7 @@ impl BodyReader {
         match self.state {
             State::UntilEnd => BodyEnd::Complete,
             State::Done(end) => end,
-            _ => BodyEnd::Closed,
+            State::Length(_) | State::Data(_) | State::Framing(_) => BodyEnd::Closed,
         }
     }
 
@@ -148,8 +158,8 @@ impl BodyReader {
     fn end_at_limit(&mut self) {
         let is_over = match self.state {
             State::Length(_) | State::Data(_) => self.bytes.len() >= self.max_len,
+            State::UntilEnd | State::Framing(_) => self.max_len == 0,
             State::Done(_) => false,
-            _ => self.max_len == 0,
         };
         if is_over {
             self.state = State::Done(BodyEnd::TooLong);
@@ -157,47 +167,50 @@ impl BodyReader {
     }
 
     /// RFC 9112 7.1: a byte of a chunked body outside of the data.
-    fn framing_byte(&mut self, state: State, byte: u8) -> State {
-        match (state, byte) {
-            (State::Size { digits: 0, .. }, _) if !byte.is_ascii_hexdigit() => {
-                State::Done(BodyEnd::Malformed)
+    fn framing_byte(&mut self, framing: Framing, byte: u8) -> State {
+        State::Framing(match (framing, byte) {
+            (Framing::Size { size, digits: 1.. } | Framing::Extension(size), b'\r') => {
+                Framing::SizeLf(size)
             }
-            (State::Size { size, .. } | State::Extension(size), b'\r') => State::SizeLf(size),
-            (State::Size { digits, size }, _) => match char::from(byte).to_digit(16) {
+            (Framing::Size { digits, size }, _) => match char::from(byte).to_digit(16) {
                 // 16 digits fit into 64 bits.
                 Some(digit) if digits < 16 => {
-                    State::Size { digits: digits + 1, size: size << 4 | u64::from(digit) }
+                    Framing::Size { digits: digits + 1, size: size << 4 | u64::from(digit) }
                 }
-                None if b"; \t".contains(&byte) => self.extra(State::Extension(size)),
-                _ => State::Done(BodyEnd::Malformed),
+                None if digits > 0 && b"; \t".contains(&byte) => {
+                    return self.extra(Framing::Extension(size));
+                }
+                _ => return State::Done(BodyEnd::Malformed),
             },
-            (State::Extension(_), _) if is_of(byte, VALUE) => self.extra(state),
-            (State::SizeLf(0), b'\n') => State::TrailerStart,
-            (State::SizeLf(size), b'\n') => State::Data(size),
-            (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size { digits: 0, size: 0 },
-            (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, _) if is_of(byte, TOKEN) => self.extra(State::Trailer),
-            (State::Trailer, b'\r') => State::TrailerLf,
-            (State::Trailer, _) if is_of(byte, VALUE) => self.extra(State::Trailer),
-            (State::TrailerLf, b'\n') => State::TrailerStart,
-            (State::EndLf, b'\n') => State::Done(BodyEnd::Complete),
-            _ => State::Done(BodyEnd::Malformed),
-        }
+            (Framing::Extension(_), _) if is_of(byte, VALUE) => return self.extra(framing),
+            (Framing::SizeLf(0), b'\n') => Framing::TrailerStart,
+            (Framing::SizeLf(size), b'\n') => return State::Data(size),
+            (Framing::DataCr, b'\r') => Framing::DataLf,
+            (Framing::DataLf, b'\n') => Framing::Size { digits: 0, size: 0 },
+            (Framing::TrailerStart, b'\r') => Framing::EndLf,
+            (Framing::TrailerStart, _) if is_of(byte, TOKEN) => {
+                return self.extra(Framing::Trailer);
+            }
+            (Framing::Trailer, b'\r') => Framing::TrailerLf,
+            (Framing::Trailer, _) if is_of(byte, VALUE) => return self.extra(framing),
+            (Framing::TrailerLf, b'\n') => Framing::TrailerStart,
+            (Framing::EndLf, b'\n') => return State::Done(BodyEnd::Complete),
+            _ => return State::Done(BodyEnd::Malformed),
+        })
     }
 
     /// Counts a byte that is neither data nor needed for the framing.
-    const fn extra(&mut self, next: State) -> State {
+    const fn extra(&mut self, next: Framing) -> State {
         if self.framing_room == 0 {
             return State::Done(BodyEnd::TooLong);
         }
         self.framing_room -= 1;
-        next
+        State::Framing(next)
     }
 }
 
-impl core::fmt::Debug for BodyReader {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BodyReader")
             .field("bytes", &Hidden::new(&self.bytes))
             .field("state", &self.state)
@@ -224,7 +237,7 @@ fn first_state(status: u16, minor: u8, fields: Fields<'_>) -> State {
         (Some(coding), None)
             if minor > 0 && codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") =>
         {
-            State::Size { digits: 0, size: 0 }
+            State::Framing(Framing::Size { digits: 0, size: 0 })
         }
         // RFC 9112 6.1: both of them ought to be handled as an error.
         _ => State::Done(BodyEnd::Malformed),

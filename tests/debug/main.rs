@@ -17,6 +17,7 @@ mod common;
 mod drivers;
 mod handshakes;
 mod messages;
+mod proxies;
 mod secrets;
 #[cfg(all(feature = "deflate", feature = "tokio"))]
 mod types;

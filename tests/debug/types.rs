@@ -44,6 +44,9 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("handshake/origin.rs", &["OriginList", "OriginPolicy"]),
     ("handshake/response.rs", &["StatusError"]),
     ("handshake/version.rs", &["HttpVersion"]),
+    ("handshake/proxy/choice.rs", &["ProxyEnvError"]),
+    ("handshake/proxy/error.rs", &["SocksError", "SocksReply"]),
+    ("handshake/proxy/server.rs", &["ProxyProtocol", "ProxyUrlError"]),
     ("http1/body.rs", &["BodyEnd"]),
     ("http1/error.rs", &["HeadError"]),
     ("http1/writer.rs", &["FieldError"]),
@@ -73,6 +76,7 @@ const TESTS: &[fn()] = &[
     crate::messages::keys_of_masks,
     crate::messages::messages_sent_in_every_way,
     crate::messages::values_show_their_data,
+    crate::proxies::proxies_show_hosts_and_lengths,
     crate::windows::encoders_and_decoders,
 ];
 
