@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::std_instead_of_alloc,
     reason = "tests"
 )]
 

@@ -92,6 +92,8 @@
 //! # fn main() {}
 //! ```
 //!
+//! Between the transport and this handshake a proxy may need one of its own: [`proxy`].
+//!
 //! # Logs
 //! `{:?}` of every type here shows names and lengths: no value of a field, no query, no body. The
 //! `Display` of errors shows the values that are wrong, escaped and cut.
