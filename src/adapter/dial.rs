@@ -4,8 +4,6 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use std::io;
 
@@ -18,11 +16,11 @@ const MIN_SHARE: Duration = Duration::from_secs(2);
 /// The addresses of a name on their way to be tried, under one deadline.
 #[derive(Debug)]
 pub(crate) struct Dial {
-    /// `host:port`, for errors.
-    target: String,
     /// The next one is the last.
     addresses: Vec<SocketAddr>,
     deadline: Option<Instant>,
+    /// The longest time of an attempt.
+    timeout: Option<Duration>,
     error: Option<io::Error>,
     out_of_time: bool,
 }
@@ -30,17 +28,11 @@ pub(crate) struct Dial {
 impl Dial {
     /// Puts the addresses that a name was resolved to into the order of RFC 8305 section 4: the
     /// families take turns, the one that the resolver has put first begins.
-    ///
-    /// # Errors
-    /// The resolver's, with the host's name.
     pub(crate) fn new(
-        host: &str,
-        port: u16,
-        resolved: io::Result<impl IntoIterator<Item = SocketAddr>>,
+        addresses: impl IntoIterator<Item = SocketAddr>,
         deadline: Option<Instant>,
-    ) -> io::Result<Self> {
-        let addresses =
-            resolved.map_err(|error| named(&error, &format!("can't resolve the host {host}")))?;
+        timeout: Option<Duration>,
+    ) -> Self {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for address in addresses {
             match first.first() {
@@ -58,10 +50,7 @@ impl Dial {
         }
         addresses.extend(second);
         addresses.reverse();
-        // An IPv6 address is in brackets before a port.
-        let target =
-            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        Ok(Self { target, addresses, deadline, error: None, out_of_time: false })
+        Self { addresses, deadline, timeout, error: None, out_of_time: false }
     }
 
     /// Returns the next address, and how long the attempt may take; `None` for the time: without
@@ -74,7 +63,8 @@ impl Dial {
         }
         let count = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
         let address = self.addresses.pop()?;
-        Some((address, left.map(|left| (left / count.max(1)).max(MIN_SHARE).min(left))))
+        let share = left.map(|left| (left / count.max(1)).max(MIN_SHARE).min(left));
+        Some((address, [share, self.timeout].into_iter().flatten().min()))
     }
 
     /// An attempt has failed.
@@ -87,17 +77,12 @@ impl Dial {
         if self.out_of_time {
             return None;
         }
-        let text = format!("can't connect to {}", self.target);
-        Some(self.error.map_or_else(
-            || io::Error::new(io::ErrorKind::NotFound, format!("{text}: the name has no address")),
-            |error| named(&error, &text),
-        ))
+        Some(
+            self.error.unwrap_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+            }),
+        )
     }
-}
-
-/// An error with the host that it is about.
-fn named(error: &io::Error, text: &str) -> io::Error {
-    io::Error::new(error.kind(), format!("{text}: {error}"))
 }
 
 #[cfg(test)]
@@ -118,7 +103,7 @@ mod tests {
     }
 
     fn dial(addresses: &[SocketAddr], deadline: Option<Instant>) -> Dial {
-        Dial::new("example.com", 80, Ok(addresses.iter().copied()), deadline).unwrap()
+        Dial::new(addresses.iter().copied(), deadline, None)
     }
 
     fn order(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
@@ -147,20 +132,25 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_host_and_port() {
+    fn an_attempt_has_its_own_timeout() {
+        let at = |s| Instant::from_micros(s * SECOND);
+        let addresses = [v4(1), v4(2)];
+        let timeout = Some(Duration::from_secs(1));
+        let mut dial = Dial::new(addresses, Some(at(9)), timeout);
+        assert_eq!(dial.next(at(0)), Some((v4(1), timeout)));
+        assert_eq!(dial.next(at(8)), Some((v4(2), timeout)));
+        assert_eq!(Dial::new(addresses, None, timeout).next(at(0)), Some((v4(1), timeout)));
+    }
+
+    #[test]
+    fn the_error_is_that_of_the_last_address() {
         let error = dial(&[], None).into_error().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        let text = "can't connect to example.com:80: the name has no address";
-        assert_eq!(error.to_string(), text);
+        assert_eq!(error.to_string(), "the name has no address");
         let mut dial = dial(&[v4(1)], None);
         assert_eq!(dial.next(Instant::from_micros(0)), Some((v4(1), None)));
         dial.failed(io::ErrorKind::ConnectionRefused.into());
         assert_eq!(dial.next(Instant::from_micros(0)), None);
-        let error = dial.into_error().unwrap();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(error.to_string(), "can't connect to example.com:80: connection refused");
-        let failed = Err::<Vec<SocketAddr>, _>(io::ErrorKind::NotFound.into());
-        let error = Dial::new("::1", 80, failed, None).unwrap_err();
-        assert_eq!(error.to_string(), "can't resolve the host ::1: entity not found");
+        assert_eq!(dial.into_error().unwrap().kind(), io::ErrorKind::ConnectionRefused);
     }
 }

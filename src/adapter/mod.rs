@@ -1,5 +1,6 @@
 //! Parts that both adapters share.
 
+pub(crate) mod connector;
 pub(crate) mod dial;
 pub(crate) mod parts;
 pub(crate) mod pool;

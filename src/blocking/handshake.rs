@@ -1,26 +1,17 @@
 //! From a transport to a WebSocket: accepting and connecting.
 
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 
 use bytes::Bytes;
 
-use crate::adapter::dial::Dial;
 use crate::blocking::drive::send_up_to;
 use crate::blocking::socket::WebSocket;
 use crate::blocking::transport::Transport;
 use crate::config::Config;
 use crate::driver::{Driver, Step};
-use crate::error::adapter::{AcceptError, ConnectError};
+use crate::error::adapter::{AcceptError, ConnectError, ConnectErrorKind, ConnectStep};
 use crate::error::protocol::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::connect::ConnectRequest;
@@ -230,97 +221,29 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// The same, with a handshake timeout that runs from `start`.
-    fn ask(
+    pub(super) fn ask(
         stream: S,
         request: &ConnectRequest,
         config: &Config,
         start: Instant,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
-        let driver = Driver::client(request, config, start)?;
+        let failed = |kind| {
+            let (host, port) = (request.host(), request.port());
+            ConnectError::new(ConnectStep::Handshake, host, port, kind)
+        };
+        let driver =
+            Driver::client(request, config, start).map_err(|error| failed(error.into()))?;
         let mut socket = Self::new(stream, driver);
-        socket.link.set_nonblocking(false)?;
+        socket.link.set_nonblocking(false).map_err(|error| failed(error.into()))?;
         if socket.step() == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
         {
             return Ok((socket, response));
         }
         if let Some(error) = socket.driver.flow.handshake_error() {
-            return Err(error.clone().into());
+            return Err(failed(error.clone().into()));
         }
-        let error = socket.link.take_error();
-        Err(error.map_or_else(|| HandshakeError::ClosedWithoutResponse.into(), ConnectError::Io))
-    }
-}
-
-impl WebSocket<TcpStream> {
-    /// Connects by the request's `ws://` URL: name resolution, each address in turn, `TCP_NODELAY`,
-    /// handshake, all within the `handshake_timeout`.
-    ///
-    /// The system's resolver can't be interrupted: names are resolved in a thread of their own,
-    /// which ends with the system's answer even if no thread waits for it any more.
-    ///
-    /// [RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), item 2: at most
-    /// one connection to a host may be connecting at a time; that is the caller's duty. After a
-    /// failure wait as [`Backoff`](crate::handshake::Backoff) tells.
-    ///
-    /// # Errors
-    /// [`ConnectError::TlsNotSupported`] for `wss://`; otherwise as [`client`](Self::client), or
-    /// what name resolution or the last address said.
-    pub fn connect(
-        request: &ConnectRequest,
-        config: &Config,
-    ) -> Result<(Self, ConnectResponse), ConnectError> {
-        if request.is_secure() {
-            return Err(ConnectError::TlsNotSupported);
-        }
-        let (host, port) = (request.host(), request.port());
-        let start = Instant::now();
-        let deadline = start.checked_add(config.handshake_timeout());
-        let resolved = match resolve(host, port, deadline) {
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(HandshakeError::Timeout.into());
-            }
-            resolved => resolved,
-        };
-        let mut dial = Dial::new(host, port, resolved, deadline)?;
-        while let Some((address, timeout)) = dial.next(Instant::now()) {
-            let connected = match timeout {
-                Some(timeout) => TcpStream::connect_timeout(&address, timeout),
-                None => TcpStream::connect(address),
-            };
-            match connected {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Self::ask(stream, request, config, start);
-                }
-                Err(error) => dial.failed(error),
-            }
-        }
-        Err(dial.into_error().map_or_else(|| HandshakeError::Timeout.into(), ConnectError::Io))
-    }
-}
-
-/// Asks the system for the addresses of a host, but not beyond the deadline.
-fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let (sender, receiver) = mpsc::channel();
-    let host = String::from(host);
-    thread::Builder::new().name("resolve".into()).spawn(move || {
-        let resolved = (&*host, port).to_socket_addrs().map(Iterator::collect);
-        // Nobody may be waiting any more.
-        let _ = sender.send(resolved);
-    })?;
-    let left = match deadline {
-        Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-        None => Duration::MAX,
-    };
-    match receiver.recv_timeout(left) {
-        Ok(resolved) => resolved,
-        Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
-        Err(RecvTimeoutError::Disconnected) => {
-            Err(io::Error::other("the name's resolver has panicked"))
-        }
+        let error = socket.link.take_error().map(ConnectErrorKind::Io);
+        Err(failed(error.unwrap_or_else(|| HandshakeError::ClosedWithoutResponse.into())))
     }
 }

@@ -75,6 +75,8 @@
 //! A program with a loop of its own reads with a timeout ([`read_timeout`](WebSocket::read_timeout)), or
 //! without waiting ([`poll_read`](WebSocket::poll_read), of an unsplit WebSocket only).
 
+mod client_stream;
+mod connector;
 mod drive;
 mod handshake;
 mod link;
@@ -87,6 +89,8 @@ mod state;
 mod transport;
 
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::blocking::client_stream::ClientStream;
+pub use crate::blocking::connector::Connector;
 pub use crate::blocking::handshake::PendingRequest;
 pub use crate::blocking::messages::Messages;
 pub use crate::blocking::socket::{Reply, WebSocket};

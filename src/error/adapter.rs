@@ -1,9 +1,13 @@
 use core::fmt;
+
+use alloc::boxed::Box;
 use std::io;
 
 use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
+use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::proxy::ProxyError;
 use crate::handshake::refusal::Refusal;
 
 /// An error of an open WebSocket.
@@ -101,26 +105,160 @@ impl From<io::Error> for AcceptError {
     }
 }
 
-/// A client's opening handshake has failed.
+/// A client's WebSocket was not opened: the step that failed, the host and port that it was about, and
+/// the cause.
+#[derive(Debug)]
+pub struct ConnectError {
+    step: ConnectStep,
+    host: Box<str>,
+    port: u16,
+    kind: ConnectErrorKind,
+}
+
+/// The steps to an open WebSocket, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ConnectStep {
+    /// The name of the host, or of the proxy, is resolved.
+    Resolve,
+    /// TCP connects to an address of the host or of the proxy.
+    Connect,
+    /// The proxy opens a tunnel.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
+    /// The opening handshake.
+    Handshake,
+}
+
+/// The cause of a [`ConnectError`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum ConnectError {
+pub enum ConnectErrorKind {
+    /// The server refused, broke the protocol, or did not answer in time.
+    Handshake(HandshakeError),
     /// Name resolution or the transport failed.
     Io(io::Error),
-    /// The server refused, answered wrongly, or not in time.
-    Handshake(HandshakeError),
+    /// The proxy refused, broke the protocol, or did not answer in time.
+    Proxy(ProxyError),
     /// The request could not be sent: [`SendError::Entropy`], with the config of a server.
     Send(SendError),
+    /// Name resolution or TCP took longer than `handshake_timeout`.
+    Timeout,
     /// The URL is `wss://`: connect a TLS stream yourself, and give it to `WebSocket::client`.
     TlsNotSupported,
 }
 
+impl ConnectError {
+    pub(crate) fn new(
+        step: ConnectStep,
+        host: &str,
+        port: u16,
+        kind: impl Into<ConnectErrorKind>,
+    ) -> Self {
+        Self { step, host: host.into(), port, kind: kind.into() }
+    }
+
+    /// Returns the step that failed.
+    #[must_use]
+    pub const fn step(&self) -> ConnectStep {
+        self.step
+    }
+
+    /// Returns the host that the step was about, without brackets: of the URL, or of the proxy.
+    #[must_use]
+    pub const fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port that the step was about.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the cause.
+    #[must_use]
+    pub const fn kind(&self) -> &ConnectErrorKind {
+        &self.kind
+    }
+
+    /// Returns the cause, owned.
+    #[must_use]
+    pub fn into_kind(self) -> ConnectErrorKind {
+        self.kind
+    }
+
+    /// Returns the response of a server or proxy, if one was read.
+    #[must_use]
+    pub fn response(&self) -> Option<&ConnectResponse> {
+        match &self.kind {
+            ConnectErrorKind::Handshake(error) => error.response(),
+            ConnectErrorKind::Proxy(error) => error.response(),
+            ConnectErrorKind::Io(_)
+            | ConnectErrorKind::Send(_)
+            | ConnectErrorKind::Timeout
+            | ConnectErrorKind::TlsNotSupported => None,
+        }
+    }
+
+    /// Returns true if the deadline has passed in any of the steps, without a refusal.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(
+            self.kind,
+            ConnectErrorKind::Timeout
+                | ConnectErrorKind::Handshake(HandshakeError::Timeout)
+                | ConnectErrorKind::Proxy(ProxyError::Timeout)
+        )
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, host, port, kind } = self;
+        // An IPv6 address is in brackets before a port.
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}: ")
+        } else {
+            write!(f, "{host}:{port}: ")
+        }?;
+        write!(f, "{step} failed: {kind}")
+    }
+}
+
+impl core::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match &self.kind {
+            ConnectErrorKind::Handshake(error) => Some(error),
+            ConnectErrorKind::Io(error) => Some(error),
+            ConnectErrorKind::Proxy(error) => Some(error),
+            ConnectErrorKind::Send(error) => Some(error),
+            ConnectErrorKind::Timeout | ConnectErrorKind::TlsNotSupported => None,
+        }
+    }
+}
+
+impl fmt::Display for ConnectStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "name resolution",
+            Self::Connect => "TCP connection",
+            Self::Proxy => "tunnel through the proxy",
+            Self::Tls => "TLS handshake",
+            Self::Handshake => "opening handshake",
+        })
+    }
+}
+
+impl fmt::Display for ConnectErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => error.fmt(f),
             Self::Handshake(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Proxy(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
+            Self::Timeout => f.write_str("not finished in time (setting: handshake_timeout)"),
             Self::TlsNotSupported => f.write_str(
                 "wss:// is not supported yet: use ws://, or give a connected TLS stream to \
                  `WebSocket::client`",
@@ -129,30 +267,25 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl core::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Handshake(error) => Some(error),
-            Self::Send(error) => Some(error),
-            Self::TlsNotSupported => None,
-        }
-    }
-}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<HandshakeError> for ConnectError {
+impl From<HandshakeError> for ConnectErrorKind {
     fn from(error: HandshakeError) -> Self {
         Self::Handshake(error)
     }
 }
 
-impl From<SendError> for ConnectError {
+impl From<io::Error> for ConnectErrorKind {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProxyError> for ConnectErrorKind {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
+impl From<SendError> for ConnectErrorKind {
     fn from(error: SendError) -> Self {
         Self::Send(error)
     }

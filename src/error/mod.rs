@@ -23,7 +23,9 @@ pub(crate) mod send;
 
 pub use crate::entropy::EntropyError;
 #[cfg(feature = "std")]
-pub use crate::error::adapter::{AcceptError, ConnectError, WebSocketError};
+pub use crate::error::adapter::{
+    AcceptError, ConnectError, ConnectErrorKind, ConnectStep, WebSocketError,
+};
 pub use crate::error::config::ConfigError;
 pub use crate::error::protocol::{LimitError, MisuseError, PeerError, ProtocolError, TimeoutError};
 pub use crate::error::send::SendError;

@@ -45,7 +45,7 @@ const MIN_SPAN: u64 = 1000;
 ///
 /// use sansocket::Entropy;
 /// use sansocket::blocking::WebSocket;
-/// use sansocket::error::ConnectError;
+/// use sansocket::error::ConnectErrorKind;
 /// use sansocket::handshake::{Backoff, HandshakeError};
 ///
 /// let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
@@ -57,13 +57,15 @@ const MIN_SPAN: u64 = 1000;
 ///                 println!("{event:?}");
 ///             }
 ///         }
-///         Err(ConnectError::Io(_)) => {}
-///         Err(ConnectError::Handshake(error)) => match error {
-///             HandshakeError::Timeout | HandshakeError::ClosedWithoutResponse => {}
-///             HandshakeError::Status(response) if response.status() >= 500 => {}
-///             error => return Err(error.into()),
+///         Err(error) => match error.kind() {
+///             ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout => {}
+///             ConnectErrorKind::Handshake(
+///                 HandshakeError::Timeout | HandshakeError::ClosedWithoutResponse,
+///             ) => {}
+///             ConnectErrorKind::Handshake(HandshakeError::Status(response))
+///                 if response.status() >= 500 => {}
+///             _ => return Err(error.into()),
 ///         },
-///         Err(error) => return Err(error.into()),
 ///     }
 ///     std::thread::sleep(backoff.next_delay(&Entropy::os())?);
 /// }

@@ -1,20 +1,17 @@
 //! From a transport to a WebSocket: accepting and connecting.
 
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::poll_fn;
 
 use alloc::boxed::Box;
 use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout_at;
 
-use crate::adapter::dial::Dial;
 use crate::config::Config;
 use crate::driver::{Driver, Step};
-use crate::error::adapter::{AcceptError, ConnectError};
+use crate::error::adapter::{AcceptError, ConnectError, ConnectErrorKind, ConnectStep};
 use crate::error::protocol::MisuseError;
 use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::connect::ConnectRequest;
@@ -229,13 +226,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// The same, with a handshake timeout that runs from `start`.
-    async fn ask(
+    pub(super) async fn ask(
         stream: S,
         request: &ConnectRequest,
         config: &Config,
         start: Instant,
     ) -> Result<(Self, ConnectResponse), ConnectError> {
-        let driver = Driver::client(request, config, start)?;
+        let failed = |kind| {
+            let (host, port) = (request.host(), request.port());
+            ConnectError::new(ConnectStep::Handshake, host, port, kind)
+        };
+        let driver =
+            Driver::client(request, config, start).map_err(|error| failed(error.into()))?;
         let mut socket = Box::new(Self::new(stream, driver));
         if socket.step().await == Step::Opened
             && let Some(response) = socket.driver.flow.take_response()
@@ -243,67 +245,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             return Ok((*socket, response));
         }
         if let Some(error) = socket.driver.flow.handshake_error() {
-            return Err(error.clone().into());
+            return Err(failed(error.clone().into()));
         }
-        let error = socket.link.take_error();
-        Err(error.map_or_else(|| HandshakeError::ClosedWithoutResponse.into(), ConnectError::Io))
+        let error = socket.link.take_error().map(ConnectErrorKind::Io);
+        Err(failed(error.unwrap_or_else(|| HandshakeError::ClosedWithoutResponse.into())))
     }
 
     /// Drives to the next step that is the caller's.
     async fn step(&mut self) -> Step {
         let Self { link, driver: Driver { flow, intake }, timer, .. } = self;
         poll_fn(|cx| poll_step(link, flow, intake, timer, cx)).await
-    }
-}
-
-impl WebSocket<TcpStream> {
-    /// Connects by the request's `ws://` URL: name resolution, each address in turn, `TCP_NODELAY`,
-    /// handshake, all within the handshake timeout.
-    ///
-    /// RFC 6455 section 4.1(2): at most one connection to a host may be connecting at a time; that
-    /// is the caller's duty. After a failure wait as [`Backoff`](crate::handshake::Backoff) tells.
-    ///
-    /// # Errors
-    /// [`ConnectError::TlsNotSupported`] for `wss://`; otherwise as [`client`](Self::client), or
-    /// what name resolution or the last address said.
-    pub async fn connect(
-        request: &ConnectRequest,
-        config: &Config,
-    ) -> Result<(Self, ConnectResponse), ConnectError> {
-        if request.is_secure() {
-            return Err(ConnectError::TlsNotSupported);
-        }
-        let start = now();
-        let deadline = start.checked_add(config.handshake_timeout());
-        let dialled = within(deadline, dial(request.host(), request.port(), deadline)).await;
-        let stream = dialled.map_err(|_| HandshakeError::Timeout)??;
-        stream.set_nodelay(true)?;
-        // The driver keeps the deadline from here on: it has the head of a refusal at the deadline.
-        Self::ask(stream, request, config, start).await
-    }
-}
-
-/// Connects to the first address that answers.
-async fn dial(host: &str, port: u16, deadline: Option<Instant>) -> Result<TcpStream, ConnectError> {
-    let resolved = lookup_host((host, port)).await;
-    let mut dial = Dial::new(host, port, resolved, deadline)?;
-    while let Some((address, timeout)) = dial.next(now()) {
-        let until = timeout.and_then(|timeout| now().checked_add(timeout));
-        match within(until, TcpStream::connect(address)).await.and_then(|connected| connected) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => dial.failed(error),
-        }
-    }
-    Err(dial.into_error().map_or_else(|| HandshakeError::Timeout.into(), ConnectError::Io))
-}
-
-/// Waits for `future`, but not beyond the deadline.
-async fn within<F: Future>(deadline: Option<Instant>, future: F) -> io::Result<F::Output> {
-    match deadline.and_then(Instant::into_std) {
-        None => Ok(future.await),
-        Some(at) => {
-            let timed = timeout_at(tokio::time::Instant::from_std(at), future).await;
-            timed.map_err(|_| io::ErrorKind::TimedOut.into())
-        }
     }
 }

@@ -41,6 +41,8 @@
 //! The module's name hides that of the crate under a glob import: write
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
+mod client_stream;
+mod connector;
 mod drive;
 mod handshake;
 mod messages;
@@ -50,6 +52,8 @@ mod split;
 mod wakers;
 
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::tokio::client_stream::ClientStream;
+pub use crate::tokio::connector::Connector;
 pub use crate::tokio::handshake::PendingRequest;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::socket::{Reply, WebSocket};

@@ -33,10 +33,12 @@ mod tokio {
     use sansocket::handshake::Refusal;
     use sansocket::handshake::{Accepted, HttpResponse};
     use sansocket::message::{Data, SendOptions};
-    use sansocket::tokio::{HalfReply, Messages, PendingRequest, Reader, Reply, Sender, WebSocket};
+    use sansocket::tokio::{
+        ClientStream, Connector, HalfReply, Messages, PendingRequest, Reader, Reply, Sender,
+        WebSocket,
+    };
     use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Prepared};
     use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
-    use tokio::net::TcpStream;
 
     use super::{send, send_and_sync};
 
@@ -123,6 +125,8 @@ mod tokio {
         future(pending().respond(page));
         future(WebSocket::accept(stream(), config, options));
         future(WebSocket::client(stream(), request, config));
-        future(WebSocket::<TcpStream>::connect(request, config));
+        future(WebSocket::<ClientStream>::connect(request, config));
+        future(Connector::new().connect(request, config));
+        future(Connector::new().dial(request, config));
     }
 }

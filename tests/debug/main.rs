@@ -17,8 +17,8 @@ mod common;
 mod drivers;
 mod handshakes;
 mod messages;
-mod proxies;
 mod secrets;
+mod tunnels;
 #[cfg(all(feature = "deflate", feature = "tokio"))]
 mod types;
 #[cfg(feature = "deflate")]

@@ -8,6 +8,7 @@ use crate::common::shown::noted_types;
 /// Types without data of a peer or of the caller, by file.
 const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("adapter/parts.rs", &["Received"]),
+    ("blocking/client_stream.rs", &["ClientStream"]),
     // Counts of bytes.
     ("budget.rs", &["MemoryBudget"]),
     ("close_code.rs", &["CloseCode"]),
@@ -37,6 +38,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
             "TimeoutError",
         ],
     ),
+    ("error/adapter.rs", &["ConnectStep"]),
     // The header of a frame, asked for by the caller. Its key is on the wire in front of the data.
     ("frame.rs", &["FrameHead", "FrameHeader"]),
     ("handshake/backoff.rs", &["Backoff"]),
@@ -55,6 +57,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("opcode.rs", &["OpCode"]),
     ("role.rs", &["Role"]),
     ("stats.rs", &["Stats"]),
+    ("tokio/client_stream.rs", &["ClientStream"]),
     // At most the one character that a URL must not have.
     ("url.rs", &["UrlError"]),
 ];
@@ -76,7 +79,7 @@ const TESTS: &[fn()] = &[
     crate::messages::keys_of_masks,
     crate::messages::messages_sent_in_every_way,
     crate::messages::values_show_their_data,
-    crate::proxies::proxies_show_hosts_and_lengths,
+    crate::tunnels::proxies_show_hosts_and_lengths,
     crate::windows::encoders_and_decoders,
 ];
 

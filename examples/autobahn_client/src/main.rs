@@ -11,16 +11,15 @@ use core::time::Duration;
 use std::process::ExitCode;
 
 use sansocket::deflate::Deflate;
-use sansocket::tokio::WebSocket;
+use sansocket::tokio::{ClientStream, WebSocket};
 use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The suite itself gives the longest case 480 s.
 const CASE_TIME: Duration = Duration::from_secs(500);
 
 /// Offers compression too: groups 12 and 13 are about it.
-async fn connect(url: &str, config: &Config) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+async fn connect(url: &str, config: &Config) -> Result<WebSocket<ClientStream>, Box<dyn Error>> {
     let request = ConnectRequest::new(url)?.deflate(Deflate::default());
     let (ws, _) = WebSocket::connect(&request, config).await?;
     Ok(ws)

@@ -6,7 +6,7 @@ use sansocket::{ConnectRequest, Input};
 
 use crate::common::at_ms;
 use crate::common::head::client_config;
-use crate::common::shown::{Shown, note_type};
+use crate::common::shown::Shown;
 
 const SECRET: &str = "hunter2-hunter2";
 
@@ -18,6 +18,10 @@ pub(crate) fn proxies_show_hosts_and_lengths() {
     let mut shown = Shown::new();
     for proxy in [Proxy::http(&secret_url).unwrap(), Proxy::socks5(&secret_url).unwrap()] {
         shown.add("proxy", &proxy);
+        #[cfg(feature = "std")]
+        shown.add("connector", &sansocket::blocking::Connector::new().proxy(proxy.clone()));
+        #[cfg(feature = "tokio")]
+        shown.add("connector", &sansocket::tokio::Connector::new().proxy(proxy.clone()));
         let server = proxy.server(&request).unwrap();
         shown.add("server", server);
         let text = format!("{server:?}");
@@ -35,7 +39,8 @@ pub(crate) fn proxies_show_hosts_and_lengths() {
         let error = handshake.receive_eof().unwrap_err();
         shown.add("error", &error);
         shown.add("failed", &handshake);
-        note_type(&error);
+        #[cfg(feature = "std")]
+        shown.add("error of an adapter", &sansocket::error::ConnectErrorKind::Proxy(error));
     }
     let base64 = b"aHVudGVyMi1odW50ZXIyOmh1bnRlcjItaHVudGVyMg==";
     shown.assert_hides(&[SECRET.as_bytes(), base64]);
