@@ -112,10 +112,10 @@ const ALL: [Who; 4] = [Who::Ours, Who::ZlibRs, Who::Zlib, Who::Miniz];
 impl Who {
     fn name(self) -> &'static str {
         match self {
-            Self::Ours => "ours",
+            Self::Ours => "sansocket",
             Self::ZlibRs => "zlib-rs",
             Self::Zlib => "zlib",
-            Self::Miniz => "miniz",
+            Self::Miniz => "miniz_oxide",
         }
     }
 }

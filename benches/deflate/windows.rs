@@ -65,7 +65,7 @@ pub(crate) fn print(rows: &[Row]) {
     println!(
         "\n### Windows, balanced: ratio, ns per message, bytes of memory in both directions\n"
     );
-    println!("| bits | ours | zlib-rs | zlib |\n|---|---|---|---|");
+    println!("| bits | sansocket | zlib-rs | zlib |\n|---|---|---|---|");
     for bits in (8..=15).rev() {
         let mut own = rows.iter().filter(|row| row.bits == bits).peekable();
         if own.peek().is_none() {
