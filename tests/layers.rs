@@ -235,6 +235,19 @@ fn no_module_names_a_neighbour_by_super() {
     }
 }
 
+/// The adapters use the driver's public API only, so any other event loop can do as much.
+#[test]
+fn no_item_of_the_driver_is_for_the_adapters_alone() {
+    let (files, _) = read_all();
+    let mut read = 0;
+    for file in files.iter().filter(|file| file.starts_with("driver/")) {
+        read += 1;
+        let text = std::fs::read_to_string(src().join(file)).unwrap();
+        assert!(!text.contains("pub(crate)") && !text.contains("pub(in crate"), "src/{file}");
+    }
+    assert!(read > 5);
+}
+
 /// lib.rs is docs, modules and re-exports, nothing else.
 #[test]
 fn lib_rs_holds_nothing_else() {
