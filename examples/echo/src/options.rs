@@ -15,7 +15,7 @@ usage: echo [ADDR] [OPTIONS]
   --deflate on|off|SERVER[,CLIENT]   compression, if the client offers it (default on); SERVER and
                                      CLIENT are the largest windows for the messages of each end,
                                      9 to 15 bits: fewer bits take less memory
-  --no-context-takeover              compress each message separately in both directions: less memory
+  --no-context-takeover              compress each message separately, both ways: less memory
   --parts                            echo each part as it arrives, so that fragments stay fragments
   --blocking                         use the blocking adapter, with a thread for each connection
   --threads N                        the worker threads of tokio (default: one for each core)
