@@ -1,4 +1,4 @@
-//! What the peer's stream comes to, by the handshakes and a bare `Connection`.
+//! The expected results of the peer's stream, from the handshakes and a bare `Connection`.
 
 use bytes::BytesMut;
 use sansocket::connection::{Negotiated, OwnedEvent};
@@ -9,16 +9,16 @@ use sansocket::{Connection, Event, Inbox, Input, Instant, Role};
 
 use super::plan::Plan;
 
-/// How the opening handshake ends if nothing but the stream decides.
+/// The result of the opening handshake if only the stream determines it.
 #[derive(Clone, Debug)]
 pub(super) enum Opening {
-    /// It was done before.
+    /// The handshake was complete before.
     None,
     /// The stream ends before the head does.
     Unfinished,
-    /// The head is of no use.
+    /// The head is invalid.
     Failed,
-    /// A request of `at` bytes, with the answer to it.
+    /// A request of `at` bytes, with its response.
     Request { at: usize, answer: Vec<u8>, accepted: Option<Negotiated> },
     /// The response that opens the connection, of `at` bytes.
     Response { at: usize, negotiated: Negotiated },
@@ -69,7 +69,7 @@ impl Opening {
         }
     }
 
-    /// Where the frames begin, and what was agreed on, if a connection is opened.
+    /// Returns the position of the first frame and the agreement, if a connection opens.
     pub(super) fn opened(&self, plan: &Plan) -> Option<(usize, Negotiated)> {
         match self {
             Self::None => Some((0, plan.negotiated.clone())),
@@ -103,7 +103,7 @@ pub(super) fn has_deflate(_: &Negotiated) -> bool {
     false
 }
 
-/// A bare connection that gets the stream, and nothing else.
+/// Runs a bare connection with the stream.
 pub(super) struct Bare {
     connection: Connection,
     inbox: Inbox,
@@ -140,13 +140,13 @@ impl Bare {
     }
 }
 
-/// All events, and the error. Parts of one message that follow each other are put together.
+/// All events, and the error. Consecutive parts of one message are joined.
 #[derive(Debug)]
 pub(super) struct Trace {
     pub(super) events: Vec<Seen>,
-    /// How much the events hold, however messages are cut into parts.
+    /// The length of all data in the events, however messages are divided into parts.
     pub(super) amount: usize,
-    /// How many whole messages there were.
+    /// The number of complete messages.
     pub(super) messages: u64,
     pub(super) error: Option<ProtocolError>,
     pub(super) closed: bool,
