@@ -1,9 +1,9 @@
-//! The driver: a read, its events, a reply to each, one write. Time per message, compared with the
-//! core for the same work.
+//! The driver: a read, the events in it, a reply to each, one write; time per message, beside the core
+//! that does the same.
 //!
-//! Then a bound, as a ratio inside one run: with 65 kB of empty fragments in the input, a peer that
-//! takes output byte by byte costs at most three times the CPU time without them. A higher ratio is
-//! a failure of `cargo bench`, and of `cargo test --bench driver`, which runs each bench once.
+//! Then a bound, as a ratio inside one run: a peer that takes output byte by byte costs at most three
+//! times as much CPU time with 65 kB of empty fragments in the input as without them. A higher ratio is
+//! a failure: in `cargo bench`, and in `cargo test --bench driver`, which runs each bench once.
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let mut criterion = common::criterion();
     echo(&mut criterion);
     criterion.final_summary();
-    // Cargo passes `--bench` only in `cargo bench`.
+    // Cargo passes `--bench` only when it is to be measured.
     let measures = std::env::args().any(|arg| arg == "--bench");
     judge_slow_peers(if measures { 41 } else { 5 })
 }
@@ -64,7 +64,7 @@ fn echo(c: &mut Criterion) {
     group.finish();
 }
 
-/// Echoes each message of a stream. Returns the number of messages.
+/// Answers each message of a stream with itself; returns how many there were.
 fn echo_driver(driver: &mut Driver, mut stream: &[u8]) -> usize {
     let mut messages = 0;
     loop {
@@ -86,7 +86,7 @@ fn echo_driver(driver: &mut Driver, mut stream: &[u8]) -> usize {
     }
 }
 
-/// The same, with a read buffer that is lent to the driver.
+/// The same with the read buffer lent to the driver.
 fn echo_loan(driver: &mut Driver, mut stream: &[u8], buffer: &mut [u8]) -> usize {
     let mut messages = 0;
     loop {
@@ -152,18 +152,18 @@ impl Core {
     }
 }
 
-/// The unprocessed input while a slow peer takes the output.
+/// The input at hand while a slow peer takes the output.
 #[derive(Clone, Copy, Debug)]
 enum AtHand {
     Nothing,
     /// Empty fragments of a message without an end.
     Fragments,
-    /// A complete message of empty fragments: an event that waits for room for replies.
+    /// A message of empty fragments: an event that has to wait.
     Message,
 }
 
-/// Compares the cost of a slow peer with and without unprocessed input: medians of this number of
-/// pairs of measurements, which alternate.
+/// Compares the cost of a slow peer with and without input at hand: medians of as many pairs of
+/// measurements, which alternate.
 fn judge_slow_peers(pairs: usize) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for at_hand in [AtHand::Fragments, AtHand::Message] {
@@ -175,13 +175,13 @@ fn judge_slow_peers(pairs: usize) -> ExitCode {
         let (without, with) = (median(without), median(with));
         let ratio = with / without;
         println!(
-            "driver/slow peer, {at_hand:?} in the input: {with:.1} ns per byte of output, without {without:.1} ns: \
+            "driver/slow peer, {at_hand:?} at hand: {with:.1} ns per byte of output, without {without:.1} ns: \
              {ratio:.2} times (at most {MAX_RATIO})"
         );
         if ratio > MAX_RATIO {
             eprintln!(
-                "FAILED: output taken byte by byte costs {ratio:.2} times as much with {at_hand:?} \
-                 in the input; the bound is {MAX_RATIO}. A step must process new input only."
+                "FAILED: output taken byte by byte costs {ratio:.2} times as much with {at_hand:?} at hand \
+                 in the input; the bound is {MAX_RATIO}. Each step must look at new input only."
             );
             code = ExitCode::FAILURE;
         }
@@ -189,10 +189,9 @@ fn judge_slow_peers(pairs: usize) -> ExitCode {
     code
 }
 
-/// Measures a peer that takes the output byte by byte. Returns nanoseconds per byte.
+/// Has a peer take the output byte by byte; returns nanoseconds per byte.
 ///
-/// The unsent replies stay above the high-water mark until the last byte, so that no event is
-/// handed out.
+/// The replies are above the high-water mark to the last byte, so that no event is handed out.
 fn slow_peer(at_hand: AtHand) -> f64 {
     let mut driver = Driver::new(server(), NOW);
     let mut input = Vec::new();
@@ -235,7 +234,7 @@ fn server() -> Connection {
     Connection::new(Role::Server, &config, &Negotiated::new(), NOW)
 }
 
-/// Copies as much of the stream as the buffer can hold, as a read from a socket does.
+/// Does what a socket does: copies as much of the stream as there is room for.
 fn pull(stream: &mut &[u8], buffer: &mut [u8]) -> usize {
     let (read, rest) = stream.split_at(stream.len().min(buffer.len()));
     buffer[..read.len()].copy_from_slice(read);
@@ -245,12 +244,11 @@ fn pull(stream: &mut &[u8], buffer: &mut [u8]) -> usize {
 
 const NOW: Instant = Instant::from_micros(0);
 
-/// The bound, as a multiple of the cost without unprocessed input.
+/// The bound, times the cost without input at hand.
 const MAX_RATIO: f64 = 3.0;
 
-/// The number of empty fragments in the input, of six bytes each.
+/// Empty fragments at hand, of six bytes each.
 const FRAGMENTS: usize = 10_900;
 
-/// The bytes that the slow peer takes: so many that receiving all fragments once costs little in
-/// comparison.
+/// Bytes that the slow peer takes: receiving all fragments once costs little beside them.
 const TAKEN: usize = 128 * 1024;

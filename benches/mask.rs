@@ -1,8 +1,6 @@
-//! Masking in place, compared with a loop over single bytes, and with a copy of the same length as
-//! the limit.
+//! Masking in place: ours, byte by byte, and a copy of as many bytes as the limit.
 //!
-//! The payload begins 6 bytes after an aligned address, as after the header of a short masked
-//! frame.
+//! The payload lies 6 bytes past alignment, as behind the header of a short masked frame.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

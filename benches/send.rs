@@ -1,8 +1,8 @@
-//! Sending, time per message. After every 32 messages, and at 64 KiB, the output is written: copied
-//! once into the same buffer, as a kernel does.
+//! Sending, time per message. Every 32 messages, and at 64 KiB, the output is written: copied once
+//! into a sink that stays the same, as a kernel does.
 //!
-//! `naive` is the simplest sender: a header, then the payload, masked byte by byte, always with the
-//! same key. A client of this crate takes a fresh key from the operating system for each frame.
+//! `naive` is what one writes first: a header, then the payload, masked byte by byte with the same
+//! key each time. A client of ours takes a fresh key from the operating system for each frame.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
-//! Code that the benches share: settings, messages, streams of frames, the time per message.
+//! What the benches share: settings, messages, streams of frames, the time per message.
 //!
-//! A run of all benches should take two or three minutes on a machine with other load. So
-//! measurements are short, and each has a reference: compare ratios inside one run.
+//! A run of all benches is meant to take two or three minutes on a shared machine: short
+//! measurements, and a reference beside each, so that ratios inside one run are what counts.
 
 #![allow(
     dead_code,
@@ -14,7 +14,7 @@ use core::time::Duration;
 
 use criterion::{Bencher, Criterion};
 
-/// The maximum length of a read of an adapter, in bytes.
+/// What one read of an adapter takes at most, in bytes.
 pub const READ_LEN: usize = 64 * 1024;
 
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -28,7 +28,7 @@ pub fn criterion() -> Criterion {
         .configure_from_args()
 }
 
-/// Measures the time per message: a call of `run` processes `messages` messages.
+/// Measures the time per message: `run` takes `messages` of them.
 pub fn per_message(bencher: &mut Bencher<'_>, messages: usize, mut run: impl FnMut()) {
     bencher.iter_custom(|asked| {
         let messages = messages as u64;
@@ -42,7 +42,7 @@ pub fn per_message(bencher: &mut Bencher<'_>, messages: usize, mut run: impl FnM
     });
 }
 
-/// The contents of a message.
+/// What a message is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Binary,
@@ -75,7 +75,7 @@ impl Kind {
     }
 }
 
-/// Repeats the text up to `len` bytes, in complete characters.
+/// Repeats the text up to `len` bytes, in whole characters.
 fn fill(sample: &str, len: usize) -> Vec<u8> {
     let mut text = sample.repeat(len / sample.len() + 1);
     while text.len() > len {
@@ -104,12 +104,12 @@ pub fn frame(first: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// Returns the number of messages of a stream: about 512 KiB, and at least four messages.
+/// How many messages a stream has: some 512 KiB, and four at least.
 pub fn messages_of(len: usize) -> usize {
     (512 * 1024 / (len + 8)).max(4)
 }
 
-/// Returns a stream of messages, one frame each.
+/// A stream of whole messages, one frame each.
 pub fn stream(kind: Kind, len: usize) -> Vec<u8> {
     let payload = kind.payload(len);
     let mut out = Vec::new();
@@ -119,7 +119,7 @@ pub fn stream(kind: Kind, len: usize) -> Vec<u8> {
     out
 }
 
-/// Returns the same messages in fragments of at most `max` bytes.
+/// The same with each message in fragments of at most `max` bytes.
 pub fn fragmented(kind: Kind, len: usize, max: usize) -> Vec<u8> {
     let payload = kind.payload(len);
     let mut out = Vec::new();

@@ -1,13 +1,11 @@
-//! permessage-deflate compared with other engines: time, ratio, memory.
+//! permessage-deflate beside other engines: time, ratio, memory.
 //!
-//! The contestants take turns, pass by pass. The time is the CPU time of the thread. A relative
-//! time is the ratio to zlib-rs inside a pass: the median over the passes, the geometric mean over
-//! the kinds of messages. The C library inflates all output once, and the result is compared with
-//! the messages.
+//! The contestants take turns pass by pass, the time is that of the thread, and what counts is the
+//! ratio to zlib-rs inside a pass: medians over the passes, geometric means over the kinds of
+//! messages. All output of all contestants is inflated by the C library and compared, once.
 //!
 //! `cargo bench --bench deflate` measures everything, in a few minutes; `-- compress /64B/balanced`
-//! selects the cases whose names have all of these words. `cargo test --bench deflate` runs each
-//! once.
+//! only the cases whose name has all of these words. `cargo test --bench deflate` runs each once.
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,
@@ -49,15 +47,15 @@ fn main() {
     }
 }
 
-/// The selected cases, and the amount of work.
+/// What is to be run, and how often.
 struct Plan {
-    /// If false, each case runs once with little data, as a test.
+    /// False: once and little of it, to see that it works.
     measures: bool,
     words: Vec<String>,
 }
 
 impl Plan {
-    /// Reads the arguments. Cargo passes `--bench` only in `cargo bench`.
+    /// Cargo passes `--bench` only when it is to be measured.
     fn from_args() -> Self {
         let mut plan = Self { measures: false, words: Vec::new() };
         for arg in std::env::args().skip(1) {
@@ -74,13 +72,13 @@ impl Plan {
         self.words.iter().all(|word| name.contains(word.as_str()))
     }
 
-    /// Returns the number of messages of `len` bytes in a pass.
+    /// How many messages of `len` bytes are a pass.
     fn messages(&self, len: usize) -> usize {
         if self.measures { (512 * 1024 / len).max(8) } else { (8192 / len).max(2) }
     }
 }
 
-/// The length of a message, which has a name in the tables.
+/// A message's length, and its name in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Size(usize);
 
@@ -100,7 +98,7 @@ fn takeover_name(takeover: bool) -> &'static str {
     if takeover { "takeover" } else { "alone" }
 }
 
-/// The contestants.
+/// Whose engine it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Ours,
@@ -122,16 +120,15 @@ impl Who {
     }
 }
 
-/// The result of one contestant in one pass.
+/// What one contestant needed in one pass.
 #[derive(Clone, Copy, Debug)]
 struct Pass {
     nanos: f64,
     sent: usize,
 }
 
-/// Runs passes of all contestants in turn, in a rotating order, until the measured time is long
-/// enough.
-/// `pass` runs one pass and returns its result.
+/// Lets the contestants take turns, each pass in another order, until there are enough passes.
+/// `pass` runs one and returns what it measured.
 fn turns(plan: &Plan, who: &[Who], mut pass: impl FnMut(Who) -> Pass) -> Vec<Vec<Pass>> {
     let mut passes = vec![Vec::new(); who.len()];
     let (least, most, enough) = if plan.measures { (5, 25, 3e8) } else { (1, 1, 0.0) };
@@ -150,7 +147,7 @@ fn turns(plan: &Plan, who: &[Who], mut pass: impl FnMut(Who) -> Pass) -> Vec<Vec
     passes
 }
 
-/// Measures the CPU time of `f`.
+/// The time that `f` takes of this thread.
 fn timed(f: impl FnOnce() -> usize) -> Pass {
     let start = thread_nanos();
     let sent = f();
@@ -167,7 +164,7 @@ fn geometric_mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
     (values.map(f64::ln).sum::<f64>() / count).exp()
 }
 
-/// Computes the figures of a case from its passes: time, ratio, and time relative to zlib-rs.
+/// From the passes of a case to its figures: time and ratio of each, and the time beside zlib-rs's.
 fn judge(name: &str, who: &[Who], passes: &[Vec<Pass>], messages: usize, raw: usize) -> Vec<Case> {
     let reference = who.iter().position(|&who| who == Who::ZlibRs).unwrap_or(0);
     let cases: Vec<Case> = who

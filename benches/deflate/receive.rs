@@ -1,8 +1,7 @@
-//! Inflating messages that the C library has compressed at level 6 with 15 bits.
+//! Inflating what the C library has compressed at level 6 with 15 bits.
 //!
-//! The other engines get each message at once with its tail, and a buffer for the complete result.
-//! Ours is used as in a connection: without the tail, and with a reused buffer that grows on
-//! demand.
+//! The others get each message with its tail in one piece and room for all that it gives. Ours gets it
+//! as a connection does: without the tail, into a buffer that grows as asked for and is used again.
 
 use core::hint::black_box;
 
@@ -37,7 +36,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     }
 }
 
-/// Returns the compressed messages with their tails.
+/// With their tails.
 fn compressed(messages: &[Vec<u8>], takeover: bool) -> Vec<Vec<u8>> {
     let mut deflater = zlib::Deflater::new(6, 15);
     let mut out = vec![0; 200_000];
@@ -69,7 +68,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates a payload with its tail.
+    /// From a payload with its tail.
     fn message(&mut self, payload: &[u8], takeover: bool) -> &[u8] {
         match self {
             Self::Ours(decoder, buffer) => {
@@ -98,7 +97,7 @@ impl Inflater {
     }
 }
 
-/// Inflates a message as a connection does if it arrives in one read.
+/// As a connection does it, for a message that has come in one piece.
 fn ours(decoder: &mut Decoder, buffer: &mut Vec<u8>, payload: &[u8]) -> usize {
     let (mut read, mut written) = (0, 0);
     loop {
@@ -132,7 +131,7 @@ fn pass(who: Who, takeover: bool, messages: &[Vec<u8>], payloads: &[Vec<u8>]) ->
         given
     });
     assert_eq!(pass.sent, messages.iter().map(Vec::len).sum::<usize>());
-    // The received bytes, for the ratio of the stream.
+    // What was received, for the ratio of the stream.
     pass.sent = payloads.iter().map(|payload| payload.len() - TAIL.len()).sum();
     pass
 }

@@ -1,21 +1,21 @@
-//! The tables, and the bounds.
+//! The tables, and what was aimed at.
 
 use crate::corpus::Kind;
 use crate::{ALL, SIZES, Size, Who, geometric_mean};
 
-/// The figures of one contestant for one kind of messages.
+/// What one contestant did with one kind of messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) who: Who,
-    /// Per message.
+    /// For a message.
     pub(crate) nanos: f64,
-    /// The time as a multiple of the time of zlib-rs.
+    /// The time as a multiple of zlib-rs's.
     pub(crate) relative: f64,
-    /// The length of the messages, divided by their compressed length.
+    /// Bytes of the message for one that is sent.
     pub(crate) ratio: f64,
 }
 
-/// A row of a table, with means over the kinds of messages.
+/// A row of a table: means are taken over the kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) receive: bool,
@@ -88,8 +88,7 @@ impl Report {
         if let Some(mean) = self.mean(section, Who::Ours) {
             let way = if receive { "inflate" } else { "compress" };
             let comma = if level.is_empty() { "" } else { ", " };
-            let what =
-                format!("{way} {}{comma}{level}: time / time of zlib-rs", section.size.name());
+            let what = format!("{way} {}{comma}{level}: time / time of zlib-rs", section.size.name());
             let here = mean.relative;
             print_target(&what, &format!("at most {bound:.2}"), here, here <= bound);
         }
@@ -165,7 +164,7 @@ impl Report {
     }
 }
 
-/// Returns the section of a bound. All bounds are with context takeover.
+/// What is aimed at is with context takeover.
 fn section(receive: bool, len: usize, level: &'static str) -> Section {
     Section { receive, takeover: true, size: Size(len), level }
 }

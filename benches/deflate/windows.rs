@@ -1,5 +1,5 @@
-//! The effect of the window: ratio, time and memory for each number of bits, with context takeover
-//! at the balanced level, as means over all kinds and sizes.
+//! What a smaller window costs and saves: ratio, time and memory for each number of bits, with
+//! context takeover at the balanced level, over all kinds and sizes.
 
 use bytes::BytesMut;
 use sansocket::deflate::{Decoder, Encoder, Level, Needs, WindowBits};
@@ -16,7 +16,7 @@ pub(crate) struct Row {
     who: Who,
     ratio: f64,
     nanos: f64,
-    /// The bytes for both directions of a connection, after more data than its windows hold.
+    /// Of both directions of a connection that has carried more than its windows.
     memory: isize,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn run(plan: &Plan) -> Vec<Row> {
         if !plan.takes(&format!("windows/{bits}")) {
             continue;
         }
-        // The other engines cannot compress with 8 bits.
+        // None of the others compresses with 8 bits.
         let all = [Who::Ours, Who::ZlibRs, Who::Zlib];
         let who = if bits == 8 { &all[..1] } else { &all[..] };
         let mut cases = Vec::new();
@@ -79,13 +79,13 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// Returns our ratio, divided by the ratio of zlib.
+/// How much better our ratio is than zlib's.
 pub(crate) fn gain_at_9_bits(rows: &[Row]) -> Option<f64> {
     let ratio = |who| Some(rows.iter().find(|row| row.bits == 9 && row.who == who)?.ratio);
     Some(ratio(Who::Ours)? / ratio(Who::Zlib)?)
 }
 
-/// Returns the heap memory of an encoder and a decoder after more data than their windows hold.
+/// The heap of an encoder and a decoder that have seen more than their windows.
 fn memory(who: Who, bits: u8) -> isize {
     let messages = messages(Kind::Chat, 4096, 64, 4);
     let (mut out, mut room) = (vec![0; 100_000], vec![0; 5000]);
@@ -117,11 +117,11 @@ fn memory(who: Who, bits: u8) -> isize {
         }
         both
     };
-    // Allocates the memory that the connections of a thread share, before the count.
+    // What a thread shares is there before it is counted.
     live();
     let (both, counted) = alloc::count(live);
     let told = both.0.capacity() + both.1.capacity();
-    assert_eq!(told, counted.live as usize, "the reported capacity is the counted memory");
+    assert_eq!(told, counted.live as usize, "what they tell is what was counted");
     counted.live
 }
 

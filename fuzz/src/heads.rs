@@ -1,9 +1,8 @@
-//! An opening handshake with arbitrary input: no panic, no growth past a limit, and the same
-//! result, response and remaining input however the input is split. Shared by the fuzz targets and
-//! the replay of their seeds.
+//! A handshake that gets any bytes: no panic, no growth past a limit, and the same outcome, answer
+//! and rest however the input is cut. Shared by the fuzz targets and the replay of their seeds.
 //!
-//! The first byte of the data selects the settings, the second the split of the input. The rest is
-//! the stream of the peer.
+//! The first byte of the data chooses the settings, the second how the input is cut, the rest is
+//! what the peer sends.
 
 use bytes::BytesMut;
 use sansocket::error::EntropyError;
@@ -15,26 +14,23 @@ use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Input, Instant};
 
 const NOW: Instant = Instant::from_micros(0);
 
-/// Runs the handshake of a server with `data` and checks the invariants.
+/// Checks what a server makes of `data`.
 #[allow(dead_code, reason = "each target uses one of the two")]
 pub(crate) fn check_server(data: &[u8]) {
     check(data, |choice, stream, cut| {
         let (max_len, max_fields) = limits(choice);
         let config = Config::server().max_head_len(max_len).max_head_fields(max_fields);
-        let config = config.build().expect("the settings are valid");
+        let config = config.build().expect("the settings are good");
         let options = AcceptOptions::new()
             .origins(if choice & 4 == 0 { OriginPolicy::SameHost } else { OriginPolicy::Any })
             .allow_missing_origin(choice & 8 == 0)
             .subprotocols(["chat", "superchat"])
-            .expect("valid names");
+            .expect("good names");
         let mut handshake = ServerHandshake::new(&config, NOW);
         feed(stream, cut, |input| {
             let before = input.len();
             let received = handshake.receive(input);
-            assert!(
-                before - input.len() <= max_len + 2,
-                "more input was consumed than the longest head"
-            );
+            assert!(before - input.len() <= max_len + 2, "more was taken than a head may be long");
             let head = match received {
                 Ok(None) => return None,
                 Err(refusal) => {
@@ -64,7 +60,7 @@ pub(crate) fn check_server(data: &[u8]) {
     });
 }
 
-/// Checks that an owned copy of a head gives the same result.
+/// A copy of a head comes to the same.
 #[allow(dead_code, reason = "each target uses one of the two")]
 fn check_kept(
     head: &OwnedRequestHead,
@@ -82,7 +78,7 @@ fn check_kept(
     }
 }
 
-/// Checks the same fields over HTTP/2: every response can be sent there.
+/// The same fields over HTTP/2: whatever comes of them can be sent there.
 #[allow(dead_code, reason = "each target uses one of the two")]
 fn check_extended_connect(head: &OwnedRequestHead, options: &AcceptOptions) {
     let fields: Vec<_> = head
@@ -115,16 +111,16 @@ fn check_extended_connect(head: &OwnedRequestHead, options: &AcceptOptions) {
     }
 }
 
-/// Runs the handshake of a client with `data` and checks the invariants.
+/// Checks what a client makes of `data`.
 #[allow(dead_code, reason = "each target uses one of the two")]
 pub(crate) fn check_client(data: &[u8]) {
     check(data, |choice, stream, cut| {
         let (max_len, max_fields) = limits(choice);
         let config = Config::client(Entropy::from_fn(not_random));
         let config = config.max_head_len(max_len).max_head_fields(max_fields);
-        let config = config.build().expect("the settings are valid");
-        let request = ConnectRequest::new("ws://localhost/chat").expect("a valid URL");
-        let request = request.subprotocols(["chat", "superchat"]).expect("valid names");
+        let config = config.build().expect("the settings are good");
+        let request = ConnectRequest::new("ws://localhost/chat").expect("a good URL");
+        let request = request.subprotocols(["chat", "superchat"]).expect("good names");
         let mut out = BytesMut::new();
         let mut handshake =
             ClientHandshake::new(&request, &config, NOW, &mut out).expect("entropy is there");
@@ -135,13 +131,13 @@ pub(crate) fn check_client(data: &[u8]) {
                 assert!(connection.is_open());
                 Some(format!("open {:?}", response.fields().iter().collect::<Vec<_>>()))
             }
-            // The part of a refusal's body that is received depends on the split of the input.
+            // How much of a refusal's body came along depends on the cutting.
             Err(error) => Some(format!("failed {error}")),
         })
     });
 }
 
-/// Runs the stream at once, in single bytes, and split at random: all results must be equal.
+/// Runs it whole, in single bytes, and cut at random: all must come to the same.
 fn check(data: &[u8], run: impl Fn(u8, &[u8], &mut dyn FnMut() -> usize) -> (String, usize)) {
     let [choice, seed, stream @ ..] = data else { return };
     let whole = run(*choice, stream, &mut || usize::MAX);
@@ -154,8 +150,7 @@ fn check(data: &[u8], run: impl Fn(u8, &[u8], &mut dyn FnMut() -> usize) -> (Str
     assert_eq!(whole, random, "cut at random");
 }
 
-/// Feeds the stream in small reads until there is a result. Returns it, and the number of consumed
-/// bytes.
+/// Feeds the stream in pieces until there is an outcome; tells it, and how many bytes it took.
 fn feed(
     stream: &[u8],
     cut: &mut dyn FnMut() -> usize,
@@ -185,7 +180,7 @@ fn limits(choice: u8) -> (usize, usize) {
     }
 }
 
-/// A constant nonce, so that a seed can contain the response to it.
+/// A nonce that everybody knows, so that a seed can hold its answer.
 #[allow(dead_code, reason = "each target uses one of the two")]
 fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
     bytes.fill(0x5a);

@@ -1,9 +1,9 @@
-//! Arbitrary bytes as offers and responses of permessage-deflate: no panic, the same result however
-//! a list is divided into lines, and agreements within the settings. Shared by the fuzz target and
+//! Offers and answers of permessage-deflate that are any bytes: no panic, the same however a list
+//! is spread over lines, and an agreement that keeps to the settings. Shared by the fuzz target and
 //! the replay of its seeds.
 //!
-//! The first four bytes of the data select the settings of a client and of a server, the rest are
-//! field lines, separated by line feeds.
+//! The first four bytes of the data choose the settings of a client and of a server, the rest are
+//! field lines, with line feeds between.
 
 use sansocket::deflate::{Agreement, Deflate};
 use sansocket::handshake::{ExtensionError, Fields, RequestHead};
@@ -14,7 +14,7 @@ const FIELD: &str = "Sec-WebSocket-Extensions";
 /// Window bits and context takeover of the server's direction, then of the client's.
 type Terms = (u8, bool, u8, bool);
 
-/// Runs a server and a client with `data` and checks the invariants.
+/// Checks what a server and a client make of `data`.
 pub(crate) fn check(data: &[u8]) {
     let [client_bits, client_flags, server_bits, server_flags, lines @ ..] = data else { return };
     let (client, offered) = deflate(*client_bits, *client_flags);
@@ -24,12 +24,12 @@ pub(crate) fn check(data: &[u8]) {
     check_server(server, own, server_flags & 4 != 0, &lines);
     check_client(client, offered, client_flags & 4 != 0, &lines);
 
-    // Our own offers and responses are always valid.
+    // Our own offer is always fine, and our own answer too.
     let offer = client.offer();
-    let answer = server.answer([offer.as_bytes()]).expect("our own offer is valid");
+    let answer = server.answer([offer.as_bytes()]).expect("our own grammar is right");
     let answer = answer.expect("our own offers can be accepted");
-    let agreement = client.agree([answer.value().as_bytes()]).expect("our own response is valid");
-    let agreement = agreement.expect("an agreement");
+    let agreement = client.agree([answer.value().as_bytes()]).expect("our own answer is right");
+    let agreement = agreement.expect("it agrees");
     assert_eq!(terms(agreement), terms(answer.agreement()), "{offer} / {}", answer.value());
 }
 
@@ -37,7 +37,7 @@ fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u
     let answer = server.answer(lines.iter().copied());
     // RFC 9110 5.3: several lines are one list.
     assert_eq!(answer, server.answer([&*lines.join(&b','); 1]));
-    // The handshake applies the same rules of the grammar.
+    // The handshake judges the grammar by the same rules.
     let mut fields = vec![
         ("Host", &b"a"[..]),
         ("Upgrade", b"websocket"),
@@ -51,7 +51,7 @@ fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u
     let Ok(request) = request else { return };
     let accepted = request.accept(&AcceptOptions::new().deflate(server)).expect("no origin");
     let field = accepted.fields().find(|(name, _)| *name == FIELD).map(|(_, value)| value);
-    // The result over HTTP/2 is the same.
+    // Over HTTP/2 it comes to the same.
     let extended: Vec<_> = fields[4..].to_vec();
     let extended = Fields::new(&extended);
     let extended = RequestHead::extended_connect("websocket", "https", "a", "/", extended);
@@ -64,11 +64,11 @@ fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u
 
     let agreed = terms(answer.agreement());
     assert!(agreed.0 <= own.0 && agreed.1 <= own.1 && agreed.3 <= own.3, "{agreed:?} {own:?}");
-    // A server cannot limit the window of a client that did not offer the parameter.
+    // A client that hasn't offered to be asked can't be held to a window.
     let unasked = !limits_required && !answer.value().contains("client_max_window_bits");
     assert!(agreed.2 <= own.2 || unasked, "{agreed:?} {own:?}");
     assert!(answer.agreement().encoder_window_bits().get() <= agreed.0);
-    // A client with default settings reads the same parameters.
+    // A client without wishes reads the same in it.
     let read = Deflate::default().agree([answer.value().as_bytes()]);
     assert_eq!(read.map(|agreement| agreement.map(terms)), Ok(Some(agreed)));
 }
@@ -87,7 +87,7 @@ fn check_client(client: Deflate, own: Terms, limits_required: bool, lines: &[&[u
     assert!(agreement.encoder_window_bits().get() <= agreed.2);
 }
 
-/// Returns settings, and the terms that they permit.
+/// Settings, and what they allow.
 fn deflate(bits: u8, flags: u8) -> (Deflate, Terms) {
     let (server, client) = (9 + bits % 7, 9 + (bits >> 4) % 7);
     let (server_takeover, client_takeover) = (flags & 1 == 0, flags & 2 == 0);

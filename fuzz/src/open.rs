@@ -1,9 +1,9 @@
-//! An open connection with arbitrary input: no panic, no growth past a limit, and the same events,
-//! output and error however the input is split. Shared by the fuzz targets and the replay of their
+//! An open connection that gets any bytes: no panic, no growth past a limit, and the same events,
+//! output and error however the input is cut. Shared by the fuzz targets and the replay of their
 //! seeds.
 //!
-//! The first byte of the data selects the settings, compression included, the second the split of
-//! the input. The rest is the stream of the peer.
+//! The first byte of the data chooses the settings, compression among them, the second how the input
+//! is cut, the rest is what the peer sends.
 
 use bytes::BytesMut;
 use sansocket::config::Delivery;
@@ -16,7 +16,7 @@ use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant, Role}
 
 const MAX_UNSENT: usize = 4096;
 
-/// Runs a connection with `data` and checks the invariants.
+/// Checks what a connection makes of `data`.
 pub(crate) fn check(role: Role, data: &[u8]) {
     let [choice, seed, stream @ ..] = data else { return };
     let delivery = if choice & 1 == 0 { Delivery::Whole } else { Delivery::Parts };
@@ -35,23 +35,22 @@ pub(crate) fn check(role: Role, data: &[u8]) {
         .max_message_len(max_message_len)
         .max_unsent(MAX_UNSENT)
         .build()
-        .expect("the settings are valid");
+        .expect("the settings are good");
     let settings = Settings { role, config: &config, negotiated: &negotiated(role, *choice) };
     let unsought = run(settings, stream, false, |_| usize::MAX);
     let whole = run(settings, stream, true, |_| usize::MAX);
     assert_eq!(whole, unsought, "without seek");
     let bytewise = run(settings, stream, true, |_| 1);
-    assert_eq!(whole, bytewise, "split into single bytes");
+    assert_eq!(whole, bytewise, "cut into single bytes");
     let mut state = u32::from(*seed) | 1;
     let random = run(settings, stream, true, |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as usize % 23 + 1
     });
-    assert_eq!(whole, random, "split at random");
+    assert_eq!(whole, random, "cut at random");
 }
 
-/// Returns an agreement: no compression, or compression with or without context takeover, with a
-/// window of 8, 9, 12 or 15 bits.
+/// Compression or not, with or without context takeover, with a window of 8, 9, 12 or 15 bits.
 #[cfg(feature = "deflate")]
 fn negotiated(role: Role, choice: u8) -> Negotiated {
     if choice & 0x08 == 0 {
@@ -81,13 +80,13 @@ struct Settings<'s> {
     negotiated: &'s Negotiated,
 }
 
-/// A constant key, so that the output is the same in each run.
+/// A key that everybody knows: the output must be the same each time.
 fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
     bytes.fill(0x5a);
     Ok(())
 }
 
-/// The result of a run. Consecutive parts of one message are joined.
+/// What came of it. Parts of one message that follow each other are put together.
 #[derive(Debug, PartialEq)]
 struct Trace {
     events: Vec<Seen>,
@@ -151,12 +150,12 @@ fn run(
                 }
             }
         }
-        // Inflated data can be 1032 times as long as the input.
+        // What is inflated can be 1032 times as long.
         let most = if deflate { 2 * 1032 * given + (20 << 10) } else { 33 * given + 256 };
         assert!(inbox.capacity() <= most, "{} for {given}", inbox.capacity());
         assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
     }
-    // The peer ends writing: it gets a Close frame, unless one was sent before.
+    // The peer ends its writing half: it gets a Close frame, unless one was sent before.
     let ended = connection.receive_eof(&mut out);
     assert!(connection.is_closed());
     assert_eq!(ended.err(), connection.error());
@@ -166,8 +165,8 @@ fn run(
 }
 
 impl Trace {
-    /// If the first character of a message is invalid, its first bytes may give an empty part
-    /// before the byte that shows the fault.
+    /// Where the first character of a message is bad, its first bytes may have made an empty part
+    /// before the byte that shows it.
     fn fail(&mut self, error: ProtocolError) {
         self.error = Some(error);
         if matches!(

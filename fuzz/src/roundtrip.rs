@@ -1,10 +1,8 @@
-//! One direction of a connection, with all settings: messages compressed at once, in parts, or by
-//! another encoder, and resets of the encoder. All inflaters must return the messages, with exactly
-//! the window.
+//! One direction of a connection: messages as a whole, in parts, compressed elsewhere, and
+//! forgetting, with every setting. Everybody reads what the encoder makes, with exactly the window.
 //!
-//! The first byte of the data selects the settings. The rest are messages: a byte for the way of
-//! sending, and sections, each with a byte for its kind and two more, up to the kind that ends the
-//! message.
+//! The first byte of the data chooses the settings. Then come messages: a byte that says how one is
+//! sent, and its pieces, each a byte for its kind and two more, up to the kind that ends it.
 
 use core::iter::repeat_n;
 
@@ -12,10 +10,10 @@ use sansocket::deflate::Level;
 
 use super::engine::{Connection, LEVELS, Random};
 
-/// The maximum of bytes sent, so that a run stays short.
+/// What is sent in all, so that a run stays short.
 const MAX_SENT: usize = 60_000;
 
-/// Sends the messages of `data` and checks that they arrive.
+/// Checks that what `data` says is sent arrives.
 pub(crate) fn check(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else { return };
     let level: Level = LEVELS[usize::from(choice >> 4) % LEVELS.len()];
@@ -82,21 +80,21 @@ impl Script<'_> {
             }
             match kind % 8 {
                 0 => break,
-                // Bytes of the data.
+                // As it stands there.
                 1 | 2 => {
                     let (bytes, rest) = self.rest.split_at((number % 100).min(self.rest.len()));
                     self.sent.extend_from_slice(bytes);
                     self.rest = rest;
                 }
                 3 => self.sent.extend(repeat_n(kind, number % 17_000)),
-                // Random bytes, or random letters of a small alphabet.
+                // Random letters out of a few, or bytes.
                 4 | 5 => {
                     let mut random = Random(number as u32);
                     let few = if kind & 16 == 0 { 256 } else { u32::from(kind >> 5) + 2 };
                     let len = number % if kind & 8 == 0 { 300 } else { 9000 };
                     self.sent.extend((0..len).map(|_| random.below(few) as u8));
                 }
-                // A repetition of earlier bytes at this distance.
+                // Again, from so far back.
                 _ => {
                     let from = self.sent.len().saturating_sub(number.max(1));
                     let len = usize::from(kind) * 2 + 3;

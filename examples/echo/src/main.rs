@@ -1,4 +1,4 @@
-//! The sample app: a page that tests a WebSocket, and an echo server at `/ws`.
+//! The sample app: a page to try a WebSocket with, and an echo behind `/ws`.
 #![allow(
     clippy::std_instead_of_alloc,
     clippy::wildcard_enum_match_arm,
@@ -24,13 +24,13 @@ use sansocket::{AcceptOptions, Config};
 
 use crate::options::{Compression, Options, USAGE};
 
-/// The time for closing handshakes after a signal. The app ends within 2 s.
+/// How long everybody has to close after a signal, within the 2 s in which the app ends.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(1500);
 
-/// The pause after a failure to accept, such as too many open files: other connections may end.
+/// After a failure to accept, such as too many open files, others get time to end.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// The settings of all connections.
+/// What all connections share.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) config: Config,
@@ -63,13 +63,13 @@ fn deflate(compression: Compression) -> Result<Deflate, ConfigError> {
         deflate = deflate
             .server_max_window_bits(server)
             .client_max_window_bits(client)
-            // Without this setting our encoder uses a smaller window.
+            // Whoever names a window wants it used.
             .encoder_window_bits(server);
     }
     deflate.build()
 }
 
-/// Returns the response to a request for a page, or `None` for a request of the WebSocket.
+/// Answers what isn't for the WebSocket; `None`: it is.
 pub(crate) fn page(
     head: &OwnedRequestHead,
 ) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
@@ -84,11 +84,11 @@ pub(crate) fn page(
         ("/", _) => Some(
             HttpResponse::new(405)?
                 .with_field("Allow", "GET, HEAD")?
-                .with_body(plain, "the page supports GET and HEAD only\n")?,
+                .with_body(plain, "the page can only be read\n")?,
         ),
         _ => Some(
             HttpResponse::new(404)?
-                .with_body(plain, "not found: the page is /, the WebSocket /ws\n")?,
+                .with_body(plain, "there is nothing here: the page is /, the WebSocket /ws\n")?,
         ),
     })
 }

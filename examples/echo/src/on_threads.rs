@@ -1,4 +1,4 @@
-//! The app on threads: one for each connection, with blocking sockets.
+//! The app on threads: one for each connection, over blocking sockets.
 
 use core::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use sansocket::{CloseCode, Event};
 
 use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 
-/// The senders of all connections, which close them when the app ends.
+/// The senders of all connections, to close them with when the app ends.
 #[derive(Default)]
 struct Open {
     senders: Mutex<HashMap<usize, Sender<TcpStream>>>,
     one_less: Condvar,
-    /// The app is ending: new connections are closed at once.
+    /// Connections that are accepted now are closed at once.
     ending: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Open {
 
 pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error>> {
     let open = Arc::new(Open::default());
-    // The handler is set before the first connection is accepted, so that no signal is lost.
+    // Before the first connection is accepted, so that no signal is lost.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(async { signal() })?;
     let shared = open.clone();
@@ -53,7 +53,7 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
     open.ending.store(true, Ordering::SeqCst);
     let senders: Vec<_> = open.senders().values().cloned().collect();
     for sender in senders {
-        // In threads, since a peer that does not read must not delay the others.
+        // A peer that doesn't read must not make the others wait.
         thread::spawn(move || close(&sender));
     }
     let all_gone = open
@@ -64,8 +64,8 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
 }
 
 fn close(sender: &Sender<TcpStream>) {
-    // Code and reason are valid. A connection that has ended needs no Close frame.
-    let _ = sender.close_output(CloseCode::GOING_AWAY, "the server is shutting down");
+    // The code and the reason can be sent.
+    let _ = sender.close_output(CloseCode::GOING_AWAY, "the server ends");
 }
 
 fn accept_all(listener: &TcpListener, app: &App, open: &Arc<Open>) {
@@ -101,7 +101,7 @@ fn handle(
     stream.set_nodelay(true)?;
     let request = match PendingRequest::read(stream, &app.config) {
         Ok(request) => request,
-        // The peer has disconnected, or its request was refused with a response.
+        // A peer that is gone, or is no HTTP client: it has been answered.
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -113,7 +113,7 @@ fn handle(
         Err(AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    // Split, so that the main thread can close the connection.
+    // In halves, so that the main thread can close it.
     let (mut reader, sender) = ws.split()?;
     open.add(id, sender);
     while let Some((event, mut reply)) = reader.read()? {
@@ -125,7 +125,7 @@ fn handle(
             },
         };
         match fed {
-            // After our own Close frame no reply can be sent.
+            // What comes behind our own Close frame can't be answered any more.
             Err(SendError::Closed) => {}
             fed => fed?,
         }

@@ -56,7 +56,7 @@ async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
         }
     }
     drop(listener);
-    // An error means that no connection is left.
+    // Nobody may be left to be told.
     let _ = end.send(true);
     let all = async { while tasks.join_next().await.is_some() {} };
     let _ = timeout(CLOSING_TIME, all).await;
@@ -71,7 +71,7 @@ async fn handle(
     stream.set_nodelay(true)?;
     let request = match PendingRequest::read(stream, &app.config).await {
         Ok(request) => request,
-        // The peer has disconnected, or its request was refused with a response.
+        // A peer that is gone, or is no HTTP client: it has been answered.
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -104,6 +104,6 @@ async fn echo(
             _ => {}
         }
     }
-    ws.close(CloseCode::GOING_AWAY, "the server is shutting down").await?;
+    ws.close(CloseCode::GOING_AWAY, "the server ends").await?;
     Ok(())
 }

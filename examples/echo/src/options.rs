@@ -2,27 +2,26 @@
 
 use core::time::Duration;
 
-/// The text of `--help`.
+/// What the usage says.
 pub(crate) const USAGE: &str = "\
 usage: echo [ADDR] [OPTIONS]
 
-  ADDR                               the address to listen on (default 127.0.0.1:9001)
-  --any-origin                       accept pages of all origins (default: of this host only)
+  ADDR                               where to listen (default 127.0.0.1:9001)
+  --any-origin                       accept pages of other sites too (default: only this host's)
   --max-message BYTES                the longest message that is received (default 67108864)
-  --keep-alive SECONDS[,TIMEOUT]     the interval of pongs; with a timeout, of pings, and the
-                                     connection ends if the peer does not answer in time
-                                     (default 30, no timeout)
-  --deflate on|off|SERVER[,CLIENT]   compression, if the client offers it (default on); SERVER and
-                                     CLIENT are the largest windows for the messages of each end,
-                                     9 to 15 bits: fewer bits take less memory
-  --no-context-takeover              compress each message separately, both ways: less memory
+  --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with a timeout, a peer that doesn't
+                                     answer in time is given up (default 30, no timeout)
+  --deflate on|off|SERVER[,CLIENT]   compression for whoever offers it (default on); SERVER and CLIENT,
+                                     9 to 15, are the bits of the largest windows that the messages of
+                                     each side are compressed in: fewer bits, less memory
+  --no-context-takeover              compress each message by itself, in both directions: less memory
   --parts                            echo each part as it arrives, so that fragments stay fragments
-  --blocking                         use the blocking adapter, with a thread for each connection
-  --threads N                        the worker threads of tokio (default: one for each core)
+  --blocking                         the std adapter, a thread for each connection, not tokio
+  --threads N                        tokio's worker threads (default: one for each core)
 
-GET / returns a test page; the WebSocket is at /ws.";
+GET / is a page to try it with, /ws the WebSocket.";
 
-/// The values of the options.
+/// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) address: String,
@@ -36,19 +35,17 @@ pub(crate) struct Options {
     pub(crate) threads: Option<usize>,
 }
 
-/// Settings of compression.
+/// How to compress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Compression {
-    /// The largest windows of the server and of the client, in bits; `None` for the defaults of the
-    /// library.
+    /// The largest windows of the server and of the client, in bits; `None`: the library's choice.
     pub(crate) windows: Option<(u8, u8)>,
-    /// Whether messages can refer to earlier messages.
+    /// Whether messages may refer to those before them.
     pub(crate) context_takeover: bool,
 }
 
 impl Options {
-    /// Reads the arguments after the name of the program. The text of an error names the
-    /// correction.
+    /// Reads the arguments behind the program's name. An error says what to change.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             address: "127.0.0.1:9001".into(),
@@ -82,7 +79,7 @@ impl Options {
                 "--parts" => options.parts = true,
                 "--blocking" => options.blocking = true,
                 "--threads" => options.threads = Some(number(&argument, &value("a number")?)?),
-                "--tls" => return Err("--tls is not supported yet".into()),
+                "--tls" => return Err("--tls is not supported yet: leave it out".into()),
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));
                 }
@@ -91,14 +88,16 @@ impl Options {
             }
         }
         if options.blocking && options.threads.is_some() {
-            return Err("--threads requires tokio and cannot be combined with --blocking".into());
+            return Err("--threads is for tokio: leave it out with --blocking".into());
         }
         if options.threads == Some(0) {
-            return Err("--threads requires at least 1".into());
+            return Err("--threads 0 could do nothing: give at least 1".into());
         }
         if no_context_takeover {
             let Some(compression) = &mut options.compression else {
-                return Err("--no-context-takeover cannot be combined with --deflate off".into());
+                return Err("--no-context-takeover is for compression: leave it out with \
+                            --deflate off"
+                    .into());
             };
             compression.context_takeover = false;
         }
@@ -108,7 +107,7 @@ impl Options {
 }
 
 fn number<N: core::str::FromStr>(option: &str, text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("{option} requires an integer, not {text:?}"))
+    text.parse().map_err(|_| format!("{option} takes a whole number, not {text:?}"))
 }
 
 fn keep_alive(text: &str) -> Result<(Duration, Option<Duration>), String> {
@@ -133,11 +132,11 @@ fn compression(text: &str) -> Result<Option<Compression>, String> {
 fn window_bits(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(bits @ MIN_WINDOW_BITS..=MAX_WINDOW_BITS) => Ok(bits),
-        _ => Err(format!("--deflate requires on, off, or windows of 9 to 15 bits, not {text:?}")),
+        _ => Err(format!("--deflate takes on, off, or windows of 9 to 15 bits, not {text:?}")),
     }
 }
 
-/// RFC 7692 allows 8 bits too, but many peers do not support them.
+/// Many peers can't do with 8 bits, which the standard would allow.
 const MIN_WINDOW_BITS: u8 = 9;
 const MAX_WINDOW_BITS: u8 = 15;
 
@@ -177,29 +176,23 @@ mod tests {
     }
 
     #[test]
-    fn invalid_options_are_refused_with_a_message() {
+    fn what_cannot_be_is_refused_with_a_message() {
         for (line, message) in [
             ("--deflate", "--deflate needs a value: on, off, or 9 to 15 bits"),
-            ("--deflate 8", "--deflate requires on, off, or windows of 9 to 15 bits, not \"8\""),
-            (
-                "--deflate 9,16",
-                "--deflate requires on, off, or windows of 9 to 15 bits, not \"16\"",
-            ),
-            ("--deflate 9,", "--deflate requires on, off, or windows of 9 to 15 bits, not \"\""),
+            ("--deflate 8", "--deflate takes on, off, or windows of 9 to 15 bits, not \"8\""),
+            ("--deflate 9,16", "--deflate takes on, off, or windows of 9 to 15 bits, not \"16\""),
+            ("--deflate 9,", "--deflate takes on, off, or windows of 9 to 15 bits, not \"\""),
             (
                 "--no-context-takeover --deflate off",
-                "--no-context-takeover cannot be combined with --deflate off",
+                "--no-context-takeover is for compression: leave it out with --deflate off",
             ),
-            ("--tls", "--tls is not supported yet"),
-            ("--max-message x", "--max-message requires an integer, not \"x\""),
+            ("--tls", "--tls is not supported yet: leave it out"),
+            ("--max-message x", "--max-message takes a whole number, not \"x\""),
             ("--max-message", "--max-message needs a value: bytes"),
             ("--what", "unknown option --what"),
             ("a b", "a second address: b"),
-            (
-                "--blocking --threads 2",
-                "--threads requires tokio and cannot be combined with --blocking",
-            ),
-            ("--threads 0", "--threads requires at least 1"),
+            ("--blocking --threads 2", "--threads is for tokio: leave it out with --blocking"),
+            ("--threads 0", "--threads 0 could do nothing: give at least 1"),
         ] {
             assert_eq!(parse(line).unwrap_err(), message);
         }

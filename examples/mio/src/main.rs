@@ -1,8 +1,8 @@
 //! An echo server on [mio](https://docs.rs/mio): one thread, one read buffer for all clients.
 //!
-//! Each client has a driver, whose step is the next action. The driver implements back-pressure,
-//! keep-alive, all timeouts (a slow request is answered with 408) and the end of a connection. The
-//! loop reads, writes and waits.
+//! Each client has a driver, which tells what to do next. It knows back-pressure, keep-alive, every
+//! timeout (a slow request is answered by 408) and the end of a connection. The loop does the rest:
+//! it reads, writes and waits.
 #![allow(clippy::indexing_slicing, clippy::wildcard_enum_match_arm, reason = "as users write")]
 
 use std::io::{ErrorKind, Read, Write};
@@ -17,42 +17,39 @@ use sansocket::{AcceptOptions, Config, Event, Instant};
 struct Client {
     io: TcpStream,
     driver: Driver,
-    /// The time of its entry in the timers.
+    /// Its entry in the timers.
     due: Instant,
 }
 
-/// Executes the steps of the client's driver until the socket would block. Returns the deadline of
-/// the next turn, or `None` if the connection has ended.
+/// Does what the client's driver asks for, until the socket must be waited for. Returns until when
+/// at the latest; `None`: the connection has ended.
 fn turn(client: &mut Client, options: &AcceptOptions, buffer: &mut [u8]) -> Option<Instant> {
-    // mio reports changes only, so a turn continues until a call would block. A turn after a timer
-    // reads too, since the expected pong may be in the socket.
+    // mio reports changes only, so a turn goes on until a call would block. A turn that a timer has
+    // brought tries to read, too: the pong that is due may lie in the socket.
     let (mut readable, mut writable) = (true, true);
-    // Limited, so that a client that floods does not block the others. Its next turn is after
-    // theirs.
+    // A client that floods must not keep the thread from the others. Its next turn comes after theirs.
     for _ in 0..64 {
         let (step, now, flow) = (client.driver.step(), Instant::now(), &mut client.driver.flow);
         match step {
             Step::Request => match flow.take_request() {
                 Some(request) if request.path() == "/ws" => {
-                    let _ = flow.accept(&request, options, now); // a refusal is output too
+                    let _ = flow.accept(&request, options, now); // a refusal is output, too
                 }
                 _ => drop(HttpResponse::new(404).map(|page| flow.respond(&page))),
             },
-            // An event from the rest of an earlier read. An error leaves a Close frame in the
-            // output.
+            // What an earlier read has left. After an error there is output: the Close frame.
             Step::Event => drop(client.driver.receive().map(|received| received.map(echo))),
             Step::Write { .. } if writable => match client.io.write(flow.output()) {
                 Ok(n) => flow.write_done(n, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
                 Err(_) => flow.write_failed(),
             },
-            // Also if a write would block: the peer may write before it reads.
+            // In place of a write that would block, too: the peer may write before it reads.
             Step::Read | Step::Drain | Step::Write { or_read: true } if readable => {
                 match client.io.read(buffer) {
                     Ok(n) => {
                         // Events are lent from the buffer. At the end of the loan the driver copies
-                        // unprocessed input: its replies have no room before other output is
-                        // written.
+                        // the rest: replies to it have no room before others are written.
                         let mut loan = client.driver.received(&mut buffer[..n], now);
                         while let Ok(Some(received)) = loan.next() {
                             echo(received);
@@ -63,7 +60,7 @@ fn turn(client: &mut Client, options: &AcceptOptions, buffer: &mut [u8]) -> Opti
                 }
             }
             Step::EndWriting => {
-                let _ = client.io.shutdown(Shutdown::Write); // fails if the peer has disconnected
+                let _ = client.io.shutdown(Shutdown::Write); // fails if the peer is gone
                 flow.writing_ended();
             }
             Step::Done => return None,
@@ -81,7 +78,7 @@ fn echo((event, mut reply): (Event<'_>, Reply<'_>)) {
     let _ = match event {
         Event::Text(text) => reply.send_text(text),
         Event::Binary(bytes) => reply.send_binary(bytes),
-        _ => Ok(()), // pings and Close frames are answered by the driver
+        _ => Ok(()), // pings and closes are answered already
     };
 }
 
@@ -108,17 +105,17 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
             let Ok(()) = poll.registry().register(&mut io, Token(id), both) else { continue };
             let _ = io.set_nodelay(true);
             let (driver, due) = (Driver::server(&config, Instant::now()), Instant::now());
-            clients.insert(Client { io, driver, due }); // writable, so its first turn is immediate
+            clients.insert(Client { io, driver, due }); // writable, so its first turn comes at once
         }
         let due = timers.range(..=(Instant::now(), usize::MAX)).map(|(_, id)| *id);
         let turns: Vec<_> = events.iter().map(|event| event.token().0).chain(due).collect();
         for id in turns {
-            let Some(client) = clients.get_mut(id) else { continue }; // the listener, or removed
+            let Some(client) = clients.get_mut(id) else { continue }; // the listener, or gone
             timers.remove(&(client.due, id));
             if let Some(due) = turn(client, &options, &mut buffer) {
                 client.due = due;
                 timers.insert((due, id));
-                client.driver.intake.shrink(); // an idle client keeps no memory
+                client.driver.intake.shrink(); // a client that waits keeps no memory
             } else {
                 let _ = poll.registry().deregister(&mut clients.remove(id).io);
             }

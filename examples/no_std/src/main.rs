@@ -1,5 +1,5 @@
-//! A simulated UART, whose line is a TCP connection, so that any client can connect to the server.
-//! Each connection has a line and a server of its own.
+//! The other end of the line: a UART that is not there, bridged to TCP, so that any client can talk to
+//! the server. Each connection has a line and a server of its own.
 #![allow(clippy::std_instead_of_alloc, reason = "written as a user of the crate would")]
 
 use core::error::Error;
@@ -14,10 +14,10 @@ use std::thread;
 use echo_no_std::{FIFO_LEN, Next, Server, Uart};
 use sansocket::Instant;
 
-/// The length of the send FIFO, in bytes.
+/// At most this many bytes go into the sender's FIFO at once.
 const SEND_LEN: usize = 5;
 
-/// The maximum of bytes on the line in each direction.
+/// Bytes on the line in each direction, at most.
 const LINE_LEN: usize = 4096;
 
 /// A UART whose line is a TCP connection.
@@ -65,7 +65,7 @@ impl FakeUart {
         Self { stream, to_server, to_client, has_carrier: true, is_ready: true }
     }
 
-    /// Moves bytes from TCP to the line.
+    /// From TCP to the line.
     fn fill(&mut self) {
         let mut bytes = [0; LINE_LEN];
         match self.stream.read(&mut bytes) {
@@ -75,7 +75,7 @@ impl FakeUart {
         }
     }
 
-    /// Moves bytes from the line to TCP.
+    /// From the line to TCP.
     fn flush(&mut self) {
         match self.stream.write(&self.to_client) {
             Ok(n) => drop(self.to_client.drain(..n)),
@@ -86,18 +86,18 @@ impl FakeUart {
             }
         }
         if !self.is_ready && self.to_client.is_empty() {
-            let _ = self.stream.shutdown(Shutdown::Write); // fails if the client has disconnected
+            let _ = self.stream.shutdown(Shutdown::Write); // the client may be gone
         }
     }
 }
 
-/// The clock of a device, which counts from its start.
+/// A device's clock counts from its start.
 fn now(start: std::time::Instant) -> Instant {
     let micros = u64::try_from(start.elapsed().as_micros());
     Instant::from_micros(micros.unwrap_or(u64::MAX))
 }
 
-/// The main loop of a device.
+/// A device's main loop.
 fn run(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     stream.set_nonblocking(true)?;
     let mut uart = FakeUart::new(stream);
@@ -106,8 +106,7 @@ fn run(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(now(start))?;
     while let Next::Sleep(until) = server.turn(&mut uart, now(start)) {
         uart.flush();
-        // A device sleeps until its interrupt or timer. The simulation has no interrupt, so it
-        // polls.
+        // A device sleeps until the interrupt or its timer. Here nothing wakes us.
         if until.is_none_or(|until| until > now(start)) {
             thread::sleep(Duration::from_micros(500));
         }

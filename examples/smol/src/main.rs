@@ -1,4 +1,4 @@
-//! An echo server on [smol](https://docs.rs/smol): a task for each client, with a custom adapter.
+//! An echo server on [smol](https://docs.rs/smol): a task for each client, on an adapter of our own.
 #![allow(clippy::wildcard_enum_match_arm, reason = "written as a user of the crate would")]
 
 mod websocket;
@@ -17,7 +17,7 @@ use smol::net::{TcpListener, TcpStream};
 
 use crate::websocket::WebSocket;
 
-/// The settings of all clients.
+/// What all clients share.
 #[derive(Clone)]
 struct App {
     config: Config,
@@ -45,12 +45,12 @@ async fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
             Ok((stream, _)) => {
                 let app = app.clone();
                 smol::spawn(async move {
-                    let _ = echo(stream, &app).await; // errors of clients are not logged
+                    let _ = echo(stream, &app).await; // errors of clients are not for the log
                 })
                 .detach();
             }
             Err(error) => {
-                // For example too many open files: after a pause, other connections may have ended.
+                // Too many open files, say: others get time to end.
                 eprintln!("cannot accept: {error}");
                 Timer::after(Duration::from_millis(50)).await;
             }
@@ -73,7 +73,7 @@ async fn echo(stream: TcpStream, app: &App) -> Result<(), ProtocolError> {
         let _ = match event {
             Event::Text(text) => reply.send_text(text),
             Event::Binary(bytes) => reply.send_binary(bytes),
-            _ => Ok(()), // pings and Close frames are answered by the driver
+            _ => Ok(()), // pings and closes are answered already
         };
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! An adapter on the driver, for any transport with the traits of `futures-io`: sockets of smol, or
+//! An adapter over the driver, for any transport with the traits of `futures-io`: smol's sockets,
 //! TLS over them.
 
 use core::future::{Future, poll_fn};
@@ -22,19 +22,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub(crate) fn server(io: S, config: &Config) -> Self {
         let link = Link { io, timer: Timer::never(), due: None, turns: 0 };
         let mut driver = Driver::server(config, Instant::now());
-        // The transport may have a write buffer, as TLS has.
+        // The transport may have a buffer of its own, as TLS has.
         driver.flow.track_flushes();
         Self { link, driver }
     }
 
-    /// Reads the request. Returns `None` if there was none, or none that can be answered.
+    /// Reads the request; `None`: there was none, or none that can be answered.
     pub(crate) async fn request(&mut self) -> Option<OwnedRequestHead> {
         let Driver { flow, intake } = &mut self.driver;
         poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
         flow.take_request()
     }
 
-    /// Accepts or refuses the request. [`read`](Self::read) writes the response.
+    /// Accepts the request, or refuses it. [`read`](Self::read) writes the response.
     pub(crate) fn accept(
         &mut self,
         request: &OwnedRequestHead,
@@ -43,17 +43,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.flow.accept(request, options, Instant::now())
     }
 
-    /// Answers the request with a page, and ends the transport.
+    /// Answers the request by a page, and ends the transport.
     pub(crate) async fn respond(mut self, page: &HttpResponse) {
         let Driver { flow, intake } = &mut self.driver;
         let _ = flow.respond(page); // there is a request
         poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
     }
 
-    /// Returns the next event, or `None` if the connection has closed or the request was refused.
-    /// Then, and after an error, the transport has ended.
+    /// Returns the next event; `None`: the connection has closed, or the request was refused. The end
+    /// of the transport is behind it then, and so it is behind an error.
     ///
-    /// Replies are written by the next call. Cancel safe: a dropped call loses no data.
+    /// Replies are written by the next call. It may be dropped before it is done: nothing is lost.
     pub(crate) async fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_>)>, ProtocolError> {
         let Driver { flow, intake } = &mut self.driver;
         let step = poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
@@ -63,8 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         match intake.receive(flow) {
             Ok(event) => Ok(event.map(|event| (event, flow.reply()))),
             Err(error) => {
-                // The event of the other arm is lent from the intake, so the intake is borrowed
-                // here too. The end of the transport needs only the flow.
+                // The event of the other arm is lent from the intake, so here the intake is out of
+                // reach. The end of the transport needs the flow alone.
                 poll_fn(|cx| self.link.poll_step(flow, None, cx)).await;
                 Err(error)
             }
@@ -72,8 +72,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
-/// The transport and its timer, separate from the driver: they are used while one half of the
-/// driver is borrowed.
+/// The transport and its timer, apart from the driver: both are used while one half of the driver is
+/// borrowed.
 struct Link<S> {
     io: S,
     timer: Timer,
@@ -84,8 +84,7 @@ struct Link<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Reads and writes until a step is for the caller. `intake` is `None` if the connection is
-    /// over.
+    /// Reads and writes until the step is one for the caller. `intake` `None`: the connection is over.
     fn poll_step(
         &mut self,
         flow: &mut Flow,
@@ -102,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     return Poll::Ready(step);
                 }
                 Step::Read | Step::Drain => {
-                    // Flushed too, since the peer may wait for this output before it sends.
+                    // Beside the read: no input comes while the peer waits for this output.
                     let _ = self.poll_flush(flow, cx);
                     self.poll_read(flow, intake.as_deref_mut(), cx)
                 }
@@ -118,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             self.turns = 0;
             if moved.is_ready() {
-                // A peer that floods must not block other tasks of the thread.
+                // A peer that floods must not keep the thread from other tasks.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -128,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 None => flow.write_deadline(now),
             };
             let now = ready!(self.poll_deadline(deadline, cx));
-            // A last read, since the expected pong may be in the transport.
+            // One last read: the pong that is due may lie in the transport.
             let reads = !matches!(step, Step::Write { or_read: false } | Step::EndWriting);
             if reads && self.poll_read(flow, intake.as_deref_mut(), cx).is_ready() {
                 continue;
@@ -140,8 +139,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Is ready when the deadline has passed. A deadline after that of the timer, as most reads set
-    /// it, does not change the timer: it is checked when the timer fires.
+    /// Ready when the deadline has passed. A later deadline than the timer's, as each read brings it,
+    /// does not set the timer: it is looked at when the timer fires.
     fn poll_deadline(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Instant> {
         let Some(deadline) = deadline else { return Poll::Pending };
         loop {
@@ -177,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Poll::Ready(Ok(n)) => flow.read_done(intake, n, Instant::now()),
             Poll::Ready(Err(_)) => flow.failed(),
             Poll::Pending => {
-                // An idle connection keeps no memory.
+                // A connection that waits keeps no memory.
                 drop(intake.take_buffer());
                 intake.shrink();
                 return Poll::Pending;
@@ -204,9 +203,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(())
     }
 
-    /// Flushes and ends writing.
+    /// Flushes, and ends the writing half.
     fn poll_close(&mut self, flow: &mut Flow, cx: &mut Context<'_>) -> Poll<()> {
-        // An error means that the peer has disconnected, so no more output is needed.
+        // The peer may be gone already. Then its half has ended, too.
         if ready!(Pin::new(&mut self.io).poll_close(cx)).is_ok() {
             flow.flush_done();
         }
@@ -215,8 +214,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 }
 
-/// The number of reads and writes in a row after which other tasks run.
+/// After this many reads and writes without a wait other tasks have their turn.
 const MAX_TURNS: usize = 64;
 
-/// The length of the read buffer, in bytes. Large messages are read directly into the inbox.
+/// The read buffer's length, in bytes. Large messages are read into their place, not through it.
 const READ_LEN: usize = 16 * 1024;

@@ -1,5 +1,5 @@
-//! Calls that violate their contracts. After them the checks are: no panic, no endless loop, and a
-//! driver that is done stays done and frees its memory.
+//! Calls that break their contracts. Afterwards all that is known is that nothing panics, nothing
+//! spins, and that a driver that is over stays so and frees its memory.
 
 use bytes::BytesMut;
 use sansocket::driver::Driver;
@@ -13,7 +13,7 @@ use super::world::World;
 impl World<'_> {
     pub(super) fn misuse(&mut self, source: &mut Source<'_>) {
         self.state.exact = false;
-        // The output is no longer predictable.
+        // Nothing is known about the output any more.
         self.state.output.lost = true;
         let Self { driver, state, in_flight } = self;
         let (choice, now) = (source.byte(), state.now);

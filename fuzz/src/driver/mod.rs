@@ -1,14 +1,13 @@
-//! A driver in an event loop whose actions the data selects: role, settings, split of the input,
-//! style of reading and writing, replies, failures. Shared by the fuzz target and the replay of its
-//! seeds.
+//! A driver in an event loop that does what the bytes say: any role, settings, cutting, style, replies,
+//! failures. Shared by the fuzz target and the replay of its seeds.
 //!
-//! The checks: a bare connection that gets the same stream has the same events and the same error
-//! (`reference`); the output has the frames of the sends, pongs, pings and Close frames, in order,
-//! complete, each once (`output`); output and intake stay within their limits; each step keeps its
-//! contract (`world`).
+//! Held against: a bare connection that gets the same stream (`reference`), which has the same events
+//! and the same error; the frames that the sends, the pings and the Close frames make (`output`),
+//! which are in the output in that order, whole, each once; the limits of the output and of the
+//! intake; and what each step promises (`world`).
 //!
-//! The data: eight bytes of settings, the stream of the peer (after two bytes with its length), and
-//! the actions of the loop, each a byte with its parameters (`plan`, `world`).
+//! The data: eight bytes of settings, what the peer sends (two bytes of length first), and then the
+//! actions of the loop, each a byte and its choices (`plan`, `world`).
 
 #![allow(clippy::std_instead_of_alloc, reason = "tests")]
 
@@ -28,7 +27,7 @@ use plan::Plan;
 use source::Source;
 use world::World;
 
-/// Runs the scenario of `data` with all checks.
+/// Checks what comes of the scenario that `data` describes.
 pub(crate) fn check(data: &[u8]) {
     let mut source = Source::new(data);
     let plan = Plan::read(&mut source);

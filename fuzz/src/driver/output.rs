@@ -1,5 +1,5 @@
-//! A model of the driver's output: after each call it has exactly the frames of this call, after
-//! those of the earlier calls.
+//! What must be in the driver's output: after each call exactly the frames that the call is to give,
+//! behind those of the calls before.
 
 use std::collections::VecDeque;
 
@@ -9,21 +9,21 @@ use sansocket::{CloseCode, Role};
 
 use super::frame::{CLOSE, Frame, PING, PONG, sent};
 
-/// The longest automatic frame: a pong, a keep-alive ping or a Close frame.
+/// The longest frame that nobody has asked for: a pong, a keep-alive ping or a Close frame.
 const MAX_CONTROL: usize = 131;
 
-/// The category of the output of a call.
+/// What a call appends counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Reply,
     Unsolicited,
-    /// Output of a timer: unsolicited.
+    /// What is due by a timer: unsolicited.
     Timer,
     /// A reply, but pongs have a share of their own, and keep-alive's frames are unsolicited.
     Step,
 }
 
-/// The category of unsent bytes.
+/// What unsent bytes count as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Reply,
@@ -31,7 +31,7 @@ enum Origin {
     Pong,
 }
 
-/// The expected output of a call.
+/// What is to be appended by a call.
 #[derive(Debug)]
 pub(super) enum Appended {
     Frames(Vec<Frame>),
@@ -39,17 +39,17 @@ pub(super) enum Appended {
     Bytes(Vec<u8>),
 }
 
-/// The expected output.
+/// The output as it must be.
 pub(super) struct Output {
     role: Role,
     max_unsent: usize,
     mark: usize,
-    /// All appended bytes.
+    /// All that was appended.
     appended: Vec<u8>,
-    /// The number of bytes that are written, and that are written or taken.
+    /// How much of it has been written, and how much was written or taken.
     written: usize,
     taken: usize,
-    /// The position of its end, as of the last call.
+    /// The position behind it, as of the last call.
     end: u64,
     /// The unsent part in lengths.
     unsent: VecDeque<(Origin, usize)>,
@@ -61,7 +61,7 @@ pub(super) struct Output {
     unsure: bool,
     keep_alive_pings: u64,
     pub(super) close_sent: bool,
-    /// Output can no longer be written.
+    /// Output can't be written any more.
     pub(super) lost: bool,
     /// As of the last call.
     pub(super) is_over: bool,
@@ -105,7 +105,7 @@ impl Output {
         self.appended.len() - self.taken
     }
 
-    /// Returns the number of unsent bytes of replies.
+    /// How many bytes of replies are unsent.
     pub(super) fn replies(&self) -> usize {
         self.unsent_of(Origin::Reply)
     }
@@ -114,13 +114,13 @@ impl Output {
         self.unsent.iter().filter(|(of, _)| *of == origin).map(|(_, len)| len).sum()
     }
 
-    /// Records that the positions start again.
+    /// Positions were counted anew.
     pub(super) fn restart(&mut self, flow: &Flow) {
         self.end = flow.end();
     }
 
-    /// A driver was put together again: all of its output is unsolicited, and the pong that has
-    /// waited in the driver is part of it.
+    /// A driver was put together again: all of its output is unsolicited, and the pong that has waited in
+    /// the driver is part of it.
     pub(super) fn resumed(&mut self, flow: &Flow) {
         let pong = flow.unsent().checked_sub(self.unsent()).expect("output was lost");
         self.end = flow.end() - u64::try_from(pong).expect("it is short");
@@ -133,14 +133,14 @@ impl Output {
         !self.waiting.is_empty()
     }
 
-    /// Returns the bytes that were appended since the last check.
+    /// What was appended since the last look.
     pub(super) fn new_bytes(&self, flow: &Flow) -> Vec<u8> {
         let new = usize::try_from(flow.end().saturating_sub(self.end)).unwrap_or_default();
         let output = flow.output();
         output.get(output.len().saturating_sub(new)..).unwrap_or_default().to_vec()
     }
 
-    /// Checks the output after a call.
+    /// Looks at the output after a call.
     pub(super) fn look(&mut self, flow: &Flow, kind: Kind, appended: Appended) {
         let (was_over, was_open, was_error) = (self.is_over, self.is_open, self.error);
         (self.is_over, self.is_open, self.error) = (flow.is_over(), flow.is_open(), flow.error());
@@ -278,8 +278,8 @@ impl Output {
         }
     }
 
-    /// Whether there is no room for pongs beside `len` bytes that are not taken. Where pongs
-    /// alternate with other output all of it counts until the last pong has left.
+    /// Whether there is no room for pongs beside `len` bytes that are not taken. Where pongs alternate
+    /// with other output all of it counts until the last pong has left.
     fn pongs_may_wait(&self, len: usize) -> bool {
         let has_pongs = self.unsent_of(Origin::Pong) > 0;
         len >= self.max_unsent || has_pongs && self.unsent() >= self.mark
@@ -297,7 +297,7 @@ impl Output {
         );
     }
 
-    /// Records bytes that were taken for a write.
+    /// These bytes were taken, to be written.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         if self.lost {
             return;
@@ -307,7 +307,7 @@ impl Output {
         self.taken += bytes.len();
     }
 
-    /// Records written bytes.
+    /// These bytes were written.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.lost {
             return;
@@ -328,7 +328,7 @@ impl Output {
         }
     }
 
-    /// Records that the output in flight was put back.
+    /// What is in flight was put back.
     pub(super) fn put_back(&mut self) {
         self.taken = self.written;
     }

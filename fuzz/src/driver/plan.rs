@@ -1,4 +1,4 @@
-//! The beginning of a scenario: settings, the opening handshake, and the stream of the peer.
+//! What a scenario begins with: settings, the opening, and all that the peer sends.
 
 use core::time::Duration;
 
@@ -15,7 +15,7 @@ use sansocket::{AcceptOptions, Config, ConnectRequest, Connection, Entropy, Inst
 use super::frame::{BINARY, CLOSE, CONT, Frame, LenForm, PING, PONG, TEXT};
 use super::source::Source;
 
-/// The maximum length of the stream, so that a run stays short.
+/// What the peer sends in all, so that a run stays short.
 const MAX_STREAM: usize = 300_000;
 
 pub(super) const MAX_UNSENT: [usize; 8] = [2, 10, 64, 200, 1000, 4096, 70_000, 1 << 20];
@@ -27,17 +27,17 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n
 
 pub(super) struct Plan {
     pub(super) role: Role,
-    /// Whether the driver executes the opening handshake.
+    /// Whether the opening handshake is to be done.
     pub(super) opens: bool,
     pub(super) config: Config,
     pub(super) mark: usize,
-    /// The agreement of both ends, without an opening handshake.
+    /// What both ends have agreed on, unless the opening handshake is to be done.
     pub(super) negotiated: Negotiated,
     pub(super) options: AcceptOptions,
     pub(super) request: ConnectRequest,
     pub(super) start: Instant,
     pub(super) counts: bool,
-    /// Whether calls may violate their contracts: then fewer results are predictable.
+    /// Whether calls may break their contracts: then less is known about what comes of it.
     pub(super) misuses: bool,
     /// Whether more than one write may be in flight.
     pub(super) many_writes: bool,
@@ -133,7 +133,7 @@ fn duration(choice: u8) -> Option<Duration> {
     Some(Duration::from_millis(ms))
 }
 
-/// Constant keys and nonces, so that the output is the same in each run.
+/// Keys and nonces that everybody knows, so that output is the same each time.
 fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
     bytes.fill(0x5a);
     Ok(())
@@ -170,7 +170,7 @@ struct Peer {
     in_message: bool,
     /// Where the last thing sent begins.
     last: usize,
-    /// The number of long messages.
+    /// How many long ones were sent.
     long: usize,
     count: u32,
     stream: Vec<u8>,
@@ -255,7 +255,7 @@ impl Peer {
             1 | 2 => self.message(BINARY, source),
             3 => self.message(TEXT, source),
             4 => {
-                // Arbitrary bytes.
+                // Anything goes.
                 let (first, n) = (source.byte(), source.byte());
                 let mut frame = Frame::new(first & 0x0f, source.bytes((n & 0x1f).into()));
                 (frame.fin, frame.rsv) = (first & 0x80 != 0, first >> 4 & 7);
@@ -289,7 +289,7 @@ impl Peer {
             10 | 11 => self.by_connection(tag, source),
             12 => self.fault(source),
             13 if self.long < 2 => {
-                // Long enough for a direct read into the inbox.
+                // So long that a read goes straight into the inbox.
                 self.long += 1;
                 let opcode = if self.in_message { CONT } else { BINARY };
                 let payload = pattern(self.count, 140_000);

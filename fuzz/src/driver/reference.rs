@@ -1,4 +1,4 @@
-//! The expected results of the peer's stream, from the handshakes and a bare `Connection`.
+//! What the peer's stream comes to, by the handshakes and a bare `Connection`.
 
 use bytes::BytesMut;
 use sansocket::connection::{Negotiated, OwnedEvent};
@@ -9,16 +9,16 @@ use sansocket::{Connection, Event, Inbox, Input, Instant, Role};
 
 use super::plan::Plan;
 
-/// The result of the opening handshake if only the stream determines it.
+/// How the opening handshake ends if nothing but the stream decides.
 #[derive(Clone, Debug)]
 pub(super) enum Opening {
-    /// The handshake was complete before.
+    /// It was done before.
     None,
     /// The stream ends before the head does.
     Unfinished,
-    /// The head is invalid.
+    /// The head is of no use.
     Failed,
-    /// A request of `at` bytes, with its response.
+    /// A request of `at` bytes, with the answer to it.
     Request { at: usize, answer: Vec<u8>, accepted: Option<Negotiated> },
     /// The response that opens the connection, of `at` bytes.
     Response { at: usize, negotiated: Negotiated },
@@ -69,7 +69,7 @@ impl Opening {
         }
     }
 
-    /// Returns the position of the first frame and the agreement, if a connection opens.
+    /// Where the frames begin, and what was agreed on, if a connection is opened.
     pub(super) fn opened(&self, plan: &Plan) -> Option<(usize, Negotiated)> {
         match self {
             Self::None => Some((0, plan.negotiated.clone())),
@@ -103,7 +103,7 @@ pub(super) fn has_deflate(_: &Negotiated) -> bool {
     false
 }
 
-/// Runs a bare connection with the stream.
+/// A bare connection that gets the stream, and nothing else.
 pub(super) struct Bare {
     connection: Connection,
     inbox: Inbox,
@@ -140,13 +140,13 @@ impl Bare {
     }
 }
 
-/// All events, and the error. Consecutive parts of one message are joined.
+/// All events, and the error. Parts of one message that follow each other are put together.
 #[derive(Debug)]
 pub(super) struct Trace {
     pub(super) events: Vec<Seen>,
-    /// The length of all data in the events, however messages are divided into parts.
+    /// How much the events hold, however messages are cut into parts.
     pub(super) amount: usize,
-    /// The number of complete messages.
+    /// How many whole messages there were.
     pub(super) messages: u64,
     pub(super) error: Option<ProtocolError>,
     pub(super) closed: bool,

@@ -62,7 +62,7 @@ pub(super) struct Mirror {
     deflate: bool,
     under_way: Option<MessageKind>,
     count: u32,
-    /// The number of messages sent.
+    /// How many messages were sent.
     pub(super) messages: u64,
 }
 
@@ -71,7 +71,7 @@ impl Mirror {
         Self { role, connection, deflate, under_way: None, count: 0x3030_3030, messages: 0 }
     }
 
-    /// Returns the next send.
+    /// What to send next.
     pub(super) fn choose(&mut self, source: &mut Source<'_>) -> Send {
         self.count += 1;
         let seed = self.count;
@@ -109,7 +109,7 @@ impl Mirror {
         }
     }
 
-    /// Returns the expected error if the connection is open and the output has room.
+    /// The error that is to come of it if the connection is open and the output has room.
     pub(super) fn refusal(&self, send: &Send) -> Option<SendError> {
         match send {
             Send::Ping(payload) | Send::Pong(payload) => {
@@ -125,7 +125,7 @@ impl Mirror {
         }
     }
 
-    /// Records a send and returns its frames.
+    /// Takes note that it was sent; returns the frames.
     pub(super) fn accepted(&mut self, send: &Send) -> Vec<Frame> {
         let mut out = BytesMut::new();
         let Self { connection, .. } = self;
@@ -161,7 +161,7 @@ impl Mirror {
         };
         self.messages +=
             u64::from(!matches!(send, Send::Ping(_) | Send::Pong(_) | Send::Part(_, false, _)));
-        // Other targets check the compression of messages.
+        // How messages are compressed is another target's business.
         if self.deflate { by_mirror } else { frames }
     }
 }

@@ -1,4 +1,4 @@
-//! Choices from the bytes of the fuzzer. After their end all choices are 0.
+//! Choices out of the fuzzer's bytes; behind their end all choices are 0.
 
 pub(super) struct Source<'d>(&'d [u8]);
 
@@ -47,7 +47,7 @@ impl<'d> Source<'d> {
         }
     }
 
-    /// The length of a read or write, at least 1.
+    /// How much is read or written at once, at least 1.
     pub(super) fn amount(&mut self) -> usize {
         match self.byte() {
             0 => 64 * 1024,

@@ -1,4 +1,4 @@
-//! A model of the state of a driver, derived from the calls.
+//! What is known about a driver from the calls that were made.
 
 use sansocket::config::Delivery;
 use sansocket::driver::{Flow, Intake, Reply, Step};
@@ -15,29 +15,29 @@ use super::source::Source;
 pub(super) struct State<'p> {
     pub(super) plan: &'p Plan,
     pub(super) opening: Opening,
-    /// The position of the first frame in the stream.
+    /// Where the frames begin in the stream.
     frames_at: usize,
     /// Whether the opening handshake is done, and has opened a connection.
     pub(super) opened: bool,
     pub(super) now: Instant,
-    /// The number of bytes read from the stream.
+    /// How much of the stream was read.
     pub(super) given: usize,
-    /// The same number before the connection ended.
+    /// The same before it was over.
     received: usize,
-    /// Whether the peer ends after its stream, and whether this was reported to the driver.
+    /// The peer ends behind its stream; and whether the driver knows.
     pub(super) ends: bool,
     pub(super) told_end: bool,
-    /// The results of the input that was read, without a driver.
+    /// What was read, without a driver.
     pub(super) bare: Option<Bare>,
-    /// The results of the entire stream.
+    /// All of the stream at once.
     whole: Option<Bare>,
-    /// The events that were handed out.
+    /// What was handed out.
     pub(super) trace: Trace,
     pub(super) output: Output,
     pub(super) mirror: Mirror,
-    /// Whether all calls obeyed their contracts.
+    /// Whether all calls have kept their contracts.
     pub(super) exact: bool,
-    /// Whether there was a read that no step requested.
+    /// Whether there was a read that no step has asked for.
     pub(super) unasked: bool,
     pub(super) longest_read: usize,
     pub(super) tracks_flushes: bool,
@@ -93,19 +93,19 @@ impl<'p> State<'p> {
         self.plan.role == Role::Server
     }
 
-    /// Returns the next bytes of the peer, at most `max`.
+    /// What the peer sends next, at most `max` bytes.
     pub(super) fn next_input(&self, max: usize) -> &'p [u8] {
         let rest = &self.plan.stream[self.given..];
         &rest[..max.min(rest.len())]
     }
 
-    /// Records that the next `n` bytes of the stream were read.
+    /// The next `n` bytes of the stream were read.
     pub(super) fn read(&mut self, n: usize) {
         let before = self.given.max(self.frames_at);
         self.given += n;
         self.longest_read = self.longest_read.max(n);
         if self.output.is_over {
-            // The input is discarded.
+            // It is dropped.
             return;
         }
         self.received = self.given;
@@ -116,12 +116,12 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Checks the output after a call that sends no data of the caller.
+    /// Looks at the output after a call that sends nothing of the caller's.
     pub(super) fn look_after(&mut self, flow: &Flow, kind: Kind) {
         if self.opened {
             self.look(flow, kind, Appended::Frames(Vec::new()));
         } else {
-            // The response to an invalid request, or to a late one.
+            // An answer to a request that isn't one, or that came too late.
             let new = self.output.new_bytes(flow);
             let is_answer = new.is_empty() || new.starts_with(b"HTTP/1.1 4");
             assert!(is_answer || !self.exact, "{}", new.escape_ascii());
@@ -154,7 +154,7 @@ impl<'p> State<'p> {
         in_parts || self.event_waits() || self.error_waits()
     }
 
-    /// Whether unsent replies hold back events.
+    /// Whether replies keep events back.
     fn may_hand_out(&self) -> Option<bool> {
         let replies = self.output.replies();
         if self.output.lost || !self.output.is_open {
@@ -170,7 +170,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Checks the contract of a step.
+    /// A step keeps its word.
     pub(super) fn judge(&mut self, step: Step, flow: &Flow, intake: &Intake) {
         assert!(!self.done || !self.exact || step == Step::Done, "{step:?} behind Done");
         self.done |= step == Step::Done;
@@ -249,7 +249,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Checks that an error of the connection has a cause.
+    /// An error of the connection has a reason.
     fn judge_error(&self, error: Option<ProtocolError>) {
         let Some(ProtocolError::Timeout(error)) = error else { return };
         let config = &self.plan.config;
@@ -268,7 +268,7 @@ impl<'p> State<'p> {
         assert!(passed >= timeout, "{error} after {passed:?}");
     }
 
-    /// Records an event that was handed out.
+    /// An event was handed out.
     pub(super) fn handed(&mut self, seen: Seen, flow: &Flow) {
         if !self.exact {
             return;
@@ -289,13 +289,13 @@ impl<'p> State<'p> {
         assert!(self.trace.amount <= had, "more was handed out than has come");
     }
 
-    /// Records that the last event was an error.
+    /// The last event has turned out to be an error.
     pub(super) fn event_failed(&mut self, error: ProtocolError, flow: &Flow) {
         assert_eq!(flow.error(), Some(error));
         self.look_after(flow, Kind::Step);
     }
 
-    /// Sends a number of replies to an event, which `way` selects.
+    /// Replies to an event as often as `way` says.
     pub(super) fn reply(&mut self, way: u8, reply: &mut Reply<'_>, source: &mut Source<'_>) {
         for _ in 0..way & 3 {
             let send = self.mirror.choose(source);
@@ -304,7 +304,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Sends unsolicited output.
+    /// Sends something that no event has asked for.
     pub(super) fn send(&mut self, flow: &mut Flow, source: &mut Source<'_>) {
         let send = self.mirror.choose(source);
         let result = send_by!(flow, &send);
@@ -350,7 +350,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Checks the final state, after the driver is done.
+    /// The driver is done: all is as it must be.
     pub(super) fn judge_end(&self, flow: &Flow) {
         let Some(bare) = self.bare.as_ref().filter(|_| self.opened) else {
             assert!(self.trace.events.is_empty());

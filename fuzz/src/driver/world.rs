@@ -43,7 +43,7 @@ impl<'p> World<'p> {
         Self { driver, state, in_flight: VecDeque::new() }
     }
 
-    /// Executes the next action of the data.
+    /// Does what the next bytes say.
     pub(super) fn act(&mut self, source: &mut Source<'_>) {
         let action = source.byte();
         self.tell(|| format!("action {}/{}", action & 0x1f, action >> 5));
@@ -80,7 +80,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Prints an action, to help with the search for a fault.
+    /// Says what is done, for whoever looks for a fault.
     fn tell(&self, what: impl FnOnce() -> String) {
         static TELLS: OnceLock<bool> = OnceLock::new();
         if *TELLS.get_or_init(|| std::env::var_os("TELL").is_some()) {
@@ -111,7 +111,7 @@ impl<'p> World<'p> {
         step
     }
 
-    /// Executes a step.
+    /// Does what the step says.
     fn turn(&mut self, source: &mut Source<'_>) {
         match self.step() {
             Step::Request => self.answer(source),
@@ -153,7 +153,7 @@ impl<'p> World<'p> {
             return;
         }
         let Some(request) = flow.take_request() else {
-            // The request was taken by an earlier call, so this call cannot answer it.
+            // It was taken by another call: this one can't answer.
             flow.refuse(Refusal::new(401).expect("an error")).expect("a request is to be answered");
             let new = self.state.output.new_bytes(flow);
             return self.state.look(flow, Kind::Reply, Appended::Bytes(new));
@@ -227,7 +227,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Reads available input in one of two ways.
+    /// Reads, if there is something, in one of two ways.
     pub(super) fn read(&mut self, source: &mut Source<'_>) {
         let (way, amount) = (source.byte(), source.amount());
         let Self { driver, state, .. } = self;
@@ -282,7 +282,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Reports the end of the peer in one of three ways.
+    /// The peer's end, in one of three ways.
     pub(super) fn tell_end(&mut self, way: u8) {
         let Self { driver, state, .. } = self;
         state.told_end = true;
@@ -313,7 +313,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Writes a part of the output, or of the output in flight.
+    /// Writes some output, or some of it in flight.
     pub(super) fn write(&mut self, source: &mut Source<'_>) {
         let amount = source.amount();
         let Self { driver, state, in_flight } = self;
@@ -406,13 +406,13 @@ impl<'p> World<'p> {
         }
         self.state.look_after(flow, Kind::Step);
         if way & 3 >= 2 {
-            // Reading has ended.
+            // No more is read.
             self.state.told_end = true;
             assert_eq!(self.step(), Step::Done);
         }
     }
 
-    /// Splits the driver into its parts and resumes it from them.
+    /// Takes the driver apart and puts it together again.
     fn resume(&mut self) {
         if !self.state.opened || self.state.output.lost {
             return;
@@ -440,7 +440,7 @@ impl<'p> World<'p> {
         state.look_after(&driver.flow, Kind::Step);
     }
 
-    /// Makes calls without a visible effect.
+    /// Calls that change nothing that is seen.
     fn look_around(&mut self, action: u8) {
         let Self { driver, state, .. } = self;
         match action >> 5 {
@@ -456,12 +456,12 @@ impl<'p> World<'p> {
         state.look_after(&driver.flow, Kind::Step);
     }
 
-    /// Makes calls at the wrong time, which must have no effect.
+    /// Calls at the wrong time, of which nothing comes.
     fn do_nothing(&mut self, action: u8, source: &mut Source<'_>) {
         let Self { driver, state, .. } = self;
         match action >> 5 {
             0 => {
-                // Twice: the second call has no effect.
+                // Twice: the second finds nothing.
                 if self.step() == Step::Event {
                     self.event(source);
                 }
@@ -525,7 +525,7 @@ impl<'p> World<'p> {
         state.now = Instant::from_micros(later);
     }
 
-    /// Checks that a wait at a past deadline ends.
+    /// A wait at a deadline that has passed comes to an end.
     pub(super) fn settle(&mut self, writes_only: bool) {
         for _ in 0..8 {
             let step = self.step();
@@ -563,7 +563,7 @@ impl<'p> World<'p> {
             || long(config.linger_timeout())
     }
 
-    /// Continues with the rest of the peer's stream until the driver is done.
+    /// Goes on, with all that the peer sends, until it is done.
     pub(super) fn finish(&mut self) {
         self.settle(false);
         self.state.ends = true;
@@ -583,7 +583,7 @@ impl<'p> World<'p> {
             self.step();
         }
         assert!(self.state.done, "never done: {:?}", self.driver);
-        // Further calls have no effect.
+        // Nothing comes of anything any more.
         let end = self.driver.flow.end();
         assert!(self.driver.receive().is_ok_and(|event| event.is_none()));
         drop(self.driver.received(&mut [0x81], self.state.now));
