@@ -88,7 +88,8 @@ impl Report {
         if let Some(mean) = self.mean(section, Who::Ours) {
             let way = if receive { "inflate" } else { "compress" };
             let comma = if level.is_empty() { "" } else { ", " };
-            let what = format!("{way} {}{comma}{level}: time / time of zlib-rs", section.size.name());
+            let what =
+                format!("{way} {}{comma}{level}: time / time of zlib-rs", section.size.name());
             let here = mean.relative;
             print_target(&what, &format!("at most {bound:.2}"), here, here <= bound);
         }
