@@ -72,7 +72,7 @@ struct Account {
 }
 
 impl MemoryBudget {
-    /// Makes a budget of `bytes` bytes.
+    /// Creates a budget of `bytes` bytes.
     ///
     /// Building a [`Config`](crate::Config) with a budget of 0 bytes fails.
     #[must_use]
@@ -124,9 +124,8 @@ impl fmt::Debug for MemoryBudget {
     }
 }
 
-/// The bytes that one owner of memory has charged to a budget. `Drop` gives them back, so the
-/// charge is a field next to the memory that it stands for. Without a budget a charge counts no
-/// bytes.
+/// The bytes that one owner of memory has charged to a budget. `Drop` removes the charge, so it is a
+/// field next to the memory that it stands for. Without a budget a charge counts no bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Charge {
     budget: Option<MemoryBudget>,
@@ -138,7 +137,7 @@ pub(crate) struct Charge {
 pub(crate) struct OverBudget;
 
 impl Charge {
-    /// Makes a charge of 0 bytes.
+    /// Creates a charge of 0 bytes.
     pub(crate) fn new(budget: Option<&MemoryBudget>) -> Self {
         Self { budget: budget.cloned(), bytes: 0 }
     }

@@ -53,7 +53,7 @@ impl CloseCode {
     /// 1015: reported for a failed TLS handshake. Never on the wire.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Makes a code from any value, legal on the wire or not.
+    /// Creates a code from any value, legal on the wire or not.
     #[must_use]
     pub const fn new(value: u16) -> Self {
         Self(value)

@@ -74,8 +74,7 @@ impl Entropy {
         }
     }
 
-    /// Returns true if keys of this source may come from the block of the thread, which all its
-    /// connections share.
+    /// Returns true if the connections of a thread may share a block of keys of this source.
     #[cfg(feature = "std")]
     pub(crate) const fn shares_keys(&self) -> bool {
         match self.0 {
@@ -97,7 +96,19 @@ impl fmt::Debug for Entropy {
 
 /// The source of randomness failed. No output was appended.
 ///
-/// A generator for [`Entropy::from_fn`] returns it; see the example of [`Entropy`].
+/// A generator for [`Entropy::from_fn`] returns it if it has no random bytes:
+///
+/// ```
+/// use sansocket::Entropy;
+/// use sansocket::error::EntropyError;
+///
+/// fn generator(_: &mut [u8]) -> Result<(), EntropyError> {
+///     // Not seeded yet.
+///     Err(EntropyError)
+/// }
+///
+/// assert_eq!(Entropy::from_fn(generator).fill(&mut [0; 4]), Err(EntropyError));
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "constructed by the caller's generator")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
@@ -119,7 +130,7 @@ pub(crate) struct KeyBlock<const N: usize> {
 }
 
 impl<const N: usize> KeyBlock<N> {
-    /// Makes an empty block. The first [`take`](Self::take) fills it.
+    /// Creates an empty block. The first [`take`](Self::take) fills it.
     pub(crate) const fn new() -> Self {
         Self { keys: [[0; 4]; N], next: N }
     }

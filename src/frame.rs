@@ -90,7 +90,7 @@ pub(crate) struct Expected {
 }
 
 impl FrameHeader {
-    /// Makes the header of an unmasked message in one frame, with `len` bytes of payload.
+    /// Creates the header of an unmasked message in one frame, with `len` bytes of payload.
     #[must_use]
     pub const fn new(opcode: OpCode, len: u64) -> Self {
         Self { fin: true, rsv: 0, opcode, key: None, len }
@@ -108,6 +108,18 @@ impl FrameHeader {
     ///
     /// The rules for masking, reserved bits and the order of fragments depend on the state of a
     /// connection. This function does not check them; [`Connection`](crate::Connection) does.
+    ///
+    /// ```
+    /// use sansocket::frame::FrameHeader;
+    ///
+    /// // A masked text frame: the mask key has not arrived yet.
+    /// let mut bytes = vec![0x81, 0x85, 0x37, 0xfa];
+    /// assert_eq!(FrameHeader::decode(&bytes)?, None);
+    /// bytes.extend([0x21, 0x3d, 0x7f, 0x9f]);
+    /// let (header, len) = FrameHeader::decode(&bytes)?.expect("complete");
+    /// assert_eq!((header.key, len), (Some([0x37, 0xfa, 0x21, 0x3d]), 6));
+    /// # Ok::<(), sansocket::error::PeerError>(())
+    /// ```
     ///
     /// # Errors
     /// [`PeerError`] at the first byte with a fault: a reserved opcode, a fragmented control frame
@@ -180,6 +192,15 @@ impl FrameHeader {
 
     /// Encodes the header in its minimal length
     /// ([RFC 6455 section 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
+    ///
+    /// ```
+    /// use sansocket::frame::{FrameHeader, OpCode};
+    ///
+    /// for (len, header_len) in [(125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+    ///     let head = FrameHeader::new(OpCode::Binary, len).encode();
+    ///     assert_eq!(head.as_bytes().len(), header_len);
+    /// }
+    /// ```
     #[must_use]
     pub fn encode(&self) -> FrameHead {
         let mut head = FrameHead { bytes: [0; MAX_HEADER_LEN], len: 0 };

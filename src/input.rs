@@ -23,7 +23,7 @@ pub struct Input<'b> {
 }
 
 impl<'b> Input<'b> {
-    /// Makes a cursor over the bytes of one read, which was done at `now`.
+    /// Creates a cursor over the bytes of one read, which was done at `now`.
     #[must_use]
     pub const fn new(now: Instant, bytes: &'b mut [u8]) -> Self {
         Input { now, rest: bytes }

@@ -19,7 +19,7 @@ use core::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
-    /// Makes an instant from microseconds since the caller's origin.
+    /// Creates an instant from microseconds since the caller's origin.
     #[must_use]
     pub const fn from_micros(us: u64) -> Self {
         Self(us)

@@ -24,7 +24,7 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// Makes a result without a subprotocol and without an extension.
+    /// Creates a result without a subprotocol and without an extension.
     #[must_use]
     pub const fn new() -> Self {
         Self { subprotocol: None, agreed: Agreed::NONE }

@@ -13,7 +13,7 @@ impl Agreed {
     /// Messages are not compressed.
     pub(crate) const NONE: Self = Self(None);
 
-    /// Makes a value for messages that may be compressed.
+    /// Creates a value for messages that may be compressed.
     pub(crate) const fn new(agreement: Agreement) -> Self {
         Self(Some(agreement))
     }

@@ -9,7 +9,21 @@ use crate::role::Role;
 /// The negotiated parameters of both directions, and the settings of this end's encoder.
 ///
 /// [`Deflate::answer`] and [`Deflate::agree`] make one from the fields of a handshake.
-/// [`new`](Self::new) makes one from parameters that another library has read, with an example.
+/// [`new`](Self::new) creates one from parameters that another library has read.
+///
+/// ```
+/// use sansocket::Role;
+/// use sansocket::deflate::Deflate;
+///
+/// // A server that compresses messages from 1 KiB on, and a client with these offers.
+/// let deflate = Deflate::options().threshold(1024).build()?;
+/// let offers = [&b"permessage-deflate; client_max_window_bits"[..]];
+/// let answer = deflate.answer(offers)?.expect("an acceptable offer");
+/// let agreement = answer.agreement();
+/// assert_eq!(agreement.threshold(), 1024);
+/// assert!(agreement.direction(Role::Client).context_takeover);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Agreement {
     /// The parameters of messages from the server to the client.
@@ -45,7 +59,7 @@ pub struct Direction {
 }
 
 impl Agreement {
-    /// Makes an agreement from the parameters in the response of a handshake, for the end with
+    /// Creates an agreement from the parameters in the response of a handshake, for the end with
     /// `role`. `server` are those of the server's messages, `client` those of the client's.
     ///
     /// The encoder has the settings of `deflate`. The limits in `deflate` are ignored: they are for

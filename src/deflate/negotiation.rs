@@ -26,7 +26,18 @@ use crate::role::Role;
 
 /// A server's answer to an offer.
 ///
-/// [`Deflate::answer`] makes one, with an example.
+/// ```
+/// use sansocket::connection::Negotiated;
+/// use sansocket::deflate::Deflate;
+///
+/// let answer = Deflate::default().answer([&b"permessage-deflate"[..]])?;
+/// if let Some(answer) = answer {
+///     let field = format!("Sec-WebSocket-Extensions: {}\r\n", answer.value());
+///     let negotiated = Negotiated::new().with_deflate(answer.agreement());
+/// #   drop((field, negotiated));
+/// }
+/// # Ok::<(), sansocket::handshake::ExtensionError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     agreement: Agreement,
@@ -156,7 +167,7 @@ impl Deflate {
 
     /// Returns a client's preferred offer, and a second one in case the server declines it.
     fn offers(&self) -> (Parameters, Option<Parameters>) {
-        // The second offer has only limits of the client, which cost the server nothing.
+        // The second offer has only limits of the client, without a cost for the server.
         let plain = Parameters {
             server_no_context_takeover: false,
             client_no_context_takeover: !self.client.context_takeover,
@@ -230,7 +241,7 @@ impl Deflate {
         }
     }
 
-    /// Makes the agreement of an answer. RFC 7692 5.1: an answer that doesn't correspond to an
+    /// Creates the agreement of an answer. RFC 7692 5.1: an answer that doesn't correspond to an
     /// offer MUST fail the connection.
     fn confirm(&self, answer: Parameters) -> Result<Agreement, ExtensionError> {
         let (wish, fallback) = self.offers();

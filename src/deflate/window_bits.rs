@@ -24,7 +24,7 @@ impl WindowBits {
     /// one.
     pub const DEFAULT: Self = Self(12);
 
-    /// Makes a value from a number of bits. `None` unless it is from 8 to 15.
+    /// Creates a value from a number of bits. `None` unless it is from 8 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if let 8..=15 = bits { Some(Self(bits)) } else { None }

@@ -103,7 +103,7 @@ struct Store {
 pub(crate) type Tag = u16;
 
 impl Inbox {
-    /// Makes an empty inbox.
+    /// Creates an empty inbox.
     #[must_use]
     pub const fn new() -> Self {
         Self(None)

@@ -41,7 +41,7 @@ pub(crate) struct Split<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Rest<'a> {
     Nothing,
-    /// The first 1 to 3 bytes of a character, whose other bytes are in the next part.
+    /// The first 1 to 3 bytes of a character. The others are in the next part.
     Incomplete(&'a [u8]),
     /// Bytes that make the text invalid, with any continuation.
     Invalid,
@@ -100,7 +100,7 @@ fn split_slowly(bytes: &[u8]) -> Split<'_> {
     Split { text, rest }
 }
 
-/// The first bytes of a character, whose other bytes have not arrived yet.
+/// The first bytes of a character. The others have not arrived yet.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Carry {
     bytes: [u8; 3],
@@ -111,10 +111,7 @@ pub(crate) struct Carry {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Completed {
     /// The character is complete. `taken` of the bytes belong to it.
-    Char {
-        char: char,
-        taken: usize,
-    },
+    Char { char: char, taken: usize },
     /// The character is still incomplete. All of the bytes belong to it.
     Incomplete,
     /// No character begins with these bytes.

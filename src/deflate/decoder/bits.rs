@@ -164,8 +164,8 @@ impl<'i> Bits<'i> {
 #[derive(Clone, Copy)]
 pub(super) struct Words<'i> {
     buffer: u64,
-    /// Only its lowest 6 bits are the count. [`skip`](Self::skip) subtracts an entire entry, whose
-    /// lowest 6 bits are its length. That saves a mask.
+    /// Only its lowest 6 bits are the count. [`skip`](Self::skip) subtracts an entire entry: its
+    /// lowest 6 bits are the length. That saves a mask.
     count: u32,
     input: &'i [u8],
 }

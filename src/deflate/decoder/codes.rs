@@ -2,8 +2,8 @@
 //! ([RFC 1951 section 3.2.2](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.2)).
 //!
 //! The next `BITS` bits of the input are the index of an entry in the first table. A code that is
-//! shorter than `BITS` fills all entries whose index has the code in its lowest bits. A longer code
-//! has a pointer there, to a second table, which its other bits index:
+//! shorter than `BITS` fills each entry that has the code in the lowest bits of its index. A longer
+//! code has a pointer there, to a second table, which its other bits index:
 //!
 //! ```text
 //! 0                2^BITS                                         LEN
@@ -198,7 +198,7 @@ impl Symbol {
     /// A value for array elements that are not in use.
     pub(super) const NONE: Self = Self(0);
 
-    /// Makes a symbol from a value below 512 and a length below 16.
+    /// Creates a symbol from a value below 512 and a length below 16.
     #[inline(always)]
     pub(super) const fn new(value: u16, len: u16) -> Self {
         Self(value << 4 | len)

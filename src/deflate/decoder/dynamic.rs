@@ -27,7 +27,7 @@ pub(super) struct Dynamic {
     used: u16,
     /// The number of `symbols` with codes of each length. That of length 0 is ignored.
     counts: [u16; 16],
-    /// The symbol whose length is next. In `read_lens` the position in `lens`.
+    /// The symbol of the next length. In `read_lens` the position in `lens`.
     next: u16,
     /// The length of the symbol before it.
     last_len: u16,

@@ -21,7 +21,7 @@ impl Entry {
     /// code is present.
     pub(super) const INVALID: Self = Self(SPECIAL | 1 << CODE_LEN | 1);
 
-    /// Makes an entry for a base with `extra` extra bits. [`with_len`](Self::with_len) adds the
+    /// Creates an entry for a base with `extra` extra bits. [`with_len`](Self::with_len) adds the
     /// length of the code.
     pub(super) const fn base(base: u16, extra: u8) -> Self {
         Self((base as u32) << VALUE | extra as u32)
@@ -32,7 +32,7 @@ impl Entry {
         Self(self.0 + (len << CODE_LEN | len))
     }
 
-    /// Makes a pointer to the table of `1 << bits` entries that begins at `at`.
+    /// Creates a pointer to the table of `1 << bits` entries that begins at `at`.
     #[expect(clippy::cast_possible_truncation, reason = "at most 2 * 1024")]
     pub(super) const fn pointer(at: usize, bits: u32) -> Self {
         Self((at as u32) << VALUE | SPECIAL | POINTER | bits)

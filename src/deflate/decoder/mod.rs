@@ -67,7 +67,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder. A reference further back than the window is an error.
+    /// Creates a decoder. A reference further back than the window is an error.
     #[must_use]
     pub const fn new(window_bits: WindowBits, context_takeover: bool) -> Self {
         Self {
@@ -114,7 +114,35 @@ impl Decoder {
 
     /// Moves the output of the message so far, or since the last `slide`, out of `message`. The
     /// decoder keeps a copy of its last bytes, as many as the window has. The next
-    /// [`inflate`](Self::inflate) begins with an empty `message`.
+    /// [`inflate`](Self::inflate) begins with an empty `message`. So a message of any length can be
+    /// inflated through a small buffer:
+    ///
+    /// ```
+    /// use sansocket::deflate::{Corrupt, Decoder, Needs};
+    ///
+    /// fn count_lines(decoder: &mut Decoder, mut payload: &[u8]) -> Result<usize, Corrupt> {
+    ///     let (mut part, mut lines) = ([0; 1024], 0);
+    ///     loop {
+    ///         let progress = decoder.inflate(payload, &mut part, 0)?;
+    ///         payload = &payload[progress.read..];
+    ///         let part = &part[..progress.written];
+    ///         lines += part.iter().filter(|&&byte| byte == b'\n').count();
+    ///         if progress.needs != Needs::Room {
+    ///             decoder.finish(part)?;
+    ///             return Ok(lines);
+    ///         }
+    ///         decoder.slide(part);
+    ///     }
+    /// }
+    /// # use sansocket::deflate::{Encoder, Level, WindowBits};
+    /// # let mut decoder = Decoder::new(WindowBits::MAX, true);
+    /// # let mut payload = bytes::BytesMut::new();
+    /// # let text = "line 1\nanother line\n".repeat(1000);
+    /// # let mut encoder = Encoder::new(WindowBits::MAX, Level::Fast, true);
+    /// # assert!(encoder.message(text.as_bytes(), &mut payload));
+    /// # assert_eq!(count_lines(&mut decoder, &payload)?, 2000);
+    /// # Ok::<(), Corrupt>(())
+    /// ```
     pub fn slide(&mut self, message: &[u8]) {
         self.window.push(message);
     }

@@ -26,8 +26,8 @@ pub(super) fn take() -> Box<Dynamic> {
     new()
 }
 
-/// Makes new tables. Not inlined: they are made on the stack first, and would enlarge the frame of
-/// the caller.
+/// Creates new tables. Not inlined: they are made on the stack first, and would enlarge the frame
+/// of the caller.
 #[cold]
 #[inline(never)]
 fn new() -> Box<Dynamic> {

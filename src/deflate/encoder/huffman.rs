@@ -19,7 +19,7 @@ pub(super) struct Code<const N: usize> {
 impl<const N: usize> Code<N> {
     pub(super) const EMPTY: Self = Self { words: [0; N], lengths: [0; N] };
 
-    /// Makes the code with these lengths.
+    /// Creates the code with these lengths.
     pub(super) const fn from_lengths(lengths: [u8; N]) -> Self {
         let mut code = Self { words: [0; N], lengths };
         code.assign();

@@ -58,7 +58,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Makes an encoder. Its matches refer at most as far back as the window.
+    /// Creates an encoder. Its matches refer at most as far back as the window.
     #[must_use]
     pub const fn new(window_bits: WindowBits, level: Level, context_takeover: bool) -> Self {
         Self { window_bits, level, context_takeover, context: Context::new(window_bits, level) }
@@ -103,6 +103,21 @@ impl Encoder {
     /// Appends the compressed form of a part of a message. It ends on a byte boundary, with the
     /// tail `00 00 ff ff` unless the part is the `end` of the message. The first part begins the
     /// message.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::deflate::{Decoder, Encoder, Level, WindowBits};
+    ///
+    /// let mut encoder = Encoder::new(WindowBits::MAX, Level::Balanced, true);
+    /// let mut payload = BytesMut::new();
+    /// encoder.part(b"Hello, ", false, &mut payload);
+    /// encoder.part(b"world", true, &mut payload);
+    ///
+    /// let mut message = [0; 20];
+    /// let progress = Decoder::new(WindowBits::MAX, true).inflate(&payload, &mut message, 0)?;
+    /// assert_eq!(&message[..progress.written], b"Hello, world");
+    /// # Ok::<(), sansocket::deflate::Corrupt>(())
+    /// ```
     pub fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
         if !part.is_empty() || end {
             scratch::with(|scratch| {

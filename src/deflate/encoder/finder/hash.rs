@@ -1,6 +1,6 @@
 //! The hash function of both kinds of tables.
 
-/// Returns a hash of `bits` bits of the first 3 or 4 bytes, as `bytes` says.
+/// Returns a hash of `bits` bits of the first `bytes` bytes, 3 or 4.
 ///
 /// The shift removes the byte that is not hashed. The constant is a prime near 2^32 divided by the
 /// golden ratio (Knuth's multiplicative hash): the highest bits of the product are well mixed.

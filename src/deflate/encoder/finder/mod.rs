@@ -34,7 +34,7 @@ macro_rules! each {
 }
 
 impl Finder {
-    /// Makes a finder without tables.
+    /// Creates a finder without tables.
     pub(super) const fn new(level: Level) -> Self {
         match level {
             Level::Fast => Self::Fast(Heads::EMPTY),

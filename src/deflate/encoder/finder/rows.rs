@@ -134,7 +134,7 @@ impl<R: Row> Rows<R> {
     }
 
     pub(super) fn insert(&mut self, text: Text<'_>, from: usize, to: usize) {
-        // A position with fewer than four bytes after it begins no match.
+        // A position with fewer than four bytes after it is no candidate for a match.
         for at in from..to.min(text.bytes.len().saturating_sub(3)) {
             self.exchange(text.eight(at), text.position(at));
         }
@@ -241,7 +241,7 @@ fn long<R: Row>(text: Text<'_>, row: R, at: usize, eight: u64) -> Match {
     let mut best = 0;
     for &distance in distances(text, row, at).as_ref() {
         let differs = text.eight(at - distance) ^ eight;
-        // A key whose maximum is the best match: the number of equal bytes (times 8) in the upper
+        // The best match has the largest key: the number of equal bytes (times 8) in the upper
         // bits, and in the lower 16 a number that is larger for a nearer position.
         let key = (differs.trailing_zeros() & 0x78) << 16 | (0xffff - distance as u32);
         best = best.max(if distance == 0 { 0 } else { key });
