@@ -101,6 +101,7 @@ impl Compressor {
             let (status, read, written) = compress(core, rest, place, flush);
             out.truncate(at + written);
             rest = rest.get(read..).unwrap_or_default();
+            // If the room is not full, there is no more output.
             if status != TDEFLStatus::Okay || (written < room && rest.is_empty()) {
                 return;
             }

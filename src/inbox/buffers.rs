@@ -32,6 +32,7 @@ impl Buffers {
         if !self.charge.is_to(budget) {
             self.change_budget(budget);
         }
+        // The buffer of the last message keeps its capacity if the kind is the same.
         self.text.clear();
         // Don't keep a large buffer of the other kind: it is not used.
         match kind {
@@ -127,6 +128,7 @@ impl Buffers {
         // Growth by less than a quarter would copy the message too often if it arrives in many
         // small inputs.
         let least = need.max(capacity.saturating_add(capacity / 4)).min(want);
+        // Try half of the room each time, down to the least.
         let mut room = want;
         while room > least {
             room = (room / 2).max(least);

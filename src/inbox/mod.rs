@@ -227,6 +227,8 @@ impl Inbox {
     pub(crate) fn direct_room(&mut self, announced: u64) -> Option<&mut [u8]> {
         let store = self.0.as_mut()?;
         let filled = store.filled;
+        // Before the first byte has arrived, `filled` is 0 and so is the room: the first read goes
+        // through the caller's buffer.
         let want = at_most(announced, filled.saturating_mul(MAX_AHEAD));
         let capacity = store.buffers.bytes.capacity();
         // Grow only if the free room is less than the length of the message: growing on each call
@@ -236,6 +238,7 @@ impl Inbox {
             // If there is no memory, the present room is returned.
             let _ = store.buffers.reserve_bytes(capacity + 1, filled.saturating_add(want));
         }
+        // Return room that is initialised already, or zero up to `ZEROED` bytes more.
         let lend = want.min(store.buffers.bytes.capacity() - filled);
         let initialised = store.buffers.bytes.len() - filled;
         store.lent = lend.min(initialised.max(ZEROED));
@@ -258,6 +261,7 @@ impl Inbox {
         true
     }
 
+    /// Returns the text of the message, or of the part.
     pub(crate) fn text(&self) -> &str {
         let Some(store) = &self.0 else { return "" };
         if store.text_in_bytes {
@@ -268,6 +272,7 @@ impl Inbox {
         &store.buffers.text
     }
 
+    /// Returns the bytes of the message, or of the part.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0
             .as_ref()
@@ -319,6 +324,7 @@ impl Inbox {
         store.tag
     }
 
+    /// Ends the control frame. Its payload stays until the next one begins.
     pub(crate) fn end_control(&mut self) {
         if let Some(store) = &mut self.0 {
             store.control_under_way = false;
@@ -339,10 +345,12 @@ impl Inbox {
         Some(store.control.len())
     }
 
+    /// Returns the payload of the control frame.
     pub(crate) fn control(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |store| &store.control)
     }
 
+    /// Returns the memory, and allocates it if there is none.
     fn store(&mut self) -> &mut Store {
         self.0.get_or_insert_with(|| {
             let mut store = Box::new(Store::default());

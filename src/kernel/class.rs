@@ -121,6 +121,7 @@ pub(crate) fn value_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     // Without a branch per byte: the compiler turns each block into a few vector instructions.
     while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        // A tab is a valid byte, but rare: the second loop and `run_len` handle it.
         if block.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == 0x7f)) {
             break;
         }

@@ -155,6 +155,7 @@ impl Carry {
                 *place = byte;
             }
             len += 1;
+            // The standard library decides: valid, incomplete (no `error_len`) or invalid.
             match core::str::from_utf8(char.get(..len).unwrap_or_default()) {
                 Ok(text) => {
                     *self = Self::NONE;

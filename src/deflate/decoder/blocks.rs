@@ -80,6 +80,7 @@ impl Blocks {
         loop {
             match self.state {
                 State::Start | State::Between => {
+                    // BFINAL in the lowest bit, BTYPE in the next two. Type 3 is reserved.
                     let Some(head) = bits.take(3) else { return Ok(Needs::Input) };
                     self.last = head & 1 != 0;
                     self.state = match head >> 1 {
@@ -89,6 +90,7 @@ impl Blocks {
                         _ => return Err(Malformed),
                     };
                     if head >> 1 == 0 {
+                        // RFC 1951 3.2.4: LEN begins at a byte boundary.
                         bits.align();
                     }
                 }

@@ -68,6 +68,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         // The number of codes of the current length that no shorter or equal code has used. It ends
         // at 0 for a complete code, and is negative for one with too many words.
         let mut unused = 1;
+        // The position of the next symbol of each length in `sorted`.
         let mut begins = [0; 16];
         let mut begin = 0;
         for (len, place) in begins.iter_mut().enumerate().skip(1) {
@@ -81,6 +82,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
             if unused < 0 || !may_lack || !lone {
                 return Err(Malformed);
             }
+            // An incomplete code doesn't fill the table.
             self.0.fill(Entry::INVALID);
         }
         // Sort the symbols by length, then by value, as the codes are assigned.
@@ -107,6 +109,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         // shorter codes don't depend on it. The new codes overwrite their own entries.
         for len in 1..=BITS {
             code <<= 1;
+            // Before the first code there are no entries to copy.
             if code != 0 {
                 self.double(1 << (len - 1));
             }
@@ -135,6 +138,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
                 *to = *from;
             }
         } else {
+            // Chunks of fixed size: the compiler copies each with a few vector instructions.
             let (to, _) = to.as_chunks_mut::<16>();
             let (from, _) = from.as_chunks::<16>();
             for (to, from) in to.iter_mut().zip(from) {
@@ -167,6 +171,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
                 }
                 let meaning = meanings.get(usize::from(symbol)).copied();
                 let places = self.0.get_mut(second..end).unwrap_or_default();
+                // All indexes of the second table with the rest of the code in their lowest bits.
                 let first = (bits >> BITS) as usize;
                 for entry in places.iter_mut().skip(first).step_by(1 << (len - BITS)) {
                     *entry = meaning.unwrap_or(Entry::INVALID).with_len(len);
@@ -301,6 +306,7 @@ impl Codes {
 /// ([RFC 1951 section 3.2.6](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.6)).
 pub(super) static FIXED: Codes = fixed();
 
+/// Returns the fixed codes. They have 9 and 5 bits at most, so no second tables.
 #[expect(clippy::cast_possible_truncation, reason = "symbols and codes of at most 9 bits")]
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn fixed() -> Codes {

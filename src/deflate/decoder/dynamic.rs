@@ -105,6 +105,7 @@ impl Dynamic {
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Malformed> {
+        // Locals, which stay in registers, instead of fields.
         let mut b = *bits;
         let (mut next, mut used, mut last_len) = (self.next, self.used, self.last_len);
         while next < self.all {
@@ -113,6 +114,7 @@ impl Dynamic {
                 b.refill();
             }
             let entry = self.codes.length(b.peek());
+            // The item is incomplete. It is read again with more input.
             if entry.len() > b.count() {
                 break;
             }
@@ -158,6 +160,7 @@ impl Dynamic {
         Ok(true)
     }
 
+    /// Splits the symbols into the two alphabets, and builds the codes.
     fn build(&mut self) -> Result<(), Malformed> {
         let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
         let split = symbols.partition_point(|symbol| symbol.value() < self.literals);
@@ -166,6 +169,7 @@ impl Dynamic {
         if literals.binary_search_by_key(&256, |symbol| symbol.value()).is_err() {
             return Err(Malformed);
         }
+        // `counts` is of both alphabets. There are fewer distances, so count these and subtract.
         let mut distance_counts = [0; 16];
         for symbol in distances {
             let len = symbol.len();

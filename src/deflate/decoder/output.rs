@@ -49,13 +49,17 @@ impl<'m> Output<'m> {
     pub(super) fn copy(&mut self, Match { length, distance }: Match) -> Result<Match, Malformed> {
         let mut left = usize::from(length);
         let back = usize::from(distance);
+        // Further back than the window, or than the first byte of the first message.
         if back > self.window.size() || back > self.at + self.window.len() {
             return Err(Malformed);
         }
+        // Blocks of 8 bytes allow overlapping matches with smaller distances, and need less room.
         if self.copy_blocks::<32>(left, back) || self.copy_blocks::<8>(left, back) {
             self.at += left;
             return Ok(Match { length: 0, distance });
         }
+        // The rest: distances below 8, too little room for a block, or a match that is not
+        // contiguous in the ring.
         while back > self.at && left > 0 && self.room() > 0 {
             left -= self.copy_from_window(back - self.at, left)?;
         }
@@ -81,6 +85,8 @@ impl<'m> Output<'m> {
     fn copy_near<const BLOCK: usize>(&mut self, from: usize, length: usize, back: usize) -> bool {
         let place = self.message.get_mut(from..self.at + length + BLOCK);
         let Some(place) = place else { return false };
+        // Each block is read after the one before it was written: a match that is longer than
+        // `back` repeats its own output.
         let mut done = 0;
         while done < length {
             let block = place.get(done..).and_then(|place| place.first_chunk::<BLOCK>());
@@ -99,6 +105,7 @@ impl<'m> Output<'m> {
     fn copy_far<const BLOCK: usize>(&mut self, length: usize, old: &[u8]) -> bool {
         let place = self.message.get_mut(self.at..self.at + length + BLOCK);
         let Some(place) = place else { return false };
+        // One block, even for a shorter match.
         if length <= BLOCK
             && let Some(block) = old.first_chunk::<BLOCK>()
             && let Some(to) = place.first_chunk_mut::<BLOCK>()
@@ -106,6 +113,7 @@ impl<'m> Output<'m> {
             *to = *block;
             return true;
         }
+        // Several blocks, if the last one is contiguous too.
         if BLOCK < 32 && old.len() >= length.next_multiple_of(BLOCK) {
             let (blocks, _) = old.as_chunks::<BLOCK>();
             let (places, _) = place.as_chunks_mut::<BLOCK>();

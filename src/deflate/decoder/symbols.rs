@@ -81,8 +81,10 @@ impl Symbols<'_, '_, '_> {
     #[inline(always)]
     fn fast(&mut self) -> Result<Option<Stop>, Malformed> {
         while self.b.refill() {
+            // Up to three literals, or two literals and a match, for one refill.
             let mut symbol = self.codes.first_literal(self.b.peek());
             if symbol.is_literal() {
+                // No room is rare: `careful` reports it.
                 if !self.literal(symbol) {
                     return Ok(None);
                 }
@@ -100,6 +102,7 @@ impl Symbols<'_, '_, '_> {
                     }
                 }
             }
+            // The rare cases share one test: a long code, the end of the block, an invalid code.
             if symbol.is_special() {
                 if symbol.is_pointer() {
                     symbol = self.codes.second_literal(symbol, self.b.peek());
@@ -113,13 +116,18 @@ impl Symbols<'_, '_, '_> {
                 if symbol.is_special() {
                     return self.end(symbol).map(Some);
                 }
+                // A long length code: the bits may not be enough for the distance. No bit of the
+                // symbol is consumed yet, so `careful` can decode it again.
                 if !self.b.refill() {
                     return Ok(None);
                 }
             }
+            // Look up the distance before computing the length: the two lookups are independent of
+            // the addition.
             let behind = self.b.peek() >> symbol.len();
             let mut distance = self.codes.first_distance(behind);
             if distance.is_special() {
+                // A long distance code: 20 bits of length and 28 of distance fit after a refill.
                 if !self.b.refill() {
                     return Ok(None);
                 }
@@ -143,6 +151,8 @@ impl Symbols<'_, '_, '_> {
     #[inline(always)]
     fn careful(&mut self) -> Result<Option<Stop>, Malformed> {
         loop {
+            // Bits above the count may be wrong. They can change the entry only if its code is
+            // longer than the count; then the length says so.
             let symbol = self.codes.literal(self.b.peek());
             if symbol.len() > self.b.count() {
                 return Ok(None);
@@ -196,6 +206,7 @@ impl Symbols<'_, '_, '_> {
     /// Appends a match. `Some`: there is no room for the rest of it.
     #[inline(always)]
     fn copy(&mut self, length: usize, back: usize) -> Result<Option<Stop>, Malformed> {
+        // `copy_block` handles most matches without a reference to `self`.
         if back <= self.size && copy_block(self.message, self.at, self.window, length, back) {
             self.at += length;
             return Ok(None);

@@ -31,6 +31,7 @@ impl Window {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let size = self.bits.len();
         let kept = bytes.get(bytes.len().saturating_sub(size)..).unwrap_or_default();
+        // `new` fits before the ring is full, `over` replaces the oldest bytes.
         let (new, over) = kept.split_at(kept.len().min(size.saturating_sub(self.ring.len())));
         let len = self.ring.len() + new.len();
         if len > self.ring.capacity() {
@@ -78,6 +79,7 @@ impl Window {
     /// there are fewer than `n`.
     #[inline]
     pub(super) fn last(&self, n: usize) -> &[u8] {
+        // The `n` last bytes begin before `next`, or at the end of the ring.
         let (len, next) = (self.ring.len(), usize::from(self.next));
         if n <= next {
             self.ring.get(next - n..next).unwrap_or_default()

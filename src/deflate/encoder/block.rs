@@ -69,10 +69,12 @@ impl Coder {
             write_stored(text, bits);
             return;
         }
+        // The size is known, so one reservation is enough.
         bits.reserve(usize::try_from(fixed.min(dynamic) / 8).unwrap_or(usize::MAX));
         if fixed <= dynamic {
             write_fixed(tokens, bits);
         } else {
+            // BFINAL 0, BTYPE 10.
             bits.put(0b100, 3);
             self.header.write(bits);
             write_tokens(tokens, &self.literal_code, &self.distance_code, bits);
@@ -145,6 +147,7 @@ fn write_fixed(tokens: &[Token], bits: &mut BitWriter<'_>) {
 pub(super) fn write_stored(text: &[u8], bits: &mut BitWriter<'_>) {
     for piece in text.chunks(STORED_MAX) {
         bits.reserve(piece.len() + 5);
+        // BFINAL 0, BTYPE 00, then LEN and NLEN at a byte boundary (RFC 1951 3.2.4).
         bits.put(0, 3);
         bits.align();
         let len = u64::try_from(piece.len()).unwrap_or_default();

@@ -57,6 +57,7 @@ impl Header {
             run += 1;
         }
         self.run(length, run);
+        // RFC 1951 3.2.7: lengths of the code length code have 3 bits, so at most 7.
         self.code.build(&self.counts, 7, 2);
         self.codes = CODE_LENGTH_ORDER
             .iter()
@@ -66,6 +67,7 @@ impl Header {
             self.counts.iter().zip(&self.code.lengths).map(|(n, &l)| n * u32::from(l)).sum();
         let extra: u32 =
             self.counts.iter().skip(16).zip([2, 3, 7]).map(|(count, bits)| count * bits).sum();
+        // HLIT, HDIST and HCLEN, the lengths of the code length code, and the items.
         14 + 3 * self.codes as u64 + u64::from(symbols + extra)
     }
 

@@ -83,6 +83,7 @@ impl<const N: usize> Code<N> {
             symbol += 1;
         }
         counts[0] = 0;
+        // The first word of each length follows the last one of the length before.
         let mut next = [0_u16; 16];
         let mut length = 1;
         while length < 16 {

@@ -70,6 +70,7 @@ impl Encoder {
     /// Returns false if the compressed form would not be shorter than the message. Then no bytes
     /// are appended and the encoder is unchanged: send the message uncompressed.
     pub fn message(&mut self, message: &[u8], out: &mut BytesMut) -> bool {
+        // Noise shrinks only if the same bytes were sent before.
         if noise::is_noise(message) && !self.context.knows(message) {
             return false;
         }
@@ -122,12 +123,14 @@ impl Encoder {
         if !part.is_empty() || end {
             scratch::with(|scratch| {
                 let mut job = Job::new(part, self.level, scratch, out);
+                // A part can't be sent uncompressed: noise is in stored blocks.
                 if noise::is_noise(part) && !self.context.knows(part) {
                     job.stored();
                     if self.context_takeover || !end {
                         self.context.follow(part);
                     }
                 } else if end && !self.context_takeover && self.context.is_empty() {
+                    // The only part of its message: no later bytes refer to it.
                     job.alone(self.window_bits.len());
                 } else {
                     self.context.grow(part.len());

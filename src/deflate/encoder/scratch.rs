@@ -60,6 +60,7 @@ impl Alone {
     pub(super) fn begin(&mut self, len: usize, window: usize) -> u16 {
         self.finder.fit(len.next_power_of_two().clamp(256, window));
         let len = len.min(POSITIONS);
+        // The numbers are used up: clear the tables and begin again with 0.
         if self.next + len > POSITIONS {
             self.finder.clear();
             self.next = 0;

@@ -42,6 +42,7 @@ impl Heads {
             let position = text.position(at);
             let place = self.exchange(eight, position);
             let distance = usize::from(position.wrapping_sub(place));
+            // One comparison for 1 <= distance <= limit: 0 wraps to the largest number.
             if distance.wrapping_sub(1) < text.window.min(at) {
                 let length = text.same(at - distance, at, eight);
                 if length >= 4 {

@@ -107,6 +107,8 @@ impl<R: Row> Rows<R> {
                 at = next;
                 continue;
             }
+            // A later match must save more than the literals before it take. The thresholds are
+            // those of libdeflate's lazy matching. `next` is the first position not inserted yet.
             while found.length < enough {
                 let better = self.find(text, next, found.length - 1);
                 next += 1;
@@ -189,6 +191,8 @@ impl<R: Row> Rows<R> {
             return Match::default();
         }
         let eight = text.eight(at);
+        // The longest matches first: if the row of eight bytes has one, the others are not
+        // compared.
         let (eights, fours, three) = self.exchange(eight, text.position(at));
         let mut best = longest(text, eights, at, eight, least.max(7));
         if best.distance == 0 && least < 8 {
@@ -199,6 +203,7 @@ impl<R: Row> Rows<R> {
         }
         if least < 3 {
             let distance = usize::from(text.position(at).wrapping_sub(three));
+            // One comparison for 1 <= distance <= limit. The shift leaves the first three bytes.
             if distance.wrapping_sub(1) < text.window.min(at).min(NEAR)
                 && (text.eight(at - distance) ^ eight) << 40 == 0
             {
@@ -221,6 +226,7 @@ fn longest<R: Row>(text: Text<'_>, row: R, at: usize, eight: u64, least: usize) 
         let same = text.eight(at - distance) == eight;
         hits |= u32::from(same & (distance != 0)) << n;
     }
+    // Only hits are compared further; the lowest bit is the nearest one.
     let mut best = Match { length: least, distance: 0 };
     while let Some(&distance) = distances.as_ref().get(hits.trailing_zeros() as usize) {
         hits &= hits.wrapping_sub(1);
