@@ -41,10 +41,10 @@ use alloc::sync::Arc;
 ///   but never refused. The window was promised to the peer in the handshake, and small messages
 ///   should pass while large ones fill the budget.
 ///
-/// So the counted memory is at most the budget and 64 KiB for each connection. With compression
-/// these are 108 KiB: the window of received messages, 8 KiB for the tables of a compressed block
-/// that is not complete, and 2 KiB for the smallest window of sent messages. For each thread that
-/// receives, add the 64 KiB of a buffer that is being replaced.
+/// So the counted memory is at most the budget and 64 KiB for each connection, or 108 KiB with
+/// compression: in addition to the window of received messages, the tables of a compressed block
+/// that is not complete take 8 KiB, and the smallest window of sent messages takes 2 KiB. For each
+/// thread that receives, add the 64 KiB of a buffer that is being replaced.
 ///
 /// ```
 /// use sansocket::Config;
@@ -124,8 +124,8 @@ impl fmt::Debug for MemoryBudget {
     }
 }
 
-/// The bytes that one owner of memory has charged to a budget. `Drop` removes the charge, so it is a
-/// field next to the memory that it stands for. Without a budget a charge counts no bytes.
+/// The bytes that one owner of memory has charged to a budget. `Drop` removes the charge, so it is
+/// a field next to the memory that it stands for. Without a budget a charge counts no bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Charge {
     budget: Option<MemoryBudget>,

@@ -38,17 +38,7 @@ pub struct Agreement {
     pub(crate) threshold: u16,
 }
 
-/// The parameters of the messages of one direction.
-///
-/// ```
-/// use sansocket::deflate::{Direction, WindowBits};
-///
-/// // permessage-deflate; server_no_context_takeover; client_max_window_bits=10
-/// let server = Direction { window_bits: WindowBits::MAX, context_takeover: false };
-/// let window_bits = WindowBits::new(10).expect("8 to 15");
-/// let client = Direction { window_bits, context_takeover: true };
-/// # let _ = (server, client);
-/// ```
+/// The parameters of the messages of one direction. [`Agreement::new`] has an example.
 #[expect(clippy::exhaustive_structs, reason = "RFC 7692 section 7.1 has these parameters")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Direction {

@@ -8,7 +8,7 @@
 //! [`Deflate::agree`], [`Agreement`]), or that use only the engine.
 //!
 //! The engine does not depend on frames. The [`Encoder`] compresses messages into payloads, the
-//! [`Decoder`] inflates payloads, in fragments of any length.
+//! [`Decoder`] inflates payloads, which may be cut at any byte.
 //!
 //! # Memory
 //!

@@ -130,8 +130,8 @@ pub struct DeflateOptions {
 impl DeflateOptions {
     /// Sets the largest window of the server's messages, in bits: 9 to 15.
     ///
-    /// A client with less than 15 requests it. A server answers with it, or with less if the client
-    /// requests less (8 too).
+    /// A client that sets less than 15 requests it. A server answers with it, or with less if the
+    /// client requests less (8 too).
     pub const fn server_max_window_bits(mut self, bits: u8) -> Self {
         self.server_max_window_bits = bits;
         self
@@ -139,7 +139,7 @@ impl DeflateOptions {
 
     /// Sets the largest window of the client's messages, in bits: 9 to 15.
     ///
-    /// A server with less than 15 requests it. It can do so only if the client has offered the
+    /// A server that sets less than 15 requests it. It can do so only if the client has offered the
     /// parameter ([RFC 7692 section
     /// 7.1.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2)). A client offers it, and
     /// uses less if the server requests less (8 too).
@@ -151,14 +151,15 @@ impl DeflateOptions {
     /// Sets whether the server may keep its window from message to message.
     ///
     /// Without context takeover an encoder and a decoder hold no memory between messages, and short
-    /// messages hardly shrink. A client with false requests it.
+    /// messages hardly shrink. A client that sets false requests
+    /// `server_no_context_takeover`.
     pub const fn server_context_takeover(mut self, takeover: bool) -> Self {
         self.deflate.server.context_takeover = takeover;
         self
     }
 
-    /// Sets whether the client may keep its window from message to message. A server with false
-    /// requests it.
+    /// Sets whether the client may keep its window from message to message. A server that sets
+    /// false answers with `client_no_context_takeover`.
     pub const fn client_context_takeover(mut self, takeover: bool) -> Self {
         self.deflate.client.context_takeover = takeover;
         self

@@ -34,7 +34,7 @@ use crate::deflate::window_bits::WindowBits;
 
 pub use crate::deflate::decoder::result::{Corrupt, Needs, Progress};
 
-/// Inflates the messages of one direction of one connection, in fragments of any length.
+/// Inflates the messages of one direction of one connection. The input may be cut at any byte.
 ///
 /// It holds no heap memory before the first message and, without context takeover, between
 /// messages.

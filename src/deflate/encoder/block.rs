@@ -1,7 +1,8 @@
 //! Blocks: fixed, dynamic or stored, whichever is the smallest
 //! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)).
 //!
-//! The size of each kind is computed from the counts of the symbols, before any bit is written.
+//! For a block with many tokens the size of each kind is computed first, from the counts of the
+//! symbols. For one with few tokens that is not worth the time.
 
 use crate::deflate::encoder::bits::BitWriter;
 use crate::deflate::encoder::header::Header;

@@ -45,7 +45,7 @@ impl<'a> Job<'a> {
     /// `at`. `None`: they are too many, and were not appended.
     ///
     /// In the second case the first bytes are compressed in a copy that has the history before
-    /// them. The others are more than a window away from the history, and are compressed in place:
+    /// them. The others are at least a window away from the history, and are compressed in place:
     ///
     /// ```text
     /// gather: │ history: a window │ a window          │ a match │
