@@ -1,5 +1,5 @@
-/// The kind of a frame ([RFC 6455 section
-/// 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
+/// The kind of a frame
+/// ([RFC 6455 section 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
 ///
 /// The reserved values 3 to 7 and 0xb to 0xf have no variant. A frame with such a value is an
 /// error.
@@ -53,8 +53,8 @@ impl OpCode {
     }
 
     /// Returns true for Close, ping and pong. Control frames have a payload of at most 125 bytes
-    /// and are never fragmented ([RFC 6455 section
-    /// 5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)).
+    /// and are never fragmented
+    /// ([RFC 6455 section 5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)).
     #[must_use]
     pub const fn is_control(self) -> bool {
         // RFC 6455 5.5: the top bit of the opcode marks control frames.
