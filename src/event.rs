@@ -51,8 +51,8 @@ pub enum Event<'a> {
     /// A pong: the reply to a ping, or unsolicited.
     Pong(&'a [u8]),
     /// The peer's Close frame, `None` if it has no code. Our Close frame is in `out`, after the
-    /// replies to all earlier messages, unless it was sent before. Input after the peer's Close frame
-    /// is ignored.
+    /// replies to all earlier messages, unless it was sent before. Input after the peer's Close
+    /// frame is ignored.
     Close(Option<CloseFrame<'a>>),
 }
 

@@ -141,8 +141,8 @@ impl DeflateOptions {
     ///
     /// A server that sets less than 15 requests it. It can do so only if the client has offered the
     /// parameter
-    /// ([RFC 7692 section 7.1.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2)). A client
-    /// offers it, and uses less if the server requests less (8 too).
+    /// ([RFC 7692 section 7.1.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.1.2.2)).
+    /// A client offers it, and uses less if the server requests less (8 too).
     pub const fn client_max_window_bits(mut self, bits: u8) -> Self {
         self.client_max_window_bits = bits;
         self

@@ -1,8 +1,8 @@
 //! The blocks of a message
 //! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)).
 //!
-//! `Blocks` is a state machine. It stops when the input is used up or there is no room, and continues
-//! with the next call.
+//! `Blocks` is a state machine. It stops when the input is used up or there is no room, and
+//! continues with the next call.
 //!
 //! ```text
 //! Start   ─┬─ type 0 ─► StoredHead ─► Stored ──────────────────────────────────┐

@@ -151,8 +151,8 @@ impl Decoder {
     /// is as for [`slide`](Self::slide).
     ///
     /// It appends the tail `00 00 ff ff`
-    /// ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)), and keeps the
-    /// window for the next message, or drops it without context takeover.
+    /// ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)), and keeps
+    /// the window for the next message, or drops it without context takeover.
     ///
     /// # Errors
     /// [`Corrupt`] unless the message ends with a block.

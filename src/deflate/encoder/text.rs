@@ -20,8 +20,8 @@ pub(super) struct Match {
 impl Match {
     /// Returns an estimate of the additional saving over another match, in quarters of a literal.
     ///
-    /// Each byte more saves a literal. A distance twice as large takes one more bit, about a quarter
-    /// of a literal.
+    /// Each byte more saves a literal. A distance twice as large takes one more bit, about a
+    /// quarter of a literal.
     #[inline(always)]
     pub(super) fn gain(self, other: Self) -> i32 {
         let bits = |distance: usize| (distance | 1).ilog2().cast_signed();
