@@ -227,8 +227,8 @@ impl Inbox {
     pub(crate) fn direct_room(&mut self, announced: u64) -> Option<&mut [u8]> {
         let store = self.0.as_mut()?;
         let filled = store.filled;
-        // Before the first byte has arrived, `filled` is 0 and so is the room: the first read goes
-        // through the caller's buffer.
+        // Before the first byte has arrived, `filled` is 0 and so is the room: the first bytes are
+        // read into the caller's buffer.
         let want = at_most(announced, filled.saturating_mul(MAX_AHEAD));
         let capacity = store.buffers.bytes.capacity();
         // Grow only if the free room is less than the length of the message: growing on each call
