@@ -36,7 +36,7 @@
 //! [`writing_ended`]: Flow::writing_ended
 //! [`drained`]: Flow::drained
 //!
-//! If the transport is not ready, the loop waits for it until [`deadline`](Driver::deadline) at the
+//! If the transport is not ready, the loop has to wait until [`deadline`](Driver::deadline) at the
 //! latest. When the deadline has passed, it calls [`timed_out`](Driver::timed_out). After an error
 //! of the transport it calls [`failed`](Flow::failed).
 //!

@@ -1,4 +1,4 @@
-//! The deadlines of waits, and the actions when they have passed.
+//! The deadline of a wait, and the actions when it has passed.
 
 use core::time::Duration;
 
