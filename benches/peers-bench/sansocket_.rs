@@ -162,8 +162,7 @@ impl Contestant for SansocketTokio {
         true
     }
     fn handshake(&self, request: &'static [u8], sink: &mut Sink) -> bool {
-        // The deadline needs a runtime as its context. Polling itself does not go through the
-        // runtime.
+        // The timer needs the context of a runtime. `block_on` polls the future directly.
         thread_local!(static RT: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
         RT.with(|rt| rt.block_on(WebSocket::accept(MemIo::both(request, sink), &SERVER, &AcceptOptions::new())).is_ok())
     }

@@ -193,7 +193,7 @@ pub use crate::driver::step::Step;
 /// assert_eq!(driver.flow.output(), b"\x81\x02hi");
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[expect(clippy::exhaustive_structs, reason = "the two halves are the point")]
+#[expect(clippy::exhaustive_structs, reason = "the halves are borrowed separately")]
 #[derive(Debug)]
 pub struct Driver {
     /// The connection, its output and its deadlines.
