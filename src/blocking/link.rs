@@ -44,13 +44,14 @@ pub(super) struct Link<S> {
 ///
 /// Setting a timeout is a system call, and each read moves the deadline. So a timeout stays set as
 /// long as it does not expire too late; if it expires early, the caller calls again. With traffic,
-/// a long timeout is set to half of the needed time, and is still valid until half of that has
-/// passed. The full time is set only for an idle transport.
+/// a long timeout is set to half of the time until the deadline, so it stays valid until half of
+/// that time has passed. The full time is set only for an idle transport.
 ///
 /// ```text
-///  needed at first:   ├───────────────────────────────┤
-///  set to half of it: ├───────────────┤
-///  needed later:          ├───────────────────────────────┤   still set: expires early, never late
+///  first call:   ├──────────────── time left ────────────────┤ deadline
+///                ├──── timeout ──────┤
+///  a later call:           ├────────── time left ────────────┤
+///                          ├──── timeout ──────┤             no system call
 /// ```
 #[derive(Debug, Default)]
 struct Patience {

@@ -14,9 +14,9 @@
 //!       └─ taken by the first thread that needs output written
 //! ```
 //!
-//! There is no background thread. A sender writes its own output, unless another
-//! thread has the role; then that thread writes it too. When its own output has left, a writer
-//! gives the role back, and a waiting sender takes it.
+//! There is no background thread. A sender writes its own output, unless another thread has the
+//! role; then that thread writes it too. When its own output has left, a writer gives the role
+//! back, and a waiting sender takes it.
 //!
 //! Two locks:
 //!
@@ -29,16 +29,16 @@
 //!
 //! * Lock order: `handle`, then `state`. A thread never locks `handle` while it holds `state`.
 //! * A thread takes the role only if `writer` is `Nobody`. It gives the role back under the lock of
-//!   `state`, and notifies `changed`: a sender with unsent output then takes the role. So
-//!   no output of a waiting sender is without a writer.
+//!   `state`, and notifies `changed`: a sender with unsent output then takes the role. So no output
+//!   of a waiting sender is without a writer.
 //! * Bytes in flight count as unsent, and only the writer reports them as written or puts them
 //!   back. So the order of the output is kept.
 //! * If the transport panics in a write, the number of written bytes is unknown: [`WriterRole`]
 //!   fails the connection and gives the role back.
 //! * Events borrow from the reader's intake, outside of both locks.
 //! * A thread that is blocked in a read or a write can't be woken, so it checks the state again
-//!   after at most `poll`. If `abandoned` is set then, the writer shuts down the handle, which the
-//!   aborting thread could not lock.
+//!   after at most `poll` (in a write that can't be resumed, at its deadline). If `abandoned` is
+//!   set then, the writer shuts down the handle, which the aborting thread could not lock.
 
 use core::time::Duration;
 

@@ -36,9 +36,10 @@
 //! [`writing_ended`]: Flow::writing_ended
 //! [`drained`]: Flow::drained
 //!
-//! If the transport is not ready, the loop has to wait until [`deadline`](Driver::deadline) at the
-//! latest. When the deadline has passed, it calls [`timed_out`](Driver::timed_out). After an error
-//! of the transport it calls [`failed`](Flow::failed).
+//! If the transport is not ready, the loop sleeps until it is, or until
+//! [`deadline`](Driver::deadline). When the deadline has passed, the loop calls
+//! [`timed_out`](Driver::timed_out). After an error of the transport it calls
+//! [`failed`](Flow::failed).
 //!
 //! ```
 //! use std::io::{self, Read, Write};
@@ -240,6 +241,27 @@ impl fmt::Debug for Parts {
 
 impl Driver {
     /// Starts the opening handshake of a server. The `handshake_timeout` runs from `now`.
+    ///
+    /// ```
+    /// use sansocket::driver::{Driver, Step};
+    /// use sansocket::{AcceptOptions, Config, Instant};
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let config = Config::server().build()?;
+    /// let mut driver = Driver::server(&config, now);
+    /// let mut request = *b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    ///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    ///     Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
+    /// drop(driver.received(&mut request, now));
+    ///
+    /// assert_eq!(driver.step(), Step::Request);
+    /// if let Some(head) = driver.flow.take_request() {
+    ///     driver.flow.accept(&head, &AcceptOptions::new(), now)?;
+    /// }
+    /// assert!(driver.flow.output().starts_with(b"HTTP/1.1 101 "));
+    /// assert!(driver.flow.is_open());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn server(config: &Config, now: Instant) -> Self {
         let opening = Opening::server(config, now);
@@ -248,6 +270,22 @@ impl Driver {
 
     /// Starts the opening handshake of a client, and appends the request to the output. The
     /// `handshake_timeout` runs from `now`.
+    ///
+    /// ```
+    /// use sansocket::driver::{Driver, Step};
+    /// use sansocket::{Config, ConnectRequest, Instant};
+    /// # use sansocket::Entropy;
+    /// # use sansocket::error::EntropyError;
+    /// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let request = ConnectRequest::new("ws://example.com/chat")?;
+    /// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+    /// let mut driver = Driver::client(&request, &config, now)?;
+    /// assert_eq!(driver.step(), Step::Write { or_read: true });
+    /// assert!(driver.flow.output().starts_with(b"GET /chat HTTP/1.1\r\n"));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`SendError::Entropy`] if the source of randomness fails, or if `config` is for a server.
@@ -329,7 +367,7 @@ impl Driver {
     }
 
     /// Processes bytes that were read at `now` into a buffer of the caller. Events borrow from that
-    /// buffer. Empty `bytes` report that the peer has shut down its write half.
+    /// buffer; see [`Loan`]. Empty `bytes` report that the peer has shut down its write half.
     ///
     /// The driver accepts the bytes in any step. A loop that keeps reading while
     /// [`step`](Self::step) returns another step fills the driver's memory, so stop reading then.
@@ -343,6 +381,23 @@ impl Driver {
     }
 
     /// Returns the deadline of the current wait; see [`Flow::deadline`].
+    ///
+    /// ```
+    /// use sansocket::driver::{Driver, Step};
+    /// use sansocket::{Config, Instant};
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let config = Config::server().build()?;
+    /// let mut driver = Driver::server(&config, now);
+    /// assert_eq!(driver.step(), Step::Read);
+    ///
+    // No request arrives until the deadline.
+    /// let deadline = driver.deadline(now).ok_or("no deadline")?;
+    /// assert_eq!(deadline.saturating_duration_since(now), config.handshake_timeout());
+    /// driver.timed_out(deadline);
+    /// assert!(driver.flow.output().starts_with(b"HTTP/1.1 408 "));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         self.flow.deadline(&self.intake, now)

@@ -35,8 +35,8 @@ pub enum Step {
     /// well. An empty output is entirely in flight: wait for its writes to complete. With `or_read`
     /// [`Intake::room`] is not empty.
     Write {
-        /// Read in place of a write that would block. The peer may need this end to read before it
-        /// reads itself.
+        /// Read in place of a write that would block. The peer may not read until this end has
+        /// read.
         or_read: bool,
     },
     /// Flush, then shut down the write half of the transport; then call [`Flow::writing_ended`].

@@ -222,7 +222,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         self.closing == Closing::Discarding && !matches!(message, Message::Close(_))
     }
 
-    /// Writes, and returns [`Poll::Ready`] after the close deadline. Until then the stream wakes this end whenever it takes a kept message.
+    /// Writes, and returns [`Poll::Ready`] after the close deadline. Until then the stream wakes
+    /// this end whenever it takes a kept message.
     fn poll_taken(&mut self, cx: &Context<'_>) -> Poll<()> {
         self.poll(End::Sink, cx, |link, driver, timer, cx| {
             poll_close_deadline(link, &mut driver.flow, timer, cx)

@@ -23,12 +23,9 @@
 //!   event is held.
 //! * A task registers its waker before it polls the transport, so a wake during the poll is not
 //!   lost.
-//! * A call that changes a value in [`State::progress`] wakes the other tasks, since any of them
-//!   may wait for that value.
-//! * `link` is `None` after the reader was dropped or the connection aborted. It is dropped without
-//!   the lock, since dropping a transport runs foreign code.
-//! * If the transport panics in a poll, the number of written bytes is unknown: the connection
-//!   fails, and all tasks are woken ([`Shared::turn`]).
+//! * A poll that changes a value in [`State::progress`] wakes the other tasks, since any of them
+//!   may wait for that value. So does a feed by a sender. A feed by the reader does not, because
+//!   the reader writes in its next wait.
 
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
