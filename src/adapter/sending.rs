@@ -77,8 +77,8 @@ macro_rules! feed_methods {
             $self.feed_with(|connection, out| connection.send_prepared(message, out))
         }
 
-        /// Feeds a ping with at most 125 bytes of payload: appends it to the output without
-        /// writing. Keep-alive pings are sent automatically.
+        /// Feeds a ping with at most 125 bytes of payload: appends it to the output, after all fed
+        /// messages, without writing. Keep-alive pings are sent automatically.
         ///
         #[doc = $more]
         ///

@@ -66,7 +66,7 @@ impl Flow {
     }
 
     /// Performs the actions that are due at `now`: sends a keep-alive ping, or fails the
-    /// connection. An early call has no effect. Try one last read before the call: the peer's pong
+    /// connection. An early call is harmless. Try one last read before the call: the peer's pong
     /// may be unread in the transport.
     pub fn timed_out(&mut self, intake: &Intake, now: Instant) {
         if !self.is_over() && self.is_unwritable() {

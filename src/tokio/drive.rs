@@ -10,8 +10,9 @@
 //!  Timer (deadline of the step) ─► one last read ─► timed_out
 //! ```
 //!
-//! All loops are bounded by [`MAX_TURNS`]. Each function that returns [`Poll::Pending`] has
-//! registered the waker with the transport or with the timer.
+//! Each loop of reads and writes is bounded by [`MAX_TURNS`], and then wakes its own task. In all
+//! other cases, a function that returns [`Poll::Pending`] has registered the waker with the
+//! transport or with the timer.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -107,7 +108,7 @@ pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocket
 /// One timer for all deadlines of a connection.
 ///
 /// It is reset only for an earlier deadline. A later one, which each read causes, is set when the
-/// timer fires: a reset takes a lock of the runtime.
+/// timer fires, so that a read does not access the timers of the runtime.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,

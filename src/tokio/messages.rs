@@ -34,9 +34,9 @@ use crate::tokio::wakers::Wakers;
 /// pings and pongs out before a `forward`: a forwarded ping is a new ping to the peer.
 ///
 /// Closing the sink sends a Close frame with code 1000, and completes when the transport has ended.
-/// Messages received meanwhile are kept for the stream, at most
-/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of them until the close
-/// deadline. Messages that exceed both are discarded.
+/// Messages received meanwhile are kept for the stream. Once
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes are kept, no more is
+/// read until the stream takes a message. After the close deadline, further messages are discarded.
 ///
 /// With `futures-util = { version = "0.3", features = ["sink"] }`:
 ///

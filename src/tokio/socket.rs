@@ -80,8 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Returns the next event, and a handle to reply to it while the event is held.
     ///
-    /// `None`: the closing handshake is complete and the transport has ended. The code may be any,
-    /// also 1009 or 1011; see [`close_status`](Self::close_status).
+    /// `None`: the closing handshake is complete and the transport has ended. This includes closes
+    /// with an error code such as 1009 or 1011; see [`close_status`](Self::close_status).
     ///
     /// The output is written before a wait. If
     /// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are
@@ -135,10 +135,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(event.map(|event| (event, Reply { link, flow, timer })))
     }
 
-    /// Receives a part of a message into `buffer` (ASP.NET's `ReceiveAsync`). The result holds the
-    /// length, and whether the message ends with this part. Data that does not fit is returned by
-    /// the next call. Pings, pongs and the Close frame are skipped. `None`: the connection was
-    /// closed in order.
+    /// Receives a part of a message into `buffer` (ASP.NET's `ReceiveAsync`). The result contains
+    /// the length, and whether the message ends with this part. The next call returns data that did
+    /// not fit. Pings, pongs and the Close frame are skipped. `None`: the connection was closed in
+    /// order.
     ///
     /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length are received
     /// this way without being collected in memory. Read a message to its end before you call
