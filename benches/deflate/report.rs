@@ -1,21 +1,21 @@
-//! The tables, and what was aimed at.
+//! The tables, and the targets.
 
 use crate::corpus::Kind;
 use crate::{ALL, SIZES, Size, Who, geometric_mean};
 
-/// What one contestant did with one kind of messages.
+/// The results of one contestant for one kind of messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) who: Who,
-    /// For a message.
+    /// The time for one message.
     pub(crate) nanos: f64,
-    /// The time as a multiple of zlib-rs's.
+    /// The time relative to zlib-rs.
     pub(crate) relative: f64,
-    /// Bytes of the message for one that is sent.
+    /// The ratio: bytes of the message per byte sent.
     pub(crate) ratio: f64,
 }
 
-/// A row of a table: means are taken over the kinds of messages.
+/// A row of a table, with means over the kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) receive: bool,
@@ -165,7 +165,7 @@ impl Report {
     }
 }
 
-/// What is aimed at is with context takeover.
+/// The targets apply with context takeover.
 fn section(receive: bool, len: usize, level: &'static str) -> Section {
     Section { receive, takeover: true, size: Size(len), level }
 }
