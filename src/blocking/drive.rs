@@ -17,14 +17,15 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::adapter::failure::lost;
 use crate::adapter::pool;
-use crate::blocking::link::{KEEP_MEMORY, Link, WRITE_TURN, earlier, lost};
+use crate::blocking::link::{KEEP_MEMORY, Link, WRITE_TURN};
 use crate::blocking::transport::Transport;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 /// The number of reads in a turn that drains.
 const DRAINS_PER_TURN: usize = 16;
@@ -113,7 +114,7 @@ fn read<S: Transport>(
             }
             return false;
         }
-        Err(error) => link.fail(flow, error),
+        Err(error) => link.failure.fail(flow, error),
     }
     true
 }
@@ -144,7 +145,7 @@ fn write<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instan
             flow.write_timed_out(Instant::now());
             return false;
         }
-        Err(error) => link.write_failed(flow, error),
+        Err(error) => link.failure.write_failed(flow, error),
     }
     true
 }
@@ -202,7 +203,7 @@ fn flush<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instan
             flow.write_timed_out(Instant::now());
             return false;
         }
-        Err(error) => link.write_failed(flow, error),
+        Err(error) => link.failure.write_failed(flow, error),
     }
     true
 }
@@ -234,7 +235,7 @@ pub(super) fn drain<S: Transport>(
             flow.write_timed_out(Instant::now());
             return false;
         }
-        Err(error) => link.fail(flow, error),
+        Err(error) => link.failure.fail(flow, error),
     }
     true
 }
@@ -349,7 +350,7 @@ pub(super) fn send_up_to<S: Transport>(
                 }
             }
             Err(error) => {
-                link.write_failed(flow, error.kind().into());
+                link.failure.write_failed(flow, error.kind().into());
                 return Err(error.into());
             }
         }

@@ -80,7 +80,7 @@ impl<S: Transport> PendingRequest<S> {
         if let Some(refusal) = socket.driver.flow.refusal() {
             return Err(AcceptError::Refused(refusal.clone()));
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()).into())
     }
 
@@ -175,7 +175,7 @@ impl<S: Transport> PendingRequest<S> {
         let answer = self.socket.driver.flow.end();
         while self.socket.step() != Step::Done {}
         if self.socket.driver.flow.written() < answer {
-            let error = self.socket.link.take_error();
+            let error = self.socket.link.failure.take();
             return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
@@ -253,7 +253,7 @@ impl<S: Transport> WebSocket<S> {
         if let Some(error) = socket.driver.flow.handshake_error() {
             return Err(error.clone().into());
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.map_or_else(|| HandshakeError::ClosedWithoutResponse.into(), ConnectError::Io))
     }
 }

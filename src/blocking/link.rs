@@ -4,11 +4,9 @@ use core::time::Duration;
 
 use std::io;
 
+use crate::adapter::failure::Failure;
 use crate::blocking::transport::Transport;
-use crate::driver::Flow;
-use crate::error::adapter::WebSocketError;
-use crate::error::protocol::{PeerError, ProtocolError};
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 /// How much later than the deadline a timeout may expire without being set anew.
 const TOLERANCE: Duration = Duration::from_millis(10);
@@ -28,7 +26,7 @@ const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    error: Option<io::Error>,
+    pub(super) failure: Failure,
     reading: Patience,
     writing: Patience,
     /// How long the next write may delay a read.
@@ -90,7 +88,7 @@ impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
         Self {
             stream,
-            error: None,
+            failure: Failure::NONE,
             reading: Patience { set: None, ran_out: false },
             writing: Patience { set: None, ran_out: false },
             write_turn: WRITE_TURN,
@@ -125,52 +123,6 @@ impl<S> Link<S> {
             true => MIN_TIMEOUT,
             false => (2 * self.write_turn).min(MAX_WRITE_TURN),
         };
-    }
-
-    /// Records that the transport has failed.
-    pub(super) fn fail(&mut self, flow: &mut Flow, error: io::Error) {
-        // A peer may reset a transport that it has finished with. After the end of a connection
-        // such an error is not reported: here if the connection has failed, in `result` if it was
-        // closed in order.
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.failed();
-    }
-
-    /// Records that a write has failed. The error is returned after the remaining input was
-    /// processed.
-    pub(super) fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.write_failed();
-    }
-
-    /// Returns the result of the connection, for [`Step::Done`](crate::driver::Step::Done).
-    pub(super) fn result(&mut self, flow: &Flow) -> Result<(), WebSocketError> {
-        match (flow.error(), self.error.take()) {
-            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
-                Err(error.into())
-            }
-            (Some(error), _) => Err(error.into()),
-            (None, _) => Ok(()),
-        }
-    }
-
-    /// Takes the error of the transport, for an opening handshake.
-    pub(super) const fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-}
-
-/// Returns the reason why fed output can't be written any more.
-pub(super) fn lost(flow: &Flow) -> WebSocketError {
-    match flow.error() {
-        Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)) | None => {
-            io::Error::from(io::ErrorKind::BrokenPipe).into()
-        }
-        Some(error) => error.into(),
     }
 }
 
@@ -311,12 +263,4 @@ fn time_left(deadline: Option<Instant>) -> Option<Duration> {
 /// Returns true for a timeout: `WouldBlock` on Unix, `TimedOut` on Windows.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// Returns the earlier of two deadlines, either of which may be absent.
-pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }

@@ -4,12 +4,12 @@ use std::sync::MutexGuard;
 
 use crate::adapter::pool;
 use crate::blocking::drive::{Turns, give_back, release};
-use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
+use crate::blocking::link::{Link, MIN_TIMEOUT};
 use crate::blocking::shared::Shared;
 use crate::blocking::state::{State, Turn, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::driver::{Intake, Step};
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 impl<S: Transport> Shared<S> {
     /// Reads, and writes if no other thread does, until there is an event or the connection has

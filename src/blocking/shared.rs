@@ -47,14 +47,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::{Buf, BytesMut};
 
-use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
+use crate::blocking::link::{Link, MIN_TIMEOUT};
 use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::connection::closing::CloseStatus;
 use crate::driver::Flow;
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 /// The bounds of [`Shared::poll`], for very short and very long close timeouts.
 const MIN_POLL: Duration = Duration::from_millis(10);

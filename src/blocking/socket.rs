@@ -213,7 +213,7 @@ impl<S: Transport> WebSocket<S> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         let Some(step) = wait(link, flow, intake, until) else { return Ok(Poll::Pending) };
         if step == Step::Done {
-            link.result(flow)?;
+            link.failure.result(flow)?;
             return Ok(Poll::Ready(None));
         }
         match intake.receive(flow) {
@@ -241,7 +241,7 @@ impl<S: Transport> WebSocket<S> {
         let step = self.step();
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         if step == Step::Done {
-            link.result(flow)?;
+            link.failure.result(flow)?;
             return Ok(None);
         }
         match intake.receive_owned(flow) {

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use std::io;
 
-use crate::blocking::link::{WRITE_TURN, lost};
+use crate::adapter::failure::{Failure, lost};
+use crate::blocking::link::WRITE_TURN;
 use crate::driver::{Flow, Step};
 use crate::error::adapter::WebSocketError;
-use crate::error::protocol::{PeerError, ProtocolError};
 use crate::instant::Instant;
 
 /// The state guarded by the lock of [`Shared`](crate::blocking::shared::Shared).
@@ -29,7 +29,7 @@ use crate::instant::Instant;
 pub(super) struct State {
     pub(super) flow: Flow,
     /// The error that the transport has failed with. The reader returns it.
-    error: Option<io::Error>,
+    failure: Failure,
     pub(super) writer: Writer,
     /// How many threads wait for a change.
     pub(super) waiting: usize,
@@ -81,7 +81,7 @@ impl State {
     pub(super) const fn new(flow: Flow) -> Self {
         Self {
             flow,
-            error: None,
+            failure: Failure::NONE,
             writer: Writer::Nobody,
             waiting: 0,
             senders: 0,
@@ -92,32 +92,17 @@ impl State {
 
     /// Records that the transport has failed.
     pub(super) fn fail(&mut self, error: io::Error) {
-        // A peer may reset a transport that it has finished with. After the end of a connection
-        // such an error is not reported.
-        if !self.flow.is_over() {
-            self.error.get_or_insert(error);
-        }
-        self.flow.failed();
+        self.failure.fail(&mut self.flow, error);
     }
 
-    /// Records that a write has failed. The error is returned after the remaining input was
-    /// processed.
+    /// Records that a write has failed.
     pub(super) fn write_failed(&mut self, error: io::Error) {
-        if !self.flow.is_over() {
-            self.error.get_or_insert(error);
-        }
-        self.flow.write_failed();
+        self.failure.write_failed(&mut self.flow, error);
     }
 
     /// Returns the result of the connection, for [`Turn::Done`].
     pub(super) fn result(&mut self) -> Result<(), WebSocketError> {
-        match (self.flow.error(), self.error.take()) {
-            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
-                Err(error.into())
-            }
-            (Some(error), _) => Err(error.into()),
-            (None, _) => Ok(()),
-        }
+        self.failure.result(&self.flow)
     }
 
     /// Returns an error if no more output can be written.

@@ -58,11 +58,3 @@ impl Linger {
         }
     }
 }
-
-/// Returns the earlier of two deadlines, either of which may be absent.
-pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}

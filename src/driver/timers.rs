@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use crate::driver::deadlines::{Linger, earlier};
+use crate::driver::deadlines::Linger;
 use crate::driver::flow::Flow;
 use crate::driver::intake::Intake;
 use crate::error::protocol::TimeoutError;
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 /// Deadlines.
 impl Flow {

@@ -24,11 +24,11 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::adapter::failure::{Failure, lost};
 use crate::adapter::pool;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
 use crate::error::adapter::WebSocketError;
-use crate::error::protocol::{PeerError, ProtocolError};
 use crate::error::send::SendError;
 use crate::instant::Instant;
 
@@ -45,58 +45,12 @@ pub(super) fn now() -> Instant {
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    error: Option<io::Error>,
+    pub(super) failure: Failure,
 }
 
 impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, error: None }
-    }
-
-    /// Records that the transport has failed.
-    fn fail(&mut self, flow: &mut Flow, error: io::Error) {
-        // A peer may reset a transport that it has finished with. After the end of a connection
-        // such an error is not reported: here if the connection has failed, in `result` if it was
-        // closed in order.
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.failed();
-    }
-
-    /// Records that a write has failed. The error is returned after the remaining input was
-    /// processed.
-    fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.write_failed();
-    }
-
-    /// Returns the result of the connection, for [`Step::Done`].
-    pub(super) fn result(&mut self, flow: &Flow) -> Result<(), WebSocketError> {
-        match (flow.error(), self.error.take()) {
-            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
-                Err(error.into())
-            }
-            (Some(error), _) => Err(error.into()),
-            (None, _) => Ok(()),
-        }
-    }
-
-    /// Takes the error of the transport, for an opening handshake.
-    pub(super) const fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-}
-
-/// Returns the reason why fed output can't be written any more.
-fn lost(flow: &Flow) -> WebSocketError {
-    match flow.error() {
-        Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)) | None => {
-            io::Error::from(io::ErrorKind::BrokenPipe).into()
-        }
-        Some(error) => error.into(),
+        Self { stream, failure: Failure::NONE }
     }
 }
 
@@ -293,7 +247,7 @@ pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
         match turn {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
-                link.write_failed(flow, error.kind().into());
+                link.failure.write_failed(flow, error.kind().into());
                 return Poll::Ready(Err(error.into()));
             }
             Poll::Pending => {
@@ -428,7 +382,7 @@ fn poll_write_beside<S: AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     if let Err(error) = ready!(poll_write(link, flow, cx)) {
-        link.write_failed(flow, error);
+        link.failure.write_failed(flow, error);
     }
     Poll::Ready(())
 }
@@ -443,7 +397,7 @@ fn poll_flush_beside<S: AsyncWrite + Unpin>(
     if !flow.is_unwritable()
         && let Poll::Ready(Err(error)) = poll_flush(link, flow, cx)
     {
-        link.write_failed(flow, error);
+        link.failure.write_failed(flow, error);
     }
 }
 
@@ -500,7 +454,7 @@ fn poll_read<S: AsyncRead + Unpin>(
     let n = buffer.filled().len();
     match read {
         Poll::Ready(Ok(())) => flow.read_done(intake, n, now()),
-        Poll::Ready(Err(error)) => link.fail(flow, error),
+        Poll::Ready(Err(error)) => link.failure.fail(flow, error),
         Poll::Pending => {
             intake.shrink();
             give_back(intake);
@@ -531,7 +485,7 @@ fn poll_drain<S: AsyncRead + Unpin>(
     pool::put(scratch);
     match ready!(read) {
         Ok(()) => flow.drained(n, now()),
-        Err(error) => link.fail(flow, error),
+        Err(error) => link.failure.fail(flow, error),
     }
     Poll::Ready(())
 }

@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     }
 
     fn result(&mut self) -> Result<(), WebSocketError> {
-        self.socket.link.result(&self.socket.driver.flow)
+        self.socket.link.failure.result(&self.socket.driver.flow)
     }
 }
 

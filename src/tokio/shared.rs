@@ -77,7 +77,7 @@ impl<S> State<S> {
     /// Returns the result of the connection.
     pub(super) fn result(&mut self) -> Result<(), WebSocketError> {
         match &mut self.link {
-            Some(link) => link.result(&self.flow),
+            Some(link) => link.failure.result(&self.flow),
             None => Ok(self.flow.error().map_or(Ok(()), Err)?),
         }
     }

@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, timer, .. } = self;
         if poll_fn(|cx| poll_step(link, flow, intake, timer, cx)).await == Step::Done {
-            link.result(flow)?;
+            link.failure.result(flow)?;
             return Ok(None);
         }
         match intake.receive(flow) {
