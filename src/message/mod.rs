@@ -119,8 +119,8 @@ impl Message {
     /// Returns the payload as text, without a copy. The payload of a Close frame is its reason.
     ///
     /// # Errors
-    /// [`Utf8Error`] if the payload of another variant than `Text` isn't UTF-8. The message is lost;
-    /// [`to_text`](Self::to_text) doesn't consume it.
+    /// [`Utf8Error`] if the payload of another variant than `Text` isn't UTF-8. The message is lost
+    /// in that case; [`to_text`](Self::to_text) doesn't consume it.
     pub fn into_text(self) -> Result<Utf8Bytes, Utf8Error> {
         match self {
             Self::Text(text) => Ok(text),
@@ -199,8 +199,8 @@ impl Message {
 }
 
 impl fmt::Display for Message {
-    /// Writes the payload if it is text, otherwise its length. For a Close frame, writes the code and the
-    /// reason.
+    /// Writes the payload if it is text, otherwise its length. For a Close frame, writes the code
+    /// and the reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Close(Some(frame)) = self {
             return frame.fmt(f);

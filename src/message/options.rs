@@ -40,7 +40,7 @@ pub enum Compress {
 /// let mut out = BytesMut::new();
 ///
 /// let options = SendOptions::new().max_frame_len(NonZeroUsize::new(3).unwrap());
-/// server.send_with("Hello", &options, &mut out)?;
+/// server.send("Hello".into(), options, &mut out)?;
 /// assert_eq!(out, &b"\x01\x03Hel\x80\x02lo"[..]); // two fragments
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```

@@ -15,9 +15,9 @@ use crate::kernel::utf8::from_utf8;
 /// Conversion from `&str` copies the text; conversion from `String` and
 /// [`from_static`](Self::from_static) don't.
 ///
-/// Comparison and order are those of `str`, but the hash is that of the bytes, which differs from the
-/// hash of a `str`. For this reason there is no `Borrow<str>`: a map with `Utf8Bytes` as keys can't be
-/// searched with a `&str`.
+/// Comparison and order are those of `str`, but the hash is that of the bytes, which differs from
+/// the hash of a `str`. For this reason there is no `Borrow<str>`: a map with `Utf8Bytes` as keys
+/// can't be searched with a `&str`.
 ///
 /// ```
 /// use bytes::Bytes;
