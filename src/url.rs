@@ -25,9 +25,7 @@ pub(crate) struct Url {
 }
 
 impl Url {
-        /// Parses an absolute URL. Each component is checked before the next one, so the first
-        /// fault
-        /// from the left determines the error.
+    /// Parses a URL and checks each component of it.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         let (secure, rest) = if let Some(rest) = strip_scheme(text, "wss://") {
             (true, rest)

@@ -1305,7 +1305,7 @@ fn v25_v35_one_deadline_for_the_whole_request() {
             let refusal = result.unwrap_err();
             assert_eq!(refusal.status(), 408);
             // The setting is for the server's log only.
-            assert_eq!(refusal.body(), b"the request was not whole in time");
+            assert_eq!(refusal.body(), b"the request was not complete in time");
             assert!(refusal.to_string().ends_with(" (setting: handshake_timeout)"), "{refusal}");
             assert_eq!(handshake.poll_timeout(), None);
             assert_eq!(handshake.handle_timeout(now).unwrap_err(), refusal);

@@ -112,11 +112,12 @@ impl From<MisuseError> for ProtocolError {
 /// The peer broke a rule. Sections are those of RFC 6455 unless another RFC is named.
 ///
 /// ```
+/// use sansocket::CloseCode;
 /// use sansocket::error::{PeerError, ProtocolError};
 ///
 /// let error = PeerError::UnknownOpCode(0xb);
 /// assert_eq!(error.to_string(), "the peer used the reserved opcode 0xb");
-/// assert_eq!(ProtocolError::from(error).close_code().get(), 1002);
+/// assert_eq!(ProtocolError::from(error).close_code(), CloseCode::PROTOCOL_ERROR);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

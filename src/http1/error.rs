@@ -7,14 +7,13 @@ use crate::error::protocol::LimitError;
 /// A head breaks a rule of HTTP/1.1 or exceeds a limit.
 ///
 /// ```
-/// use bytes::BytesMut;
-/// use sansocket::Config;
 /// use sansocket::handshake::{HeadError, ServerHandshake};
+/// use sansocket::{Config, Input, Instant};
 ///
-/// let config = Config::server().build().unwrap();
-/// let mut handshake = ServerHandshake::new(&config);
-/// let mut bytes = BytesMut::from("GET / HTTP/1.1\r\nHost : example.com\r\n\r\n");
-/// let refusal = handshake.receive(&mut bytes).unwrap_err();
+/// let now = Instant::from_micros(0);
+/// let mut handshake = ServerHandshake::new(&Config::server().build().unwrap(), now);
+/// let mut bytes = *b"GET / HTTP/1.1\r\nHost : example.com\r\n\r\n";
+/// let refusal = handshake.receive(&mut Input::new(now, &mut bytes)).unwrap_err();
 /// assert_eq!(refusal.status(), 400);
 /// assert!(refusal.to_string().contains(&HeadError::FieldName.to_string()));
 /// ```

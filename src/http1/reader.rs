@@ -476,11 +476,11 @@ mod tests {
     fn read(parts: &[&[u8]]) -> (Result<bool, HeadError>, usize) {
         let mut reader = HeadReader::new(Kind::Request, MAX_LEN, 100);
         for part in parts {
-                    let (taken, result) = reader.read(part);
+            let (taken, result) = reader.read(part);
             if result != Ok(false) {
                 return (result, reader.scanned);
             }
-                    assert_eq!(taken, part.len());
+            assert_eq!(taken, part.len());
         }
         (Ok(false), reader.scanned)
     }
