@@ -1,8 +1,7 @@
 //! The settings of a connection and of its opening handshake: limits, timeouts and marks.
 //!
 //! [`Config::server`] and [`Config::client`] start from the defaults. The table of [`Config`] lists
-//! all
-//! settings.
+//! all settings.
 //!
 //! ```
 //! use core::time::Duration;
@@ -60,14 +59,12 @@ pub enum Delivery {
     #[default]
     Whole,
     /// Parts in the order of arrival: [`Event::Part`](crate::Event::Part). Parts are not stored, so
-    /// a
-    /// message of any length takes no memory. A compressed message takes its window and 16 KiB.
+    /// a message of any length takes no memory. A compressed message takes its window and 16 KiB.
     Parts,
 }
 
 /// Checked settings. Clones are cheap and share the same settings: one `Config` serves any number
-/// of
-/// connections.
+/// of connections.
 ///
 /// ```
 /// use core::time::Duration;
@@ -128,15 +125,14 @@ pub(crate) struct Settings {
 
 impl Config {
     /// Returns a builder with the defaults of the table above. The config has no entropy, since
-    /// servers
-    /// don't mask; the defaults are the same for both roles.
+    /// servers don't mask; the defaults are the same for both roles.
     pub const fn server() -> ConfigBuilder {
         ConfigBuilder::new(None)
     }
 
     /// Returns a builder with the defaults of the table above and the source of mask keys and
-    /// nonces.
-    /// With `std` (feature `std`) pass `Entropy::os()`. The defaults are the same for both roles.
+    /// nonces. With `std` (feature `std`) pass `Entropy::os()`. The defaults are the same for both
+    /// roles.
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Some(entropy))
     }
@@ -148,8 +144,7 @@ impl Config {
     }
 
     /// Returns the highest ratio of a received message's length to its compressed length; `None`:
-    /// no
-    /// limit.
+    /// no limit.
     #[must_use]
     pub fn max_inflation_ratio(&self) -> Option<u32> {
         self.0.max_inflation_ratio
@@ -303,18 +298,15 @@ impl ConfigBuilder {
     /// Sets the length of the longest message that is accepted, in bytes, all fragments together.
     ///
     /// A longer message fails the connection with the close code 1009 as soon as a header announces
-    /// the
-    /// excess. A compressed message fails it as soon as more bytes than that are inflated, or when
-    /// its
-    /// headers announce more than eight times as much.
+    /// the excess. A compressed message fails it as soon as more bytes than that are inflated, or
+    /// when its headers announce more than eight times as much.
     pub const fn max_message_len(mut self, bytes: u64) -> Self {
         self.0.max_message_len = bytes;
         self
     }
 
     /// Sets the amount of unsent output, in bytes, at which sends are refused and pongs are held
-    /// back.
-    /// The amount is tested before a send, so one message may exceed it.
+    /// back. The amount is tested before a send, so one message may exceed it.
     ///
     /// The [driver](crate::driver) and the adapters refuse unsolicited sends from
     /// `max_unsent - high_water_mark` on: the rest is reserved for replies.
@@ -324,8 +316,7 @@ impl ConfigBuilder {
     }
 
     /// Sets the length of the longest head of an opening handshake, in bytes, from the request line
-    /// or
-    /// status line to the empty line.
+    /// or status line to the empty line.
     pub const fn max_head_len(mut self, bytes: usize) -> Self {
         self.0.max_head_len = bytes;
         self
@@ -358,12 +349,9 @@ impl ConfigBuilder {
     /// failed.
     ///
     /// Within that time the output is written, the write half is shut down, and input is dropped
-    /// until
-    /// the peer's end of stream, so that the peer receives the Close frame instead of a reset. The
-    /// time
-    /// is restarted while output makes progress: at least 16 KiB, or the rest of the output, within
-    /// the
-    /// timeout.
+    /// until the peer's end of stream, so that the peer receives the Close frame instead of a
+    /// reset. The time is restarted while output makes progress: at least 16 KiB, or the rest of
+    /// the output, within the timeout.
     pub const fn linger_timeout(mut self, timeout: Duration) -> Self {
         self.0.linger_timeout = timeout;
         self
@@ -371,8 +359,7 @@ impl ConfigBuilder {
 
     /// Sets the longest time without progress of the output. After it the connection fails with
     /// [`TimeoutError::Write`](crate::error::TimeoutError::Write). If the keep-alive timeout is
-    /// shorter,
-    /// it is used instead.
+    /// shorter, it is used instead.
     pub const fn write_timeout(mut self, timeout: Duration) -> Self {
         self.0.write_timeout = timeout;
         self
@@ -380,15 +367,12 @@ impl ConfigBuilder {
 
     /// Sets the longest time from a message's first byte to its last. After it the connection fails
     /// with [`TimeoutError::Message`](crate::error::TimeoutError::Message). The limit is a defence
-    /// against
-    /// peers that send a message very slowly and so keep its memory in use. `None`, the default: no
-    /// limit.
+    /// against peers that send a message very slowly and so keep its memory in use. `None`, the
+    /// default: no limit.
     ///
     /// In the [driver](crate::driver) and the adapters the timer is paused between an event and the
-    /// next
-    /// read. It is not paused after a read that was cancelled without an event: the time between
-    /// such
-    /// reads must be shorter than the timeout.
+    /// next read. It is not paused after a read that was cancelled without an event: the time
+    /// between such reads must be shorter than the timeout.
     pub const fn message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.0.message_timeout = timeout;
         self
@@ -399,11 +383,9 @@ impl ConfigBuilder {
     /// * `interval` `None`: off.
     /// * `timeout` `None`: an unsolicited pong every `interval`; no reply is expected.
     /// * both: a ping after `interval` without input. If no input arrives within `timeout` after
-    ///   the
-    ///   ping was written, the connection fails with
+    ///   the ping was written, the connection fails with
     ///   [`TimeoutError::KeepAlive`](crate::error::TimeoutError::KeepAlive). Only this setting
-    ///   detects a
-    ///   peer that has vanished.
+    ///   detects a peer that has vanished.
     ///
     /// A ping or pong is appended to the output. If it is due while a long message is written, it
     /// leaves after that message, unless the message is sent in parts
@@ -411,8 +393,7 @@ impl ConfigBuilder {
     ///
     /// The default is an interval of 30 seconds without a timeout. It is shorter than the idle
     /// timeouts of common proxies (nginx: 60 s). The default of ASP.NET Core is 2 minutes; there
-    /// only a
-    /// pong counts as a sign of life, so a peer inside a long frame is failed.
+    /// only a pong counts as a sign of life, so a peer inside a long frame is failed.
     pub const fn keep_alive(
         mut self,
         interval: Option<Duration>,
@@ -424,8 +405,7 @@ impl ConfigBuilder {
     }
 
     /// Sets the amount of unsent replies, in bytes, at which a driver or adapter stops reading at
-    /// the
-    /// next event, and hands that event out only after writing. At most half of
+    /// the next event, and hands that event out only after writing. At most half of
     /// [`max_unsent`](Self::max_unsent). Default: 64 KiB, or half of `max_unsent` if that is less.
     pub const fn high_water_mark(mut self, bytes: usize) -> Self {
         self.1 = Some(bytes);
@@ -439,8 +419,7 @@ impl ConfigBuilder {
     }
 
     /// Sets the budget for the memory that connections use for received messages and for
-    /// compression.
-    /// All configs with a clone of the same budget share it.
+    /// compression. All configs with a clone of the same budget share it.
     pub fn memory_budget(mut self, budget: MemoryBudget) -> Self {
         self.0.memory_budget = Some(budget);
         self
@@ -451,15 +430,12 @@ impl ConfigBuilder {
     ///
     /// A message with a higher ratio fails the connection with
     /// [`LimitError::InflationRatio`](crate::error::LimitError::InflationRatio) and the close code
-    /// 1008 as
-    /// soon as the excess is inflated. The first 64 KiB of a message always pass. Beyond them, the
-    /// compressed bytes received so far are counted, rounded up to a full KiB. Text and JSON seldom
-    /// have
-    /// a ratio above 20; the maximum of DEFLATE is 1032.
+    /// 1008 as soon as the excess is inflated. The first 64 KiB of a message always pass. Beyond
+    /// them, the compressed bytes received so far are counted, rounded up to a full KiB. Text and
+    /// JSON seldom have a ratio above 20; the maximum of DEFLATE is 1032.
     ///
     /// [`max_message_len`](Self::max_message_len) still limits the length of a message; this
-    /// setting
-    /// refuses decompression bombs below that limit.
+    /// setting refuses decompression bombs below that limit.
     pub const fn max_inflation_ratio(mut self, ratio: Option<u32>) -> Self {
         self.0.max_inflation_ratio = ratio;
         self

@@ -1,5 +1,5 @@
-//! `ws://` and `wss://` URLs
-//! ([RFC 6455 section 3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
+//! `ws://` and `wss://` URLs ([RFC 6455 section
+//! 3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
 
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -128,8 +128,7 @@ fn text_of(host: &[u8]) -> &str {
 }
 
 /// Returns the error of a `%` in the host. RFC 3986 3.2.2 allows percent-encoded names, but
-/// resolvers
-/// and checks of [`host`](Url::host) don't decode them.
+/// resolvers and checks of [`host`](Url::host) don't decode them.
 fn percent_error(authority: &str) -> Option<UrlError> {
     let (host, error) = match authority.strip_prefix('[') {
         Some(address) => (address.split(']').next(), UrlError::Zone),
@@ -140,9 +139,8 @@ fn percent_error(authority: &str) -> Option<UrlError> {
 
 /// Returns true if some resolvers read the host as an IPv4 address of another spelling: many read
 /// `2130706433`, `0x7f.1` and `0177.0.0.1` as 127.0.0.1. A check of the host against a list would
-/// miss
-/// these. The last label decides, as in the
-/// [URL standard](https://url.spec.whatwg.org/#ends-in-a-number-checker): no name ends in a number.
+/// miss these. The last label decides, as in the [URL
+/// standard](https://url.spec.whatwg.org/#ends-in-a-number-checker): no name ends in a number.
 fn is_ambiguous_number(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default().as_bytes();
     let is_number = match last {
@@ -161,8 +159,7 @@ fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
 }
 
 /// The URL of a [`ConnectRequest`](crate::ConnectRequest) is not usable. The text of the error
-/// names the
-/// correction.
+/// names the correction.
 ///
 /// ```
 /// use sansocket::ConnectRequest;

@@ -3,16 +3,13 @@
 //! Each operation has one small error type. Its variants are sorted by cause:
 //!
 //! * [`ProtocolError`] ends a connection: the peer broke a rule ([`PeerError`]), a limit was
-//!   exceeded
-//!   ([`LimitError`]), a deadline passed ([`TimeoutError`]), or the caller broke the contract of a
-//!   call
-//!   ([`MisuseError`]). Its [`close_code`](ProtocolError::close_code) is the code of the Close
-//!   frame.
+//!   exceeded ([`LimitError`]), a deadline passed ([`TimeoutError`]), or the caller broke the
+//!   contract of a call ([`MisuseError`]). Its [`close_code`](ProtocolError::close_code) is the
+//!   code of the Close frame.
 //! * [`SendError`] refuses a send. The connection is unchanged.
 //! * [`ConfigError`] refuses a setting at construction. Its text names the correction.
 //! * `WebSocketError`, `AcceptError` and `ConnectError` are the errors of the adapters (feature
-//!   `std`): one
-//!   of the above, or an I/O error.
+//!   `std`): one of the above, or an I/O error.
 //!
 //! The errors of an opening handshake are in [`handshake`](crate::handshake).
 //!

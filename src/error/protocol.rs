@@ -8,8 +8,7 @@ use crate::close_code::CloseCode;
 ///
 /// The Close frame with [`close_code`](Self::close_code) is already in `out`: write it, then end
 /// the transport. The reason of that frame is empty; the text of the error is meant for the local
-/// log.
-/// Every later call returns the same error.
+/// log. Every later call returns the same error.
 ///
 /// ```
 /// use bytes::BytesMut;

@@ -1,5 +1,5 @@
-//! The response that opens a WebSocket
-//! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
+//! The response that opens a WebSocket ([RFC 6455 section
+//! 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 
 use core::fmt;
 
@@ -77,18 +77,15 @@ impl AcceptOptions {
     }
 
     /// Sets whether a request without an Origin field is accepted. Browsers always send the field;
-    /// most
-    /// other clients don't.
+    /// most other clients don't.
     pub const fn allow_missing_origin(mut self, allow: bool) -> Self {
         self.allow_missing_origin = allow;
         self
     }
 
     /// Sets the subprotocols that the server supports, in its order of preference. The first one
-    /// that
-    /// the client offers is chosen. For another choice, inspect [`UpgradeRequest::subprotocols`]
-    /// and
-    /// set only the chosen one.
+    /// that the client offers is chosen. For another choice, inspect
+    /// [`UpgradeRequest::subprotocols`] and set only the chosen one.
     ///
     /// If there is no match, the request is accepted without a subprotocol. Browsers fail the
     /// connection in that case; other clients may continue. To refuse such a request, inspect
@@ -104,8 +101,8 @@ impl AcceptOptions {
         Ok(self)
     }
 
-    /// Enables compression, which is used if the client offers it. Read the
-    /// [security section](crate::deflate::Deflate#security) first.
+    /// Enables compression, which is used if the client offers it. Read the [security
+    /// section](crate::deflate::Deflate#security) first.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
         self.extensions = Extensions::deflate(deflate);
@@ -113,9 +110,8 @@ impl AcceptOptions {
     }
 
     /// Adds a field to the response. The same name can be added several times. Over HTTP/2 and
-    /// HTTP/3
-    /// the name is sent in lower case, and Keep-Alive and other fields that are specific to a
-    /// connection are not sent.
+    /// HTTP/3 the name is sent in lower case, and Keep-Alive and other fields that are specific to
+    /// a connection are not sent.
     ///
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the

@@ -6,19 +6,16 @@ use crate::entropy::{Entropy, EntropyError};
 const MIN_SPAN: u64 = 1000;
 
 /// The delay before a reconnect. It is random, so that the clients of a restarted server don't all
-/// reconnect at once
-/// ([RFC 6455 section 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
+/// reconnect at once ([RFC 6455 section
+/// 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
 ///
 /// The first delay is random, from 0 to the first span. Each later delay is random, from half of
-/// its
-/// span to its full span. Spans double up to a maximum. With the RFC's 5 s and a maximum of 60 s
-/// the
-/// delays are 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
+/// its span to its full span. Spans double up to a maximum. With the RFC's 5 s and a maximum of 60
+/// s the delays are 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
 ///
 /// Retry after an error of the network or the resolver, a timeout, an end of the transport before
 /// the response was complete, or a status of 500 or more. Don't retry after an invalid URL or a
-/// 401, 403
-/// or 404: time doesn't change these.
+/// 401, 403 or 404: time doesn't change these.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -84,12 +81,10 @@ pub struct Backoff {
 
 impl Backoff {
     /// Creates a backoff in the state without failures: the first delay is at most `first`, and no
-    /// delay
-    /// is longer than `max`.
+    /// delay is longer than `max`.
     ///
     /// RFC 6455 suggests 5 s for `first`. A shorter span reconnects a client sooner, but
-    /// concentrates the
-    /// reconnects of all clients of a restarted server in a shorter time.
+    /// concentrates the reconnects of all clients of a restarted server in a shorter time.
     #[must_use]
     pub fn new(first: Duration, max: Duration) -> Self {
         Self { first: micros(first), max: micros(max), last: None }

@@ -97,8 +97,7 @@ impl ClientHandshake {
     }
 
     /// Returns the connection when the response is complete and valid; `None` if more bytes are
-    /// needed.
-    /// After it has returned the connection, it takes no more input.
+    /// needed. After it has returned the connection, it takes no more input.
     ///
     /// # Errors
     /// [`HandshakeError`]: end the transport. Each later call returns the same error.
@@ -166,8 +165,7 @@ impl ClientHandshake {
     ///
     /// # Errors
     /// [`HandshakeError::ClosedWithoutResponse`] if the handshake is in progress; its error if it
-    /// has
-    /// failed.
+    /// has failed.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         match &self.state {
             State::Reading => Err(self.fail(HandshakeError::ClosedWithoutResponse)),

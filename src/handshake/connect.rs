@@ -18,8 +18,7 @@ use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
 
 /// The request of a client: URL, origin, subprotocols, compression and fields. Clones are cheap:
-/// keep
-/// one for reconnects.
+/// keep one for reconnects.
 ///
 /// ```
 /// use sansocket::ConnectRequest;
@@ -71,8 +70,7 @@ impl ConnectRequest {
     }
 
     /// Sets the subprotocols that the client supports, in its order of preference. If the server
-    /// chooses
-    /// none, the handshake succeeds: inspect
+    /// chooses none, the handshake succeeds: inspect
     /// [`Connection::subprotocol`](crate::Connection::subprotocol).
     ///
     /// # Errors
@@ -152,8 +150,7 @@ impl ConnectRequest {
     }
 
     /// Calls `each` with the fields that state the client's choices. They are the same for every
-    /// version
-    /// of HTTP.
+    /// version of HTTP.
     fn for_each_choice(&self, mut each: impl FnMut(&'static str, &[u8])) {
         if let Some(origin) = &self.0.origin {
             each("Origin", origin.as_bytes());
@@ -194,8 +191,7 @@ impl ConnectRequest {
 }
 
 /// Omits the values of fields and the query, which may be credentials. Subprotocols may be too,
-/// since
-/// scripts in browsers can't set other fields.
+/// since scripts in browsers can't set other fields.
 impl fmt::Debug for ConnectRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts { url, origin, subprotocols, fields, .. } = &*self.0;

@@ -67,8 +67,7 @@ impl ConnectResponse {
     }
 
     /// Returns the reason phrase of an HTTP/1.1 status line, a text for people in any encoding. It
-    /// is
-    /// empty over HTTP/2 and HTTP/3.
+    /// is empty over HTTP/2 and HTTP/3.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         self.head.reason()

@@ -25,10 +25,9 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Writes at most `max_len` bytes. Bytes other than visible ASCII and space are escaped, and so are
+/// those of `also`.
 fn write_escaped(
-    /// Writes at most `max_len` bytes. Bytes other than visible ASCII and space are escaped, and so
-    /// are
-    /// those of `also`.
     bytes: &[u8],
     max_len: usize,
     also: &[u8],

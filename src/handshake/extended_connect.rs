@@ -15,14 +15,12 @@ use crate::instant::Instant;
 use crate::role::Role;
 
 /// The client's opening handshake over HTTP/2 and HTTP/3: returns the request and checks the
-/// response
-/// ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441),
-/// [RFC 9220](https://www.rfc-editor.org/rfc/rfc9220)).
+/// response ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441), [RFC
+/// 9220](https://www.rfc-editor.org/rfc/rfc9220)).
 ///
 /// An HTTP/2 or HTTP/3 library sends and receives the heads. Send the request only after the
 /// server's settings have allowed it (`SETTINGS_ENABLE_CONNECT_PROTOCOL`), and use a timeout for
-/// the
-/// response. The data of the stream are the frames of the connection.
+/// the response. The data of the stream are the frames of the connection.
 ///
 /// ```
 /// use sansocket::error::EntropyError;
@@ -110,8 +108,8 @@ impl ExtendedConnect {
     /// connection.
     ///
     /// # Errors
-    /// [`HandshakeError`]: reset the stream. The body of a refusal
-    /// ([`HandshakeError::Status`]) is the data of the stream.
+    /// [`HandshakeError`]: reset the stream. The body of a refusal ([`HandshakeError::Status`]) is
+    /// the data of the stream.
     pub fn receive_response(
         &self,
         status: u16,

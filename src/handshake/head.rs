@@ -40,8 +40,7 @@ impl<'h> RequestHead<'h> {
     /// Creates the head of an HTTP/1.1 request, or of any request by the setters below.
     ///
     /// `target` is the request target: path and query, or an absolute URL. Over HTTP/2 and HTTP/3
-    /// it is
-    /// the value of `:path`.
+    /// it is the value of `:path`.
     #[must_use]
     pub const fn new(method: &'h str, target: &'h str, fields: Fields<'h>) -> Self {
         Self {
@@ -57,13 +56,11 @@ impl<'h> RequestHead<'h> {
 
     /// Creates the head of an extended CONNECT, which opens a WebSocket over HTTP/2 and HTTP/3
     /// ([RFC 8441 section 4](https://www.rfc-editor.org/rfc/rfc8441#section-4)). The arguments are
-    /// the
-    /// values of `:protocol`, `:scheme`, `:authority` and `:path`; each is empty if the request has
-    /// none.
+    /// the values of `:protocol`, `:scheme`, `:authority` and `:path`; each is empty if the request
+    /// has none.
     ///
     /// A CONNECT without `:protocol` (`None`) requests a tunnel, not a WebSocket. The version is
-    /// HTTP/2
-    /// unless [`with_version`](Self::with_version) sets another.
+    /// HTTP/2 unless [`with_version`](Self::with_version) sets another.
     #[must_use]
     pub fn extended_connect(
         protocol: impl Into<Option<&'h str>>,
@@ -150,8 +147,7 @@ impl<'h> RequestHead<'h> {
     }
 
     /// Returns the value of `:authority`, or the authority of a target that is a URL. It takes
-    /// precedence
-    /// over a Host field ([RFC 9112 section
+    /// precedence over a Host field ([RFC 9112 section
     /// 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
     #[must_use]
     pub fn authority(&self) -> Option<&'h str> {

@@ -2,10 +2,9 @@
 //! extended CONNECT.
 //!
 //! The phases are types: a server has no connection to send on before it has accepted a request,
-//! and
-//! a client has none before it has checked the response. The types are the same for every version
-//! of
-//! HTTP. A [`RequestHead`] holds its version, which determines the rules and the response.
+//! and a client has none before it has checked the response. The types are the same for every
+//! version of HTTP. A [`RequestHead`] holds its version, which determines the rules and the
+//! response.
 //!
 //! | | HTTP/1.1 | HTTP/2 and HTTP/3, or another HTTP server |
 //! |---|---|---|
@@ -17,9 +16,8 @@
 //! # Server
 //! [`ServerHandshake`] reads any request, so that a server can also serve pages: route by
 //! [`OwnedRequestHead::path`]. [`RequestHead::upgrade`] checks the request against every rule of
-//! the
-//! handshake, and [`UpgradeRequest::accept`] creates the response. [`OwnedUpgradeRequest`] stores a
-//! request, as an extractor of a web framework needs it.
+//! the handshake, and [`UpgradeRequest::accept`] creates the response. [`OwnedUpgradeRequest`]
+//! stores a request, as an extractor of a web framework needs it.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -70,13 +68,10 @@
 //!
 //! # Client
 //! A [`ConnectRequest`](crate::ConnectRequest) describes the request. [`ClientHandshake`] sends it
-//! and
-//! checks the response. Have at most one handshake in progress to each host
-//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)): this is the duty
-//! of
-//! the program, since this crate doesn't see its other connections. [`Backoff`] returns the delay
-//! before
-//! a reconnect.
+//! and checks the response. Have at most one handshake in progress to each host ([RFC 6455 section
+//! 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)): this is the duty of the program,
+//! since this crate doesn't see its other connections. [`Backoff`] returns the delay before a
+//! reconnect.
 //!
 //! ```
 //! # #[cfg(feature = "std")]
@@ -101,8 +96,7 @@
 //!
 //! # Logs
 //! The `Debug` form of every type here shows names and lengths, but no value of a field, no query
-//! and no
-//! body. The `Display` form of errors shows the invalid values, escaped and cut.
+//! and no body. The `Display` form of errors shows the invalid values, escaped and cut.
 
 pub(crate) mod accept;
 pub(crate) mod accept_key;

@@ -1,5 +1,5 @@
-//! The web pages that may connect
-//! ([RFC 6455 section 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
+//! The web pages that may connect ([RFC 6455 section
+//! 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
 
 use core::fmt;
 
@@ -15,10 +15,8 @@ use crate::http1::writer::FieldError;
 /// The default is [`SameHost`](Self::SameHost). ASP.NET Core accepts any origin by default.
 ///
 /// Browsers send no preflight request before a WebSocket, as they do for other requests (CORS).
-/// Without
-/// a policy, any page can connect on behalf of its visitor. Other programs can send any Origin, so
-/// the
-/// field doesn't identify a client.
+/// Without a policy, any page can connect on behalf of its visitor. Other programs can send any
+/// Origin, so the field doesn't identify a client.
 ///
 /// Scheme and host of web pages are compared without regard to case. A missing port is the default
 /// of the scheme.
@@ -47,10 +45,8 @@ pub enum OriginPolicy {
     /// Every origin is accepted.
     Any,
     /// An http or https page is accepted if its host and port are those of the request. If the
-    /// request
-    /// names no port, for example behind a proxy that terminates TLS, its port is the default of
-    /// the
-    /// page's scheme.
+    /// request names no port, for example behind a proxy that terminates TLS, its port is the
+    /// default of the page's scheme.
     #[default]
     SameHost,
     /// The origins of a list are accepted.
@@ -80,8 +76,7 @@ impl OriginPolicy {
     ///
     /// # Errors
     /// [`FieldError::InvalidOrigin`] if an entry is not an origin, such as a URL with a path, or
-    /// can
-    /// never match one, such as `https://a*.example.com`.
+    /// can never match one, such as `https://a*.example.com`.
     pub fn list<I>(origins: I) -> Result<Self, FieldError>
     where
         I: IntoIterator<Item: AsRef<str>>,

@@ -53,8 +53,7 @@ struct Inner {
 
 impl Refusal {
     /// Creates a refusal with any final status, such as 401, 404 or a redirect. Its body is the
-    /// reason
-    /// phrase of the status; [`with_body`](Self::with_body) sets another.
+    /// reason phrase of the status; [`with_body`](Self::with_body) sets another.
     ///
     /// # Errors
     /// [`StatusError`] unless the status is from 200 to 599.
@@ -95,8 +94,7 @@ impl Refusal {
     }
 
     /// Returns the fields, for a response that another HTTP server writes: all fields that its
-    /// version
-    /// needs except Content-Length. Over HTTP/2 and HTTP/3 names are in lower case.
+    /// version needs except Content-Length. Over HTTP/2 and HTTP/3 names are in lower case.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.response.fields()
     }
@@ -108,8 +106,7 @@ impl Refusal {
     }
 
     /// Appends the response in the form of HTTP/1.1, with `Connection: close`. End the transport
-    /// after
-    /// it.
+    /// after it.
     ///
     /// Responses over HTTP/2 and HTTP/3 don't have this form. For them no bytes are appended: send
     /// [`status`](Self::status), [`fields`](Self::fields) and [`body`](Self::body).

@@ -76,8 +76,7 @@ impl HttpResponse {
     }
 
     /// Adapts the response to its version. RFC 9110 15.5.22: a 426 MUST have an Upgrade field, so
-    /// it
-    /// becomes a 400 where Upgrade is forbidden.
+    /// it becomes a 400 where Upgrade is forbidden.
     fn adapt(mut self) -> Self {
         if !self.version.has_upgrade() {
             self.fields.remove("Upgrade");
@@ -128,8 +127,7 @@ impl HttpResponse {
     }
 
     /// Returns the fields, for a response that another HTTP server writes. With Upgrade they
-    /// include
-    /// `Connection: Upgrade`. That server adds Content-Length and its own fields about the
+    /// include `Connection: Upgrade`. That server adds Content-Length and its own fields about the
     /// connection.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let connection = self.has_upgrade().then_some(("Connection", &b"Upgrade"[..]));

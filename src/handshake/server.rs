@@ -11,8 +11,8 @@ use crate::instant::Instant;
 /// The reader of one HTTP/1.1 request of any kind, so that a server can also serve pages.
 ///
 /// It is bounded in bytes, fields and time, but not in the number of reads. Bytes after the head
-/// stay
-/// in the input: they are the first frames, or the body of a request that is not for a WebSocket.
+/// stay in the input: they are the first frames, or the body of a request that is not for a
+/// WebSocket.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -59,8 +59,7 @@ impl ServerHandshake {
     }
 
     /// Returns the request when it is complete; `None` if more bytes are needed. After it has
-    /// returned
-    /// the request, it takes no more input.
+    /// returned the request, it takes no more input.
     ///
     /// # Errors
     /// [`Refusal`]: write it, and end the transport. Each later call returns the same refusal.

@@ -132,15 +132,13 @@ impl fmt::Debug for RawHead {
 }
 
 /// Converts bytes that the reader has found to be ASCII, or that were a `str` before. The default
-/// is
-/// never used for them.
+/// is never used for them.
 fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Returns the name of the field if it is specific to one HTTP/1.1 connection. Such a field makes
-/// an
-/// HTTP/2 or HTTP/3 message malformed (RFC 9113 8.2.2, RFC 9114 4.2). `TE: trailers` is allowed
+/// an HTTP/2 or HTTP/3 message malformed (RFC 9113 8.2.2, RFC 9114 4.2). `TE: trailers` is allowed
 /// there.
 pub(crate) fn connection_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
     let name =

@@ -1,5 +1,5 @@
-//! Comma-separated lists. Several field lines can form one list
-//! ([RFC 9110 sections 5.3, 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
+//! Comma-separated lists. Several field lines can form one list ([RFC 9110 sections 5.3,
+//! 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
 //!
 //! Every function scans each byte a fixed number of times, so the time is linear in the input.
 
@@ -20,8 +20,7 @@ pub(crate) enum Part<'l> {
     /// The name of an extension.
     Extension(&'l [u8]),
     /// A parameter of the preceding extension, and its value. The value has at least one character
-    /// and
-    /// no quotes, but a value that was quoted keeps its backslashes.
+    /// and no quotes, but a value that was quoted keeps its backslashes.
     Parameter(&'l [u8], Option<&'l [u8]>),
 }
 
@@ -55,8 +54,7 @@ impl List {
     }
 
     /// Reads a line of protocols: names, each with a version after a `/` or without one. Returns
-    /// true if
-    /// `wanted` is one of them, without regard to case.
+    /// true if `wanted` is one of them, without regard to case.
     pub(crate) fn find_protocol(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
         if self.is_just(line, wanted) {
             return Ok(true);
@@ -74,8 +72,7 @@ impl List {
 
     /// Reads a line of extensions (RFC 6455 9.1): names with parameters, whose values are tokens,
     /// quoted or not. `each` is called for every element in order, including those before a
-    /// violation
-    /// of the grammar.
+    /// violation of the grammar.
     pub(crate) fn read_extensions<'l>(
         &mut self,
         line: &'l [u8],
@@ -131,8 +128,7 @@ pub(crate) fn is_empty_list(line: &[u8]) -> bool {
 }
 
 /// Reads `token *( ";" token [ "=" ( token | quoted-string ) ] )` and the blanks after it. Returns
-/// the
-/// rest of the line.
+/// the rest of the line.
 fn read_extension<'l>(
     text: &'l [u8],
     each: &mut impl FnMut(Part<'l>),
@@ -166,9 +162,8 @@ fn read_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
 }
 
 /// Reads the text after an opening quote up to the closing one, and the blanks after it. Returns
-/// the
-/// text between the quotes and the rest of the line. RFC 6455 9.1 requires the value to be a token
-/// after unquoting.
+/// the text between the quotes and the rest of the line. RFC 6455 9.1 requires the value to be a
+/// token after unquoting.
 fn read_quoted_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
     let mut left = text;
     loop {

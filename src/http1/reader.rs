@@ -2,8 +2,7 @@
 //!
 //! Each byte is scanned once, and a second time if it belongs to the blanks at the end of a field
 //! value. Where the input is cut makes no difference. A syntax error is reported at the first byte
-//! that
-//! shows it; Host, Content-Length and Transfer-Encoding are checked at the end of their line.
+//! that shows it; Host, Content-Length and Transfer-Encoding are checked at the end of their line.
 
 use core::mem;
 
@@ -169,10 +168,8 @@ impl HeadReader {
                 State::Status(n) => self.status(n, byte, input)?,
                 State::Reason => self.reason(input)?,
                 // RFC 9112 2.2 allows a recipient to accept a bare LF as the end of a line.
-                // Differences
-                // between recipients have been used for request smuggling, so a bare LF is refused,
-                // as
-                // is a bare CR.
+                // Differences between recipients have been used for request smuggling, so a bare LF
+                // is refused, as is a bare CR.
                 State::LineLf | State::EndLf if byte != b'\n' => return Err(HeadError::LineEnd),
                 State::LineLf => input.pass(State::FieldStart),
                 State::FieldStart => self.fields(input)?,
@@ -292,10 +289,8 @@ impl HeadReader {
     /// Reads field lines, up to the empty line or the end of the input.
     ///
     /// Fast path: complete and valid lines are handled in this loop. For any other line, the
-    /// positions
-    /// found so far are passed to [`Self::rest_of_field`], which covers all cases. No byte is
-    /// scanned
-    /// again.
+    /// positions found so far are passed to [`Self::rest_of_field`], which covers all cases. No
+    /// byte is scanned again.
     #[inline(never)]
     fn fields(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
         let end = input.end();

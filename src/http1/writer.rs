@@ -71,8 +71,7 @@ impl FieldList {
     }
 
     /// Converts the fields to the form of HTTP/2 and HTTP/3: names in lower case (RFC 9113 8.2.1),
-    /// no
-    /// fields that are specific to a connection.
+    /// no fields that are specific to a connection.
     pub(crate) fn make_http2(&mut self) {
         self.0.retain(|(name, value)| connection_field(name.as_bytes(), value).is_none());
         for (name, _) in &mut self.0 {

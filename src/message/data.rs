@@ -83,8 +83,7 @@ impl MessageKind {
 /// Owned data of a message or of a part of a message: the owned form of [`Data`].
 ///
 /// Data of an inbox is moved out of it without a copy. Data of an input is copied to a buffer of
-/// its
-/// exact size.
+/// its exact size.
 ///
 /// ```
 /// use sansocket::message::{Data, OwnedData};

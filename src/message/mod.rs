@@ -45,11 +45,9 @@ pub use crate::message::utf8_bytes::Utf8Bytes;
 /// * Codes are constants of [`CloseCode`](crate::CloseCode): tungstenite's `CloseCode::Away` is
 ///   `CloseCode::GOING_AWAY`. A number, as in axum, is converted by `1001.into()`.
 /// * The errors of [`to_text`](Self::to_text) and [`into_text`](Self::into_text) are those of the
-///   standard
-///   library.
+///   standard library.
 /// * A stream of messages ends with `None` when the connection is closed, not with an error such as
-///   `ConnectionClosed`.
-///   `ConnectionClosed`.
+///   `ConnectionClosed`. `ConnectionClosed`.
 /// * To close with a code, send [`Message::Close`].
 ///
 /// Clones share the memory.

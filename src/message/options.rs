@@ -19,8 +19,7 @@ pub enum Compress {
     #[default]
     Auto,
     /// Never compressed. For messages with a secret next to text of an attacker's choice: the
-    /// compressed
-    /// length reveals information about the secret (CRIME, BREACH), even over TLS.
+    /// compressed length reveals information about the secret (CRIME, BREACH), even over TLS.
     Never,
 }
 
@@ -48,18 +47,15 @@ pub enum Compress {
 #[non_exhaustive]
 pub struct SendOptions {
     /// Whether the message is compressed. For a message in parts, only the options of its first
-    /// part
-    /// count.
+    /// part count.
     pub compress: Compress,
     /// The longest payload of a frame, in bytes. A longer message is sent in fragments. `None`: one
     /// frame of any length.
     ///
     /// This is for peers that limit the length of a frame. It doesn't make room for control frames
     /// inside the message: all fragments are appended to the output at once, so a later ping, pong
-    /// or
-    /// Close frame is sent after them. [`Connection::send_part`](crate::Connection::send_part)
-    /// makes such
-    /// room.
+    /// or Close frame is sent after them. [`Connection::send_part`](crate::Connection::send_part)
+    /// makes such room.
     pub max_frame_len: Option<NonZeroUsize>,
 }
 
@@ -71,16 +67,15 @@ impl SendOptions {
     }
 
     /// Sets whether the message is compressed. For a message in parts, only the options of its
-    /// first
-    /// part count.
+    /// first part count.
     #[must_use]
     pub const fn compress(mut self, compress: Compress) -> Self {
         self.compress = compress;
         self
     }
 
-    /// Sets the longest payload of a frame, in bytes.
-    /// [`max_frame_len`](#structfield.max_frame_len) describes the order of control frames.
+    /// Sets the longest payload of a frame, in bytes. [`max_frame_len`](#structfield.max_frame_len)
+    /// describes the order of control frames.
     #[must_use]
     pub const fn max_frame_len(mut self, bytes: NonZeroUsize) -> Self {
         self.max_frame_len = Some(bytes);

@@ -1,8 +1,7 @@
 //! The extensions that this end offers or accepts.
 //!
 //! This module has two implementations: `on` with the feature `deflate`, `off` without it. Both
-//! have
-//! the type [`Extensions`] with the same functions, so that the handshakes need no `cfg`:
+//! have the type [`Extensions`] with the same functions, so that the handshakes need no `cfg`:
 //!
 //! * `Extensions::NONE`: no extension. In `off` the type has no size.
 //! * `offer`: returns the value of Sec-WebSocket-Extensions for a client's request.

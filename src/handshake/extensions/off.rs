@@ -23,8 +23,7 @@ impl Extensions {
     ///
     /// RFC 6455 4.1, fifth rule of the response: an extension that was not offered MUST fail the
     /// connection. An empty list is accepted and means no extension: RFC 6455 9.1 requires a
-    /// member,
-    /// but an empty list chooses none.
+    /// member, but an empty list chooses none.
     pub(crate) fn agree(self, value: Option<&[u8]>) -> Result<Negotiated, ExtensionError> {
         match value {
             Some(value) if !is_empty_list(value) => Err(ExtensionError::Unoffered),
@@ -33,8 +32,7 @@ impl Extensions {
     }
 
     /// Answers, as a server, the values of Sec-WebSocket-Extensions of a request: declines all
-    /// offers
-    /// (RFC 6455 4.2.2(5.6)).
+    /// offers (RFC 6455 4.2.2(5.6)).
     pub(crate) fn answer<'o, I>(
         self,
         _: I,

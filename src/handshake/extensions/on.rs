@@ -22,8 +22,7 @@ impl Extensions {
     }
 
     /// Returns the value of Sec-WebSocket-Extensions for a request; `None` if the request has no
-    /// such
-    /// field.
+    /// such field.
     pub(crate) fn offer(&self) -> Option<String> {
         self.deflate.map(|deflate| deflate.offer())
     }
@@ -32,8 +31,7 @@ impl Extensions {
     ///
     /// RFC 6455 4.1, fifth rule of the response: an extension that was not offered MUST fail the
     /// connection. An empty list is accepted and means no extension: RFC 6455 9.1 requires a
-    /// member,
-    /// but an empty list chooses none.
+    /// member, but an empty list chooses none.
     pub(crate) fn agree(&self, value: Option<&[u8]>) -> Result<Negotiated, ExtensionError> {
         let agreed = match (self.deflate, value) {
             (Some(deflate), value) => deflate.agree(value)?,
@@ -48,10 +46,8 @@ impl Extensions {
     }
 
     /// Answers, as a server, the values of Sec-WebSocket-Extensions of a request. Adds the
-    /// agreement
-    /// to `negotiated`, and returns the value of the response's field; `None` if the response has
-    /// no
-    /// such field.
+    /// agreement to `negotiated`, and returns the value of the response's field; `None` if the
+    /// response has no such field.
     ///
     /// RFC 6455 4.2.2(5.6): the field lists the extensions in use, and is absent if there are none.
     pub(crate) fn answer<'o, I>(

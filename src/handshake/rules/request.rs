@@ -13,8 +13,7 @@ const VERSION: &[u8] = b"13";
 pub(crate) const BAD_EXTENSIONS: &str = "Sec-WebSocket-Extensions breaks its grammar";
 
 /// The positions of the parts of a valid request. They are indexes, not slices, so that they are
-/// the
-/// same in a borrowed head and in its owned copy.
+/// the same in a borrowed head and in its owned copy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     /// The index of the Host field; `None` if the authority of the target replaces it.
