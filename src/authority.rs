@@ -1,5 +1,5 @@
-//! `host [":" port]`, as in URLs, the Host field and origins ([RFC 3986 section
-//! 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2)).
+//! `host [":" port]`, as in URLs, the Host field and origins
+//! ([RFC 3986 section 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2)).
 
 use core::net::Ipv6Addr;
 

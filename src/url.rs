@@ -1,5 +1,5 @@
-//! `ws://` and `wss://` URLs ([RFC 6455 section
-//! 3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
+//! `ws://` and `wss://` URLs
+//! ([RFC 6455 section 3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
 
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -139,8 +139,8 @@ fn percent_error(authority: &str) -> Option<UrlError> {
 
 /// Returns true if some resolvers read the host as an IPv4 address of another spelling: many read
 /// `2130706433`, `0x7f.1` and `0177.0.0.1` as 127.0.0.1. A check of the host against a list would
-/// miss these. The last label decides, as in the [URL
-/// standard](https://url.spec.whatwg.org/#ends-in-a-number-checker): no name ends in a number.
+/// miss these. The last label decides, as in the
+/// [URL standard](https://url.spec.whatwg.org/#ends-in-a-number-checker): no name ends in a number.
 fn is_ambiguous_number(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default().as_bytes();
     let is_number = match last {

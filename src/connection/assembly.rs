@@ -269,9 +269,9 @@ impl Incoming {
         let in_message = self.message.is_some();
         let so_far = if in_message { self.message_len } else { 0 };
         let max = context.settings.max_message_len;
-        // A compressed message takes no memory before it is inflated, and `max_message_len` limits the
-        // inflated data. This limit bounds the time: even a flush after each byte of the message needs
-        // fewer compressed bytes.
+        // A compressed message takes no memory before it is inflated, and `max_message_len` limits
+        // the inflated data. This limit bounds the time: even a flush after each byte of the
+        // message needs fewer compressed bytes.
         let max_compressed = max.saturating_mul(8).saturating_add(1024);
         let compressed = in_message && self.compressed;
         Expected {

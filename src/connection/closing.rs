@@ -1,5 +1,6 @@
-//! The state of the closing handshake ([RFC 6455 section
-//! 7](https://www.rfc-editor.org/rfc/rfc6455#section-7)). Only its methods change it.
+//! The state of the closing handshake
+//! ([RFC 6455 section 7](https://www.rfc-editor.org/rfc/rfc6455#section-7)). Only its methods
+//! change it.
 //!
 //! ```text
 //!            send_close                  receive_close

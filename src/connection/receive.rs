@@ -28,10 +28,11 @@ impl Connection {
     /// Returns the next event; `None` if the input is consumed.
     ///
     /// Pongs, the reply to a Close frame and the Close frame of an error are appended to `out`.
-    /// After the closing handshake input is dropped ([RFC 6455 section
-    /// 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Pass the same `inbox` each time:
-    /// it holds the message in progress. Call it until it returns `None`, not until the input is
-    /// empty: a compressed message can have further parts that need no more input.
+    /// After the closing handshake input is dropped
+    /// ([RFC 6455 section 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Pass the same
+    /// `inbox` each time: it holds the message in progress. Call it until it returns `None`, not
+    /// until the input is empty: a compressed message can have further parts that need no more
+    /// input.
     ///
     /// The call that fails or closes the connection frees the memory of the inbox and of
     /// compression. The next call frees the memory from which a Close event is lent, at most 125
@@ -500,8 +501,8 @@ impl WholeFrame {
     }
 }
 
-/// Parses the payload of a Close frame ([RFC 6455 section
-/// 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
+/// Parses the payload of a Close frame
+/// ([RFC 6455 section 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
 fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if payload.is_empty() {
         return Ok(None);

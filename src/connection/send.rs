@@ -139,8 +139,8 @@ impl Connection {
     }
 
     /// Returns the header of a message of `len` bytes whose payload is written by the caller, which
-    /// must be a server. Write `out`, the header and the payload, with no other output between them.
-    /// This avoids the copy of long messages. The caller must ensure that a text is UTF-8.
+    /// must be a server. Write `out`, the header and the payload, with no other output between
+    /// them. This avoids the copy of long messages. The caller must ensure that a text is UTF-8.
     ///
     /// # Errors
     /// [`SendError::NotAServer`] for a client, [`SendError::LengthTooLarge`] above `isize::MAX`;
@@ -363,8 +363,8 @@ impl Connection {
         if self.sending.is_some() { Err(SendError::MessageInProgress) } else { Ok(()) }
     }
 
-    /// Appends a frame. A client masks it with a fresh key ([RFC 6455 section
-    /// 5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
+    /// Appends a frame. A client masks it with a fresh key
+    /// ([RFC 6455 section 5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
     #[inline]
     pub(super) fn write_frame(
         &mut self,

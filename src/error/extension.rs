@@ -9,8 +9,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExtensionError {
-    /// Sec-WebSocket-Extensions breaks its grammar ([RFC 6455 section
-    /// 9.1](https://www.rfc-editor.org/rfc/rfc6455#section-9.1)).
+    /// Sec-WebSocket-Extensions breaks its grammar
+    /// ([RFC 6455 section 9.1](https://www.rfc-editor.org/rfc/rfc6455#section-9.1)).
     Grammar,
     /// The response has more than one Sec-WebSocket-Extensions field.
     DuplicateField,

@@ -38,10 +38,8 @@ pub enum SendError {
     /// The reason of a Close frame has more than 123 bytes.
     ReasonTooLong,
     /// The close code must not be sent. Valid codes are 1000 to 1003, 1007 to 1014 and 3000 to
-    /// 4999.
-    /// 1005 ([`NO_STATUS`](crate::CloseCode::NO_STATUS)) stands for a Close frame without a code,
-    /// and
-    /// is accepted with an empty reason only.
+    /// 4999. 1005 ([`NO_STATUS`](crate::CloseCode::NO_STATUS)) stands for a Close frame without a
+    /// code, and is accepted with an empty reason only.
     UnsendableCode(u16),
     /// A message in parts is in progress: end it first. All its parts have the same kind.
     MessageInProgress,
@@ -50,8 +48,7 @@ pub enum SendError {
     /// The announced payload is longer than any slice can be.
     LengthTooLarge,
     /// There is no mask key. The source of randomness failed, or a client has the config of a
-    /// server,
-    /// which has no such source: use [`Config::client`](crate::Config::client).
+    /// server, which has no such source: use [`Config::client`](crate::Config::client).
     Entropy,
 }
 

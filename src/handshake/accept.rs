@@ -1,5 +1,5 @@
-//! The response that opens a WebSocket ([RFC 6455 section
-//! 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
+//! The response that opens a WebSocket
+//! ([RFC 6455 section 4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 
 use core::fmt;
 
@@ -101,8 +101,8 @@ impl AcceptOptions {
         Ok(self)
     }
 
-    /// Enables compression, which is used if the client offers it. Read the [security
-    /// section](crate::deflate::Deflate#security) first.
+    /// Enables compression, which is used if the client offers it. Read the
+    /// [security section](crate::deflate::Deflate#security) first.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
         self.extensions = Extensions::deflate(deflate);

@@ -6,8 +6,8 @@ use crate::entropy::{Entropy, EntropyError};
 const MIN_SPAN: u64 = 1000;
 
 /// The delay before a reconnect. It is random, so that the clients of a restarted server don't all
-/// reconnect at once ([RFC 6455 section
-/// 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
+/// reconnect at once
+/// ([RFC 6455 section 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
 ///
 /// The first delay is random, from 0 to the first span. Each later delay is random, from half of
 /// its span to its full span. Spans double up to a maximum. With the RFC's 5 s and a maximum of 60

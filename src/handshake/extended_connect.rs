@@ -15,8 +15,8 @@ use crate::instant::Instant;
 use crate::role::Role;
 
 /// The client's opening handshake over HTTP/2 and HTTP/3: returns the request and checks the
-/// response ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441), [RFC
-/// 9220](https://www.rfc-editor.org/rfc/rfc9220)).
+/// response ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441),
+/// [RFC 9220](https://www.rfc-editor.org/rfc/rfc9220)).
 ///
 /// An HTTP/2 or HTTP/3 library sends and receives the heads. Send the request only after the
 /// server's settings have allowed it (`SETTINGS_ENABLE_CONNECT_PROTOCOL`), and use a timeout for

@@ -147,8 +147,8 @@ impl<'h> RequestHead<'h> {
     }
 
     /// Returns the value of `:authority`, or the authority of a target that is a URL. It takes
-    /// precedence over a Host field ([RFC 9112 section
-    /// 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
+    /// precedence over a Host field
+    /// ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
     #[must_use]
     pub fn authority(&self) -> Option<&'h str> {
         self.authority.or_else(|| Target::new(self.target).authority)

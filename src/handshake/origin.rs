@@ -1,5 +1,5 @@
-//! The web pages that may connect ([RFC 6455 section
-//! 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
+//! The web pages that may connect
+//! ([RFC 6455 section 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
 
 use core::fmt;
 

@@ -14,8 +14,8 @@ use core::fmt;
 pub enum HttpVersion {
     /// HTTP/1.0, over which a WebSocket can't be opened.
     Http10,
-    /// HTTP/1.1: GET with Upgrade ([RFC 6455 section
-    /// 4](https://www.rfc-editor.org/rfc/rfc6455#section-4)).
+    /// HTTP/1.1: GET with Upgrade
+    /// ([RFC 6455 section 4](https://www.rfc-editor.org/rfc/rfc6455#section-4)).
     Http11,
     /// HTTP/2: extended CONNECT ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441)).
     Http2,

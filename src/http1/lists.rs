@@ -1,5 +1,5 @@
-//! Comma-separated lists. Several field lines can form one list ([RFC 9110 sections 5.3,
-//! 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
+//! Comma-separated lists. Several field lines can form one list
+//! ([RFC 9110 sections 5.3, 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
 //!
 //! Every function scans each byte a fixed number of times, so the time is linear in the input.
 

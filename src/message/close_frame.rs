@@ -3,8 +3,8 @@ use core::fmt;
 use crate::close_code::CloseCode;
 use crate::message::utf8_bytes::Utf8Bytes;
 
-/// The code and the reason of a Close frame, borrowed ([RFC 6455 section
-/// 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
+/// The code and the reason of a Close frame, borrowed
+/// ([RFC 6455 section 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
 ///
 /// A Close frame without a code is represented by `None` of an `Option<CloseFrame>`.
 ///

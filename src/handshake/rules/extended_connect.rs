@@ -1,6 +1,6 @@
-//! The handshake over HTTP/2 and HTTP/3: an extended CONNECT and a 2xx ([RFC 8441 section
-//! 5](https://www.rfc-editor.org/rfc/rfc8441#section-5), [RFC 9220 section
-//! 3](https://www.rfc-editor.org/rfc/rfc9220#section-3)).
+//! The handshake over HTTP/2 and HTTP/3: an extended CONNECT and a 2xx
+//! ([RFC 8441 section 5](https://www.rfc-editor.org/rfc/rfc8441#section-5),
+//! [RFC 9220 section 3](https://www.rfc-editor.org/rfc/rfc9220#section-3)).
 
 use alloc::format;
 

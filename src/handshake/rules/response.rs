@@ -1,5 +1,6 @@
-//! The rules of the server's choices ([RFC 6455 section
-//! 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 of the response).
+//! The rules of the server's choices
+//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 of
+//! the response).
 
 use crate::error::extension::ExtensionError;
 use crate::handshake::accept_key::AcceptKey;

@@ -1,5 +1,5 @@
-//! Compressed messages, inflated into the inbox, complete or part by part ([RFC 7692 section
-//! 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
+//! Compressed messages, inflated into the inbox, complete or part by part
+//! ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
 
 use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
