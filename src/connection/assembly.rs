@@ -44,7 +44,7 @@ pub(super) struct Incoming {
     /// The first bytes of a header that was cut by the end of an input.
     header: [u8; MAX_HEADER_LEN],
     header_len: u8,
-    /// The length of the control frame whose first bytes are in the inbox; 0 if there is none.
+    /// The length of the control frame that is being stored in the inbox; 0 if there is none.
     control_len: u8,
     phase: Phase,
     /// The mask key of the frame, rotated to the next byte; zero for an unmasked frame.
@@ -106,7 +106,7 @@ pub(super) enum Ready {
     Part(MessageKind),
 }
 
-/// The content of an event, and the place of its bytes.
+/// The content of an event: bytes in the input, or a reference to those in the inbox.
 pub(super) enum Arrival<'b> {
     /// A message that is completely in the input.
     Message(Data<'b>),

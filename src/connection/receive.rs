@@ -253,7 +253,7 @@ impl Connection {
         self.fail(ProtocolError::Aborted, &mut BytesMut::new());
     }
 
-    /// Returns true if [`seek`](Self::seek) finds an event on the fast path, which changes nothing.
+    /// Returns true if [`seek`](Self::seek) finds an event on the fast path, without any change.
     #[inline]
     pub(crate) fn finds_whole(&self, bytes: &[u8]) -> bool {
         self.fast_receive && WholeFrame::find(bytes, self.role).is_some()

@@ -138,7 +138,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the header of a message of `len` bytes whose payload is written by the caller, which
+    /// Returns the header of a message of `len` bytes with a payload written by the caller, which
     /// must be a server. Write `out`, the header and the payload, with no other output between
     /// them. This avoids the copy of long messages. The caller must ensure that a text is UTF-8.
     ///
@@ -340,7 +340,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns true if a complete message can be sent on the fast path, which counts nothing.
+    /// Returns true if a complete message can be sent on the fast path, which has no counters.
     #[inline]
     fn may_send_fast(&self, out: &BytesMut) -> bool {
         out.len() < self.fast_send_below
@@ -432,8 +432,8 @@ impl Connection {
         }
     }
 
-    /// Ends all waits when the connection is closed or has failed. RFC 6455 5.5.2: no pong is
-    /// required after the peer's Close frame.
+    /// Drops all pending work when the connection is closed or has failed. RFC 6455 5.5.2: no pong
+    /// is required after the peer's Close frame.
     pub(super) fn drop_waits(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.waiting_pong = None;
@@ -442,7 +442,7 @@ impl Connection {
         }
     }
 
-    /// Appends a Close frame whose payload is valid. A client without entropy can't mask it: its
+    /// Appends a Close frame with a valid payload. A client without entropy can't mask it: its
     /// transport ends without one.
     pub(super) fn answer_close(&mut self, payload: &[u8], out: &mut BytesMut) {
         let _ = self.write_frame(OpCode::Close, true, payload, out);

@@ -1,13 +1,11 @@
 //! Deadlines, and the actions when one has passed.
 //!
-//! | deadline | runs from | moved by |
+//! | deadline | starts | moved by |
 //! |---|---|---|
-//! | keep-alive interval | the last input, ping or unsolicited pong | input |
-//! | keep-alive timeout | the time when the ping has left the output | output before it, input |
-//! | close timeout | the time when our Close frame has left the output | output before it, input
-//! unless discarded |
-//! | message timeout | the first byte of the message | times without reads, reported by the caller
-//! |
+//! | keep-alive interval | at the last input, ping or unsolicited pong | input |
+//! | keep-alive timeout | when the ping has left the output | output before it, input |
+//! | close timeout | when our Close frame has left the output | output before it, undiscarded input |
+//! | message timeout | at the first byte of the message | times without reads, reported by the caller |
 
 use core::time::Duration;
 

@@ -37,9 +37,9 @@ pub enum SendError {
     ControlTooLong,
     /// The reason of a Close frame has more than 123 bytes.
     ReasonTooLong,
-    /// The close code must not be sent. Valid codes are 1000 to 1003, 1007 to 1014 and 3000 to
-    /// 4999. 1005 ([`NO_STATUS`](crate::CloseCode::NO_STATUS)) stands for a Close frame without a
-    /// code, and is accepted with an empty reason only.
+    /// The close code must not be sent. Use 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+    /// [`NO_STATUS`](crate::CloseCode::NO_STATUS) (1005) stands for a Close frame without a code,
+    /// and is accepted with an empty reason only.
     UnsendableCode(u16),
     /// A message in parts is in progress: end it first. All its parts have the same kind.
     MessageInProgress,

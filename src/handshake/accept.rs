@@ -70,7 +70,7 @@ impl AcceptOptions {
         }
     }
 
-    /// Sets the origins whose pages may connect.
+    /// Sets the origins of the pages that may connect.
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.origins = policy;
         self

@@ -45,7 +45,7 @@ impl ConnectRequest {
     /// Parses a `ws://` or `wss://` URL.
     ///
     /// # Errors
-    /// [`UrlError`], whose text names the correction.
+    /// [`UrlError`]. Its text names the correction.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self(Arc::new(Parts {
             url: Url::parse(url)?,
@@ -56,7 +56,7 @@ impl ConnectRequest {
         })))
     }
 
-    /// Sets the origin of the page on whose behalf a browser connects. Other programs don't need
+    /// Sets the origin of the page for which a browser connects. Other programs don't need
     /// one.
     ///
     /// # Errors

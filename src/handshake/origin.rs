@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::authority::Authority;
 use crate::http1::writer::FieldError;
 
-/// The origins that a server accepts: the web pages whose scripts may connect from a visitor's
+/// The origins that a server accepts: the web pages with scripts that may connect from a visitor's
 /// browser, with the visitor's cookies.
 ///
 /// The default is [`SameHost`](Self::SameHost). ASP.NET Core accepts any origin by default.
@@ -45,7 +45,7 @@ pub enum OriginPolicy {
     /// Every origin is accepted.
     Any,
     /// An http or https page is accepted if its host and port are those of the request. If the
-    /// request names no port, for example behind a proxy that terminates TLS, its port is the
+    /// request names no port, for example with a proxy that terminates TLS, its port is the
     /// default of the page's scheme.
     #[default]
     SameHost,
@@ -59,10 +59,8 @@ impl OriginPolicy {
     /// | entry | accepted origins |
     /// |---|---|
     /// | `https://example.com`, `http://localhost:8080` | this one |
-    /// | `https://*.example.com` | all subdomains at any depth: `https://a.example.com`,
-    /// `https://b.a.example.com`; not `https://example.com` itself, which needs its own entry |
-    /// | `file://`, `app://.`, `capacitor://localhost`, `vscode-webview://id` | exactly this text:
-    /// origins of other schemes are opaque |
+    /// | `https://*.example.com` | all subdomains at any depth: `https://a.example.com`, `https://b.a.example.com`; not `https://example.com` itself, which needs its own entry |
+    /// | `file://`, `app://.`, `capacitor://localhost`, `vscode-webview://id` | exactly this text: origins of other schemes are opaque |
     /// | `null` | pages with an opaque origin, such as sandboxed frames |
     ///
     /// ```

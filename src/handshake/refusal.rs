@@ -19,8 +19,7 @@ use crate::http1::writer::FieldError;
 /// | 403 | the options don't allow the origin | |
 /// | 405 | the request is for an upgrade, but its method is not GET | `Allow: GET` |
 /// | 408 | the head was not complete in time | |
-/// | 426 | the request, of any method, is not for an upgrade, or is for another version of the
-/// protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
+/// | 426 | the request, of any method, is not for an upgrade, or is for another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
 /// | 431 | the head exceeds `max_head_len` or `max_head_fields` | |
 /// | 501 | the `:protocol` is not `websocket` | |
 /// | 505 | the major version of HTTP is not 1 | |

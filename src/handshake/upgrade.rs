@@ -123,9 +123,9 @@ impl<'h> UpgradeRequest<'h> {
         text(self.raw_host())
     }
 
-    /// Returns the origin of the page whose script connects; `None` for a client that is not a
-    /// browser ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1),
-    /// item 7).
+    /// Returns the origin of the page with the script that connects; `None` for a client that is
+    /// not a browser
+    /// ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1), item 7).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.raw_origin().map(text)
@@ -194,7 +194,7 @@ fn text(value: &[u8]) -> &str {
 /// A valid request for a WebSocket that owns its head.
 ///
 /// It is created by [`OwnedRequestHead::into_upgrade`] or [`UpgradeRequest::into_owned`], for
-/// requests whose response is created later, or by another part of the program.
+/// requests with a response that is created later, or by another part of the program.
 ///
 /// ```
 /// use sansocket::AcceptOptions;

@@ -70,7 +70,7 @@ impl List {
         Ok(found)
     }
 
-    /// Reads a line of extensions (RFC 6455 9.1): names with parameters, whose values are tokens,
+    /// Reads a line of extensions (RFC 6455 9.1): names with parameters. Values are tokens,
     /// quoted or not. `each` is called for every element in order, including those before a
     /// violation of the grammar.
     pub(crate) fn read_extensions<'l>(

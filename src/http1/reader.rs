@@ -340,7 +340,7 @@ impl HeadReader {
         }
     }
 
-    /// Reads the rest of a field whose beginning was read before.
+    /// Reads the rest of a field after its beginning was read.
     #[cold]
     fn rest_of_field(
         &mut self,

@@ -25,7 +25,7 @@ impl FieldList {
         self.0.push((Cow::Borrowed(name), Cow::Borrowed(value.as_bytes())));
     }
 
-    /// Adds a field whose value has been checked.
+    /// Adds a field with a checked value.
     pub(crate) fn push_checked(&mut self, name: &'static str, value: &[u8]) {
         self.0.push((Cow::Borrowed(name), Cow::Owned(value.into())));
     }

@@ -25,8 +25,8 @@ pub(crate) fn upgrade(head: &RequestHead<'_>) -> Result<Facts, Refusal> {
     let bad = |message| Err(Refusal::bad_request(message));
     let Some(protocol) = head.protocol() else {
         return Err(Refusal::upgrade_required(
-            "this is a WebSocket endpoint: over HTTP/2 and HTTP/3 it needs a CONNECT with :protocol \
-             websocket",
+            "this is a WebSocket endpoint: over HTTP/2 and HTTP/3 it needs a CONNECT with \
+             :protocol websocket",
         ));
     };
     // RFC 8441 4: :protocol is defined for CONNECT only. With another method the request is

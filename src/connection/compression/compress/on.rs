@@ -233,7 +233,7 @@ impl Connection {
     }
 }
 
-/// The room for the header of a frame whose payload is being written.
+/// The room for the header of a frame, while its payload is written.
 ///
 /// ```text
 ///  out:  ├── earlier output ──┤── room ──┤── payload ...

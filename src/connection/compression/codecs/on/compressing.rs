@@ -23,7 +23,7 @@ impl Compressing {
         Self { encoder, charge: Charge::default(), in_message: false }
     }
 
-    /// Replaces the encoder, whose window has data that the peer never receives.
+    /// Replaces the encoder. Its window has data that the peer never receives.
     pub(in crate::connection::compression) fn begin_anew(
         &mut self,
         agreement: &Agreement,
