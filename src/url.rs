@@ -199,8 +199,8 @@ impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => {
-                "the URL doesn't begin with ws:// or wss://: replace http:// by ws://, https:// \
-                  by wss://"
+                "the URL doesn't begin with ws:// or wss://: replace http:// with ws://, https:// \
+                 with wss://"
             }
             Self::Fragment => "the URL has a fragment: leave it out, or write # as %23",
             Self::UserInfo => {

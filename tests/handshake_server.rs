@@ -306,9 +306,9 @@ fn hs8_hs17_v26_field_lines() {
         ("(X): 1\r\n\r\n", 400, "field name"),
         ("X\0: 1\r\n\r\n", 400, "field name"),
         // Folding, also before the first field.
-        ("X: 1\r\n 2\r\n\r\n", 400, "blank"),
-        ("X: 1\r\n\t2\r\n\r\n", 400, "blank"),
-        (" X: 1\r\n\r\n", 400, "blank"),
+        ("X: 1\r\n 2\r\n\r\n", 400, "space or tab"),
+        ("X: 1\r\n\t2\r\n\r\n", 400, "space or tab"),
+        (" X: 1\r\n\r\n", 400, "space or tab"),
         // Bare LF, bare CR, NUL and other control characters.
         ("X: 1\n\r\n", 400, "CR LF"),
         ("X: 1\r\n\n", 400, "CR LF"),
