@@ -220,7 +220,6 @@ impl Connection {
     /// If less than `n` bytes were lent, in this inbox and without other input since, some are
     /// lost: the next `receive` fails with
     /// [`MisuseError::DirectRoom`](crate::error::MisuseError::DirectRoom).
-    /// [`MisuseError::DirectRoom`](crate::error::MisuseError::DirectRoom).
     pub fn received_direct(&mut self, n: usize, now: Instant, inbox: &mut Inbox) {
         if n > 0 && !self.closing.is_closed() {
             self.keep_alive.heard(now);
@@ -293,6 +292,7 @@ impl Connection {
         self.fast_receive = false;
     }
 
+    /// The slow path of [`receive`](Self::receive). It is not inlined, to keep the fast path small.
     #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
     #[inline(never)]
     fn receive_any<'a, 'b: 'a>(
@@ -487,8 +487,7 @@ impl WholeFrame {
             (usize::from(short), 0)
         } else if short == LEN_16 {
             let len = u16::from_be_bytes(*rest.first_chunk()?);
-            // RFC 6455 5.2: the shortest form is required. The slow path returns the
-            // error.
+            // RFC 6455 5.2: the shortest form is required. The slow path returns the error.
             if len < u16::from(LEN_16) {
                 return None;
             }

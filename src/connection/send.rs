@@ -249,6 +249,8 @@ impl Connection {
         self.send_message_slowly(opcode, payload, SendOptions::new(), out)
     }
 
+    /// The slow path of the sends of a complete message. It is not inlined, to keep the fast path
+    /// small.
     #[inline(never)]
     fn send_message_slowly(
         &mut self,

@@ -132,7 +132,7 @@ impl Connection {
     }
 
     /// Returns true when the connection is closed or has failed. Write the rest of `out`, then end
-    /// the transport. A client first lets the server end it
+    /// the transport. A client should let the server end it first
     /// ([RFC 6455 section 7.1.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1)).
     #[must_use]
     pub const fn is_closed(&self) -> bool {

@@ -44,7 +44,7 @@ pub enum ProtocolError {
 
 impl ProtocolError {
     /// Returns the code of the Close frame that the error has appended to `out`, or
-    /// [`CloseCode::ABNORMAL`] if there is no such frame because the peer can't receive one.
+    /// [`CloseCode::ABNORMAL`] if it appends none, since the peer would not process it.
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {

@@ -294,6 +294,7 @@ impl Accepted {
         const START: &[u8; 97] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Accept: ";
         let Some(key) = &self.key else { return };
+        // Enough for the response without further fields: at most one allocation.
         out.reserve(160);
         out.extend_from_slice(START);
         out.extend_from_slice(key.as_bytes());

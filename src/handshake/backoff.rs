@@ -10,8 +10,8 @@ const MIN_SPAN: u64 = 1000;
 /// ([RFC 6455 section 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
 ///
 /// The first delay is random, from 0 to the first span. Each later delay is random, from half of
-/// its span to its full span. Spans double up to a maximum. With the RFC's 5 s and a maximum of 60
-/// s the delays are 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
+/// its span to its full span. Spans double up to a maximum. With the RFC's 5 s and a maximum of
+/// 60 s the delays are 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
 ///
 /// Retry after an error of the network or the resolver, a timeout, an end of the transport before
 /// the response was complete, or a status of 500 or more. Don't retry after an invalid URL or a

@@ -22,7 +22,8 @@ use crate::role::Role;
 /// The number of bytes of a refusal's body that are kept.
 const MAX_BODY: usize = 1024;
 
-/// The client's opening handshake over HTTP/1.1: sends the request and checks the response.
+/// The client's opening handshake over HTTP/1.1: appends the request to the output and checks the
+/// response.
 ///
 /// Bytes after the response stay in the input: they are the first frames.
 ///

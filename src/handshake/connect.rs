@@ -56,8 +56,7 @@ impl ConnectRequest {
         })))
     }
 
-    /// Sets the origin of the page for which a browser connects. Other programs don't need
-    /// one.
+    /// Sets the origin of the page for which a browser connects. Other programs don't need one.
     ///
     /// # Errors
     /// [`FieldError::InvalidOrigin`] unless it is `null` or `scheme://host[:port]`.
@@ -178,8 +177,8 @@ impl ConnectRequest {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Returns the fields in the form of HTTP/2 and HTTP/3, without those of an upgrade (RFC 8441
-    /// 5).
+    /// Returns the fields in the form of HTTP/2 and HTTP/3, without those of an upgrade
+    /// (RFC 8441 5).
     pub(crate) fn http2_fields(&self) -> FieldList {
         let mut fields = FieldList::new();
         fields.push_own("Sec-WebSocket-Version", "13");

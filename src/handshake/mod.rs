@@ -67,7 +67,7 @@
 //! ```
 //!
 //! # Client
-//! A [`ConnectRequest`](crate::ConnectRequest) describes the request. [`ClientHandshake`] sends it
+//! A [`ConnectRequest`](crate::ConnectRequest) describes the request. [`ClientHandshake`] writes it
 //! and checks the response. Have at most one handshake in progress to each host
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)): this is the duty
 //! of the program, since this crate doesn't see its other connections. [`Backoff`] returns the

@@ -340,7 +340,8 @@ impl HeadReader {
         }
     }
 
-    /// Reads the rest of a field after its beginning was read.
+    /// Reads the rest of a field after its beginning was read. It covers lines that are cut by the
+    /// end of an input, and invalid lines, both of which are rare.
     #[cold]
     fn rest_of_field(
         &mut self,
@@ -394,6 +395,7 @@ impl HeadReader {
     /// Stores a field at the end of its line, and checks the fields that need it.
     #[inline(always)]
     fn end_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
+        // Room for the fields of a usual request; it grows on demand.
         if self.head.spans.capacity() == 0 {
             self.head.spans = Vec::with_capacity(16.min(self.max_fields));
         }

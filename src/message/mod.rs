@@ -47,7 +47,7 @@ pub use crate::message::utf8_bytes::Utf8Bytes;
 /// * The errors of [`to_text`](Self::to_text) and [`into_text`](Self::into_text) are those of the
 ///   standard library.
 /// * A stream of messages ends with `None` when the connection is closed, not with an error such as
-///   `ConnectionClosed`. `ConnectionClosed`.
+///   `ConnectionClosed`.
 /// * To close with a code, send [`Message::Close`].
 ///
 /// Clones share the memory.

@@ -6,7 +6,8 @@ use crate::connection::fault::Fault;
 use crate::deflate::{Corrupt, Decompressor, Needs, Progress};
 use crate::inbox::Inbox;
 
-/// The longest part of an inflated message, in bytes.
+/// The longest part of an inflated message, in bytes. It bounds the memory that a message takes with
+/// `Delivery::Parts`.
 const MAX_PART: usize = 16 * 1024;
 
 /// The room that is reserved in advance, in times the compressed bytes. More is reserved on demand
@@ -17,7 +18,8 @@ const FIRST_RATIO: usize = 4;
 /// The number of compressed bytes by which the limit of the inflation ratio is extended at once.
 const RATIO_STEP: u64 = 1024;
 
-/// The length up to which a message may inflate with any ratio, in bytes.
+/// The length up to which a message may inflate with any ratio, in bytes. Short messages with much
+/// repetition are common and harmless.
 const RATIO_FLOOR: u64 = 64 * 1024;
 
 /// The decoder, and the progress of its message. It is boxed if it must be kept: with context
