@@ -126,6 +126,12 @@ pub(crate) struct Settings {
 impl Config {
     /// Returns a builder with the defaults of the table above. The config has no entropy, since
     /// servers don't mask; the defaults are the same for both roles.
+    ///
+    /// ```
+    /// let config = sansocket::Config::server().build()?;
+    /// assert!(config.entropy().is_none());
+    /// # Ok::<(), sansocket::error::ConfigError>(())
+    /// ```
     pub const fn server() -> ConfigBuilder {
         ConfigBuilder::new(None)
     }
@@ -133,6 +139,21 @@ impl Config {
     /// Returns a builder with the defaults of the table above and the source of mask keys and
     /// nonces. With `std` (feature `std`) pass `Entropy::os()`. The defaults are the same for both
     /// roles.
+    ///
+    /// ```
+    /// use sansocket::error::EntropyError;
+    /// use sansocket::{Config, Entropy};
+    ///
+    /// fn hardware_rng(bytes: &mut [u8]) -> Result<(), EntropyError> {
+    ///     // Fill `bytes` from a register of the device.
+    /// #   bytes.fill(7);
+    ///     Ok(())
+    /// }
+    ///
+    /// let config = Config::client(Entropy::from_fn(hardware_rng)).build()?;
+    /// # drop(config);
+    /// # Ok::<(), sansocket::error::ConfigError>(())
+    /// ```
     pub const fn client(entropy: Entropy) -> ConfigBuilder {
         ConfigBuilder::new(Some(entropy))
     }
@@ -300,6 +321,23 @@ impl ConfigBuilder {
     /// A longer message fails the connection with the close code 1009 as soon as a header announces
     /// the excess. A compressed message fails it as soon as more bytes than that are inflated, or
     /// when its headers announce more than eight times as much.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use sansocket::connection::Negotiated;
+    /// use sansocket::error::{LimitError, ProtocolError};
+    /// use sansocket::{Config, Connection, Inbox, Input, Instant, Role};
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let config = Config::server().max_message_len(100).build()?;
+    /// let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+    ///
+    /// let mut bytes = *b"\x82\xe5"; // the first two bytes of a header: 101 bytes of payload
+    /// let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+    /// let result = server.receive(&mut Input::new(now, &mut bytes), &mut inbox, &mut out);
+    /// assert_eq!(result, Err(ProtocolError::Limit(LimitError::MessageTooLong)));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub const fn max_message_len(mut self, bytes: u64) -> Self {
         self.0.max_message_len = bytes;
         self
@@ -340,6 +378,25 @@ impl ConfigBuilder {
     /// while output makes progress: at least 16 KiB, or the rest of the output, within the timeout.
     /// After that it is restarted by each read with data, unless data is
     /// [discarded](crate::Connection::discard_data).
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use bytes::BytesMut;
+    /// use sansocket::connection::Negotiated;
+    /// use sansocket::{CloseCode, Config, Connection, Instant, Role};
+    ///
+    /// let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+    /// let config = Config::server().close_timeout(Duration::from_secs(3)).build()?;
+    /// let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), at(0));
+    ///
+    /// let mut out = BytesMut::new();
+    /// server.close(CloseCode::NORMAL, "", at(10), &mut out)?;
+    /// out.clear(); // written at 11 s
+    /// server.output_written(at(11), &mut out);
+    /// assert_eq!(server.poll_timeout(), Some(at(14)));
+    /// assert!(server.handle_timeout(at(14), &mut out).is_err());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub const fn close_timeout(mut self, timeout: Duration) -> Self {
         self.0.close_timeout = timeout;
         self
@@ -373,6 +430,23 @@ impl ConfigBuilder {
     /// In the [driver](crate::driver) and the adapters the timer is paused between an event and the
     /// next read. It is not paused after a read that was cancelled without an event: the time
     /// between such reads must be shorter than the timeout.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use bytes::BytesMut;
+    /// use sansocket::connection::Negotiated;
+    /// use sansocket::{Config, Connection, Inbox, Input, Instant, Role};
+    ///
+    /// let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+    /// let config = Config::server().message_timeout(Some(Duration::from_secs(8))).build()?;
+    /// let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), at(0));
+    ///
+    /// let mut bytes = *b"\x82\xfe\x10\x00\0\0\0\0"; // a header, without its 4096 bytes of payload
+    /// let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+    /// server.receive(&mut Input::new(at(1), &mut bytes), &mut inbox, &mut out)?;
+    /// assert_eq!(server.poll_timeout(), Some(at(9)));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub const fn message_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.0.message_timeout = timeout;
         self
@@ -394,6 +468,31 @@ impl ConfigBuilder {
     /// The default is an interval of 30 seconds without a timeout. It is shorter than the idle
     /// timeouts of common proxies (nginx: 60 s). The default of ASP.NET Core is 2 minutes; there
     /// only a pong counts as a sign of life, so a peer inside a long frame is failed.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use bytes::BytesMut;
+    /// use sansocket::connection::Negotiated;
+    /// use sansocket::error::TimeoutError;
+    /// use sansocket::{Config, Connection, Instant, Role};
+    ///
+    /// let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+    /// let seconds = |n| Some(Duration::from_secs(n));
+    /// let config = Config::server().keep_alive(seconds(20), seconds(5)).build()?;
+    /// let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), at(0));
+    ///
+    /// // No input for 20 s: a ping.
+    /// let mut out = BytesMut::new();
+    /// server.handle_timeout(at(20), &mut out)?;
+    /// assert_eq!(out[..2], [0x89, 8]);
+    /// out.clear(); // written at 21 s
+    /// server.output_written(at(21), &mut out);
+    ///
+    /// // No input for 5 s after it: the peer has vanished.
+    /// assert_eq!(server.poll_timeout(), Some(at(26)));
+    /// assert_eq!(server.handle_timeout(at(26), &mut out), Err(TimeoutError::KeepAlive.into()));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub const fn keep_alive(
         mut self,
         interval: Option<Duration>,
@@ -407,6 +506,16 @@ impl ConfigBuilder {
     /// Sets the amount of unsent replies, in bytes, at which a driver or adapter stops reading at
     /// the next event, and hands that event out only after writing. At most half of
     /// [`max_unsent`](Self::max_unsent). Default: 64 KiB, or half of `max_unsent` if that is less.
+    ///
+    /// ```
+    /// use sansocket::Config;
+    ///
+    /// // Unsolicited sends may use 3 MiB, and replies 1 MiB more.
+    /// let config = Config::server().max_unsent(4 << 20).high_water_mark(1 << 20).build()?;
+    /// assert!(Config::server().max_unsent(4 << 20).high_water_mark(3 << 20).build().is_err());
+    /// # drop(config);
+    /// # Ok::<(), sansocket::error::ConfigError>(())
+    /// ```
     pub const fn high_water_mark(mut self, bytes: usize) -> Self {
         self.1 = Some(bytes);
         self
@@ -420,6 +529,18 @@ impl ConfigBuilder {
 
     /// Sets the budget for the memory that connections use for received messages and for
     /// compression. All configs with a clone of the same budget share it.
+    ///
+    /// ```
+    /// use sansocket::Config;
+    /// use sansocket::config::MemoryBudget;
+    ///
+    /// let budget = MemoryBudget::new(256 << 20);
+    /// let public = Config::server().max_message_len(64 << 10).memory_budget(budget.clone()).build()?;
+    /// let internal = Config::server().memory_budget(budget).build()?;
+    /// assert_eq!(public.memory_budget().unwrap().used(), 0);
+    /// # drop(internal);
+    /// # Ok::<(), sansocket::error::ConfigError>(())
+    /// ```
     pub fn memory_budget(mut self, budget: MemoryBudget) -> Self {
         self.0.memory_budget = Some(budget);
         self

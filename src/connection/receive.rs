@@ -292,7 +292,7 @@ impl Connection {
         self.fast_receive = false;
     }
 
-    /// The slow path of [`receive`](Self::receive). It is not inlined, to keep the fast path small.
+    // The slow path of `receive`. It is not inlined, to keep the fast path small.
     #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
     #[inline(never)]
     fn receive_any<'a, 'b: 'a>(

@@ -6,6 +6,22 @@ use core::fmt;
 ///
 /// On a server only a violation of the grammar is an error. An offer with any other fault is
 /// declined.
+///
+/// ```
+/// use sansocket::error::EntropyError;
+/// use sansocket::handshake::{ExtendedConnect, ExtensionError, Fields, HandshakeError};
+/// use sansocket::{Config, ConnectRequest, Entropy, Instant};
+/// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+///
+/// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+/// let handshake = ExtendedConnect::new(&ConnectRequest::new("wss://example.com/")?, &config)?;
+/// // The client has offered no extension.
+/// let fields = [("sec-websocket-extensions", &b"permessage-deflate"[..])];
+/// let result = handshake.receive_response(200, Fields::new(&fields), Instant::from_micros(0));
+/// let Err(HandshakeError::Extensions(error, _)) = result else { panic!("an error") };
+/// assert_eq!(error, ExtensionError::Unoffered);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExtensionError {

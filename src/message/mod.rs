@@ -105,6 +105,13 @@ impl Message {
     }
 
     /// Returns the payload, without a copy. The payload of a Close frame is its reason.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    ///
+    /// assert_eq!(Message::text("hello").into_data(), "hello");
+    /// assert_eq!(Message::Close(None).into_data(), "");
+    /// ```
     #[must_use]
     pub fn into_data(self) -> Bytes {
         match self {
@@ -119,6 +126,14 @@ impl Message {
     /// # Errors
     /// [`Utf8Error`] if the payload of another variant than `Text` isn't UTF-8. The message is lost
     /// in that case; [`to_text`](Self::to_text) doesn't consume it.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    ///
+    /// assert_eq!(Message::binary("hello").into_text()?, "hello");
+    /// assert!(Message::binary(vec![0xff]).into_text().is_err());
+    /// # Ok::<(), core::str::Utf8Error>(())
+    /// ```
     pub fn into_text(self) -> Result<Utf8Bytes, Utf8Error> {
         match self {
             Self::Text(text) => Ok(text),
@@ -140,6 +155,14 @@ impl Message {
     }
 
     /// Borrows the data of a text or binary message; `None` for a control frame.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    /// use sansocket::message::Data;
+    ///
+    /// assert_eq!(Message::text("hello").as_data(), Some(Data::Text("hello")));
+    /// assert_eq!(Message::Ping("hello".into()).as_data(), None);
+    /// ```
     #[must_use]
     pub fn as_data(&self) -> Option<Data<'_>> {
         match self {

@@ -95,7 +95,8 @@ impl<'h> Collected<'h> {
     pub(crate) fn new(head: &RequestHead<'h>) -> Self {
         let mut all = Self::default();
         for (at, (name, value)) in head.fields().raw().enumerate() {
-            // The length is compared first: it excludes most fields that are not part of the handshake.
+            // The length is compared first: it excludes most fields that are not part of the
+            // handshake.
             match name.len() {
                 4 if is(name, b"host") => all.host.add(at, value),
                 6 if is(name, b"origin") => all.origin.add(at, value),

@@ -115,8 +115,9 @@ impl Connection {
             return Ok(None);
         }
         let rsv = if first { RSV1 } else { 0 };
-        // Data that doesn't shrink grows by the headers of stored blocks and by the flush. The estimate
-        // only sets the reserved length of the header; `Reserved::end` corrects a wrong one.
+        // Data that doesn't shrink grows by the headers of stored blocks and by the flush. The
+        // estimate only sets the reserved length of the header; `Reserved::end` corrects a wrong
+        // one.
         let written = match options.max_frame_len {
             None => self.begin_frame(part.len().saturating_add(part.len() / 1024 + 16), out).map(
                 |frame| {

@@ -6,8 +6,8 @@ use crate::connection::fault::Fault;
 use crate::deflate::{Corrupt, Decompressor, Needs, Progress};
 use crate::inbox::Inbox;
 
-/// The longest part of an inflated message, in bytes. It bounds the memory that a message takes with
-/// `Delivery::Parts`.
+/// The longest part of an inflated message, in bytes. It bounds the memory that a message takes
+/// with `Delivery::Parts`.
 const MAX_PART: usize = 16 * 1024;
 
 /// The room that is reserved in advance, in times the compressed bytes. More is reserved on demand
