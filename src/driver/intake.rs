@@ -166,7 +166,7 @@ impl Intake {
         let Self { inbox, buffer, start, end, now, .. } = self;
         let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
         let mut input = Input::new(*now, bytes);
-        let event = flow.connection.receive_short(&mut input);
+        let event = flow.connection.receive_fast(&mut input);
         *start = *end - input.len();
         if event.is_some() {
             return Ok(event);

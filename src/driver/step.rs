@@ -70,10 +70,11 @@ impl Flow {
         self.step_any(intake)
     }
 
-    /// The short way of [`step`](Self::step): the unread bytes begin with a whole data frame, and so
-    /// little output is unsent that replies have room without a count of them.
+    /// The fast path of [`step`](Self::step): the unread bytes begin with a complete data frame, and
+    /// the unsent output is below the high-water mark, so that replies need not be counted.
     ///
-    /// It calls nothing, so that it needs no stack frame: many events come with one read.
+    /// It calls no function that is not inlined, so it needs no stack frame: one read often brings
+    /// many events.
     #[inline]
     fn finds_whole(&mut self, intake: &mut Intake) -> bool {
         let found = self.opening.is_none()
@@ -86,6 +87,7 @@ impl Flow {
         found
     }
 
+    // The slow path of `step`. It is not inlined, to keep the fast path small.
     #[inline(never)]
     fn step_any(&mut self, intake: &mut Intake) -> Step {
         if self.opening.is_some() {
@@ -192,7 +194,7 @@ impl Flow {
         self.output.replies_below(mark) || !self.connection.is_open() || self.is_unwritable()
     }
 
-    /// Receives on the general path; `start` advances by the consumed input.
+    /// Receives on the slow path; `start` advances by the consumed input.
     #[inline(never)]
     pub(super) fn receive_any<'i>(
         &mut self,
