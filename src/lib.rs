@@ -32,10 +32,9 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use sansocket::Role;
 //! use sansocket::connection::Negotiated;
 //! use sansocket::error::EntropyError;
-//! use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant};
+//! use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant, Role};
 //! # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
 //!
 //! let now = Instant::from_micros(0);
@@ -135,7 +134,9 @@ pub mod tokio;
 mod url;
 
 pub use crate::close_code::CloseCode;
+#[doc(inline)]
 pub use crate::config::Config;
+#[doc(inline)]
 pub use crate::connection::Connection;
 pub use crate::entropy::Entropy;
 #[cfg(feature = "std")]
@@ -146,6 +147,7 @@ pub use crate::handshake::connect::ConnectRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
+#[doc(inline)]
 pub use crate::message::{CloseFrame, Message};
 pub use crate::prepared::Prepared;
 pub use crate::role::Role;

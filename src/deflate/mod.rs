@@ -10,12 +10,6 @@
 //! The engine does not depend on frames. The [`Encoder`] compresses messages into payloads, the
 //! [`Decoder`] inflates payloads, which may be cut at any byte.
 //!
-//! # Memory
-//!
-//! Each connection has its windows. In addition, each thread that compresses or inflates keeps
-//! about 200 KB of scratch memory with the feature `std`. Without it, a call allocates this memory
-//! and frees it when it returns.
-//!
 //! ```
 //! use bytes::BytesMut;
 //! use sansocket::deflate::{Decoder, Encoder, Level, Needs, WindowBits};
@@ -38,6 +32,12 @@
 //! }
 //! # Ok::<(), sansocket::deflate::Corrupt>(())
 //! ```
+//!
+//! # Memory
+//!
+//! Each connection has its windows. In addition, each thread that compresses or inflates keeps
+//! about 200 KB of scratch memory with the feature `std`. Without it, a call allocates this memory
+//! and frees it when it returns.
 
 mod agreement;
 mod decoder;
