@@ -23,6 +23,8 @@
 //! * With your own buffers and deadlines: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
 //!   and HTTP/3), then [`Connection`].
 //! * Frames only: [`frame`].
+//! * Documents: the module `guide` has a tutorial, a cookbook, a guide to event loops, and the
+//!   migration from other crates.
 //!
 //! # The bare core
 //!
