@@ -29,7 +29,11 @@ pub mod head;
 pub mod inflate_model;
 pub mod model;
 pub mod pair;
+#[cfg(feature = "std")]
+pub mod plan;
 pub mod shown;
+#[cfg(feature = "tokio")]
+pub mod sockets;
 
 use core::time::Duration;
 
