@@ -7,7 +7,7 @@
   python_peer.py plain HOST:PORT             what the sample app answers to requests that ask for no WebSocket
   python_peer.py server                      a server for our client; prints the address it listens on
 
-The server's paths are the contract of `examples/interop_client`; node_peer.mjs has the same ones:
+The server's paths are the contract of `tests/interop/client`; node_peer.mjs has the same ones:
   /echo         echoes each message with its kind
   /fragments    sends a text and a binary message of three fragments, a ping and an unasked pong between them, checks that
                 the right pong comes back, and says "pong ok" (or what was wrong) as a text
