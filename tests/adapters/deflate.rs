@@ -6,20 +6,14 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
-use sansocket::config::{ConfigBuilder, Delivery};
+use sansocket::config::Delivery;
 use sansocket::message::{Compress, Data, MessageKind, SendOptions};
-use sansocket::{CloseCode, Config, Connection, Entropy, Event, Instant, Message, Role};
+use sansocket::{CloseCode, Config, Connection, Event, Instant, Message, Role};
 
 use crate::common::deflate::Terms;
+use crate::common::preset;
 
 const SECONDS_10: Duration = Duration::from_secs(10);
-
-fn preset(role: Role) -> ConfigBuilder {
-    match role {
-        Role::Server => Config::server(),
-        Role::Client => Config::client(Entropy::os()),
-    }
-}
 
 fn connection(role: Role, delivery: Delivery) -> Connection {
     let config = preset(role).delivery(delivery).build().unwrap();

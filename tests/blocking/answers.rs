@@ -1,6 +1,5 @@
 //! Answers to opening handshakes: what they tell, and that they arrive.
 
-use core::time::Duration;
 use std::io::{Read, Write};
 use std::thread;
 use std::time::Instant;
@@ -11,8 +10,7 @@ use sansocket::handshake::Refusal;
 use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy};
 
 use crate::pipe::pipe;
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::MS;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

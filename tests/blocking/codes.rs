@@ -13,10 +13,9 @@ use sansocket::connection::{CloseStatus, Negotiated};
 use sansocket::message::OwnedCloseFrame;
 use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::MS;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
     // A thread that reads looks up four times in a close timeout.

@@ -13,10 +13,9 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::MS;
 
 /// Close frames with code 1000.
 const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];

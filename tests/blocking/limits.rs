@@ -1,6 +1,5 @@
 //! Limits of memory and time through the adapter: a budget of many sockets, and slow messages.
 
-use core::time::Duration;
 use std::io::{Read, Write};
 use std::thread;
 use std::time::Instant;
@@ -11,10 +10,9 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{LimitError, ProtocolError, TimeoutError};
 use sansocket::{Connection, Event, Role, WebSocketError};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::MS;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];

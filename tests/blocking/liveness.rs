@@ -1,7 +1,6 @@
 //! While both ends keep reading and at most one of them replies, every byte arrives.
 
 use core::task::Poll;
-use core::time::Duration;
 use std::sync::mpsc;
 use std::thread;
 
@@ -11,10 +10,10 @@ use sansocket::connection::Negotiated;
 use sansocket::error::SendError;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
-use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message, preset};
+use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::{MS, bounded};
 
 fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection(role, plan, Instant::now()), &[])
@@ -116,18 +115,6 @@ fn end(role: Role, case: &Case, io: Pipe, closes: bool) {
     } else {
         whole(ws, plan, received, closes);
     }
-}
-
-/// Fails a test that hangs, instead of hanging with it.
-fn bounded(body: impl FnOnce() + Send + 'static) {
-    let (done, wait) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        body();
-        let _ = done.send(());
-    });
-    let hangs = wait.recv_timeout(60_000 * MS) == Err(mpsc::RecvTimeoutError::Timeout);
-    assert!(!hangs, "the test hangs");
-    thread.join().unwrap();
 }
 
 /// The client closes when it has got everything: then the server has sent everything.

@@ -53,7 +53,7 @@ impl Direction {
 }
 
 /// One end. Its clones share it; the last one that is dropped closes it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipe {
     end: Arc<End>,
     read_timeout: Option<Duration>,
@@ -92,6 +92,12 @@ pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
 }
 
 impl Pipe {
+    /// Writes of the other end fail from now on.
+    pub fn become_deaf(&self) {
+        self.end.input.state.lock().unwrap().broken = true;
+        self.end.input.changed.notify_all();
+    }
+
     fn timeout(&self, timeout: Option<Duration>) -> Option<Duration> {
         let nonblocking = self.end.nonblocking.load(std::sync::atomic::Ordering::Relaxed);
         if nonblocking { Some(Duration::ZERO) } else { timeout }
@@ -136,11 +142,13 @@ impl Write for Pipe {
 
 impl Transport for Pipe {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
         self.read_timeout = timeout;
         Ok(())
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        assert_ne!(timeout, Some(Duration::ZERO));
         self.write_timeout = timeout;
         Ok(())
     }

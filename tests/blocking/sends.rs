@@ -13,10 +13,9 @@ use sansocket::connection::Negotiated;
 use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
 use sansocket::{CloseCode, Connection, Message, Prepared, Role};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::MS;
 
 /// How many bytes the transport holds.
 const CAPACITY: usize = 64;

@@ -9,10 +9,9 @@ use sansocket::blocking::{Transport, WebSocket};
 use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::support::MS;
 
 /// Each write takes less than any turn, and moves a byte.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 //! timeouts are short; the bounds are far above them, and far below those of the default config.
 
 use core::task::Poll;
-use core::time::Duration;
 use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
@@ -13,13 +12,12 @@ use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
+use crate::support::MS;
 
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Pipe>) -> Outcome;
-
-const MS: Duration = Duration::from_millis(1);
 
 /// Longer than what fits into the transport.
 static LONG: [u8; 50_000] = [7; 50_000];

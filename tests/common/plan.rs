@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use proptest::prelude::*;
-use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
-use sansocket::{Config, Connection, Entropy, Instant, Role};
+use sansocket::{Connection, Instant, Role};
+
+use super::preset;
 
 /// What one end does.
 #[derive(Clone, Debug)]
@@ -65,13 +66,6 @@ pub fn case(max_messages: usize) -> impl Strategy<Value = Case> {
         }
         Case { client, server, replying, capacity }
     })
-}
-
-pub fn preset(role: Role) -> ConfigBuilder {
-    match role {
-        Role::Server => Config::server(),
-        Role::Client => Config::client(Entropy::os()),
-    }
 }
 
 pub fn connection(role: Role, plan: &Plan, now: Instant) -> Connection {

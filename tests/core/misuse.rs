@@ -594,34 +594,29 @@ fn a_wrong_inbox_is_an_error_never_a_loss() {
 /// never comes out of the other.
 #[test]
 fn a_shared_inbox_is_an_error_never_a_mixture() {
+    let shared = |role, first: &[u8], second: &[u8]| {
+        let mut a = End::preset(role);
+        let mut b = End::preset(role);
+        let cut = first.len() - 3;
+        a.feed(&first[..cut]).unwrap();
+        core::mem::swap(&mut a.inbox, &mut b.inbox);
+        b.feed(&second[..cut]).unwrap();
+        core::mem::swap(&mut a.inbox, &mut b.inbox);
+        assert_eq!(a.feed(&first[cut..]), Err(WRONG_INBOX));
+        assert!(a.events.is_empty());
+    };
     for role in BOTH {
         for opcode in [TEXT, 0x2] {
             let frame = |payload: &str| Frame::new(opcode, payload).to(role).bytes();
             let (first, second) = (frame("first!"), frame("second"));
-            let mut a = End::preset(role);
-            let mut b = End::preset(role);
-            let cut = first.len() - 3;
-            a.feed(&first[..cut]).unwrap();
-            core::mem::swap(&mut a.inbox, &mut b.inbox);
-            b.feed(&second[..cut]).unwrap();
-            core::mem::swap(&mut a.inbox, &mut b.inbox);
-            assert_eq!(a.feed(&first[cut..]), Err(WRONG_INBOX));
-            assert!(a.events.is_empty());
+            shared(role, &first, &second);
         }
         // The same with control frames, and with one of each.
         let part = |frame: Frame| frame.to(role).bytes();
         let (ping, pong) = (part(Frame::ping("abcdef")), part(Frame::pong("uvwxyz")));
         let text = part(Frame::text("uvwxyz"));
         for (first, second) in [(&ping, &pong), (&ping, &text), (&text, &text)] {
-            let mut a = End::preset(role);
-            let mut b = End::preset(role);
-            let cut = first.len() - 3;
-            a.feed(&first[..cut]).unwrap();
-            core::mem::swap(&mut a.inbox, &mut b.inbox);
-            b.feed(&second[..cut]).unwrap();
-            core::mem::swap(&mut a.inbox, &mut b.inbox);
-            assert_eq!(a.feed(&first[cut..]), Err(WRONG_INBOX));
-            assert!(a.events.is_empty());
+            shared(role, first, second);
         }
     }
 }

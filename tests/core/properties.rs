@@ -10,7 +10,7 @@ use sansocket::message::{Data, MessageKind, OwnedCloseFrame, OwnedData, SendOpti
 use sansocket::{CloseCode, Prepared, Role};
 
 use crate::common::frame::{CLOSE, LenForm, sent};
-use crate::common::{BOTH, End, Frame, at_ms, entropy, model, preset};
+use crate::common::{BOTH, End, Frame, at_ms, entropy, model, pieces, preset};
 
 /// `PROPTEST_CASES` asks for more.
 fn cases(cases: u32) -> ProptestConfig {
@@ -152,19 +152,6 @@ fn wire(role: Role, items: &[Item], keys: &mut u32) -> Vec<u8> {
         }
     }
     bytes
-}
-
-/// The bytes between the cuts, some of them empty.
-fn pieces<'b>(bytes: &'b [u8], cuts: &[prop::sample::Index]) -> Vec<&'b [u8]> {
-    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-    at.sort_unstable();
-    let mut from = 0;
-    let mut pieces = Vec::new();
-    for cut in at.into_iter().chain([bytes.len()]) {
-        pieces.push(&bytes[from..cut]);
-        from = cut;
-    }
-    pieces
 }
 
 fn role() -> impl Strategy<Value = Role> {

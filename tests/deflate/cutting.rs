@@ -10,7 +10,7 @@ use sansocket::error::{LimitError, PeerError, ProtocolError};
 
 use crate::common::deflate::{Foreign, RSV1, Terms, noise};
 use crate::common::frame::{BINARY, CONT, TEXT};
-use crate::common::{BOTH, Frame, entropy, preset};
+use crate::common::{BOTH, Frame, entropy, pieces, preset};
 
 const ENGINES: &[Engine] = &[
     Engine::Native,
@@ -135,19 +135,6 @@ fn wire(role: Role, messages: &[Sent]) -> Vec<u8> {
         }
     }
     wire
-}
-
-/// The bytes between the cuts, some of them empty.
-fn pieces<'b>(bytes: &'b [u8], cuts: &[prop::sample::Index]) -> Vec<&'b [u8]> {
-    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-    at.sort_unstable();
-    let mut from = 0;
-    let mut pieces = Vec::new();
-    for cut in at.into_iter().chain([bytes.len()]) {
-        pieces.push(&bytes[from..cut]);
-        from = cut;
-    }
-    pieces
 }
 
 // ---------------------------------------------------------------- runs

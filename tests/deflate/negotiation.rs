@@ -8,8 +8,8 @@ use sansocket::error::ConfigError;
 use sansocket::handshake::{ClientHandshake, ExtensionError, HandshakeError};
 use sansocket::{AcceptOptions, ConnectRequest, Role};
 
-use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_head, serve_with};
 use crate::common::at_ms;
+use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_head, serve_with};
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 

@@ -10,6 +10,8 @@ use sansocket::driver::{Driver, Reply, Step};
 use sansocket::error::{EntropyError, PeerError, ProtocolError, TimeoutError};
 use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event, Instant};
 
+use crate::common::frame::frame;
+
 fn at(seconds: u64) -> Instant {
     Instant::from_micros(seconds * 1_000_000)
 }
@@ -53,18 +55,6 @@ fn open(config: ConfigBuilder) -> Driver {
     server.flow.write_done(server.flow.output().len(), at(0));
     assert_eq!(server.step(), Step::Read);
     server
-}
-
-/// A masked frame with a key of zeros.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match u16::try_from(payload.len()).unwrap() {
-        len @ 0..126 => frame.push(0x80 | len.to_be_bytes()[1]),
-        len => frame.extend([&[0xfe][..], &len.to_be_bytes()].concat()),
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
 }
 
 #[test]

@@ -8,10 +8,11 @@ use sansocket::error::{EntropyError, LimitError, SendError};
 use sansocket::handshake::{
     Backoff, ClientHandshake, ExtensionError, FieldError, HandshakeError, HeadError, accept_key,
 };
-use sansocket::{Config, ConnectRequest, Entropy, Event, Inbox, Input, Role};
+use sansocket::{Config, ConnectRequest, Entropy, Inbox, Input, Role};
 
 use crate::common::head::{
     Answered, Lines, answer_pieces, answered, client, client_config, client_for, cut, key_of,
+    payloads,
 };
 use crate::common::{at_ms, entropy, secs, weak_entropy_for_tests_only};
 
@@ -607,15 +608,7 @@ fn v27_v46_frames_behind_the_answer_are_the_first_frames() {
                 assert_eq!(input.len(), left);
             }
             let connection = open.as_mut().unwrap();
-            while let Some(event) = connection.receive(&mut input, &mut inbox, &mut out).unwrap() {
-                match event {
-                    Event::Text(text) => seen.push(text.as_bytes().to_vec()),
-                    Event::Binary(bytes) | Event::Ping(bytes) => seen.push(bytes.to_vec()),
-                    Event::Part { .. } | Event::Pong(_) | Event::Close(_) | _ => {
-                        panic!("{event:?}")
-                    }
-                }
-            }
+            seen.extend(payloads(connection, &mut input, &mut inbox, &mut out));
         }
         assert_eq!(seen, [&b"first"[..], b"p", b"second"], "cut at {at}");
         assert_eq!(out.len(), 7, "the pong");

@@ -8,10 +8,10 @@ use sansocket::handshake::{
     ClientHandshake, FieldError, Fields, HttpResponse, HttpVersion, OriginPolicy, Refusal,
     RequestHead, ServerHandshake, accept_key,
 };
-use sansocket::{AcceptOptions, Config, ConnectRequest, Event, Inbox, Input};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Inbox, Input};
 
 use crate::common::head::{
-    Lines, Served, client_config, cut, read_head, serve, serve_pieces, serve_with,
+    Lines, Served, client_config, cut, payloads, read_head, serve, serve_pieces, serve_with,
 };
 use crate::common::{at_ms, secs};
 
@@ -1372,15 +1372,7 @@ fn v27_v46_frames_behind_the_request_are_the_first_frames() {
                 assert_eq!(input.len(), left);
             }
             let connection = open.as_mut().unwrap();
-            while let Some(event) = connection.receive(&mut input, &mut inbox, &mut out).unwrap() {
-                match event {
-                    Event::Text(text) => seen.push(text.as_bytes().to_vec()),
-                    Event::Binary(bytes) | Event::Ping(bytes) => seen.push(bytes.to_vec()),
-                    Event::Part { .. } | Event::Pong(_) | Event::Close(_) | _ => {
-                        panic!("{event:?}")
-                    }
-                }
-            }
+            seen.extend(payloads(connection, &mut input, &mut inbox, &mut out));
         }
         assert_eq!(seen, [&b"p"[..], b"first", b"second"], "cut at {at}, head {head_len}");
         let text = out.escape_ascii().to_string();

@@ -20,9 +20,7 @@ use tokio::io::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
+use crate::common::secs;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 
 /// Numbers that look like chance.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
 //! What each type tells and takes at the end of a connection: codes, reasons, by whom; and what else
 //! can be asked for.
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::connection::{CloseStatus, Negotiated};
@@ -12,11 +10,8 @@ use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::common::plan::preset;
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
+use crate::common::preset;
+use crate::common::secs;
 
 fn open(role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     let config = preset(role).build().unwrap();

@@ -12,53 +12,18 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use sansocket::config::ConfigBuilder;
-use sansocket::connection::Negotiated;
 use sansocket::error::{ProtocolError, TimeoutError};
 use sansocket::handshake::HttpResponse;
 use sansocket::tokio::{PendingRequest, WebSocket};
-use sansocket::{CloseCode, Config, Connection, Entropy, Event, Message, Role, WebSocketError};
+use sansocket::{CloseCode, Event, Message, Role, WebSocketError};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-const SECONDS_10: Duration = Duration::from_secs(10);
-
-fn preset(role: Role) -> ConfigBuilder {
-    match role {
-        Role::Server => Config::server(),
-        Role::Client => Config::client(Entropy::os()),
-    }
-}
-
-fn socket<S>(role: Role, io: S, config: &Config) -> WebSocket<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let now = sansocket::Instant::now();
-    WebSocket::from_connection(io, Connection::new(role, config, &Negotiated::new(), now), &[])
-}
-
-fn plain<S: AsyncRead + AsyncWrite + Unpin>(role: Role, io: S) -> WebSocket<S> {
-    socket(role, io, &preset(role).build().unwrap())
-}
-
-/// A masked frame of at most 125 bytes with a zero key.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
-    frame.extend_from_slice(payload);
-    frame
-}
-
-async fn soon<F: Future>(future: F) -> F::Output {
-    timeout(SECONDS_10, future).await.expect("within 10 seconds")
-}
-
-/// Polls once, without a task to wake.
-fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
+use crate::common::frame::frame;
+use crate::common::preset;
+use crate::support::{SECONDS_10, plain, poll_once, socket, soon};
 
 fn text(text: &'static str) -> Message {
     Message::Text(text.into())

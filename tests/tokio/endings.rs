@@ -15,11 +15,8 @@ use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::common::plan::preset;
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
+use crate::common::preset;
+use crate::common::secs;
 
 fn open(preset: ConfigBuilder, role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     let now = Instant::now().into_std().into();

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-const SECONDS_10: Duration = Duration::from_secs(10);
+use crate::support::soon;
 
 /// The example of RFC 6455 section 1.2, and its answer.
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -30,10 +30,6 @@ fn server() -> ConfigBuilder {
 
 fn client() -> ConfigBuilder {
     Config::client(Entropy::os())
-}
-
-async fn soon<F: Future>(future: F) -> F::Output {
-    timeout(SECONDS_10, future).await.expect("within 10 seconds")
 }
 
 /// A connection of a client that writes bytes, and what becomes of `serve` at the other end.

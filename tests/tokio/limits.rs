@@ -2,7 +2,6 @@
 
 use core::future::Future;
 use core::pin::Pin;
-use core::time::Duration;
 
 use futures_util::StreamExt;
 use sansocket::config::{ConfigBuilder, MemoryBudget};
@@ -13,9 +12,8 @@ use sansocket::{Connection, Event, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::common::plan::preset;
-
-const MS: Duration = Duration::from_millis(1);
+use crate::common::preset;
+use crate::support::MS;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];

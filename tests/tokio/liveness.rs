@@ -10,7 +10,8 @@ use sansocket::{CloseCode, Connection, Event, Role};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message, preset};
+use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
+use crate::common::preset;
 use crate::common::sockets::small_tcp;
 
 fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> {

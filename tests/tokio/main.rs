@@ -18,17 +18,22 @@
 )]
 
 mod answers;
+mod back_pressure;
 mod chaos;
 mod codes;
 #[path = "../common/mod.rs"]
 mod common;
 mod edges;
 mod endings;
+mod halves;
 mod handshakes;
+mod keep_alive;
 mod limits;
 mod liveness;
 mod messages;
 mod sends;
 mod sink;
 mod stress;
+mod support;
+mod violations;
 mod waits;

@@ -1,7 +1,6 @@
 //! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
 
 use core::num::NonZeroUsize;
-use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
@@ -13,9 +12,8 @@ use sansocket::{CloseCode, Connection, Message, Prepared, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream};
 use tokio::time::{Instant, sleep};
 
-use crate::common::plan::preset;
-
-const MS: Duration = Duration::from_millis(1);
+use crate::common::preset;
+use crate::support::MS;
 
 /// How many bytes the transport holds.
 const CAPACITY: usize = 64;

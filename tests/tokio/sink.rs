@@ -11,7 +11,7 @@ use sansocket::{Connection, Message, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{Instant, sleep};
 
-use crate::common::plan::preset;
+use crate::common::preset;
 
 #[derive(Clone, Debug)]
 struct Case {

@@ -8,15 +8,11 @@ use core::time::Duration;
 use std::io;
 
 use futures_util::{SinkExt, StreamExt};
-use sansocket::config::{ConfigBuilder, Delivery};
-use sansocket::connection::Negotiated;
+use sansocket::config::Delivery;
 use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
 use sansocket::message::{Data, SendOptions};
 use sansocket::tokio::WebSocket;
-use sansocket::{
-    AcceptOptions, CloseCode, Config, ConnectRequest, Connection, Entropy, Event, Message, Role,
-    WebSocketError,
-};
+use sansocket::{AcceptOptions, CloseCode, ConnectRequest, Event, Message, Role, WebSocketError};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,
 };
@@ -24,50 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-const SECONDS_10: Duration = Duration::from_secs(10);
+use crate::common::frame::frame;
+use crate::common::preset;
+use crate::support::{plain, socket, soon};
+
 const WRITE_ERROR: ProtocolError = ProtocolError::Timeout(TimeoutError::Write);
-
-fn preset(role: Role) -> ConfigBuilder {
-    match role {
-        Role::Server => Config::server(),
-        Role::Client => Config::client(Entropy::os()),
-    }
-}
-
-fn socket<S>(role: Role, io: S, config: &Config) -> WebSocket<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let now = sansocket::Instant::now();
-    WebSocket::from_connection(io, Connection::new(role, config, &Negotiated::new(), now), &[])
-}
-
-fn plain<S: AsyncRead + AsyncWrite + Unpin>(role: Role, io: S) -> WebSocket<S> {
-    socket(role, io, &preset(role).build().unwrap())
-}
-
-/// A masked frame with a zero key, so that its payload reads as it is.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match u16::try_from(payload.len()) {
-        Ok(len @ 0..=125) => frame.push(0x80 | len as u8),
-        Ok(len) => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&len.to_be_bytes());
-        }
-        Err(_) => {
-            frame.push(0x80 | 127);
-            frame.extend_from_slice(&(payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
-}
-
-async fn soon<F: Future>(future: F) -> F::Output {
-    timeout(SECONDS_10, future).await.expect("within 10 seconds")
-}
 
 async fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -346,6 +303,57 @@ async fn a_send_dropped_while_it_waits_for_room_sends_nothing() {
     assert_eq!(seen[504..], [0x82, 5, 3, 3, 3, 3, 3]);
     soon(waiting).await.unwrap().unwrap();
     reading.abort();
+}
+
+#[tokio::test]
+async fn v32_a_read_dropped_after_every_poll_loses_nothing() {
+    for delivery in [Delivery::Whole, Delivery::Parts] {
+        let (mut raw, b) = duplex(1 << 16);
+        let config = preset(Role::Server).delivery(delivery).build().unwrap();
+        let mut ws = socket(Role::Server, b, &config);
+        let mut stream = Vec::new();
+        for i in 0..50_u8 {
+            stream.extend(frame(0x81, format!("message {i} \u{20ac}").as_bytes()));
+            stream.extend(frame(0x89, &[i]));
+            stream.extend(frame(0x02, &[i; 130]));
+            stream.extend(frame(0x80, b"end"));
+        }
+        stream.extend(frame(0x88, b"\x03\xe8"));
+        let (mut texts, mut binaries, mut pings) = (String::new(), Vec::new(), 0_u8);
+        let mut closed = false;
+        for byte in stream {
+            raw.write_all(&[byte]).await.unwrap();
+            // Poll a fresh future each time, and drop it while it waits.
+            loop {
+                let mut read = pin!(ws.read());
+                let polled = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                let Poll::Ready(event) = polled else { break };
+                let Some((event, _)) = event.unwrap() else { break };
+                match event {
+                    Event::Text(text) => texts.push_str(text),
+                    Event::Binary(bytes) => binaries.extend_from_slice(bytes),
+                    Event::Part { data: Data::Text(text), .. } => texts.push_str(text),
+                    Event::Part { data: Data::Binary(bytes), .. } => {
+                        binaries.extend_from_slice(bytes);
+                    }
+                    Event::Ping(payload) => {
+                        assert_eq!(payload, [pings]);
+                        pings += 1;
+                    }
+                    Event::Close(_) => {
+                        closed = true;
+                        break;
+                    }
+                    _ => panic!("{event:?}"),
+                }
+            }
+        }
+        let want: String = (0..50).map(|i| format!("message {i} \u{20ac}")).collect();
+        assert_eq!(texts, want);
+        assert_eq!(binaries.len(), 50 * 133);
+        assert_eq!(pings, 50);
+        assert!(closed);
+    }
 }
 
 /// A violation is written, and ended, whoever drops the future in between.

@@ -12,15 +12,12 @@ use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
-use crate::common::plan::preset;
+use crate::common::preset;
+use crate::common::secs;
 
 type Io = DuplexStream;
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Io>) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
 
 /// Longer than what fits into the transport.
 static LONG: [u8; 200_000] = [7; 200_000];
