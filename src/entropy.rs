@@ -131,8 +131,9 @@ std::thread_local! {
 }
 
 /// Takes a key from the thread's block; only for sources that share it.
+// In line for the same reason as its caller.
 #[cfg(feature = "std")]
-#[inline]
+#[inline(always)]
 pub(crate) fn thread_key(entropy: &Entropy) -> Result<[u8; 4], EntropyError> {
     THREAD_KEYS
         .try_with(|keys| keys.try_borrow_mut().map_err(|_| EntropyError)?.take(entropy))

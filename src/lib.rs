@@ -94,6 +94,7 @@ extern crate std;
 
 #[cfg(feature = "std")]
 mod adapter;
+mod agreed;
 mod authority;
 #[cfg(feature = "std")]
 pub mod blocking;

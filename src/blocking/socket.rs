@@ -21,6 +21,9 @@ use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::instant::Instant;
 
+/// The result of a read, inside this file.
+type EventAndReply<'a, S> = Option<(Event<'a>, Reply<'a, S>)>;
+
 /// A WebSocket over a blocking transport.
 ///
 /// Dropping it drops the transport at once, without a Close frame and without waiting for anything,
@@ -159,7 +162,7 @@ impl<S: Transport> WebSocket<S> {
     pub fn read_timeout(
         &mut self,
         timeout: Duration,
-    ) -> Result<Poll<Option<(Event<'_>, Reply<'_, S>)>>, WebSocketError> {
+    ) -> Result<Poll<EventAndReply<'_, S>>, WebSocketError> {
         self.link.set_nonblocking(false)?;
         let until = after(timeout);
         self.lend_until(until)
@@ -178,6 +181,7 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     /// As [`read`](Self::read).
+    #[expect(clippy::type_complexity, reason = "an alias would hide the type in the docs")]
     pub fn poll_read(&mut self) -> Result<Poll<Option<(Event<'_>, Reply<'_, S>)>>, WebSocketError> {
         self.link.set_nonblocking(true)?;
         self.lend_until(Some(Instant::now()))
@@ -186,7 +190,7 @@ impl<S: Transport> WebSocket<S> {
     fn lend_until(
         &mut self,
         until: Option<Instant>,
-    ) -> Result<Poll<Option<(Event<'_>, Reply<'_, S>)>>, WebSocketError> {
+    ) -> Result<Poll<EventAndReply<'_, S>>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         let Some(step) = wait(link, flow, intake, until) else { return Ok(Poll::Pending) };
         if step == Step::Done {

@@ -27,6 +27,9 @@ use crate::event::Event;
 use crate::instant::Instant;
 use crate::stats::Stats;
 
+/// The result of a read, inside this file.
+type EventAndReply<'a, S> = Option<(Event<'a>, HalfReply<'a, S>)>;
+
 /// The reading half. It also runs keep-alive and the closing handshake, and writes what was fed, so
 /// keep reading.
 ///
@@ -130,14 +133,14 @@ impl<S: Transport> Reader<S> {
     pub fn read_timeout(
         &mut self,
         timeout: Duration,
-    ) -> Result<Poll<Option<(Event<'_>, HalfReply<'_, S>)>>, WebSocketError> {
+    ) -> Result<Poll<EventAndReply<'_, S>>, WebSocketError> {
         self.read_until(after(timeout))
     }
 
     fn read_until(
         &mut self,
         until: Option<Instant>,
-    ) -> Result<Poll<Option<(Event<'_>, HalfReply<'_, S>)>>, WebSocketError> {
+    ) -> Result<Poll<EventAndReply<'_, S>>, WebSocketError> {
         let Self { link, intake, sender, .. } = self;
         let shared = &*sender.shared;
         let Some((turn, mut state)) = shared.wait(link, intake, until) else {

@@ -11,7 +11,7 @@ mod whole;
 use core::fmt;
 
 use crate::config::{Delivery, Settings};
-use crate::connection::compression::Inflater;
+use crate::connection::compression::inflater::Inflater;
 use crate::connection::fault::Fault;
 use crate::error::protocol::{MisuseError, ProtocolError};
 use crate::frame::{Expected, FrameHeader, MAX_HEADER_LEN, RSV1};

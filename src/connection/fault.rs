@@ -1,13 +1,19 @@
-use crate::connection::compression::InflateFault;
+//! Errors in the content of a message.
+
 use crate::error::protocol::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::inbox::NoRoom;
 
 /// An error in the content of a message, not in a header: a byte, kept until the data before the fault
 /// is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "deflate"),
+    expect(dead_code, reason = "two variants are faults of the decoder")
+)]
 pub(super) enum Fault {
+    CorruptDeflate,
     DirectRoom,
-    Inflate(InflateFault),
+    InflationRatio,
     InvalidUtf8,
     MemoryBudget,
     MessageTooLong,
@@ -16,18 +22,13 @@ pub(super) enum Fault {
 impl From<Fault> for ProtocolError {
     fn from(fault: Fault) -> Self {
         match fault {
+            Fault::CorruptDeflate => PeerError::CorruptDeflate.into(),
             Fault::DirectRoom => MisuseError::DirectRoom.into(),
-            Fault::Inflate(fault) => fault.into(),
+            Fault::InflationRatio => LimitError::InflationRatio.into(),
             Fault::InvalidUtf8 => PeerError::InvalidUtf8.into(),
             Fault::MemoryBudget => LimitError::MemoryBudget.into(),
             Fault::MessageTooLong => LimitError::MessageTooLong.into(),
         }
-    }
-}
-
-impl From<InflateFault> for Fault {
-    fn from(fault: InflateFault) -> Self {
-        Self::Inflate(fault)
     }
 }
 

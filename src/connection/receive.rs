@@ -3,11 +3,11 @@
 use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
-use crate::connection::Connection;
 use crate::connection::assembly::{Arrival, Context, Incoming};
 use crate::connection::closing::CloseAction;
-use crate::connection::compression::Inflater;
+use crate::connection::compression::inflater::Inflater;
 use crate::connection::fault::Fault;
+use crate::connection::state::Connection;
 use crate::error::protocol::{PeerError, ProtocolError};
 use crate::event::{Event, OwnedEvent};
 use crate::frame::{LEN_16, MASK};
@@ -49,13 +49,8 @@ impl Connection {
         inbox: &'a mut Inbox,
         out: &mut BytesMut,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if self.fast_receive
-            && let Some(data) = self.receive_whole(input)
-        {
-            return Ok(Some(match data {
-                Data::Text(text) => Event::Text(text),
-                Data::Binary(bytes) => Event::Binary(bytes),
-            }));
+        if let Some(event) = self.receive_short(input) {
+            return Ok(Some(event));
         }
         self.receive_any(input, inbox, out)
     }
@@ -251,6 +246,19 @@ impl Connection {
         self.fast_receive && WholeFrame::find(bytes, self.role).is_some()
     }
 
+    /// The short way of [`receive`](Self::receive), which appends nothing to the output. `None`: go on
+    /// with [`receive_any`](Self::receive_any) on the rest of the input.
+    #[inline(always)]
+    pub(crate) fn receive_short<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
+        if !self.fast_receive {
+            return None;
+        }
+        Some(match self.receive_whole(input)? {
+            Data::Text(text) => Event::Text(text),
+            Data::Binary(bytes) => Event::Binary(bytes),
+        })
+    }
+
     /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under
     /// way. `None`: it isn't one, and the long way finds out what it is.
     #[inline(always)]
@@ -283,9 +291,10 @@ impl Connection {
         self.fast_receive = false;
     }
 
+    /// The long way of [`receive`](Self::receive), for all input.
     #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
     #[inline(never)]
-    fn receive_any<'a, 'b: 'a>(
+    pub(crate) fn receive_any<'a, 'b: 'a>(
         &mut self,
         input: &mut Input<'b>,
         inbox: &'a mut Inbox,

@@ -11,9 +11,9 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 
-use crate::connection::Connection;
 use crate::connection::keep_alive::Due;
 use crate::connection::queued::CloseWait;
+use crate::connection::state::Connection;
 use crate::error::protocol::{ProtocolError, TimeoutError};
 use crate::instant::Instant;
 use crate::opcode::OpCode;

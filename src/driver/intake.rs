@@ -126,15 +126,15 @@ impl Intake {
             return Ok(None);
         }
         self.event = Found::Nothing;
-        let (connection, out) = (&mut flow.connection, &mut flow.output.bytes);
-        let before = out.len();
         let Self { inbox, buffer, start, end, now, .. } = self;
         let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
         let mut input = Input::new(*now, bytes);
-        let event = connection.receive(&mut input, inbox, out);
+        let event = flow.connection.receive_short(&mut input);
         *start = *end - input.len();
-        flow.note_answer(before);
-        event
+        if event.is_some() {
+            return Ok(event);
+        }
+        flow.receive_any(input, inbox, start)
     }
 
     /// The same, owned: moved out of the inbox, or copied.
@@ -155,17 +155,11 @@ impl Intake {
     }
 
     /// Takes input up to the next event.
-    #[inline]
     pub(super) fn seek(
         &mut self,
         connection: &mut Connection,
         out: &mut BytesMut,
     ) -> Result<bool, ProtocolError> {
-        // Without a store to `start`, for which the next receive would have to wait.
-        if connection.finds_whole(self.unread()) {
-            self.event = Found::Event;
-            return Ok(true);
-        }
         let found = self.with_input(|input, inbox| connection.seek(input, inbox, out));
         self.event = if found == Ok(true) { Found::Event } else { Found::Nothing };
         found

@@ -53,6 +53,7 @@ impl Share {
 
 impl Output {
     /// Bytes that are not written yet.
+    #[inline]
     pub(super) fn unsent(&self) -> usize {
         self.in_flight + self.bytes.len()
     }

@@ -120,7 +120,7 @@ impl Flow {
     }
 
     /// Appends a reply by `send`. It has room while others fill the output.
-    pub(crate) fn reply_with(
+    pub(super) fn reply_with(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {

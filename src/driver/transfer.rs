@@ -62,8 +62,9 @@ impl Flow {
         self.write_done_with(n, || now);
     }
 
-    /// The same with a clock that is read only if the time counts.
-    pub(crate) fn write_done_with(&mut self, n: usize, clock: impl FnOnce() -> Instant) {
+    /// As [`write_done`](Self::write_done), with a clock in place of a time: it is read only if a
+    /// deadline depends on the time. Reading a clock costs more than a short message.
+    pub fn write_done_with(&mut self, n: usize, clock: impl FnOnce() -> Instant) {
         if self.is_unwritable() {
             // Late news of a write in flight.
             return;

@@ -7,8 +7,8 @@
 //!   ([`MisuseError`]). Its [`close_code`](ProtocolError::close_code) is the code of the Close frame.
 //! * [`SendError`] refuses a send and changes nothing.
 //! * [`ConfigError`] refuses a setting at construction and names the change that helps.
-//! * [`WebSocketError`], [`AcceptError`] and [`ConnectError`] are the errors of the adapters: one of the
-//!   above, or an I/O error.
+//! * `WebSocketError`, `AcceptError` and `ConnectError` are the errors of the adapters (feature `std`): one
+//!   of the above, or an I/O error.
 //!
 //! The errors of an opening handshake are in [`handshake`](crate::handshake).
 

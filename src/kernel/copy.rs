@@ -31,13 +31,28 @@ pub(crate) fn append(out: &mut BytesMut, data: &[u8]) {
 /// 1 KiB and more, since its wide loads wait for narrower stores.
 #[inline]
 pub(crate) fn append_masked(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
+    if data.len() <= PIECE {
+        append_masked_piece(out, data, key);
+    } else {
+        append_masked_long(out, data, key);
+    }
+}
+
+#[inline(never)]
+fn append_masked_long(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
     // MASK_PIECE is a multiple of the key's length: each piece begins with the key's first byte.
     for piece in data.chunks(MASK_PIECE) {
-        let at = out.len();
-        append(out, piece);
-        if let Some(copy) = out.get_mut(at..) {
-            mask(copy, key);
-        }
+        append_masked_piece(out, piece, key);
+    }
+}
+
+// In line for both lengths: a short frame would pay for another stack frame.
+#[inline(always)]
+fn append_masked_piece(out: &mut BytesMut, piece: &[u8], key: [u8; 4]) {
+    let at = out.len();
+    append(out, piece);
+    if let Some(copy) = out.get_mut(at..) {
+        mask(copy, key);
     }
 }
 

@@ -1,31 +1,15 @@
 //! Messages encoded once for many connections.
-//!
-//! The compressed forms of a message have two bodies: `on` with the feature `deflate`, `off`
-//! without. Both have the type [`Forms`] with the same functions, so that other modules need no
-//! `cfg`:
-//!
-//! * `Forms::NONE`: no compressed form. In `off` it has no size.
-//! * `add_to`: adds the forms to debug output.
-//!
-//! `on` has more, for callers that are themselves compiled with the feature only: the public
-//! [`Prepared::with_deflate`](crate::Prepared), and `compressed`, which chooses a form.
 
-#[cfg(not(feature = "deflate"))]
-mod off;
-#[cfg(feature = "deflate")]
-mod on;
+mod encoded;
+mod forms;
 
 use core::fmt;
 
-use bytes::{Bytes, BytesMut};
-
 use crate::frame::FrameHeader;
-use crate::kernel::copy::append;
 use crate::message::{Data, MessageKind};
-#[cfg(not(feature = "deflate"))]
-use crate::prepared::off::Forms;
-#[cfg(feature = "deflate")]
-use crate::prepared::on::Forms;
+use crate::prepared::forms::Forms;
+
+pub(crate) use crate::prepared::encoded::Encoded;
 
 /// A message encoded once for many connections.
 #[derive(Clone)]
@@ -33,33 +17,6 @@ pub struct Prepared {
     kind: MessageKind,
     plain: Encoded,
     compressed: Forms,
-}
-
-/// A message in one frame as a server sends it.
-#[derive(Clone)]
-pub(crate) struct Encoded {
-    frame: Bytes,
-    payload_at: usize,
-}
-
-impl Encoded {
-    fn new(header: FrameHeader, payload: &[u8]) -> Self {
-        let head = header.encode();
-        let head = head.as_bytes();
-        let mut frame = BytesMut::with_capacity(head.len() + payload.len());
-        frame.extend_from_slice(head);
-        append(&mut frame, payload);
-        Self { frame: frame.freeze(), payload_at: head.len() }
-    }
-
-    /// The whole frame, unmasked.
-    pub(crate) fn frame(&self) -> &[u8] {
-        &self.frame
-    }
-
-    pub(crate) fn payload(&self) -> &[u8] {
-        self.frame.get(self.payload_at..).unwrap_or_default()
-    }
 }
 
 impl Prepared {
@@ -100,6 +57,42 @@ impl Prepared {
     /// The uncompressed form.
     pub(crate) const fn plain(&self) -> &Encoded {
         &self.plain
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl Prepared {
+    /// Adds a compressed form for the connections that have agreed on a window of at least so many
+    /// bits; for those with less, call it again with less. Without one, or where none fits, the message
+    /// is sent as it is, and also if it doesn't shrink.
+    ///
+    /// The form is made by the first send to a connection that it fits, for all clones: a message that
+    /// no such connection gets costs nothing. Threads whose sends are the first at the same time make it
+    /// each. Without the feature `std` this call makes the form.
+    ///
+    /// It refers to nothing but itself, so it is somewhat longer than the output of a connection with
+    /// context takeover. About secrets see [`Compress::Never`](crate::message::Compress::Never).
+    ///
+    /// ```
+    /// use sansocket::Prepared;
+    /// use sansocket::deflate::{Level, WindowBits};
+    ///
+    /// let news = Prepared::text("for all").with_deflate(WindowBits::DEFAULT, Level::Balanced);
+    /// # drop(news);
+    /// ```
+    #[must_use]
+    pub fn with_deflate(
+        mut self,
+        window_bits: crate::deflate::WindowBits,
+        level: crate::deflate::Level,
+    ) -> Self {
+        self.compressed.add(window_bits, level, self.kind, &self.plain);
+        self
+    }
+
+    /// The shortest form that this window is large enough for.
+    pub(crate) fn compressed(&self, window_bits: crate::deflate::WindowBits) -> Option<&Encoded> {
+        self.compressed.shortest(window_bits, self.kind, &self.plain)
     }
 }
 

@@ -44,6 +44,7 @@
 mod drive;
 mod handshake;
 mod messages;
+mod shared;
 mod socket;
 mod split;
 mod wakers;

@@ -24,51 +24,36 @@ use sansocket::{
 use crate::common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
 
 /// The root's public modules.
-const MODULES: [&str; 6] = ["blocking", "deflate", "driver", "frame", "handshake", "tokio"];
+const MODULES: [&str; 11] = [
+    "blocking",
+    "config",
+    "connection",
+    "deflate",
+    "driver",
+    "error",
+    "frame",
+    "guide",
+    "handshake",
+    "message",
+    "tokio",
+];
 
-/// The root's re-exports.
-const RE_EXPORTS: [&str; 42] = [
-    "AcceptError",
+/// The root's re-exports: the types that nearly every program names.
+const RE_EXPORTS: [&str; 15] = [
     "AcceptOptions",
     "CloseCode",
     "CloseFrame",
-    "CloseStatus",
-    "Compress",
     "Config",
-    "ConfigBuilder",
-    "ConfigError",
-    "ConnectError",
     "ConnectRequest",
     "Connection",
-    "Data",
-    "Delivery",
     "Entropy",
-    "EntropyError",
     "Event",
     "Inbox",
     "Input",
     "Instant",
-    "LimitError",
-    "MemoryBudget",
     "Message",
-    "MessageKind",
-    "MisuseError",
-    "Negotiated",
-    "OpCode",
-    "OwnedCloseFrame",
-    "OwnedData",
-    "OwnedEvent",
-    "PeerError",
     "Prepared",
-    "ProtocolError",
-    "Received",
     "Role",
-    "SendError",
-    "SendOptions",
-    "Stats",
-    "TimeoutError",
-    "Unfinished",
-    "Utf8Bytes",
     "WebSocketError",
 ];
 

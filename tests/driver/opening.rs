@@ -108,6 +108,34 @@ fn frames_behind_the_request_are_the_first_frames_and_answered_behind_the_101() 
 }
 
 #[test]
+fn no_frame_is_an_event_before_the_opening_handshake_is_done() {
+    let mut in_place_of_a_request = server();
+    give(&mut in_place_of_a_request, b"\x81\x82\0\0\0\0hi", 0);
+    assert_ne!(in_place_of_a_request.step(), Step::Event);
+    assert!(matches!(in_place_of_a_request.receive(), Ok(None)));
+
+    let (mut server, mut client) = (server(), client());
+    let request = [write_all(&mut client, 0), b"\x81\x82\0\0\0\0hi".to_vec()].concat();
+    give(&mut server, &request, 0);
+    for _ in 0..2 {
+        assert_eq!(server.step(), Step::Request);
+        assert!(matches!(server.receive(), Ok(None)));
+    }
+    let request = server.flow.take_request().unwrap();
+    server.flow.accept(&request, &AcceptOptions::new(), at_ms(0)).unwrap();
+    assert_eq!(server.step(), Step::Event);
+
+    let response = [write_all(&mut server, 0), b"\x81\x02hi".to_vec()].concat();
+    give(&mut client, &response, 0);
+    for _ in 0..2 {
+        assert_eq!(client.step(), Step::Opened);
+        assert!(matches!(client.receive(), Ok(None)));
+    }
+    client.flow.take_response().unwrap();
+    assert_eq!(client.step(), Step::Event);
+}
+
+#[test]
 fn v35_a_request_that_drips_in_is_answered_408_at_its_deadline() {
     let mut driver = server();
     for ms in [0, 5000, 9999] {

@@ -34,7 +34,8 @@ const LAYERS: &[&[&str]] = &[
     // permessage-deflate.
     &["deflate/"],
     // Input, events, and what a connection is given.
-    &["event.rs", "input.rs", "inbox/", "prepared/", "stats.rs", "negotiated/"],
+    &["event.rs", "input.rs", "inbox/", "prepared/", "stats.rs", "agreed/"],
+    &["negotiated.rs"],
     // The protocol after the opening handshake.
     &["connection/"],
     // The opening handshake.
@@ -118,6 +119,10 @@ fn namings(file: &str, text: &str) -> Vec<Naming> {
         for (at, _) in line_code.match_indices("crate::") {
             let before = line_code[..at].chars().next_back();
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
+                continue;
+            }
+            // `pub(in crate::a)` says where an item is visible and uses nothing of `a`.
+            if line_code[..at].ends_with("pub(in ") {
                 continue;
             }
             let path = &line_code[at + "crate::".len()..];
@@ -230,6 +235,19 @@ fn no_module_names_a_neighbour_by_super() {
     }
 }
 
+/// The adapters use the driver's public API only, so any other event loop can do as much.
+#[test]
+fn no_item_of_the_driver_is_for_the_adapters_alone() {
+    let (files, _) = read_all();
+    let mut read = 0;
+    for file in files.iter().filter(|file| file.starts_with("driver/")) {
+        read += 1;
+        let text = std::fs::read_to_string(src().join(file)).unwrap();
+        assert!(!text.contains("pub(crate)") && !text.contains("pub(in crate"), "src/{file}");
+    }
+    assert!(read > 5);
+}
+
 /// lib.rs is docs, modules and re-exports, nothing else.
 #[test]
 fn lib_rs_holds_nothing_else() {
@@ -249,10 +267,14 @@ fn lib_rs_holds_nothing_else() {
 /// modules with two bodies.
 const NAME_DEFLATE: &[(&str, usize)] = &[
     // Public methods that exist with the feature only.
-    ("connection/mod.rs", 1),
+    ("negotiated.rs", 1),
+    ("prepared/mod.rs", 1),
+    ("connection/state.rs", 1),
     ("handshake/accept.rs", 1),
     ("handshake/connect.rs", 1),
     ("handshake/connect_response.rs", 1),
+    // Variants that only the decoder makes.
+    ("connection/fault.rs", 1),
     // Private items that only the decoder or the negotiation uses.
     ("http1/lists.rs", 1),
     ("inbox/mod.rs", 1),
@@ -279,7 +301,7 @@ fn compression_is_switched_in_modules_with_two_bodies() {
         let listed = NAME_DEFLATE.iter().find(|(listed, _)| listed == file);
         assert_eq!(found, listed.map_or(0, |(_, n)| *n), "src/{file}: lines with the feature");
     }
-    assert_eq!(two_bodied, 5);
+    assert_eq!(two_bodied, 7);
 }
 
 /// The test itself: it finds what it must find.
@@ -322,9 +344,12 @@ fn breaches_are_found() {
         let found = check(file, text);
         assert!(found.len() == 1 && found[0].starts_with(line), "{found:?}");
     }
-    for fine in
-        ["// crate::connection::X", "let s = \"crate::connection::X\";", "mycrate::connection::X"]
-    {
+    for fine in [
+        "// crate::connection::X",
+        "let s = \"crate::connection::X\";",
+        "mycrate::connection::X",
+        "pub(in crate::connection) struct X;",
+    ] {
         assert_eq!(check("role.rs", fine), [""; 0]);
     }
     let folder = |texts: [&str; 4]| {

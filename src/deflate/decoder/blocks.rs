@@ -11,8 +11,8 @@ use crate::deflate::decoder::codes::FIXED;
 use crate::deflate::decoder::dynamic::Dynamic;
 use crate::deflate::decoder::output::{Match, Output};
 use crate::deflate::decoder::pool;
+use crate::deflate::decoder::result::{Malformed, Needs};
 use crate::deflate::decoder::symbols::{self, Stop};
-use crate::deflate::decoder::{Malformed, Needs};
 
 /// Where in the blocks of a message it is.
 pub(super) struct Blocks {

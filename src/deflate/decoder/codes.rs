@@ -1,8 +1,8 @@
 //! Prefix codes as tables: what the next bits mean, in one look, or two for long codes
 //! ([RFC 1951 section 3.2.2](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.2)).
 
-use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::entry::{DISTANCE_MEANINGS, Entry, LENGTH_MEANINGS, LITERAL_MEANINGS};
+use crate::deflate::decoder::result::Malformed;
 
 /// A table for codes of at most `BITS` bits, behind it those for the rest of longer ones.
 struct Table<const BITS: u32, const LEN: usize>([Entry; LEN]);

@@ -1,9 +1,9 @@
 //! The head of a block with codes of its own
 //! ([RFC 1951 section 3.2.7](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.7)).
 
-use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::bits::Bits;
 use crate::deflate::decoder::codes::{Codes, Symbol, Used};
+use crate::deflate::decoder::result::Malformed;
 
 /// The codes of a block, and what is read of the lengths that they are built from.
 pub(super) struct Dynamic {

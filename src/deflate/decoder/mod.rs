@@ -7,6 +7,7 @@ mod dynamic;
 mod entry;
 mod output;
 mod pool;
+mod result;
 mod symbols;
 mod window;
 
@@ -15,8 +16,11 @@ use core::fmt;
 use crate::deflate::decoder::bits::Bits;
 use crate::deflate::decoder::blocks::Blocks;
 use crate::deflate::decoder::output::Output;
+use crate::deflate::decoder::result::Malformed;
 use crate::deflate::decoder::window::Window;
 use crate::deflate::window_bits::WindowBits;
+
+pub use crate::deflate::decoder::result::{Corrupt, Needs, Progress};
 
 /// Inflates the messages of one direction of one connection, in pieces of any length.
 ///
@@ -30,49 +34,6 @@ pub struct Decoder {
     count: u8,
     context_takeover: bool,
 }
-
-/// How far [`Decoder::inflate`] has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// How many bytes of the input are used up.
-    pub read: usize,
-    /// How many bytes were written.
-    pub written: usize,
-    /// What it stopped for.
-    pub needs: Needs,
-}
-
-/// What the decoder can't go on without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Needs {
-    /// All input is used up, and all that it gives is written.
-    Input,
-    /// At least one more byte has to be written, and there is no room for it.
-    Room,
-}
-
-/// A compressed message breaks the rules: nothing can be inflated after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Corrupt {
-    /// How many bytes the call has written before the fault. Their sum over all calls doesn't depend
-    /// on how the message was cut.
-    pub written: usize,
-}
-
-/// A fault in the compressed data; [`Corrupt`] adds how much was written before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Malformed;
-
-impl fmt::Display for Corrupt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the compressed message is corrupt")
-    }
-}
-
-impl core::error::Error for Corrupt {}
 
 impl Decoder {
     /// Makes a decoder that takes no reference further back than the window.

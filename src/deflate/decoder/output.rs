@@ -1,6 +1,6 @@
 //! Where the bytes go: the message, behind what it has given so far.
 
-use crate::deflate::decoder::Malformed;
+use crate::deflate::decoder::result::Malformed;
 use crate::deflate::decoder::window::Window;
 
 /// The room in a message, and what matches may refer to: the message's beginning, and the window

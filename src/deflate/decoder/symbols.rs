@@ -2,11 +2,11 @@
 //! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)): a fast way while
 //! there are 8 bytes of input, and a careful one up to the last bit.
 
-use crate::deflate::decoder::Malformed;
 use crate::deflate::decoder::bits::{Bits, Words};
 use crate::deflate::decoder::codes::Codes;
 use crate::deflate::decoder::entry::Entry;
 use crate::deflate::decoder::output::{Match, Output, copy_block};
+use crate::deflate::decoder::result::Malformed;
 use crate::deflate::decoder::window::Window;
 
 /// Why the symbols of a block can't be followed further.

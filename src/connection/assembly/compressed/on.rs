@@ -3,7 +3,7 @@
 
 use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Context, Incoming, unmask};
-use crate::connection::compression::Inflating;
+use crate::connection::compression::codecs::Inflating;
 use crate::connection::fault::Fault;
 use crate::error::protocol::{MisuseError, PeerError, ProtocolError};
 use crate::inbox::Inbox;

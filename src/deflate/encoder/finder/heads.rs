@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::deflate::encoder::finder::hash;
+use crate::deflate::encoder::finder::hash::hash;
 use crate::deflate::encoder::text::Text;
 use crate::deflate::encoder::token::{Token, Tokens};
 

@@ -5,6 +5,7 @@
 //! candidate counts only if its distance lies within the bytes at hand and the window, and then its
 //! bytes are compared.
 
+mod hash;
 mod heads;
 mod rows;
 
@@ -91,11 +92,4 @@ impl Finder {
             Self::Best(_) => Rows::<u128>::capacity_for(size),
         }
     }
-}
-
-/// Returns a hash of the first `bytes` bytes, 3 or 4, that has `bits` bits.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the first four bytes")]
-fn hash(eight: u64, bytes: u32, bits: u32) -> usize {
-    ((eight as u32) << (32 - 8 * bytes)).wrapping_mul(0x9e37_79b1).wrapping_shr(32 - bits) as usize
 }

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{BitOr, Shl};
 
-use crate::deflate::encoder::finder::hash;
+use crate::deflate::encoder::finder::hash::hash;
 use crate::deflate::encoder::text::{Match, Text};
 use crate::deflate::encoder::token::{Token, Tokens};
 

@@ -1,28 +1,10 @@
 //! The result of a handshake.
-//!
-//! The part about compression has two bodies: `on` with the feature `deflate`, `off` without. Both
-//! have the type [`Agreed`] with the same functions, so that other modules need no `cfg`:
-//!
-//! * `Agreed::NONE`: messages are not compressed. `Agreed` is `Copy`; in `off` it has no size.
-//! * `rsv`: the reserved bits that the first frame of a message may have.
-//! * `add_to`: adds the agreement to debug output.
-//!
-//! `on` has more, for callers that are themselves compiled with the feature only: `deflate`, the
-//! agreement itself, and the public methods of [`Negotiated`] about it.
-
-#[cfg(not(feature = "deflate"))]
-mod off;
-#[cfg(feature = "deflate")]
-mod on;
 
 use core::fmt;
 
 use alloc::boxed::Box;
 
-#[cfg(not(feature = "deflate"))]
-pub(crate) use crate::negotiated::off::Agreed;
-#[cfg(feature = "deflate")]
-pub(crate) use crate::negotiated::on::Agreed;
+use crate::agreed::Agreed;
 
 /// The result of a handshake: the subprotocol and the extension that both ends have agreed on.
 ///
@@ -56,6 +38,22 @@ impl Negotiated {
     /// The agreement about compression.
     pub(crate) const fn agreed(&self) -> Agreed {
         self.agreed
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl Negotiated {
+    /// Sets the agreement about compression.
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: crate::deflate::Agreement) -> Self {
+        self.agreed = Agreed::new(agreement);
+        self
+    }
+
+    /// Returns the agreement about compression; `None`: messages are not compressed.
+    #[must_use]
+    pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
+        self.agreed.deflate().copied()
     }
 }
 

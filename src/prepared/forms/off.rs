@@ -4,11 +4,11 @@ use core::fmt::DebugStruct;
 
 /// The compressed forms of a message: never any.
 #[derive(Clone)]
-pub(super) struct Forms;
+pub(in crate::prepared) struct Forms;
 
 impl Forms {
-    pub(super) const NONE: Self = Self;
+    pub(in crate::prepared) const NONE: Self = Self;
 
     /// Adds the forms to debug output.
-    pub(super) const fn add_to(&self, _: &mut DebugStruct<'_, '_>) {}
+    pub(in crate::prepared) const fn add_to(&self, _: &mut DebugStruct<'_, '_>) {}
 }

@@ -1,16 +1,10 @@
-//! The receiving half of permessage-deflate: which messages may come compressed, and the decoder.
-
-use alloc::boxed::Box;
+//! The decoder and the state of its message.
 
 use crate::budget::{Charge, MemoryBudget};
-use crate::config::{Config, Settings};
-use crate::connection::Rare;
+use crate::config::Settings;
 use crate::connection::fault::Fault;
 use crate::deflate::{Corrupt, Decompressor, Needs, Progress};
-use crate::error::protocol::{LimitError, PeerError, ProtocolError};
 use crate::inbox::Inbox;
-use crate::negotiated::Agreed;
-use crate::role::Role;
 
 /// The longest part of an inflated message, in bytes.
 const MAX_PART: usize = 16 * 1024;
@@ -50,120 +44,27 @@ struct MaxLen {
     fault: Fault,
 }
 
-/// The decoder that the connection lends while it assembles messages.
-pub(in crate::connection) struct Inflater<'c> {
-    agreed: &'c Agreed,
-    sender: Role,
-    rare: &'c mut Option<Box<Rare>>,
-    /// Until it is known whether it has to be kept.
-    local: Option<Inflating>,
-}
-
-/// An error of the decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::connection) enum InflateFault {
-    Corrupt,
-    Ratio,
-}
-
-impl From<InflateFault> for ProtocolError {
-    fn from(fault: InflateFault) -> Self {
-        match fault {
-            InflateFault::Corrupt => PeerError::CorruptDeflate.into(),
-            InflateFault::Ratio => LimitError::InflationRatio.into(),
-        }
-    }
-}
-
 impl From<Corrupt> for Fault {
     fn from(_: Corrupt) -> Self {
-        InflateFault::Corrupt.into()
-    }
-}
-
-impl<'c> Inflater<'c> {
-    pub(in crate::connection) const fn new(
-        agreed: &'c Agreed,
-        receiver: Role,
-        rare: &'c mut Option<Box<Rare>>,
-    ) -> Self {
-        let sender = match receiver {
-            Role::Server => Role::Client,
-            Role::Client => Role::Server,
-        };
-        Self { agreed, sender, rare, local: None }
-    }
-
-    /// Which reserved bits the first frame of a message may have.
-    pub(in crate::connection) const fn rsv(&self) -> u8 {
-        self.agreed.rsv()
-    }
-
-    /// A compressed message begins.
-    pub(in crate::connection) fn begin(&mut self) {
-        if let Some(inflating) = self.inflating() {
-            inflating.len = 0;
-            inflating.compressed_len = 0;
-            inflating.pending = false;
-        }
-    }
-
-    /// The decoder of the message under way; `None` if nothing was agreed on, which RSV1 has shown.
-    pub(in crate::connection) fn inflating(&mut self) -> Option<&mut Inflating> {
-        let agreement = self.agreed.deflate()?;
-        let (direction, engine) = (agreement.direction(self.sender), agreement.engine);
-        if let Some(kept) = self.rare.as_mut().and_then(|rare| rare.codecs.inflating.as_deref_mut())
-        {
-            return Some(kept);
-        }
-        Some(self.local.get_or_insert_with(|| Inflating {
-            decoder: engine.decompressor(direction.window_bits, direction.context_takeover),
-            len: 0,
-            compressed_len: 0,
-            pending: false,
-            charge: Charge::default(),
-        }))
-    }
-
-    /// Whether the decoder has output left without more input.
-    pub(in crate::connection) fn is_pending(&self) -> bool {
-        let inflating = self.rare.as_ref().and_then(|rare| rare.codecs.inflating.as_ref());
-        inflating.is_some_and(|inflating| inflating.is_pending())
-    }
-
-    /// The message is whole: without context takeover nothing of it is kept.
-    pub(in crate::connection) fn end(&mut self) {
-        if let Some(agreement) = self.agreed.deflate()
-            && !agreement.direction(self.sender).context_takeover
-        {
-            self.local = None;
-            if let Some(rare) = self.rare.as_mut()
-                && rare.codecs.inflating.take().is_some()
-                && rare.is_empty()
-            {
-                *self.rare = None;
-            }
-        }
-    }
-
-    /// Ends the loan: keeps the decoder, if the next call needs it, and charges its heap.
-    pub(in crate::connection) fn keep(self, config: &Config) {
-        if let Some(local) = self.local {
-            self.rare.get_or_insert_default().codecs.inflating = Some(Box::new(local));
-        }
-        if let Some(rare) = self.rare
-            && let Some(kept) = rare.codecs.inflating.as_deref_mut()
-            && let Some(budget) = config.memory_budget()
-        {
-            kept.settle(budget);
-        }
+        Self::CorruptDeflate
     }
 }
 
 impl Inflating {
+    pub(in crate::connection::compression) fn new(decoder: Decompressor) -> Self {
+        Self { decoder, len: 0, compressed_len: 0, pending: false, charge: Charge::default() }
+    }
+
+    /// Begins a message.
+    pub(in crate::connection::compression) const fn begin(&mut self) {
+        self.len = 0;
+        self.compressed_len = 0;
+        self.pending = false;
+    }
+
     /// Charges the decoder's heap. It is at most a window and the tables of a block, which the
     /// handshake has promised to the peer: it is never refused.
-    fn settle(&mut self, budget: &MemoryBudget) {
+    pub(in crate::connection::compression) fn settle(&mut self, budget: &MemoryBudget) {
         let bytes = self.decoder.capacity();
         if bytes > 0 && !self.charge.is_to(Some(budget)) {
             self.charge = Charge::new(Some(budget));
@@ -284,7 +185,7 @@ impl Inflating {
             let len = end.saturating_mul(ratio.into()).max(RATIO_FLOOR);
             if len < max {
                 let input = size(end - self.compressed_len);
-                return MaxLen { len: size(len), input, fault: InflateFault::Ratio.into() };
+                return MaxLen { len: size(len), input, fault: Fault::InflationRatio };
             }
         }
         MaxLen { len: size(max), input: usize::MAX, fault: Fault::MessageTooLong }

@@ -1,13 +1,14 @@
-//! The sending half of permessage-deflate: which messages go compressed, and the encoder.
+//! Messages are compressed as they are appended to the output.
 
 use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 
 use bytes::BytesMut;
 
-use crate::budget::{Charge, MemoryBudget};
-use crate::connection::{Connection, Rare};
-use crate::deflate::{Agreement, Compressor};
+use crate::connection::compression::codecs::Compressing;
+use crate::connection::rare::Rare;
+use crate::connection::state::Connection;
+use crate::deflate::Agreement;
 use crate::error::send::SendError;
 use crate::frame::{FrameHeader, RSV1};
 use crate::kernel::mask::mask;
@@ -21,17 +22,6 @@ const MASK_KEY_LEN: usize = 4;
 
 /// RSV1 in the first byte of a frame.
 const RSV1_BIT: u8 = RSV1 << 4;
-
-/// The encoder, kept from message to message with context takeover, else for the length of a message
-/// that is sent in parts. Boxed when it is first used.
-#[derive(Debug)]
-pub(super) struct Compressing {
-    encoder: Compressor,
-    /// The encoder's heap.
-    charge: Charge,
-    /// The message that is being sent in parts is compressed.
-    in_message: bool,
-}
 
 impl Connection {
     /// Appends a whole message compressed and returns the length of its payload; `None`: it is to be
@@ -169,7 +159,7 @@ impl Connection {
     pub(in crate::connection) fn follow(&mut self, message: &[u8]) {
         let compressing = self.rare.as_mut().and_then(|rare| rare.codecs.compressing.as_mut());
         if let Some(compressing) = compressing {
-            let need = compressing.encoder.capacity_for_message(message.len());
+            let need = compressing.capacity_for_message(message.len());
             compressing.make_room(need, self.config.memory_budget());
             compressing.follow(message);
         }
@@ -190,7 +180,7 @@ impl Connection {
             Some(alone) => alone,
             None => compressing(&mut self.rare, agreement, self.role),
         };
-        let need = compressing.encoder.capacity_for_message(len);
+        let need = compressing.capacity_for_message(len);
         if compressing.make_room(need, self.config.memory_budget()) {
             return true;
         }
@@ -201,7 +191,7 @@ impl Connection {
     /// The same for a part of a message.
     fn make_room_for_part(&mut self, agreement: &Agreement, len: usize) -> bool {
         let compressing = compressing(&mut self.rare, agreement, self.role);
-        let need = compressing.encoder.capacity_for_part(len);
+        let need = compressing.capacity_for_part(len);
         let room = compressing.make_room(need, self.config.memory_budget());
         if !room && !compressing.in_message {
             self.drop_compressing();
@@ -238,51 +228,6 @@ impl Connection {
         let room = header_len(len) + if key.is_some() { MASK_KEY_LEN } else { 0 };
         out.resize(at + room, 0);
         Ok(Reserved { at, room, key })
-    }
-}
-
-impl Compressing {
-    fn new(agreement: &Agreement, role: Role) -> Self {
-        let encoder = encoder(agreement, role);
-        Self { encoder, charge: Charge::default(), in_message: false }
-    }
-
-    /// Forgets what the peer will never see.
-    fn begin_anew(&mut self, agreement: &Agreement, role: Role) {
-        self.encoder = encoder(agreement, role);
-        self.charge.settle(self.encoder.capacity());
-    }
-
-    /// Charges the heap that the encoder is about to have. Without room for it the encoder keeps the
-    /// window that it has; false: it has none.
-    fn make_room(&mut self, need: usize, budget: Option<&MemoryBudget>) -> bool {
-        let have = self.encoder.capacity();
-        let mut room = true;
-        if need > have {
-            if !self.charge.is_to(budget) {
-                self.charge = Charge::new(budget);
-            }
-            // The old tables exist until the new ones do.
-            room = self.charge.add(need).is_ok();
-        }
-        self.encoder.hold(!room);
-        room || have > 0
-    }
-
-    fn message(&mut self, message: &[u8], out: &mut BytesMut) -> bool {
-        let shorter = self.encoder.message(message, out);
-        self.charge.settle(self.encoder.capacity());
-        shorter
-    }
-
-    fn part(&mut self, part: &[u8], end: bool, out: &mut BytesMut) {
-        self.encoder.part(part, end, out);
-        self.charge.settle(self.encoder.capacity());
-    }
-
-    fn follow(&mut self, message: &[u8]) {
-        self.encoder.follow(message);
-        self.charge.settle(self.encoder.capacity());
     }
 }
 
@@ -328,11 +273,6 @@ fn compressing<'r>(
 ) -> &'r mut Compressing {
     let rare = rare.get_or_insert_default();
     rare.codecs.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
-}
-
-fn encoder(agreement: &Agreement, role: Role) -> Compressor {
-    let takeover = agreement.direction(role).context_takeover;
-    agreement.engine.compressor(agreement.encoder_window_bits, agreement.level, takeover)
 }
 
 /// The length of an unmasked frame's header, in bytes.

@@ -4,7 +4,6 @@ use core::fmt::DebugStruct;
 
 use crate::deflate::Agreement;
 use crate::frame::RSV1;
-use crate::negotiated::Negotiated;
 
 /// The agreement about compression.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +12,11 @@ pub(crate) struct Agreed(Option<Agreement>);
 impl Agreed {
     /// Messages are not compressed.
     pub(crate) const NONE: Self = Self(None);
+
+    /// Messages are compressed as agreed.
+    pub(crate) const fn new(agreement: Agreement) -> Self {
+        Self(Some(agreement))
+    }
 
     /// Which reserved bits the first frame of a message may have.
     #[inline]
@@ -29,20 +33,5 @@ impl Agreed {
     /// Adds the agreement to debug output.
     pub(crate) fn add_to(self, output: &mut DebugStruct<'_, '_>) {
         output.field("deflate", &self.0);
-    }
-}
-
-impl Negotiated {
-    /// Sets the agreement about compression.
-    #[must_use]
-    pub fn with_deflate(mut self, agreement: Agreement) -> Self {
-        self.agreed = Agreed(Some(agreement));
-        self
-    }
-
-    /// Returns the agreement about compression; `None`: messages are not compressed.
-    #[must_use]
-    pub const fn deflate(&self) -> Option<Agreement> {
-        self.agreed.0
     }
 }

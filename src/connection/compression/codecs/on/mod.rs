@@ -1,20 +1,18 @@
 //! permessage-deflate ([RFC 7692 section 6](https://www.rfc-editor.org/rfc/rfc7692#section-6)).
 
-mod compress;
-mod inflate;
+mod compressing;
+mod inflating;
 
 use alloc::boxed::Box;
 
-use crate::connection::compression::on::compress::Compressing;
-pub(in crate::connection) use crate::connection::compression::on::inflate::{
-    InflateFault, Inflater, Inflating,
-};
+pub(in crate::connection) use crate::connection::compression::codecs::on::compressing::Compressing;
+pub(in crate::connection) use crate::connection::compression::codecs::on::inflating::Inflating;
 
 /// The encoder and the decoder that outlive a call.
 #[derive(Default)]
 pub(in crate::connection) struct Codecs {
-    inflating: Option<Box<Inflating>>,
-    compressing: Option<Box<Compressing>>,
+    pub(in crate::connection::compression) inflating: Option<Box<Inflating>>,
+    pub(in crate::connection::compression) compressing: Option<Box<Compressing>>,
 }
 
 impl Codecs {
