@@ -1,4 +1,4 @@
-//! Parts that both adapters share.
+//! Code that both adapters share.
 
 pub(crate) mod dial;
 pub(crate) mod parts;
