@@ -159,7 +159,7 @@ fn breaches(files: &BTreeSet<String>, namings: &[Naming]) -> Vec<String> {
     let mut breaches = Vec::new();
     for file in files {
         if layer(file).is_none() {
-            breaches.push(format!("src/{file}: in no layer; list it in tests/layers.rs"));
+            breaches.push(format!("src/{file}: in no layer; list it in tests/project/layers.rs"));
         }
     }
     // The names among the files of one folder.
