@@ -1,4 +1,4 @@
-//! From a transport to a WebSocket: accepting and connecting.
+//! The opening handshake: accepting and connecting.
 
 use core::fmt;
 
@@ -22,7 +22,7 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
 
-/// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
+/// A request that was read and is not answered yet. Accept it, refuse it, or answer it with a page.
 ///
 /// ```no_run
 /// use std::error::Error;
@@ -53,12 +53,12 @@ pub struct PendingRequest<S> {
 }
 
 impl<S: Transport> PendingRequest<S> {
-    /// Reads a request. The `handshake_timeout` of `config` holds from here to the end of the
-    /// answer, however slowly the bytes come in.
+    /// Reads a request. The `handshake_timeout` of `config` covers the time from here until the
+    /// response is written, however slowly the bytes arrive.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] for what is no request, or was not whole in time, after the refusal
-    /// was written; [`AcceptError::Io`] if the transport failed or ended.
+    /// [`AcceptError::Refused`] if the bytes are not a valid request, or if it was not complete in
+    /// time; the refusal was written. [`AcceptError::Io`] if the transport has failed or ended.
     pub fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, Instant::now());
         let mut socket = WebSocket::new(stream, driver);
@@ -71,36 +71,38 @@ impl<S: Transport> PendingRequest<S> {
         if let Some(refusal) = socket.driver.flow.refusal() {
             return Err(AcceptError::Refused(refusal.clone()));
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()).into())
     }
 
-    /// Accepts the request as a WebSocket, and writes the answer.
+    /// Accepts the request as a WebSocket, and writes the response.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] if it breaks a rule of the opening handshake or of `options`, after
-    /// the refusal was written; [`AcceptError::Io`] if the transport failed.
+    /// [`AcceptError::Refused`] if the request violates a rule of the opening handshake or of
+    /// `options`; the refusal was written. [`AcceptError::Io`] if the transport has failed.
     pub fn accept(mut self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
         match self.socket.driver.flow.accept(&self.head, options, Instant::now()) {
             Ok(()) => self.opened(),
             Err(refusal) => {
-                // The request is refused, whether the peer waits for the answer or not.
+                // The request is refused even if the response can't be written.
                 let _ = self.end();
                 Err(AcceptError::Refused(refusal))
             }
         }
     }
 
-    /// Accepts the request by an answer that was made from its [`head`](Self::head), with fields of
-    /// its own such as a cookie.
+    /// Accepts the request with a response that was built from its [`head`](Self::head), for
+    /// example with a cookie.
     ///
     /// ```no_run
     /// use sansocket::AcceptOptions;
     /// use sansocket::blocking::PendingRequest;
     ///
-    /// # fn serve(request: PendingRequest<std::net::TcpStream>) -> Result<(), Box<dyn core::error::Error>> {
+    /// # fn serve(
+    /// #     request: PendingRequest<std::net::TcpStream>,
+    /// # ) -> Result<(), Box<dyn core::error::Error>> {
     /// let options = AcceptOptions::new();
-    /// // A request that breaks a rule must be answered, too: no `?` here.
+    /// // An invalid request must be answered as well: no `?` here.
     /// let accepted = request.head().upgrade().and_then(|upgrade| upgrade.accept(&options));
     /// let ws = match accepted {
     ///     Ok(accepted) => request.accept_with(accepted.with_field("Set-Cookie", "a=b")?)?,
@@ -112,34 +114,36 @@ impl<S: Transport> PendingRequest<S> {
     /// ```
     ///
     /// # Errors
-    /// [`AcceptError::Io`] if the transport failed, or if the answer was made from a request over HTTP/2
-    /// or HTTP/3: nothing was written then, and the transport was dropped.
+    /// [`AcceptError::Io`] if the transport has failed, or if the response was built from a request
+    /// over HTTP/2 or HTTP/3. In the second case no bytes were written and the transport was
+    /// dropped.
     pub fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
         self.answered(|socket| socket.driver.flow.accept_with(accepted, Instant::now()))?;
         self.opened()
     }
 
-    /// Refuses the request: the refusal is written, the writing half of the transport ended, and the
-    /// input drained for at most the linger timeout, so that the peer gets to see it.
+    /// Refuses the request: writes the refusal, shuts down the write half of the transport, and
+    /// drains the input for at most the linger timeout, so that the peer can read the refusal.
     ///
     /// # Errors
-    /// If the transport failed.
+    /// If the transport has failed.
     pub fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
         self.answered(|socket| socket.driver.flow.refuse(refusal))?;
         self.end()
     }
 
-    /// Answers with a page, a redirect or another response; ends the transport as
-    /// [`refuse`](Self::refuse) does. The response to a HEAD request goes without its body.
+    /// Answers with a page, a redirect or another response, and ends the transport as
+    /// [`refuse`](Self::refuse) does. The response to a HEAD request is sent without its body.
     ///
     /// # Errors
-    /// If the transport failed.
+    /// If the transport has failed.
     pub fn respond(mut self, response: &HttpResponse) -> io::Result<()> {
         self.answered(|socket| socket.driver.flow.respond(response))?;
         self.end()
     }
 
-    /// Right but for an answer to another request: the request was read, and each answer takes it.
+    /// Passes an answer to the driver. It fails only for an answer to another request: this request
+    /// was read, and each answer consumes it.
     fn answered(
         &mut self,
         answer: impl FnOnce(&mut WebSocket<S>) -> Result<(), MisuseError>,
@@ -147,6 +151,7 @@ impl<S: Transport> PendingRequest<S> {
         answer(&mut self.socket).map_err(io::Error::other)
     }
 
+    /// Writes the response, and returns the open WebSocket.
     fn opened(self) -> Result<WebSocket<S>, AcceptError> {
         let mut socket = self.socket;
         let WebSocket { link, driver: Driver { flow, .. }, .. } = &mut socket;
@@ -156,18 +161,19 @@ impl<S: Transport> PendingRequest<S> {
         }
     }
 
+    /// Writes the response and ends the transport.
     fn end(&mut self) -> io::Result<()> {
         let answer = self.socket.driver.flow.end();
         while self.socket.step() != Step::Done {}
         if self.socket.driver.flow.written() < answer {
-            let error = self.socket.link.take_error();
+            let error = self.socket.link.failure.take();
             return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
     }
 
-    /// Gives the transport back, with the head and with what was read behind it: for another HTTP
-    /// server in the same program. The stream has no timeouts then.
+    /// Returns the transport, the head and the bytes that were read after the head, for another
+    /// HTTP server in the same program. The returned stream has no timeouts.
     pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
         (unfinished.stream, self.head, unfinished.unread.freeze())
@@ -175,7 +181,7 @@ impl<S: Transport> PendingRequest<S> {
 }
 
 impl<S> PendingRequest<S> {
-    /// Returns the request's head.
+    /// Returns the head of the request.
     pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
@@ -196,7 +202,7 @@ impl<S: fmt::Debug> fmt::Debug for PendingRequest<S> {
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Reads a request and accepts it; see [`PendingRequest`] for servers that have pages too.
+    /// Reads a request and accepts it. Servers that also serve pages use [`PendingRequest`].
     ///
     /// # Errors
     /// As [`PendingRequest::read`] and [`PendingRequest::accept`].
@@ -208,10 +214,10 @@ impl<S: Transport> WebSocket<S> {
         PendingRequest::read(stream, config)?.accept(options)
     }
 
-    /// Asks for a WebSocket over a transport that is connected already.
+    /// Performs the opening handshake of a client over a connected transport.
     ///
     /// # Errors
-    /// [`ConnectError`]; the transport was dropped then.
+    /// [`ConnectError`]. The transport is dropped then.
     pub fn client(
         stream: S,
         request: &ConnectRequest,
@@ -220,7 +226,7 @@ impl<S: Transport> WebSocket<S> {
         Self::ask(stream, request, config, Instant::now())
     }
 
-    /// The same, with a handshake timeout that runs from `start`.
+    /// Performs the opening handshake with a `handshake_timeout` that runs from `start`.
     pub(super) fn ask(
         stream: S,
         request: &ConnectRequest,
@@ -243,7 +249,7 @@ impl<S: Transport> WebSocket<S> {
         if let Some(error) = socket.driver.flow.handshake_error() {
             return Err(failed(error.clone().into()));
         }
-        let error = socket.link.take_error().map(ConnectErrorKind::Io);
+        let error = socket.link.failure.take().map(ConnectErrorKind::Io);
         Err(failed(error.unwrap_or_else(|| HandshakeError::ClosedWithoutResponse.into())))
     }
 }

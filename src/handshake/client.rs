@@ -1,4 +1,4 @@
-//! The client's side over HTTP/1.1: the request, and the rules about the response
+//! The client's part of the handshake over HTTP/1.1: the request, and the rules of the response
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)).
 
 use alloc::boxed::Box;
@@ -19,13 +19,34 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::role::Role;
 
-/// Asks for a WebSocket over HTTP/1.1, and judges the response.
+/// The client's opening handshake over HTTP/1.1: appends the request to the output and checks the
+/// response.
 ///
 /// Bytes after the response stay in the input: they are the first frames.
 ///
 /// A response with another status than 101 is a refusal. Its body is read too, up to
 /// [`max_refusal_body_len`](crate::config::ConfigBuilder::max_refusal_body_len) and within the
 /// `handshake_timeout`; then the handshake has failed with [`HandshakeError::Status`].
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::error::EntropyError;
+/// use sansocket::handshake::ClientHandshake;
+/// use sansocket::{Config, ConnectRequest, Entropy, Input, Instant};
+/// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+///
+/// let now = Instant::from_micros(0);
+/// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+/// let request = ConnectRequest::new("ws://example.com/chat")?;
+/// let mut out = BytesMut::new();
+/// let mut handshake = ClientHandshake::new(&request, &config, now, &mut out)?;
+///
+/// // Write `out`, then pass the bytes of each read. Here the server is one for pages only.
+/// let mut bytes = *b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+/// let error = handshake.receive(&mut Input::new(now, &mut bytes)).unwrap_err();
+/// assert!(error.to_string().starts_with("the server answered 404 Not Found"));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: ConnectRequest,
@@ -44,12 +65,12 @@ enum State {
 }
 
 impl ClientHandshake {
-    /// Appends the request, with a fresh key from the config's entropy; the config's
+    /// Appends the request, with a fresh key from the config's entropy. The config's
     /// `handshake_timeout` runs from `now`.
     ///
     /// # Errors
     /// [`SendError::Entropy`] if the source of randomness fails, or if the config is a server's,
-    /// which has none. Nothing is appended then.
+    /// which has no such source. No bytes are appended in that case.
     pub fn new(
         request: &ConnectRequest,
         config: &Config,
@@ -73,8 +94,8 @@ impl ClientHandshake {
         })
     }
 
-    /// Returns the connection when the response is whole and valid; `None`: more bytes are needed.
-    /// After the connection nothing more is taken from any input.
+    /// Returns the connection when the response is complete and valid; `None` if more bytes are
+    /// needed. After it has returned the connection, it takes no more input.
     ///
     /// # Errors
     /// [`HandshakeError`]: end the transport. Each later call returns the same error.
@@ -99,7 +120,7 @@ impl ClientHandshake {
         mut response: ConnectResponse,
         input: &Input<'_>,
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
-        // RFC 6455 4.1, rule 1 about the response: another status is handled as HTTP says.
+        // RFC 6455 4.1, rule 1 of the response: another status is handled as defined by HTTP.
         if response.status() != 101 {
             return Err(self.fail(HandshakeError::Status(Box::new(response))));
         }
@@ -118,11 +139,11 @@ impl ClientHandshake {
         }
     }
 
-    /// Takes note that the transport has ended: as a read of no bytes.
+    /// Reports the end of the transport.
     ///
     /// # Errors
-    /// Unless the handshake is done: [`HandshakeError::Status`] if the body of a refusal was being
-    /// read, [`HandshakeError::ClosedWithoutResponse`] otherwise; after a failure its error.
+    /// If the handshake is in progress, [`HandshakeError::Status`] within the body of a refusal, and
+    /// [`HandshakeError::ClosedWithoutResponse`] otherwise; its error if it has failed.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         self.end(BodyReader::end_at_eof, HandshakeError::ClosedWithoutResponse)
     }
@@ -135,8 +156,7 @@ impl ClientHandshake {
         self.end(|_| BodyEnd::Closed, HandshakeError::ClosedWithoutResponse)
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` when there is nothing
-    /// to wait for.
+    /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
@@ -145,7 +165,7 @@ impl ClientHandshake {
         }
     }
 
-    /// Tells the time. Early is no error.
+    /// Reports the time. A call before the deadline has no effect.
     ///
     /// # Errors
     /// When the deadline has passed, [`HandshakeError::Status`] if the body of a refusal was being

@@ -1,7 +1,7 @@
 //! HTTP/1.1 heads: a strict, resumable, bounded reader, a writer, and the grammar of lists; the
 //! reader of a response body.
 //!
-//! Only the parts that an opening handshake needs.
+//! It covers the needs of an opening handshake only.
 
 pub(crate) mod body;
 pub(crate) mod error;
