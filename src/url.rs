@@ -165,7 +165,7 @@ fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
 /// use sansocket::ConnectRequest;
 /// use sansocket::handshake::UrlError;
 ///
-/// assert_eq!(ConnectRequest::new("https://example.com/").unwrap_err(), UrlError::Scheme);
+/// assert_eq!(ConnectRequest::new("ftp://example.com/").unwrap_err(), UrlError::Scheme);
 /// assert_eq!(ConnectRequest::new("ws://0x7f.1/").unwrap_err(), UrlError::NumericHost);
 /// assert_eq!(ConnectRequest::new("ws://example.com/a b").unwrap_err(), UrlError::Character(' '));
 /// ```

@@ -148,7 +148,7 @@ impl ClientHandshake {
         self.end(BodyReader::end_at_eof, HandshakeError::ClosedWithoutResponse)
     }
 
-    /// Takes note that the transport has failed.
+    /// Reports a failure of the transport.
     ///
     /// # Errors
     /// As [`receive_eof`](Self::receive_eof). A body that was being read is never complete.

@@ -112,7 +112,7 @@ impl ProxyHandshake {
         }
     }
 
-    /// Takes note that the transport has ended: as a read of no bytes.
+    /// Reports the end of the transport.
     ///
     /// # Errors
     /// Unless the tunnel is open: [`ProxyError::Refused`] if the body of a refusal was being read,
@@ -121,7 +121,7 @@ impl ProxyHandshake {
         self.end(BodyReader::end_at_eof, ProxyError::Closed)
     }
 
-    /// Takes note that the transport has failed.
+    /// Reports a failure of the transport.
     ///
     /// # Errors
     /// As [`receive_eof`](Self::receive_eof). A body that was being read is never complete.
@@ -139,7 +139,7 @@ impl ProxyHandshake {
         }
     }
 
-    /// Takes note of the time. Early is no error.
+    /// Reports the time. A call before the deadline has no effect.
     ///
     /// # Errors
     /// When the deadline has passed, [`ProxyError::Refused`] if the body of a refusal was being read,
