@@ -2,5 +2,6 @@
 
 pub(crate) mod dial;
 pub(crate) mod parts;
+pub(crate) mod payloads;
 pub(crate) mod pool;
 pub(crate) mod sending;

@@ -75,6 +75,7 @@
 //! A program with a loop of its own reads with a timeout ([`read_timeout`](WebSocket::read_timeout)), or
 //! without waiting ([`poll_read`](WebSocket::poll_read), of an unsplit WebSocket only).
 
+mod byte_stream;
 mod drive;
 mod handshake;
 mod link;
@@ -87,6 +88,7 @@ mod state;
 mod transport;
 
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::blocking::byte_stream::{ByteStream, MessageReader, MessageWriter};
 pub use crate::blocking::handshake::PendingRequest;
 pub use crate::blocking::messages::Messages;
 pub use crate::blocking::socket::{Reply, WebSocket};

@@ -41,6 +41,7 @@
 //! The module's name hides that of the crate under a glob import: write
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
+mod byte_stream;
 mod drive;
 mod handshake;
 mod messages;
@@ -50,6 +51,7 @@ mod split;
 mod wakers;
 
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::tokio::byte_stream::{ByteStream, MessageReader, MessageWriter};
 pub use crate::tokio::handshake::PendingRequest;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::socket::{Reply, WebSocket};
