@@ -1,5 +1,6 @@
 //! Parts that both adapters share.
 
+pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod parts;
 pub(crate) mod payloads;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use std::io;
 
+use crate::adapter::connections::Registration;
 use crate::blocking::transport::Transport;
 use crate::driver::Flow;
 use crate::error::adapter::WebSocketError;
@@ -18,6 +19,10 @@ pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// For how long memory of a message that has been handed out is kept while nothing comes.
 pub(super) const KEEP_MEMORY: Duration = Duration::from_secs(1);
+
+/// However short the close timeout is, or long.
+const MIN_LOOK: Duration = Duration::from_millis(10);
+const MAX_LOOK: Duration = Duration::from_secs(2);
 
 /// How long a write that blocks may keep a read from its turn: at first, and at most. Writes that do not
 /// block have a turn of at least [`WRITE_TURN`].
@@ -37,6 +42,8 @@ pub(super) struct Link<S> {
     turn_end: Option<Instant>,
     /// Whether the stream's calls return at once; `None`: not known, it comes from the caller.
     nonblocking: Option<bool>,
+    /// Until the transport has ended.
+    pub(super) registration: Option<Registration>,
 }
 
 /// The timeout of one direction.
@@ -88,6 +95,7 @@ impl<S> Link<S> {
             write_turn: WRITE_TURN,
             turn_end: None,
             nonblocking: None,
+            registration: None,
         }
     }
 
@@ -116,6 +124,19 @@ impl<S> Link<S> {
             true => MIN_TIMEOUT,
             false => (2 * self.write_turn).min(MAX_WRITE_TURN),
         };
+    }
+
+    /// Executes an order to close. True: the connection has changed.
+    pub(super) fn attend(&self, flow: &mut Flow) -> bool {
+        self.registration.as_ref().is_some_and(|known| known.execute(flow, Instant::now))
+    }
+
+    /// Returns `until`, but no later than the next look for such an order.
+    pub(super) fn until_look(&self, flow: &Flow, until: Option<Instant>) -> Option<Instant> {
+        match self.registration {
+            None => until,
+            Some(_) => earlier(until, Instant::now().checked_add(look_interval(flow))),
+        }
     }
 
     /// The transport has failed.
@@ -150,6 +171,12 @@ impl<S> Link<S> {
     pub(super) const fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }
+}
+
+/// For how long a thread waits at most before it looks at what others have changed: a blocked read
+/// can't be woken.
+pub(super) fn look_interval(flow: &Flow) -> Duration {
+    (flow.connection().config().close_timeout() / 4).clamp(MIN_LOOK, MAX_LOOK)
 }
 
 /// Why output that was fed can't be written any more.

@@ -76,6 +76,7 @@
 //! without waiting ([`poll_read`](WebSocket::poll_read), of an unsplit WebSocket only).
 
 mod byte_stream;
+mod connections;
 mod drive;
 mod handshake;
 mod link;
@@ -87,8 +88,10 @@ mod split;
 mod state;
 mod transport;
 
+pub use crate::adapter::connections::Drained;
 pub use crate::adapter::parts::{Received, Unfinished};
 pub use crate::blocking::byte_stream::{ByteStream, MessageReader, MessageWriter};
+pub use crate::blocking::connections::Connections;
 pub use crate::blocking::handshake::PendingRequest;
 pub use crate::blocking::messages::Messages;
 pub use crate::blocking::socket::{Reply, WebSocket};

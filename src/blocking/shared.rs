@@ -22,7 +22,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::{Buf, BytesMut};
 
-use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
+use crate::blocking::link::{Link, MIN_TIMEOUT, earlier, look_interval};
 use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::connection::closing::CloseStatus;
@@ -30,10 +30,6 @@ use crate::driver::Flow;
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
 use crate::instant::Instant;
-
-/// However short the close timeout is, or long.
-const MIN_POLL: Duration = Duration::from_millis(10);
-const MAX_POLL: Duration = Duration::from_secs(2);
 
 /// After this many rounds a thread stops writing what others feed all the time.
 const MAX_ROUNDS: u32 = 16;
@@ -143,13 +139,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<S: Transport> Shared<S> {
     /// `stream` is the second handle, for writing.
     pub(super) fn new(flow: Flow, stream: S) -> Self {
-        let close_timeout = flow.connection().config().close_timeout();
+        let poll = look_interval(&flow);
         Self {
             state: Mutex::new(State::new(flow)),
             changed: Condvar::new(),
             handle: Mutex::new(Some(Link::new(stream))),
             shutdown: S::shutdown_write,
-            poll: (close_timeout / 4).clamp(MIN_POLL, MAX_POLL),
+            poll,
         }
     }
 

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::adapter::connections::Registration;
 use crate::adapter::pool;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
@@ -32,11 +33,21 @@ pub(super) fn now() -> Instant {
 pub(super) struct Link<S> {
     pub(super) stream: S,
     error: Option<io::Error>,
+    /// Until the transport has ended.
+    pub(super) registration: Option<Registration>,
 }
 
 impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, error: None }
+        Self { stream, error: None, registration: None }
+    }
+
+    /// Executes an order to close, or registers for it. True: the connection has changed.
+    fn attend(&self, flow: &mut Flow, cx: &Context<'_>) -> bool {
+        let Some(registration) = &self.registration else { return false };
+        // An order that comes after the first look wakes, or is found by the second.
+        registration.execute(flow, now)
+            || (registration.register(cx.waker()) && registration.execute(flow, now))
     }
 
     /// The transport has failed.
@@ -148,9 +159,15 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
     for _ in 0..MAX_TURNS {
+        if link.attend(flow, cx) {
+            step = flow.step(intake);
+        }
         match step {
             Step::Event => return Poll::Ready(step),
             Step::Done | Step::Opened | Step::Request => {
+                if step == Step::Done {
+                    link.registration = None;
+                }
                 give_back(intake);
                 return Poll::Ready(step);
             }
@@ -209,6 +226,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     for _ in 0..MAX_TURNS {
+        link.attend(flow, cx);
         let turn = match flow.end_step() {
             Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
                 Poll::Pending if or_read => poll_drain(link, flow, cx),
@@ -220,6 +238,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
                 poll_drain(link, flow, cx)
             }
             Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => {
+                link.registration = None;
                 return Poll::Ready(());
             }
         };
@@ -260,6 +279,7 @@ pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
 ) -> Poll<Result<(), WebSocketError>> {
     let (Goal::Written(end) | Goal::Sent(end)) = goal;
     for _ in 0..MAX_TURNS {
+        link.attend(flow, cx);
         let written = flow.written() >= end;
         if written && (matches!(goal, Goal::Written(_)) || flow.flushed() >= end) {
             return Poll::Ready(Ok(()));
@@ -298,6 +318,7 @@ pub(super) fn poll_close_deadline<S: AsyncWrite + Unpin>(
     timer: &mut Timer,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
+    link.attend(flow, cx);
     write_some(link, flow, cx);
     if flow.is_over() || flow.is_unwritable() {
         return Poll::Ready(());

@@ -42,6 +42,7 @@
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
 mod byte_stream;
+mod connections;
 mod drive;
 mod handshake;
 mod messages;
@@ -50,8 +51,10 @@ mod socket;
 mod split;
 mod wakers;
 
+pub use crate::adapter::connections::Drained;
 pub use crate::adapter::parts::{Received, Unfinished};
 pub use crate::tokio::byte_stream::{ByteStream, MessageReader, MessageWriter};
+pub use crate::tokio::connections::Connections;
 pub use crate::tokio::handshake::PendingRequest;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::socket::{Reply, WebSocket};
