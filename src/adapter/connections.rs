@@ -1,5 +1,6 @@
 //! The connections of a server that close together when it shuts down.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::{Context, Poll, Waker};
 
@@ -28,14 +29,14 @@ pub struct Drained {
 }
 
 /// All registered connections.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Registry {
     state: Mutex<State>,
     /// For threads: the last connection has ended.
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     entries: BTreeMap<u64, Weak<Entry>>,
     next_id: u64,
@@ -50,12 +51,10 @@ struct State {
 }
 
 /// A registered connection. It is one as long as this lives.
-#[derive(Debug)]
 pub(crate) struct Registration {
     entry: Arc<Entry>,
 }
 
-#[derive(Debug)]
 struct Entry {
     registry: Arc<Registry>,
     id: u64,
@@ -202,6 +201,13 @@ impl Registration {
         }
         drop(known);
         self.entry.order.load(Ordering::Acquire) != self.entry.done.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Registration {
+    /// Nothing of the other connections.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registration({})", self.entry.id)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The connections of a server that close together.
 
+use core::fmt;
 use core::future::poll_fn;
 use core::time::Duration;
 
@@ -51,7 +52,7 @@ use crate::tokio::socket::WebSocket;
 /// connections.drain(CloseCode::GOING_AWAY, "", Duration::from_secs(10)).await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Connections(Arc<Registry>);
 
 impl Connections {
@@ -121,5 +122,15 @@ impl Connections {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl fmt::Debug for Connections {
+    /// Without the reason of the drain.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("len", &self.len())
+            .field("is_draining", &self.is_draining())
+            .finish()
     }
 }
