@@ -480,7 +480,7 @@ async fn futures_dropped_at_each_poll_lose_no_byte() {
                 let n =
                     dropped_at_each_poll(async || here.write(&left[..len]).await).await.unwrap();
                 left = &left[n..];
-                if left.len() % 3 == 0 {
+                if left.len().is_multiple_of(3) {
                     dropped_at_each_poll(async || here.flush().await).await.unwrap();
                 }
             }

@@ -2,7 +2,9 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
-use core::task::{Context, Poll, Waker};
+use core::task::Waker;
+#[cfg(feature = "tokio")]
+use core::task::{Context, Poll};
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -116,6 +118,7 @@ impl Registry {
     }
 
     /// Ready when no connection is left.
+    #[cfg(feature = "tokio")]
     pub(crate) fn poll_drained(&self, cx: &Context<'_>) -> Poll<Drained> {
         let mut state = lock(&self.state);
         if state.entries.is_empty() {
@@ -194,6 +197,7 @@ impl Registration {
     }
 
     /// Keeps the waker of the task for the next order. True: there is an order already.
+    #[cfg(feature = "tokio")]
     pub(crate) fn register(&self, waker: &Waker) -> bool {
         let mut known = lock(&self.entry.waker);
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {

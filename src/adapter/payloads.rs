@@ -69,11 +69,13 @@ impl Payloads {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if the text ends inside a character.
     pub(crate) fn end(&self) -> io::Result<Data<'static>> {
-        match self.kind {
-            _ if !self.incomplete.is_empty() => Err(invalid_text()),
-            MessageKind::Binary => Ok(Data::Binary(&[])),
-            MessageKind::Text => Ok(Data::Text("")),
+        if !self.incomplete.is_empty() {
+            return Err(invalid_text());
         }
+        Ok(match self.kind {
+            MessageKind::Binary => Data::Binary(&[]),
+            MessageKind::Text => Data::Text(""),
+        })
     }
 }
 
@@ -85,12 +87,10 @@ impl fmt::Debug for Payloads {
 
 /// The error of a write: that of a connection which is closed is what a closed pipe returns.
 pub(crate) fn write_error(error: WebSocketError) -> io::Error {
-    match error {
-        WebSocketError::Send(error @ (SendError::Closed | SendError::NotOpen)) => {
-            io::Error::new(io::ErrorKind::BrokenPipe, error)
-        }
-        error => error.into(),
+    if let WebSocketError::Send(error @ (SendError::Closed | SendError::NotOpen)) = error {
+        return io::Error::new(io::ErrorKind::BrokenPipe, error);
     }
+    error.into()
 }
 
 /// The end of a connection inside a message.

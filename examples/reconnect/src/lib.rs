@@ -1,14 +1,14 @@
 //! A client that stays connected (RFC 6455 section 7.2.3): after a lost connection it waits for a random
 //! time, longer after each failure, and connects again.
 
-use std::error::Error;
-use std::time::{Duration, Instant};
+use core::error::Error;
+use core::time::Duration;
 
 use sansocket::error::ConnectError;
 use sansocket::handshake::{Backoff, HandshakeError};
 use sansocket::tokio::WebSocket;
 use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// When to connect again.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +93,7 @@ where
     Ok(ws.close_status().map_or(CloseCode::ABNORMAL, |status| status.code))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other errors stay, new ones too")]
 fn is_temporary(error: &ConnectError) -> bool {
     match error {
         ConnectError::Io(_) => true,

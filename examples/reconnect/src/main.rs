@@ -1,8 +1,8 @@
 //! Prints the text messages of a server, and connects again when the connection is lost:
 //! `reconnect ws://127.0.0.1:9001/ws`.
 
-use std::error::Error;
-use std::time::Duration;
+use core::error::Error;
+use core::time::Duration;
 
 use reconnect::{Notice, Policy, stay_connected};
 use sansocket::{Config, ConnectRequest, Entropy};

@@ -1,8 +1,8 @@
 //! A server that dies twice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use reconnect::{Notice, Policy, stay_connected};
 use sansocket::tokio::WebSocket;
