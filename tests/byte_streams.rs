@@ -364,6 +364,22 @@ async fn w1_a_write_waits_for_a_peer_that_does_not_read_with_a_deadline_and_a_bo
 }
 
 #[tokio::test(start_paused = true)]
+async fn w1_a_read_has_the_deadline_of_output_that_a_write_has_left() {
+    let (io, _peer) = duplex(100);
+    let config = preset(Role::Client).keep_alive(None, None).build().unwrap();
+    let stream = socket(Role::Client, io, &config).into_byte_stream(Binary);
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let reading = tokio::spawn(async move { reader.read(&mut [0; 8]).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    writer.write_all(&[0; 1000]).await.unwrap();
+    let started = tokio::time::Instant::now();
+    let error = soon(reading).await.unwrap().unwrap_err();
+    // The write timeout, and at most the linger timeout.
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!((60..=62).contains(&started.elapsed().as_secs()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn w1_the_close_timeout_bounds_a_shutdown() {
     // The peer takes all, and says something every second, which moves the deadline of the connection.
     let talking = |limit: Option<Duration>| async move {
