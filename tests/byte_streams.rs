@@ -677,6 +677,44 @@ fn w1_on_threads_the_end_a_violation_and_a_lost_connection_are_different_results
     assert_eq!(read(&[]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
+/// A peer that drops its end of a TCP connection with unread input resets it.
+fn reset(mut here: impl Write, there: TcpStream) {
+    here.write_all(b"unread").unwrap();
+    here.flush().unwrap();
+    assert!(there.peek(&mut [0; 8]).unwrap() > 0);
+}
+
+#[test]
+fn w1_a_reset_of_a_real_connection_is_an_error_of_its_own() {
+    let (client, server) = tcp_streams();
+    let config = preset(Role::Client).build().unwrap();
+    let ws = blocking::WebSocket::from_connection(client, connection(Role::Client, &config), &[]);
+    let mut stream = ws.into_byte_stream(Binary);
+    reset(&mut stream, server);
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+
+    let (client, server) = tcp_streams();
+    reset(&client, server);
+    client.set_nonblocking(true).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let read = runtime.block_on(async {
+        let client = tokio::net::TcpStream::from_std(client).unwrap();
+        plain(Role::Client, client).into_byte_stream(Binary).read(&mut [0]).await
+    });
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn byte_streams_may_be_sent_to_other_threads() {
+    fn is_send_and_sync<T: Send + Sync + Unpin>() {}
+    is_send_and_sync::<ByteStream<DuplexStream>>();
+    is_send_and_sync::<sansocket::tokio::MessageReader<'_, DuplexStream>>();
+    is_send_and_sync::<sansocket::tokio::MessageWriter<'_, DuplexStream>>();
+    is_send_and_sync::<sansocket::tokio::Connections>();
+    is_send_and_sync::<blocking::ByteStream<TcpStream>>();
+    is_send_and_sync::<blocking::Connections>();
+}
+
 #[test]
 fn w1_the_close_timeout_on_threads() {
     let (here, there) = tcp();
