@@ -8,10 +8,14 @@
     reason = "tests"
 )]
 
+#[path = "common/alloc.rs"]
+mod alloc;
+
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use alloc::{Counting, count};
 use futures_util::StreamExt;
 use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
@@ -24,6 +28,9 @@ use sansocket::{
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -258,6 +265,16 @@ async fn connections_leave_when_they_are_dropped_or_taken_apart() {
     assert!(!connections.is_draining());
     let drained = drain(CloseCode::NORMAL, &"x".repeat(123)).await.unwrap();
     assert_eq!((drained.ended, drained.aborted), (0, 0));
+}
+
+#[test]
+fn a_registered_connection_takes_about_100_bytes() {
+    let mut all: Vec<_> = (0..1000).map(|_| plain(Role::Server, duplex(1).0)).collect();
+    let connections = Connections::new();
+    let ((), counted) = count(|| all.iter_mut().for_each(|ws| connections.add(ws)));
+    assert!((60_000..130_000).contains(&counted.live), "{counted:?}");
+    let ((), counted) = count(|| drop(all));
+    assert!(counted.live < -60_000 && connections.is_empty());
 }
 
 fn tcp(config: &Config) -> (blocking::WebSocket<TcpStream>, TcpStream) {
