@@ -1,7 +1,9 @@
 //! Code that both adapters share.
 
+pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod failure;
 pub(crate) mod parts;
+pub(crate) mod payloads;
 pub(crate) mod pool;
 pub(crate) mod sending;

@@ -24,6 +24,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::adapter::connections::Registration;
 use crate::adapter::failure::{Failure, lost};
 use crate::adapter::pool;
 use crate::connection::Connection;
@@ -46,11 +47,21 @@ pub(super) fn now() -> Instant {
 pub(super) struct Link<S> {
     pub(super) stream: S,
     pub(super) failure: Failure,
+    /// Set until the transport has ended.
+    pub(super) registration: Option<Registration>,
 }
 
 impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, failure: Failure::NONE }
+        Self { stream, failure: Failure::NONE, registration: None }
+    }
+
+    /// Executes an order to close, or registers for one. Returns true if the connection has changed.
+    fn attend(&self, flow: &mut Flow, cx: &Context<'_>) -> bool {
+        let Some(registration) = &self.registration else { return false };
+        // An order after the first check wakes the task, or the second check finds it.
+        registration.execute(flow, now)
+            || (registration.register(cx.waker()) && registration.execute(flow, now))
     }
 }
 
@@ -122,9 +133,15 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
     for _ in 0..MAX_TURNS {
+        if link.attend(flow, cx) {
+            step = flow.step(intake);
+        }
         match step {
             Step::Event => return Poll::Ready(step),
             Step::Done | Step::Opened | Step::Request => {
+                if step == Step::Done {
+                    link.registration = None;
+                }
                 give_back(intake);
                 return Poll::Ready(step);
             }
@@ -184,6 +201,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     for _ in 0..MAX_TURNS {
+        link.attend(flow, cx);
         let turn = match flow.end_step() {
             Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
                 Poll::Pending if or_read => poll_drain(link, flow, cx),
@@ -195,6 +213,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
                 poll_drain(link, flow, cx)
             }
             Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => {
+                link.registration = None;
                 return Poll::Ready(());
             }
         };
@@ -235,6 +254,7 @@ pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
 ) -> Poll<Result<(), WebSocketError>> {
     let (Goal::Written(end) | Goal::Sent(end)) = goal;
     for _ in 0..MAX_TURNS {
+        link.attend(flow, cx);
         let written = flow.written() >= end;
         if written && (matches!(goal, Goal::Written(_)) || flow.flushed() >= end) {
             return Poll::Ready(Ok(()));
@@ -273,6 +293,7 @@ pub(super) fn poll_close_deadline<S: AsyncWrite + Unpin>(
     timer: &mut Timer,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
+    link.attend(flow, cx);
     write_some(link, flow, cx);
     if flow.is_over() || flow.is_unwritable() {
         return Poll::Ready(());

@@ -52,6 +52,8 @@
 //! Under a glob import, the name of this module hides that of the crate `tokio`. Write
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
+mod byte_stream;
+mod connections;
 mod drive;
 mod handshake;
 mod messages;
@@ -60,7 +62,10 @@ mod socket;
 mod split;
 mod wakers;
 
+pub use crate::adapter::connections::Drained;
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::tokio::byte_stream::{ByteStream, MessageReader, MessageWriter};
+pub use crate::tokio::connections::Connections;
 pub use crate::tokio::handshake::PendingRequest;
 pub use crate::tokio::messages::Messages;
 pub use crate::tokio::socket::{Reply, WebSocket};
