@@ -130,7 +130,7 @@ impl Registry {
         Poll::Pending
     }
 
-    /// Waits until no connection is left, or until the deadline.
+    /// Returns when no connection is left, or at the deadline.
     pub(crate) fn wait_drained(&self, deadline: Option<Instant>) -> Option<Drained> {
         let mut state = lock(&self.state);
         while !state.entries.is_empty() {
@@ -209,7 +209,7 @@ impl Registration {
 }
 
 impl fmt::Debug for Registration {
-    /// Nothing of the other connections.
+    /// Shows no data of the other connections.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Registration({})", self.entry.id)
     }
@@ -246,7 +246,7 @@ fn order(entries: Vec<Arc<Entry>>, order: u8) {
     }
 }
 
-/// Nothing under the lock panics half done.
+/// No code under the lock can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

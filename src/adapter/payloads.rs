@@ -27,8 +27,8 @@ impl Payloads {
         Self { kind, incomplete: Vec::new() }
     }
 
-    /// Sends the beginning of `bytes`, at most `max` of them, and returns how many were taken. After an
-    /// error none were.
+    /// Sends the beginning of `bytes`, at most `max` of them, and returns how many were taken.
+    /// After an error none were.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
@@ -85,7 +85,7 @@ impl fmt::Debug for Payloads {
     }
 }
 
-/// The error of a write: that of a connection which is closed is what a closed pipe returns.
+/// The error of a write. For a closed connection it is the error of a closed pipe.
 pub(crate) fn write_error(error: WebSocketError) -> io::Error {
     if let WebSocketError::Send(error @ (SendError::Closed | SendError::NotOpen)) = error {
         return io::Error::new(io::ErrorKind::BrokenPipe, error);

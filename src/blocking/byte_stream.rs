@@ -19,25 +19,25 @@ use crate::instant::Instant;
 use crate::message::MessageKind;
 use crate::message::options::SendOptions;
 
-/// The messages of a WebSocket as one stream of bytes, for `std::io::copy` and protocols that run over
-/// any byte stream.
+/// The messages of a WebSocket as one stream of bytes, for `std::io::copy` and protocols that run
+/// over any byte stream.
 ///
 /// **Reading** joins messages of both kinds; boundaries are not visible. The stream ends, with 0 bytes,
-/// when the connection is closed in order, with any code ([`close_status`](Self::close_status)). Other
-/// ends are errors: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) without a Close frame,
+/// when the connection is closed in order, with any code ([`close_status`](Self::close_status)).
+/// Other ends are errors: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) without a Close frame,
 /// [`InvalidData`](io::ErrorKind::InvalidData) after a violation or above a limit,
 /// [`TimedOut`](io::ErrorKind::TimedOut), and that of the transport, for example
 /// [`ConnectionReset`](io::ErrorKind::ConnectionReset). The error inside is the
-/// [`ProtocolError`](crate::error::ProtocolError) ([`io::Error::get_ref`]). Messages are received as a
-/// whole by default; with [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length
-/// pass through in little memory.
+/// [`ProtocolError`](crate::error::ProtocolError) ([`io::Error::get_ref`]). Messages are received
+/// as a whole by default; with [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any
+/// length pass through in little memory.
 ///
 /// **Writing**: each write is one message of the kind that was given, takes at most
 /// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes, and returns when the
 /// transport has taken them. A flush sends no frame. Written text must be UTF-8
-/// ([`InvalidData`](io::ErrorKind::InvalidData) otherwise); a write may end inside a character. After
-/// the connection is closed writes return [`BrokenPipe`](io::ErrorKind::BrokenPipe). Nothing is read
-/// meanwhile.
+/// ([`InvalidData`](io::ErrorKind::InvalidData) otherwise); a write may end inside a character.
+/// After the connection is closed writes return [`BrokenPipe`](io::ErrorKind::BrokenPipe). No input
+/// is read meanwhile.
 ///
 /// [`close`](Self::close) closes in order. Dropping the stream drops the transport without a Close
 /// frame.
@@ -64,11 +64,11 @@ pub struct ByteStream<S> {
 /// One outgoing message as a stream of bytes: each write is a part of it, and
 /// [`finish`](Self::finish) ends it.
 ///
-/// A part has at most [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes; writes
-/// wait, and text is divided, as with [`ByteStream`]. Nothing is read meanwhile.
+/// A part has at most [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes;
+/// writes wait, and text is divided, as with [`ByteStream`]. No input is read meanwhile.
 ///
-/// A writer that is dropped before its end leaves the message open, so that the peer does not take it for
-/// complete: end it with a new writer of the same kind, or close the connection.
+/// A writer that is dropped before its end leaves the message open, so that the peer does not take
+/// it for complete: end it with a new writer of the same kind, or close the connection.
 ///
 /// ```
 /// use std::io::Read;
@@ -118,7 +118,7 @@ pub struct MessageReader<'a, S> {
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Converts it to one stream of bytes, whose writes are messages of `kind`.
+    /// Converts it to one stream of bytes. Each write is a message of `kind`.
     pub const fn into_byte_stream(self, kind: MessageKind) -> ByteStream<S> {
         ByteStream {
             socket: self,
@@ -133,7 +133,7 @@ impl<S: Transport> WebSocket<S> {
         MessageWriter { socket: self, payloads: Payloads::new(kind), options: SendOptions::new() }
     }
 
-    /// Waits for the next message, and returns a stream of its bytes; `None`: the connection was closed
+    /// Returns a stream of the bytes of the next message; `None`: the connection was closed
     /// in order. Bytes of the last reader that were not read are skipped.
     ///
     /// # Errors
@@ -156,8 +156,8 @@ impl<S: Transport> ByteStream<S> {
     ///
     /// # Errors
     /// [`TimedOut`](io::ErrorKind::TimedOut) at the close timeout;
-    /// [`InvalidData`](io::ErrorKind::InvalidData) if written text ends inside a character: nothing was
-    /// sent then. Otherwise as a read.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if written text ends inside a character: nothing
+    /// was sent then. Otherwise as a read.
     pub fn close(mut self) -> io::Result<CloseStatus> {
         self.payloads.end()?;
         let deadline = Instant::now().checked_add(self.close_timeout);
@@ -184,9 +184,9 @@ impl<S: Transport> ByteStream<S> {
 }
 
 impl<S> ByteStream<S> {
-    /// Sets for how long [`close`](Self::close) waits. Default: 16 s, as .NET has it. Zero: it only sends
-    /// as much as the transport takes at once; [`Duration::MAX`]: it waits as long as the timeouts of the
-    /// connection let it.
+    /// Sets the time limit of [`close`](Self::close). Default: 16 s, as in .NET. Zero: it only
+    /// sends as much as the transport takes at once; [`Duration::MAX`]: the limits are those of the
+    /// connection.
     pub const fn set_close_timeout(&mut self, timeout: Duration) {
         self.close_timeout = timeout;
     }
@@ -196,7 +196,7 @@ impl<S> ByteStream<S> {
         self.options = options;
     }
 
-    /// Returns the connection: whether it is open, what was agreed on.
+    /// Returns the connection, with its state and its negotiated parameters.
     pub const fn connection(&self) -> &Connection {
         self.socket.connection()
     }
@@ -247,11 +247,11 @@ impl<S: Transport> Write for ByteStream<S> {
 }
 
 impl<S: Transport> MessageWriter<'_, S> {
-    /// Ends the message, and waits until the transport has taken it.
+    /// Ends the message, and returns when the transport has taken it.
     ///
     /// # Errors
-    /// [`InvalidData`](io::ErrorKind::InvalidData) if written text ends inside a character: the message
-    /// stays open then. Otherwise as a write.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if written text ends inside a character: the
+    /// message stays open then. Otherwise as a write.
     pub fn finish(self) -> io::Result<()> {
         let end = self.payloads.end()?;
         self.socket.send_part(end, true, self.options).map_err(write_error)

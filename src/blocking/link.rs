@@ -148,7 +148,7 @@ impl<S> Link<S> {
     }
 }
 
-/// Returns the longest time for which a thread waits before it checks for changes by others: a
+/// Returns the longest time for which a thread sleeps before it checks for changes by others: a
 /// blocked read can't be woken.
 pub(super) fn check_interval(flow: &Flow) -> Duration {
     (flow.connection().config().close_timeout() / 4).clamp(MIN_CHECK, MAX_CHECK)

@@ -26,35 +26,35 @@ use crate::tokio::drive::{Goal, MAX_TURNS, poll_sent, poll_step, write_some};
 use crate::tokio::messages::Messages;
 use crate::tokio::socket::WebSocket;
 
-/// The messages of a WebSocket as one stream of bytes, for `tokio::io::copy`, codecs and protocols that
-/// run over any byte stream. `tokio::io::split` divides it for two tasks.
+/// The messages of a WebSocket as one stream of bytes, for `tokio::io::copy`, codecs and protocols
+/// that run over any byte stream. `tokio::io::split` divides it for two tasks.
 ///
 /// **Reading** joins messages of both kinds; boundaries are not visible. The stream ends, with 0 bytes,
-/// when the connection is closed in order, with any code ([`close_status`](Self::close_status)). Other
-/// ends are errors: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) without a Close frame,
+/// when the connection is closed in order, with any code ([`close_status`](Self::close_status)).
+/// Other ends are errors: [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) without a Close frame,
 /// [`InvalidData`](io::ErrorKind::InvalidData) after a violation or above a limit,
 /// [`TimedOut`](io::ErrorKind::TimedOut), and that of the transport, for example
 /// [`ConnectionReset`](io::ErrorKind::ConnectionReset). The error inside is the
-/// [`ProtocolError`](crate::error::ProtocolError) ([`io::Error::get_ref`]). Messages are received as a
-/// whole by default; with [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length
-/// pass through in little memory.
+/// [`ProtocolError`](crate::error::ProtocolError) ([`io::Error::get_ref`]). Messages are received
+/// as a whole by default; with [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any
+/// length pass through in little memory.
 ///
 /// **Writing**: each write is one message of the kind that was given, and takes at most
 /// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes. It is written to the
-/// transport as far as that takes it at once; the rest is written by later reads, writes and flushes.
-/// With as many bytes unsent a write waits, so at most twice the mark is in memory. A flush writes all
-/// output and sends no frame. Written text must be UTF-8
-/// ([`InvalidData`](io::ErrorKind::InvalidData) otherwise); a write may end inside a character. After
-/// the connection is closed writes return [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+/// transport as far as that takes it at once; the rest is written by later reads, writes and
+/// flushes. With as many bytes unsent a write is pending, so at most twice the mark is in memory. A
+/// flush writes all output and sends no frame. Written text must be UTF-8
+/// ([`InvalidData`](io::ErrorKind::InvalidData) otherwise); a write may end inside a character.
+/// After the connection is closed writes return [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
 /// **Shutdown** closes in order with 1000: the Close frame is sent, and the call returns when the
-/// transport has ended. Data that arrives meanwhile is kept for reads, at most a high-water mark of it
-/// until the close deadline, as with [`Messages`]; so `copy_bidirectional` loses nothing that the peer
-/// sent before its Close frame. At the [close timeout](Self::set_close_timeout) of the stream the
-/// connection is aborted, and shutdown returns [`TimedOut`](io::ErrorKind::TimedOut). A WebSocket
-/// has no half-closed state: a peer answers the Close frame and sends nothing after it.
+/// transport has ended. Data that arrives meanwhile is kept for reads, at most a high-water mark of
+/// it until the close deadline, as with [`Messages`]; so `copy_bidirectional` loses no data that
+/// the peer sent before its Close frame. At the [close timeout](Self::set_close_timeout) of the
+/// stream the connection is aborted, and shutdown returns [`TimedOut`](io::ErrorKind::TimedOut). A
+/// WebSocket has no half-closed state: a peer answers the Close frame and sends no data after it.
 ///
-/// A read or write that is dropped loses nothing and has taken nothing. Dropping the stream drops the
+/// A dropped read or write has no effect and loses no data. Dropping the stream drops the
 /// transport without a Close frame.
 ///
 /// ```no_run
@@ -83,11 +83,11 @@ struct Closing(Option<Pin<Box<Sleep>>>);
 
 /// One outgoing message as a stream of bytes: each write is a part of it, and the shutdown ends it.
 ///
-/// A part has at most [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes; writes
-/// wait, and text is divided, as with [`ByteStream`]. Nothing is read meanwhile.
+/// A part has at most [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes;
+/// writes wait, and text is divided, as with [`ByteStream`]. No input is read meanwhile.
 ///
-/// A writer that is dropped before its shutdown leaves the message open, so that the peer does not take
-/// it for complete: end it with a new writer of the same kind, or close the connection.
+/// A writer that is dropped before its shutdown leaves the message open, so that the peer does not
+/// take it for complete: end it with a new writer of the same kind, or close the connection.
 ///
 /// ```
 /// # async fn f(ws: &mut sansocket::tokio::WebSocket<tokio::net::TcpStream>) -> std::io::Result<()> {
@@ -106,7 +106,7 @@ pub struct MessageWriter<'a, S> {
     socket: &'a mut WebSocket<S>,
     payloads: Payloads,
     options: SendOptions,
-    /// The position in the output that a flush under way waits for.
+    /// The position in the output at which a flush in progress is complete.
     flushing: Option<u64>,
     ended: bool,
 }
@@ -137,7 +137,7 @@ pub struct MessageReader<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Converts it to one stream of bytes, whose writes are messages of `kind`.
+    /// Converts it to one stream of bytes. Each write is a message of `kind`.
     pub fn into_byte_stream(self, kind: MessageKind) -> ByteStream<S> {
         ByteStream {
             messages: self.into_messages(),
@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Waits for the next message, and returns a stream of its bytes; `None`: the connection was closed
+    /// Returns a stream of the bytes of the next message; `None`: the connection was closed
     /// in order. Bytes of the last reader that were not read are skipped. Cancel safe.
     ///
     /// # Errors
@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(kind.map(|kind| MessageReader { socket: self, kind, ended: false }))
     }
 
-    /// Waits for the first part of a message, and keeps it.
+    /// Receives the first part of a message, and keeps it.
     fn poll_begin(
         &mut self,
         cx: &mut Context<'_>,
@@ -179,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             if ready!(poll_step(link, flow, intake, timer, cx)) == Step::Done {
                 return Poll::Ready(link.failure.result(flow).map(|()| None));
             }
-            // An error shows when the transport has ended: the Close frame goes first.
+            // An error is returned when the transport has ended, after the Close frame was written.
             let Ok(Some(event)) = intake.receive_owned(flow) else { continue };
             if flow.is_over() {
                 // The answer to a Close frame must not wait for a call that may not come.
@@ -224,9 +224,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S> ByteStream<S> {
-    /// Sets for how long a shutdown waits; then the connection is aborted. Default: 16 s, as .NET has
-    /// it. Zero: it only sends as much as the transport takes at once; [`Duration::MAX`]: it waits
-    /// as long as the timeouts of the connection let it. Without effect on a shutdown under way.
+    /// Sets the time limit of a shutdown; then the connection is aborted. Default: 16 s, as in
+    /// .NET. Zero: it only sends as much as the transport takes at once; [`Duration::MAX`]: the
+    /// limits are those of the connection. Without effect on a shutdown under way.
     pub const fn set_close_timeout(&mut self, timeout: Duration) {
         self.close_timeout = timeout;
     }
@@ -236,7 +236,7 @@ impl<S> ByteStream<S> {
         self.messages.set_send_options(options);
     }
 
-    /// Returns the connection: whether it is open, what was agreed on.
+    /// Returns the connection, with its state and its negotiated parameters.
     pub const fn connection(&self) -> &Connection {
         self.messages.connection()
     }
@@ -321,7 +321,7 @@ impl<S> MessageWriter<'_, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> MessageWriter<'_, S> {
-    /// Waits until the output is below its high-water mark.
+    /// Is ready when the output is below its high-water mark.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let WebSocket { link, driver: Driver { flow, .. }, timer, .. } = self.socket;
         while flow.is_open() && (flow.is_above_mark() || flow.is_unwritable()) {

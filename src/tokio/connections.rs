@@ -16,9 +16,9 @@ use crate::tokio::socket::WebSocket;
 
 /// The open connections of a server, so that they can be closed together when it shuts down.
 ///
-/// Each WebSocket is [added](Self::add) when it opens, and leaves by itself when its transport has ended
-/// or it is dropped. [`drain`](Self::drain) sends a Close frame on each, and waits for these ends. Clones
-/// are handles to the same connections. A connection takes about 100 bytes here.
+/// Each WebSocket is [added](Self::add) when it opens, and leaves by itself when its transport has
+/// ended or it is dropped. [`drain`](Self::drain) sends a Close frame on each and returns after
+/// these ends. Clones are handles to the same connections. A connection takes about 100 bytes here.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -62,8 +62,8 @@ impl Connections {
         Self::default()
     }
 
-    /// Adds a connection. If a drain has begun it is closed at once: reads go on to the peer's Close
-    /// frame.
+    /// Adds a connection. If a drain has begun it is closed at once: reads go on to the peer's
+    /// Close frame.
     ///
     /// Its reads, sends and flushes execute the drain, also after a [`split`](WebSocket::split), in
     /// [`Messages`](crate::tokio::Messages) and in a [`ByteStream`](crate::tokio::ByteStream).
@@ -74,21 +74,22 @@ impl Connections {
         ws.link.registration = Some(registration);
     }
 
-    /// Sends a Close frame on each connection, and waits until all of them have ended, or for `timeout`;
-    /// then aborts the others. [`CloseCode::GOING_AWAY`] (1001) is for a server that goes down,
-    /// [`CloseCode::SERVICE_RESTART`] (1012) for one that comes back.
+    /// Sends a Close frame on each connection, and returns when all of them have ended, or after
+    /// `timeout`; then aborts the others. [`CloseCode::GOING_AWAY`] (1001) is for a server that
+    /// shuts down, [`CloseCode::SERVICE_RESTART`] (1012) for one that comes back.
     ///
     /// A connection ends when its transport has ended, or at its
-    /// [`close_timeout`](crate::config::ConfigBuilder::close_timeout). The tasks that read see the end of
-    /// their connections as they always do; what they do afterwards is not waited for. A task that
-    /// does not poll its connection can neither close nor abort it: it keeps the transport until it does.
+    /// [`close_timeout`](crate::config::ConfigBuilder::close_timeout). The tasks that read see the
+    /// end of their connections as they always do; a drain does not await their later work. A task
+    /// that does not poll its connection can neither close nor abort it: it keeps the transport
+    /// until it does.
     ///
-    /// A second drain waits, too, and changes neither code nor reason. Dropping the future stops the wait
-    /// and the timeout; connections go on to close.
+    /// A second drain returns at the same time, and changes neither code nor reason. Dropping the
+    /// future stops the wait and the timeout; connections go on to close.
     ///
     /// # Errors
-    /// [`SendError::UnsendableCode`] and [`SendError::ReasonTooLong`] (above 123 bytes): nothing was
-    /// done then.
+    /// [`SendError::UnsendableCode`] and [`SendError::ReasonTooLong`] (above 123 bytes): nothing
+    /// was done then.
     pub async fn drain(
         &self,
         code: CloseCode,

@@ -292,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 
     /// Feeds a message, and writes as much of the output as the transport takes at once.
     pub(super) fn feed(&mut self, data: Data<'_>) -> Result<(), WebSocketError> {
-        // A flush that was given up on waits for this message too.
+        // A flush that was abandoned includes this message too.
         self.flushing = None;
         let flow = &mut self.socket.driver.flow;
         if flow.is_open() && flow.is_unwritable() {
@@ -301,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         flow.send(data, self.options)?;
         self.write_some();
         if self.socket.driver.flow.unsent() > 0 {
-            // The stream waits for another deadline now.
+            // The deadline of the stream has changed.
             self.wakers.wake_others(End::Sink as u64);
         }
         Ok(())
