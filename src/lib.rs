@@ -112,7 +112,11 @@ pub mod frame;
 #[cfg(all(any(doc, doctest), feature = "tokio"))]
 pub mod guide;
 pub mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 mod http1;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod inbox;
 mod input;
 mod instant;

@@ -33,7 +33,7 @@ use sansocket::{
 };
 
 /// The root's public modules.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 13] = [
     "blocking",
     "config",
     "connection",
@@ -43,6 +43,8 @@ const MODULES: [&str; 11] = [
     "frame",
     "guide",
     "handshake",
+    "http",
+    "hyper",
     "message",
     "tokio",
 ];

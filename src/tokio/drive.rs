@@ -23,7 +23,7 @@ use crate::instant::Instant;
 pub(super) const MAX_TURNS: usize = 64;
 
 /// Reads the runtime's clock, which tests may pause.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
 }
 
@@ -91,13 +91,17 @@ pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocket
 /// One timer for all deadlines of a connection. It is set anew only for an earlier deadline: a later
 /// one, as each read brings it, waits until the timer has run out.
 #[derive(Debug, Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     /// Ready when the deadline has passed.
-    fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Instant> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Instant> {
         let Some(deadline) = deadline else { return Poll::Pending };
         let Some(at) = deadline.into_std() else { return Poll::Pending };
         let at = tokio::time::Instant::from_std(at);

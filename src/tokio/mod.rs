@@ -41,7 +41,7 @@
 //! The module's name hides that of the crate under a glob import: write
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
-mod drive;
+pub(crate) mod drive;
 mod handshake;
 mod messages;
 mod shared;
