@@ -105,10 +105,7 @@ impl<E> WebSocketUpgrade<E> {
     /// Sets a function for a request that was accepted, but not upgraded: the client is gone, a
     /// middleware has replaced the response, or the connection is not served with upgrades. Without
     /// one, nothing is reported.
-    pub fn on_failed_upgrade(
-        mut self,
-        failed: impl FnOnce(UpgradeError) + Send + 'static,
-    ) -> Self {
+    pub fn on_failed_upgrade(mut self, failed: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
         self.on_failed_upgrade = Some(Box::new(failed));
         self
     }

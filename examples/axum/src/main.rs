@@ -4,6 +4,7 @@
 //!
 //! * `/ws` echoes, for pages of any origin, with compression and the subprotocol `chat`;
 //! * `/list` echoes, for pages of `https://example.com` only;
+//! * `/same` echoes, for pages of the same host only, as without settings;
 //! * `/private` echoes, and answers 401 to a request without a token;
 //! * `/ticks` sends from a background task.
 
@@ -33,8 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listed = Endpoint::new().options(options.origins(list));
 
     let app = Router::new()
-        .route("/", get("WebSockets at /ws, /list, /private and /ticks\n"))
+        .route("/", get("WebSockets at /ws, /list, /same, /private and /ticks\n"))
         .route("/ws", any(ws))
+        .route("/same", any(same))
         .route("/private", any(private))
         .route("/ticks", any(ticks))
         .with_state(anyone)
@@ -51,6 +53,10 @@ async fn ws(upgrade: WebSocketUpgrade<Endpoint>) -> Response {
     upgrade
         .on_failed_upgrade(|error| eprintln!("{error}"))
         .on_upgrade(async |ws| report("echo", echo(ws).await))
+}
+
+async fn same(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async |ws| report("same", echo(ws).await))
 }
 
 /// A login is checked before the request is accepted.

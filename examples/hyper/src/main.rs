@@ -1,10 +1,11 @@
 //! WebSockets on a hyper server, over HTTP/1.1 and HTTP/2 on one port.
 //!
 //! `cargo run -p echo_hyper -- 127.0.0.1:9001`, then connect to `ws://127.0.0.1:9001/ws` (pages of any
-//! origin) or `/list` (pages of `https://example.com` only).
+//! origin), `/list` (pages of `https://example.com`) or `/same` (pages of the same host, the default).
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -23,7 +24,8 @@ use tokio::net::TcpListener;
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let config = Config::server().build()?;
-    let options = AcceptOptions::new().subprotocols(["chat"])?.deflate(Deflate::default());
+    let same = AcceptOptions::new();
+    let options = same.clone().subprotocols(["chat"])?.deflate(Deflate::default());
     let anyone = options.clone().origins(OriginPolicy::Any);
     let listed = options.origins(OriginPolicy::list(["https://example.com"])?);
 
@@ -38,21 +40,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await; // out of file descriptors, for example
+            continue;
+        };
+        // Without it small messages wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
         let (server, config) = (server.clone(), config.clone());
-        let (anyone, listed) = (anyone.clone(), listed.clone());
+        let (anyone, listed, same) = (anyone.clone(), listed.clone(), same.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = match request.uri().path() {
                     "/ws" => serve(request, &anyone, &config),
                     "/list" => serve(request, &listed, &config),
+                    "/same" => serve(request, &same, &config),
                     _ => not_found(),
                 };
                 async { Ok::<_, Infallible>(response) }
             });
-            let connection =
-                server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 eprintln!("connection: {error}");
             }
