@@ -102,7 +102,6 @@ impl PendingUpgrade {
 
     /// Accepts the request by a response that was made from [`request`](Self::request), with fields of
     /// its own such as a cookie.
-    #[must_use]
     pub fn accept_with(self, accepted: Accepted, config: &Config) -> (Response<()>, Upgrade) {
         let response = Response::from(&accepted);
         let upgrade = Upgrade {
