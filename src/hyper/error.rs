@@ -7,8 +7,7 @@ use crate::error::adapter::WebSocketError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The connection ended before the response was sent, the response was dropped or replaced, or the
-    /// connection is not served with upgrades.
+    /// The connection ended before the response was sent, or it is not served with upgrades.
     Hyper(hyper::Error),
     /// The response was not sent within the
     /// [`handshake_timeout`](crate::config::ConfigBuilder::handshake_timeout).

@@ -27,6 +27,11 @@ use crate::tokio::drive::{Timer, now};
 /// # Errors
 /// [`Refusal`], which is an `http::Response` too. Its status is 500 if the request was not served by
 /// hyper, or was upgraded before.
+///
+/// # Security
+/// Refuse a request before this call. Over HTTP/1.1 hyper also hands over the stream after another
+/// response than the one returned here, if that response ends the connection: a layer that replaces
+/// the response with a 403 afterwards does not keep the client from the WebSocket.
 pub fn upgrade<B>(
     request: &mut Request<B>,
     options: &AcceptOptions,

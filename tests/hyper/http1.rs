@@ -98,18 +98,22 @@ async fn s17_a_connection_dropped_before_the_response_is_an_error() {
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionAborted);
 }
 
+/// hyper may hand over a stream that has ended already: never one that was served in order.
 #[tokio::test]
 async fn another_response_than_that_of_the_upgrade_is_an_error() {
     let (answer, mut ended) = answer_with(|mut response| async {
         *response.status_mut() = http::StatusCode::FORBIDDEN;
+        response.headers_mut().clear();
         response.map(|()| Body::default())
     });
     let mut client = serve_http1(answer);
     let head = head(&mut client, &request("")).await;
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
     drop(client);
-    let error = not_upgraded(&mut ended).await;
-    assert!(matches!(error, UpgradeError::Hyper(_)), "{error}");
+    match in_time(ended.recv()).await {
+        Some(Ended::NotUpgraded(UpgradeError::Hyper(_)) | Ended::Served(Err(_))) => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@
 //! owns the WebSocket. When it returns, the WebSocket is dropped: without a closing handshake before,
 //! the peer sees a lost connection. To send from other tasks split the WebSocket, and return when
 //! those tasks are done.
+//!
+//! # Security
+//! Check a login before the handler accepts the request: in the handler, in an extractor, or in a
+//! middleware that responds in place of the handler. A middleware that replaces the response
+//! afterwards is too late, see [`sansocket::hyper::upgrade`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
