@@ -19,6 +19,8 @@
 //!
 //! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
 //!   `std`).
+//! * On a hyper server: `hyper::upgrade` (feature `hyper`). In axum handlers: the crate
+//!   `sansocket-axum`. With the types of the crate `http`: the module `http` (feature `http`).
 //! * In an event loop of your own: [`driver`], which does all but the I/O.
 //! * With buffers and deadlines of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
 //!   and HTTP/3), then [`Connection`].
@@ -80,7 +82,8 @@
 //!
 //! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
 //! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression, see the module.
-//! `miniz_oxide`: another engine for it. `tokio`: the adapter.
+//! `miniz_oxide`: another engine for it. `tokio`: the adapter. `http`: opening handshakes with the types of
+//! that crate. `hyper`: WebSockets on a hyper server.
 //!
 //! Without `std` the crate needs [`alloc::sync::Arc`]: targets without atomic compare-and-swap, such as
 //! `thumbv6m-none-eabi` (Cortex-M0), don't have it and are not supported.

@@ -87,3 +87,8 @@ pub use crate::upgrade::{Preset, WebSocketUpgrade};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's programs compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/axum.md")]
+struct Guide;

@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .enable_connect_protocol()
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(16 * 1024 * 1024)
+        .max_concurrent_streams(256)
         .max_send_buf_size(64 * 1024);
 
     let listener = TcpListener::bind(address).await?;
