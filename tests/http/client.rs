@@ -169,7 +169,7 @@ fn a_url_that_http_does_not_take_is_an_error() {
         for handshake in handshakes(&request) {
             match handshake.to_request() {
                 Ok(made) => {
-                    assert_eq!(made.uri().path_and_query().unwrap().as_str(), request.target())
+                    assert_eq!(made.uri().path_and_query().unwrap().as_str(), request.target());
                 }
                 Err(_) => refused += 1,
             }

@@ -17,7 +17,7 @@ fn request() -> ConnectRequest {
 }
 
 #[tokio::test]
-async fn e5_s15_many_websockets_share_one_session() {
+async fn s3_e5_s15_many_websockets_share_one_session() {
     let (answer, mut ended) = answer(AcceptOptions::new());
     let mut sender = http2_client(serve_http2(answer)).await;
     let mut sockets = Vec::new();

@@ -38,10 +38,10 @@ fn config() -> Config {
 
 async fn echo(ws: &mut WebSocket<Upgraded>) -> Result<(), WebSocketError> {
     while let Some((event, mut reply)) = ws.read().await? {
-        match event {
-            Event::Text(text) => reply.feed_text(text)?,
-            Event::Binary(bytes) => reply.feed_binary(bytes)?,
-            _ => {}
+        if let Event::Text(text) = event {
+            reply.feed_text(text)?;
+        } else if let Event::Binary(bytes) = event {
+            reply.feed_binary(bytes)?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use sansocket::error::ConfigError;
 use sansocket::{AcceptOptions, Config};

@@ -75,6 +75,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+extern crate alloc;
+
 mod endpoint;
 mod rejection;
 mod upgrade;

@@ -1,5 +1,5 @@
-use std::error::Error;
-use std::fmt;
+use core::error::Error;
+use core::fmt;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};

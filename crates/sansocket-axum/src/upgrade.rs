@@ -1,7 +1,9 @@
-use std::fmt;
-use std::future::Future;
-use std::marker::PhantomData;
-use std::mem;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::mem;
+
+use alloc::boxed::Box;
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRef, FromRequestParts};

@@ -9,8 +9,8 @@
     reason = "tests"
 )]
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use axum::Router;
 use axum::body::Body;

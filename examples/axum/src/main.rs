@@ -8,8 +8,8 @@
 //! * `/private` echoes, and answers 401 to a request without a token;
 //! * `/ticks` sends from a background task.
 
-use std::error::Error;
-use std::time::Duration;
+use core::error::Error;
+use core::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -70,10 +70,11 @@ async fn private(headers: HeaderMap, upgrade: WebSocketUpgrade<Endpoint>) -> Res
 
 async fn echo(mut ws: WebSocket<Upgraded>) -> Result<(), WebSocketError> {
     while let Some((event, mut reply)) = ws.read().await? {
-        match event {
-            Event::Text(text) => reply.feed_text(text)?,
-            Event::Binary(bytes) => reply.feed_binary(bytes)?,
-            _ => {} // pings and Close frames are answered already
+        // Pings and Close frames are answered already.
+        if let Event::Text(text) = event {
+            reply.feed_text(text)?;
+        } else if let Event::Binary(bytes) = event {
+            reply.feed_binary(bytes)?;
         }
     }
     Ok(())

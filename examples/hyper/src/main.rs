@@ -3,9 +3,9 @@
 //! `cargo run -p echo_hyper -- 127.0.0.1:9001`, then connect to `ws://127.0.0.1:9001/ws` (pages of any
 //! origin), `/list` (pages of `https://example.com`) or `/same` (pages of the same host, the default).
 
-use std::convert::Infallible;
-use std::error::Error;
-use std::time::Duration;
+use core::convert::Infallible;
+use core::error::Error;
+use core::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -88,10 +88,11 @@ fn serve(
 async fn echo(upgrade: Upgrade) -> Result<(), WebSocketError> {
     let mut ws = upgrade.await?;
     while let Some((event, mut reply)) = ws.read().await? {
-        match event {
-            Event::Text(text) => reply.feed_text(text)?,
-            Event::Binary(bytes) => reply.feed_binary(bytes)?,
-            _ => {} // pings and Close frames are answered already
+        // Pings and Close frames are answered already.
+        if let Event::Text(text) = event {
+            reply.feed_text(text)?;
+        } else if let Event::Binary(bytes) = event {
+            reply.feed_binary(bytes)?;
         }
     }
     Ok(())
