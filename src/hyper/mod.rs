@@ -1,6 +1,6 @@
 //! WebSockets on a hyper server, over HTTP/1.1 and HTTP/2 (feature `hyper`).
 //!
-//! [`upgrade`] checks a request, and returns the response and a future, [`Upgrade`], of the
+//! [`upgrade()`] checks a request, and returns the response and a future, [`Upgrade`], of the
 //! [`WebSocket`](crate::tokio::WebSocket). hyper sends the response, then hands over the stream, so
 //! the future is awaited in a task of its own.
 //!

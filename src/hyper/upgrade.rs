@@ -42,7 +42,7 @@ pub fn upgrade<B>(
 
 /// A valid request for a WebSocket on a hyper server: accept it or refuse it.
 ///
-/// [`upgrade`] does both at once; this type is for servers that decide by the request, for example
+/// [`upgrade()`] does both at once; this type is for servers that decide by the request, for example
 /// by the subprotocols that the client offers.
 ///
 /// ```
@@ -74,7 +74,7 @@ impl PendingUpgrade {
     /// Checks a request by every rule of the opening handshake, and takes hyper's handle of its stream.
     ///
     /// # Errors
-    /// As [`upgrade`].
+    /// As [`upgrade()`].
     pub fn new<B>(request: &mut Request<B>) -> Result<Self, Refusal> {
         let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
         let valid = crate::http::upgrade(request, protocol)?;
@@ -92,7 +92,7 @@ impl PendingUpgrade {
         self.request.as_request()
     }
 
-    /// Accepts the request, if `options` allow its origin; see [`upgrade`].
+    /// Accepts the request, if `options` allow its origin; see [`upgrade()`].
     ///
     /// # Errors
     /// [`Refusal`] 403 if they do not.
