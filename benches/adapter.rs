@@ -1,5 +1,6 @@
-//! What the tokio adapter adds to the core: 16-byte messages answered one by one by the plain echo
-//! loop, time per message, with so many messages in each read. No socket: system calls would hide it.
+//! The cost of the tokio adapter over the core: the plain echo loop answers 16-byte messages one by
+//! one. Time per message, for several numbers of messages per read. There is no socket, because
+//! system calls would hide the cost.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -45,7 +46,7 @@ fn echo(c: &mut Criterion) {
     group.finish();
 }
 
-/// A transport that always has the same to read, and takes everything.
+/// A transport that always returns the same input, and accepts all output.
 struct Endless<'s> {
     stream: &'s [u8],
     at: usize,

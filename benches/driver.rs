@@ -1,9 +1,10 @@
-//! The driver: a read, the events in it, a reply to each, one write; time per message, beside the core
-//! that does the same.
+//! The driver: one read, its events, a reply to each, one write. Time per message, compared with
+//! the core doing the same.
 //!
-//! Then a bound, as a ratio inside one run: a peer that takes output byte by byte costs at most three
-//! times as much CPU time with 65 kB of empty fragments in the input as without them. A higher ratio is
-//! a failure: in `cargo bench`, and in `cargo test --bench driver`, which runs each bench once.
+//! The bench also checks a bound, as a ratio within one run: if a peer takes the output byte by
+//! byte, 65 kB of empty fragments in the input may cost at most three times the CPU time without
+//! them. A higher ratio is a failure, in `cargo bench` and in `cargo test --bench driver`, which
+//! runs each bench once.
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let mut criterion = common::criterion();
     echo(&mut criterion);
     criterion.final_summary();
-    // Cargo passes `--bench` only when it is to be measured.
+    // Cargo passes `--bench` only for a measurement.
     let measures = std::env::args().any(|arg| arg == "--bench");
     judge_slow_peers(if measures { 41 } else { 5 })
 }
@@ -64,7 +65,7 @@ fn echo(c: &mut Criterion) {
     group.finish();
 }
 
-/// Answers each message of a stream with itself; returns how many there were.
+/// Echoes each message of a stream; returns the number of messages.
 fn echo_driver(driver: &mut Driver, mut stream: &[u8]) -> usize {
     let mut messages = 0;
     loop {
@@ -86,7 +87,7 @@ fn echo_driver(driver: &mut Driver, mut stream: &[u8]) -> usize {
     }
 }
 
-/// The same with the read buffer lent to the driver.
+/// Echoes each message of a stream, with a read buffer that is lent to the driver.
 fn echo_loan(driver: &mut Driver, mut stream: &[u8], buffer: &mut [u8]) -> usize {
     let mut messages = 0;
     loop {
@@ -152,18 +153,18 @@ impl Core {
     }
 }
 
-/// The input at hand while a slow peer takes the output.
+/// The unread input while a slow peer takes the output.
 #[derive(Clone, Copy, Debug)]
 enum AtHand {
     Nothing,
-    /// Empty fragments of a message without an end.
+    /// Empty fragments of a message that does not end.
     Fragments,
-    /// A message of empty fragments: an event that has to wait.
+    /// A complete message of empty fragments: an event that can't be handed out yet.
     Message,
 }
 
-/// Compares the cost of a slow peer with and without input at hand: medians of as many pairs of
-/// measurements, which alternate.
+/// Compares the cost of a slow peer with and without unread input: the medians of `pairs`
+/// measurements each, which alternate.
 fn judge_slow_peers(pairs: usize) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for at_hand in [AtHand::Fragments, AtHand::Message] {
@@ -189,9 +190,9 @@ fn judge_slow_peers(pairs: usize) -> ExitCode {
     code
 }
 
-/// Has a peer take the output byte by byte; returns nanoseconds per byte.
+/// Measures a peer that takes the output byte by byte; returns nanoseconds per byte.
 ///
-/// The replies are above the high-water mark to the last byte, so that no event is handed out.
+/// The replies stay above the high-water mark until the last byte, so no event is handed out.
 fn slow_peer(at_hand: AtHand) -> f64 {
     let mut driver = Driver::new(server(), NOW);
     let mut input = Vec::new();
@@ -234,7 +235,7 @@ fn server() -> Connection {
     Connection::new(Role::Server, &config, &Negotiated::new(), NOW)
 }
 
-/// Does what a socket does: copies as much of the stream as there is room for.
+/// Simulates a read of a socket: copies as much of the stream as fits.
 fn pull(stream: &mut &[u8], buffer: &mut [u8]) -> usize {
     let (read, rest) = stream.split_at(stream.len().min(buffer.len()));
     buffer[..read.len()].copy_from_slice(read);
@@ -244,11 +245,11 @@ fn pull(stream: &mut &[u8], buffer: &mut [u8]) -> usize {
 
 const NOW: Instant = Instant::from_micros(0);
 
-/// The bound, times the cost without input at hand.
+/// The bound, as a multiple of the cost without unread input.
 const MAX_RATIO: f64 = 3.0;
 
-/// Empty fragments at hand, of six bytes each.
+/// The number of empty fragments in the input, of six bytes each.
 const FRAGMENTS: usize = 10_900;
 
-/// Bytes that the slow peer takes: receiving all fragments once costs little beside them.
+/// The bytes that the slow peer takes. Receiving all fragments once costs little in comparison.
 const TAKEN: usize = 128 * 1024;

@@ -1,7 +1,7 @@
 //! The opening handshakes, from the first byte to the open connection.
 //!
-//! The server's request is a browser's, 491 bytes. `accept key` is the one thing that no server can
-//! leave out: SHA-1 and base64 of the key.
+//! The request to the server is that of a browser, 491 bytes. `accept key` is the necessary minimum
+//! for each server: SHA-1 and base64 of the key.
 #![allow(missing_docs, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod common;
@@ -68,7 +68,7 @@ fn accept(
 
 fn client(c: &mut Criterion) {
     let mut group = c.benchmark_group("handshake/client");
-    // The nonce is always the same, so that one answer fits all requests.
+    // The nonce is constant, so that one response fits all requests.
     let entropy = Entropy::from_fn(|bytes| {
         bytes.fill(7);
         Ok(())
@@ -95,7 +95,7 @@ fn client(c: &mut Criterion) {
     group.finish();
 }
 
-/// What a server of ours says to the request.
+/// Returns the response of our server to the request.
 fn answer(config: &Config, request: &mut BytesMut) -> BytesMut {
     let mut handshake = ServerHandshake::new(config, NOW);
     let head = handshake.receive(&mut Input::new(NOW, request)).unwrap().unwrap();

@@ -1,6 +1,7 @@
-//! Masking in place: ours, byte by byte, and a copy of as many bytes as the limit.
+//! Masking in place: our kernel, a byte loop, and as a limit a copy of the same length.
 //!
-//! The payload lies 6 bytes past alignment, as behind the header of a short masked frame.
+//! The payload starts 6 bytes after an aligned address, as after the header of a short masked
+//! frame.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

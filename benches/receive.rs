@@ -1,9 +1,9 @@
-//! A server's receiving, time per message. The input comes in reads of 64 KiB at most, each copied
-//! once into the same buffer, as an adapter gets it from a socket.
+//! Receiving by a server, time per message. The input arrives in reads of at most 64 KiB, each
+//! copied once into the same buffer, as an adapter receives it from a socket.
 //!
-//! `naive` is what one writes first: bytes unmasked one by one, text validated by the standard
-//! library, each message copied into a vector of its own; it checks nothing else. `copy` only copies
-//! the reads: the part of each figure that is not ours.
+//! `naive` is the obvious implementation: it unmasks byte by byte, validates text with the standard
+//! library, and copies each message into a new vector; it checks no other rule. `copy` only copies
+//! the reads: the part of each figure that is not the engine's.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -63,7 +63,7 @@ fn copy(group: &mut BenchmarkGroup<'_, WallTime>, len: usize, stream: &[u8], mes
     });
 }
 
-/// Beside the usual case.
+/// Measures cases other than the usual one.
 fn others(c: &mut Criterion) {
     let mut group = c.benchmark_group("receive/other");
     let mut server = Server::new(Delivery::Whole);
@@ -116,7 +116,7 @@ impl Server {
         }
     }
 
-    /// Receives a stream in reads of at most `read_len` bytes; returns how many messages it had.
+    /// Receives a stream in reads of at most `read_len` bytes; returns the number of messages.
     fn receive(&mut self, mut stream: &[u8], read_len: usize) -> usize {
         let Self { connection, inbox, buffer, out } = self;
         let mut messages = 0;
@@ -153,7 +153,7 @@ impl Server {
         messages
     }
 
-    /// Answers each message with itself; the answers to a read are one write.
+    /// Echoes each message. The replies to one read are one write.
     fn echo(&mut self, mut stream: &[u8], read_len: usize) -> usize {
         let Self { connection, inbox, buffer, out } = self;
         let mut messages = 0;
@@ -173,7 +173,7 @@ impl Server {
     }
 }
 
-/// Does what a socket does: copies at most `most` bytes of the stream.
+/// Simulates a read of a socket: copies at most `most` bytes of the stream.
 fn pull(stream: &mut &[u8], buffer: &mut [u8], most: usize) -> usize {
     let (read, rest) = stream.split_at(stream.len().min(buffer.len()).min(most));
     buffer[..read.len()].copy_from_slice(read);
@@ -201,7 +201,7 @@ fn naive(stream: &[u8], text: bool, buffer: &mut Vec<u8>) -> usize {
     messages
 }
 
-/// One whole frame's payload, and how long the frame is.
+/// Returns the payload of one complete frame, and the length of the frame.
 fn naive_frame(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (len, at) = match bytes.get(1)? & 0x7f {
         126 => (u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?).into(), 4),

@@ -1,8 +1,8 @@
-//! Sending, time per message. Every 32 messages, and at 64 KiB, the output is written: copied once
-//! into a sink that stays the same, as a kernel does.
+//! Sending, time per message. After every 32 messages, and at 64 KiB, the output is written: copied
+//! once into a constant sink, as a kernel does.
 //!
-//! `naive` is what one writes first: a header, then the payload, masked byte by byte with the same
-//! key each time. A client of ours takes a fresh key from the operating system for each frame.
+//! `naive` is the obvious implementation: a header, then the payload, masked byte by byte with a
+//! constant key. Our client takes a new key from the operating system for each frame.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -102,8 +102,8 @@ impl Sink {
 
     fn write(&mut self, slices: &[&[u8]]) {
         for slice in slices {
-            for piece in slice.chunks(self.0.len()) {
-                self.0[..piece.len()].copy_from_slice(piece);
+            for chunk in slice.chunks(self.0.len()) {
+                self.0[..chunk.len()].copy_from_slice(chunk);
             }
         }
         black_box(&self.0);

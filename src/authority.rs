@@ -1,20 +1,20 @@
-//! `host [":" port]`, as URLs, the Host field and origins have it
+//! `host [":" port]`, as in URLs, the Host field and origins
 //! ([RFC 3986 section 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2)).
 
 use core::net::Ipv6Addr;
 
 use crate::kernel::class::{HOST, find_unencoded};
 
-/// A host, with the port if one is named. All of it is ASCII.
+/// A host with an optional port. All bytes are ASCII.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
     /// A name, an IPv4 address, or an IPv6 address in its brackets.
     pub(crate) host: &'a [u8],
-    /// `None` if there is none, or an empty one.
+    /// `None` if the port is absent or empty.
     pub(crate) port: Option<u16>,
 }
 
-/// Which half of an authority is wrong.
+/// The part of an authority that is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthorityError {
     Host,
@@ -22,11 +22,11 @@ pub(crate) enum AuthorityError {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads the whole of `text`; an empty host is an error.
+    /// Parses all of `text`. An empty host is an error.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, AuthorityError> {
         let host_len = match text {
             [b'[', after @ ..] => ip_literal_len(after).ok_or(AuthorityError::Host)?,
-            // `reg-name`; IPv4 addresses are among them.
+            // `reg-name` of RFC 3986, which includes IPv4 addresses.
             _ => find_unencoded(text, HOST).unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at_checked(host_len).ok_or(AuthorityError::Host)?;
@@ -39,7 +39,7 @@ impl<'a> Authority<'a> {
         Ok(Self { host, port })
     }
 
-    /// Returns the host without the brackets of an IPv6 address, as a resolver takes it.
+    /// Returns the host without the brackets of an IPv6 address, in the form that resolvers take.
     pub(crate) const fn bare_host(self) -> &'a [u8] {
         match self.host {
             [b'[', address @ .., b']'] => address,
@@ -48,15 +48,15 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// The length of an IPv6 address in brackets, given what follows the first one. Zones and addresses
-/// of the future are not for the wire.
+/// Returns the length of an IPv6 address in brackets, given the text after the opening bracket.
+/// Zones and the `IPvFuture` form have no meaning for a peer and are errors.
 fn ip_literal_len(after: &[u8]) -> Option<usize> {
     let len = after.iter().position(|&byte| byte == b']')?;
     let address = core::str::from_utf8(after.get(..len)?).ok()?;
     address.parse::<Ipv6Addr>().ok().map(|_| len + 2)
 }
 
-/// Digits only, five of them at most: `str::parse` would take a sign too.
+/// Parses one to five digits. `str::parse` would also accept a sign.
 fn parse_port(digits: &[u8]) -> Option<u16> {
     if digits.len() > 5 {
         return None;

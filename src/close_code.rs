@@ -3,31 +3,44 @@ use core::fmt;
 /// The status code of a Close frame
 /// ([RFC 6455 section 7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)).
 ///
-/// Any `u16` can be held; [`may_be_sent`](Self::may_be_sent) tells which ones are legal on the wire.
+/// The type can hold any `u16`. [`may_be_sent`](Self::may_be_sent) returns whether a value is legal
+/// on the wire.
+///
+/// ```
+/// use sansocket::CloseCode;
+///
+/// assert!(CloseCode::NORMAL.may_be_sent());
+/// // 4000 to 4999 are for private use, 1006 is never sent.
+/// assert!(CloseCode::new(4001).may_be_sent());
+/// assert!(!CloseCode::ABNORMAL.may_be_sent());
+/// assert_eq!(CloseCode::GOING_AWAY.to_string(), "1001");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
     /// 1000: the purpose of the connection is fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: a server goes down, or a browser leaves the page.
+    /// 1001: the endpoint is going away, such as a server that shuts down or a browser that leaves
+    /// the page.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the peer broke the protocol.
+    /// 1002: the peer violated the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that this end can't accept.
+    /// 1003: the message has a kind of data that this end can't accept.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: reported for a Close frame without a code; never on the wire. Closing with it and an empty
-    /// reason sends a Close frame without a payload.
+    /// 1005: reported for a Close frame without a code. Never on the wire: closing with this code
+    /// and an empty reason sends a Close frame without a payload.
     pub const NO_STATUS: Self = Self(1005);
-    /// 1006: reported for a connection lost without a Close frame; never on the wire.
+    /// 1006: reported for a connection that ended without a Close frame. Never on the wire.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data that doesn't fit its kind, such as a text that isn't UTF-8.
+    /// 1007: the data is inconsistent with the kind of the message, such as a text that is not
+    /// UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: the message is against this end's policy.
+    /// 1008: the message violates a policy of this end.
     pub const POLICY_VIOLATION: Self = Self(1008);
-    /// 1009: the message is too big.
+    /// 1009: the message is too big to process.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: a client misses an extension in the server's answer.
+    /// 1010: the server did not negotiate an extension that the client requires.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// 1011: an unexpected condition at this end.
     pub const INTERNAL_ERROR: Self = Self(1011);
@@ -35,12 +48,12 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: try again later (IANA registry).
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid answer (IANA registry).
+    /// 1014: a gateway received an invalid response (IANA registry).
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 1015: reported for a failed TLS handshake; never on the wire.
+    /// 1015: reported for a failed TLS handshake. Never on the wire.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Holds any value; whether it may be sent is a question of its own.
+    /// Creates a code from any value, legal on the wire or not.
     #[must_use]
     pub const fn new(value: u16) -> Self {
         Self(value)
@@ -60,7 +73,8 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Returns true if a Close frame of the peer may carry the code: the same ones.
+    /// Returns true if a Close frame of the peer may carry the code. These are the same codes as
+    /// those of [`may_be_sent`](Self::may_be_sent).
     #[must_use]
     pub const fn may_be_received(self) -> bool {
         self.may_be_sent()

@@ -1,10 +1,28 @@
 use core::fmt;
 
-/// Where mask keys and nonces come from: the core itself draws no randomness.
+/// The source of mask keys and nonces. The core itself draws no randomness.
 ///
-/// What it gives must be unpredictable
-/// ([RFC 6455 section 10.3](https://www.rfc-editor.org/rfc/rfc6455#section-10.3)). A generator that
-/// fails makes the send fail; a weak key is never used instead.
+/// The bytes of the source must be unpredictable
+/// ([RFC 6455 section 10.3](https://www.rfc-editor.org/rfc/rfc6455#section-10.3)). If the source
+/// fails, the send fails. No weaker key is used instead.
+///
+/// ```
+/// use sansocket::Entropy;
+/// use sansocket::error::EntropyError;
+///
+/// // On a device without an operating system: the driver of its random number generator.
+/// fn hardware_generator(bytes: &mut [u8]) -> Result<(), EntropyError> {
+/// #   bytes.fill(7);
+///     // Return `Err(EntropyError)` if the generator has no random bytes.
+///     Ok(())
+/// }
+///
+/// let entropy = Entropy::from_fn(hardware_generator);
+/// let mut nonce = [0; 16];
+/// entropy.fill(&mut nonce)?;
+/// # assert_eq!(nonce, [7; 16]);
+/// # Ok::<(), EntropyError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Entropy(Source);
 
@@ -16,13 +34,13 @@ enum Source {
 }
 
 impl Entropy {
-    /// Uses the operating system's generator. Each thread asks it for a block of 256 mask keys at a time;
-    /// nonces of handshakes come from no block.
+    /// Uses the operating system's generator. Each thread reads a block of 256 mask keys at a time.
+    /// Nonces of handshakes are read one by one.
     ///
     /// # Fork
-    /// `fork` copies the block of the thread that calls it. If both processes go on without `exec`, that
-    /// thread sends frames with the same keys in both, until its block is used up: at most 255 keys. Send
-    /// from threads that are started after the fork, or give each connection a block of its own:
+    /// `fork` copies the block of the calling thread. If both processes continue without `exec`,
+    /// that thread uses the same keys in both until the block is used up: at most 255 keys. Send
+    /// from threads that are started after the fork, or give each connection its own block:
     ///
     /// ```
     /// use sansocket::{Config, Entropy};
@@ -38,13 +56,13 @@ impl Entropy {
         Self(Source::Os)
     }
 
-    /// Uses the caller's generator, which fills the whole slice or fails.
+    /// Uses the caller's generator. It must fill the entire slice or fail.
     #[must_use]
     pub const fn from_fn(fill: fn(&mut [u8]) -> Result<(), EntropyError>) -> Self {
         Self(Source::Caller(fill))
     }
 
-    /// Fills `bytes` from the source itself, past any block of keys.
+    /// Fills `bytes` directly from the source, without the block of keys.
     ///
     /// # Errors
     /// [`EntropyError`] if the source fails.
@@ -56,7 +74,7 @@ impl Entropy {
         }
     }
 
-    /// True if keys of this source may be taken from the thread's common block.
+    /// Returns true if the connections of a thread may share a block of keys of this source.
     #[cfg(feature = "std")]
     pub(crate) const fn shares_keys(&self) -> bool {
         match self.0 {
@@ -76,8 +94,22 @@ impl fmt::Debug for Entropy {
     }
 }
 
-/// The source of randomness failed; nothing was sent.
-#[expect(clippy::exhaustive_structs, reason = "made by the caller's generator")]
+/// The source of randomness failed. No output was appended.
+///
+/// A generator for [`Entropy::from_fn`] returns it if it has no random bytes:
+///
+/// ```
+/// use sansocket::Entropy;
+/// use sansocket::error::EntropyError;
+///
+/// fn generator(_: &mut [u8]) -> Result<(), EntropyError> {
+///     // Not seeded yet.
+///     Err(EntropyError)
+/// }
+///
+/// assert_eq!(Entropy::from_fn(generator).fill(&mut [0; 4]), Err(EntropyError));
+/// ```
+#[expect(clippy::exhaustive_structs, reason = "constructed by the caller's generator")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
 
@@ -89,7 +121,8 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// A block of mask keys, fetched at once and used up one after the other.
+/// A block of mask keys, read in one call and used one by one. One system call for 256 keys costs
+/// far less than 256 calls.
 #[derive(Clone)]
 pub(crate) struct KeyBlock<const N: usize> {
     keys: [[u8; 4]; N],
@@ -97,12 +130,12 @@ pub(crate) struct KeyBlock<const N: usize> {
 }
 
 impl<const N: usize> KeyBlock<N> {
-    /// An empty block: the first use fetches.
+    /// Creates an empty block. The first [`take`](Self::take) fills it.
     pub(crate) const fn new() -> Self {
         Self { keys: [[0; 4]; N], next: N }
     }
 
-    /// Takes the next key; each one is given once.
+    /// Returns the next key. Each key is returned once.
     #[inline]
     pub(crate) fn take(&mut self, entropy: &Entropy) -> Result<[u8; 4], EntropyError> {
         if let Some(key) = self.keys.get(self.next) {
@@ -115,7 +148,8 @@ impl<const N: usize> KeyBlock<N> {
     #[cold]
     #[inline(never)]
     fn refill(&mut self, entropy: &Entropy) -> Result<[u8; 4], EntropyError> {
-        // A failing source may leave the block half filled: it stays used up then.
+        // A source that fails may leave the block half filled: until it succeeds, the block counts
+        // as used up.
         self.next = N;
         entropy.fill(self.keys.as_flattened_mut())?;
         self.next = 1;
@@ -125,19 +159,20 @@ impl<const N: usize> KeyBlock<N> {
 
 #[cfg(feature = "std")]
 std::thread_local! {
-    /// The operating system is asked once for 256 keys.
+    /// The block of the thread. One system call fills it with 256 keys.
     static THREAD_KEYS: core::cell::RefCell<KeyBlock<256>> =
         const { core::cell::RefCell::new(KeyBlock::new()) };
 }
 
-/// Takes a key from the thread's block; only for sources that share it.
-// In line for the same reason as its caller.
+/// Returns a key from the block of the thread. Only for sources that share it; see
+/// [`Entropy::shares_keys`].
+// Inlined for the same reason as its caller, `Connection::next_key`.
 #[cfg(feature = "std")]
 #[inline(always)]
 pub(crate) fn thread_key(entropy: &Entropy) -> Result<[u8; 4], EntropyError> {
     THREAD_KEYS
         .try_with(|keys| keys.try_borrow_mut().map_err(|_| EntropyError)?.take(entropy))
-        // The thread is being torn down: a key of its own.
+        // The thread is being torn down and its block is gone: read a single key.
         .unwrap_or_else(|_| {
             let mut key = [0; 4];
             entropy.fill(&mut key).map(|()| key)

@@ -1,5 +1,13 @@
-//! The frame layer: headers and masking, without any state
+//! The frame layer: headers and masking, without state
 //! ([RFC 6455 section 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
+//!
+//! ```text
+//!    byte 0      byte 1       0, 2 or 8 bytes    0 or 4 bytes
+//! ┌─┬───┬──────┬─┬─────────┬───────────────────┬──────────────┬─────────┐
+//! │F│RSV│opcode│M│ length  │  extended length  │   mask key   │ payload │
+//! │1│ 3 │  4   │1│ 7 bits  │ if it is 126, 127 │   if M = 1   │         │
+//! └─┴───┴──────┴─┴─────────┴───────────────────┴──────────────┴─────────┘
+//! ```
 //!
 //! ```
 //! use sansocket::frame::OpCode;
@@ -11,7 +19,7 @@
 //! assert_eq!(header.encode().as_bytes(), [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d]);
 //! assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
 //!
-//! let (decoded, len) = FrameHeader::decode(&[0x81, 0x05, b'H'])?.expect("a whole header");
+//! let (decoded, len) = FrameHeader::decode(&[0x81, 0x05, b'H'])?.expect("a complete header");
 //! assert_eq!((decoded.opcode, decoded.len, len), (OpCode::Text, 5, 2));
 //! # Ok::<(), sansocket::error::PeerError>(())
 //! ```
@@ -22,7 +30,7 @@ use crate::role::Role;
 pub use crate::kernel::mask::mask;
 pub use crate::opcode::OpCode;
 
-/// FIN of the first byte.
+/// The FIN bit of the first byte.
 pub(crate) const FIN: u8 = 0x80;
 /// The three reserved bits of the first byte.
 const RSV: u8 = 0x70;
@@ -30,47 +38,59 @@ const RSV: u8 = 0x70;
 pub(crate) const RSV1: u8 = 0b100;
 /// The mask bit of the second byte.
 pub(crate) const MASK: u8 = 0x80;
-/// The longest header: 2 bytes, 8 of length, 4 of key.
+/// The length of the longest header: 2 bytes, 8 bytes of length, 4 bytes of mask key.
 pub(crate) const MAX_HEADER_LEN: usize = 14;
-/// The longest payload of a control frame, in bytes.
+/// The length limit of a control frame's payload, in bytes (RFC 6455 5.5).
 pub(crate) const MAX_CONTROL_LEN: usize = 125;
-/// The 7-bit lengths that announce 2 and 8 bytes of length.
+/// The 7-bit length that announces an extended length of 2 bytes.
 pub(crate) const LEN_16: u8 = 126;
+/// The 7-bit length that announces an extended length of 8 bytes.
 pub(crate) const LEN_64: u8 = 127;
 
-/// What the header of a frame says.
+/// The header of a frame.
+///
+/// ```
+/// use sansocket::frame::{FrameHeader, OpCode};
+///
+/// // The second byte is missing.
+/// assert_eq!(FrameHeader::decode(&[0x82])?, None);
+/// // A binary frame with 256 bytes: FIN and opcode, 126, and a length of two bytes.
+/// let (header, len) = FrameHeader::decode(&[0x82, 126, 0x01, 0x00])?.expect("complete");
+/// assert_eq!((header, len), (FrameHeader::new(OpCode::Binary, 256), 4));
+/// # Ok::<(), sansocket::error::PeerError>(())
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.2 has these fields")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// Whether this is the last fragment of its message.
+    /// FIN: true for the last fragment of a message, and for a message in one frame.
     pub fin: bool,
-    /// The three reserved bits, RSV1 being 0b100.
+    /// The three reserved bits. RSV1 is 0b100.
     pub rsv: u8,
     /// The kind of frame.
     pub opcode: OpCode,
     /// The mask key, if the payload is masked.
     pub key: Option<[u8; 4]>,
-    /// The payload's length, in bytes; less than 2^63.
+    /// The length of the payload, in bytes; less than 2^63.
     pub len: u64,
 }
 
-/// What a header must keep beside the rules that always hold; `None` doesn't ask.
+/// The rules for a header that depend on the state of the connection. `None`: not checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
-    /// Who receives: a server takes masked frames only, a client unmasked ones.
+    /// The role of the receiver. A server accepts only masked frames, a client only unmasked ones.
     pub(crate) role: Option<Role>,
-    /// Whether a fragmented message is under way.
+    /// True if the next data frame must be a continuation: a fragmented message has not ended.
     pub(crate) in_message: Option<bool>,
-    /// Which reserved bits may be set.
+    /// The reserved bits that may be set.
     pub(crate) rsv: u8,
-    /// How long a data frame may be, in bytes.
+    /// The length limit of a data frame, in bytes.
     pub(crate) max_len: u64,
-    /// The same for the first frame of a compressed message.
+    /// The length limit of the first frame of a compressed message, in bytes.
     pub(crate) max_compressed_len: u64,
 }
 
 impl FrameHeader {
-    /// Makes the header of an unmasked frame that is a whole message, with `len` bytes of payload.
+    /// Creates the header of an unmasked message in one frame, with `len` bytes of payload.
     #[must_use]
     pub const fn new(opcode: OpCode, len: u64) -> Self {
         Self { fin: true, rsv: 0, opcode, key: None, len }
@@ -83,15 +103,27 @@ impl FrameHeader {
         self
     }
 
-    /// Reads a header from the first bytes of a frame and tells its length in bytes; `None`: more
-    /// bytes are needed.
+    /// Decodes the header at the beginning of `bytes`. Returns the header and its length in bytes,
+    /// or `None` if more bytes are needed.
     ///
-    /// Whether masking, reserved bits and the order of fragments are right depends on the
-    /// connection: [`Connection`](crate::Connection) asks for that.
+    /// The rules for masking, reserved bits and the order of fragments depend on the state of a
+    /// connection. This function does not check them; [`Connection`](crate::Connection) does.
+    ///
+    /// ```
+    /// use sansocket::frame::FrameHeader;
+    ///
+    /// // A masked text frame: the mask key has not arrived yet.
+    /// let mut bytes = vec![0x81, 0x85, 0x37, 0xfa];
+    /// assert_eq!(FrameHeader::decode(&bytes)?, None);
+    /// bytes.extend([0x21, 0x3d, 0x7f, 0x9f]);
+    /// let (header, len) = FrameHeader::decode(&bytes)?.expect("complete");
+    /// assert_eq!((header.key, len), (Some([0x37, 0xfa, 0x21, 0x3d]), 6));
+    /// # Ok::<(), sansocket::error::PeerError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`PeerError`] as soon as a byte shows it: a reserved opcode, a fragmented or long control
-    /// frame, a length that is not minimal or not below 2^63.
+    /// [`PeerError`] at the first byte with a fault: a reserved opcode, a fragmented control frame
+    /// or one with more than 125 bytes, a length that is not minimal or not below 2^63.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, PeerError> {
         let any = Expected {
@@ -103,7 +135,7 @@ impl FrameHeader {
         };
         Self::decode_expected(bytes, any).map_err(|error| match error {
             ProtocolError::Peer(error) => error,
-            // No limit is set: nothing but the peer can be at fault.
+            // Unreachable: `any` sets no limit, so each error is one of the peer.
             ProtocolError::Aborted
             | ProtocolError::Limit(_)
             | ProtocolError::Misuse(_)
@@ -111,9 +143,10 @@ impl FrameHeader {
         })
     }
 
-    /// The same, with the rules of a connection.
+    /// Decodes a header as [`decode`](Self::decode) does, and checks the rules of a connection.
     ///
-    /// Byte by byte, so that the first byte that shows a fault decides, however the input is cut.
+    /// The bytes are checked in their order, and each as soon as it is present. So the error
+    /// doesn't depend on how the input is cut.
     pub(crate) fn decode_expected(
         bytes: &[u8],
         expected: Expected,
@@ -157,7 +190,17 @@ impl FrameHeader {
         Ok(Some((Self { fin, rsv, opcode, key, len }, header_len)))
     }
 
-    /// Writes the header in the fewest bytes.
+    /// Encodes the header in its minimal length
+    /// ([RFC 6455 section 5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
+    ///
+    /// ```
+    /// use sansocket::frame::{FrameHeader, OpCode};
+    ///
+    /// for (len, header_len) in [(125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+    ///     let head = FrameHeader::new(OpCode::Binary, len).encode();
+    ///     assert_eq!(head.as_bytes().len(), header_len);
+    /// }
+    /// ```
     #[must_use]
     pub fn encode(&self) -> FrameHead {
         let mut head = FrameHead { bytes: [0; MAX_HEADER_LEN], len: 0 };
@@ -185,12 +228,12 @@ impl FrameHeader {
     }
 }
 
-/// The rules of the first byte, in the order of its bits.
+/// Decodes the first byte, and checks its rules in the order of its bits.
 fn decode_first(first: u8, expected: Expected) -> Result<(bool, u8, OpCode), ProtocolError> {
     let fin = first & FIN != 0;
     let rsv = (first & RSV) >> 4;
     let opcode = OpCode::from_low_bits(first);
-    // RFC 7692 6: RSV1 is for the first frame of a data message only.
+    // RFC 7692 6: RSV1 may be set only in the first frame of a data message.
     let allowed = match opcode {
         Some(OpCode::Text | OpCode::Binary) => expected.rsv,
         _ if expected.in_message.is_none() => expected.rsv,
@@ -212,7 +255,8 @@ fn decode_first(first: u8, expected: Expected) -> Result<(bool, u8, OpCode), Pro
     }
 }
 
-/// Reads a length of `N` bytes, judging each byte as it comes.
+/// Decodes an extended length of `N` bytes, and checks each byte as soon as it is present. `None`:
+/// more bytes are needed.
 fn decode_len<const N: usize>(bytes: &[u8], max_len: u64) -> Result<Option<u64>, ProtocolError> {
     let mut len: u64 = 0;
     for (i, &byte) in bytes.iter().take(N).enumerate() {
@@ -220,11 +264,13 @@ fn decode_len<const N: usize>(bytes: &[u8], max_len: u64) -> Result<Option<u64>,
             return Err(PeerError::LengthTooLarge.into());
         }
         len = len << 8 | u64::from(byte);
-        // Two bytes could have said it, or the short form.
+        // RFC 6455 5.2: the minimal number of bytes MUST be used. If the first six of eight bytes
+        // are 0, two bytes would do; a number below 126 needs no extended length.
         if (N == 8 && i == 5 && len == 0) || (N == 2 && i == 1 && len < u64::from(LEN_16)) {
             return Err(PeerError::LengthNotMinimal.into());
         }
-        // At least this long, whatever the bytes to come.
+        // The length is at least this, with zeros for the missing bytes: the limit applies before
+        // the last byte has arrived.
         let at_least = len << (8 * (N - 1 - i));
         if at_least > max_len {
             return Err(LimitError::MessageTooLong.into());
@@ -233,7 +279,24 @@ fn decode_len<const N: usize>(bytes: &[u8], max_len: u64) -> Result<Option<u64>,
     Ok((bytes.len() >= N).then_some(len))
 }
 
-/// A frame header on the stack, at most 14 bytes, for vectored writes of out, head and payload.
+/// An encoded frame header on the stack, at most 14 bytes.
+///
+/// A server can write a large payload without copying it into the output, by a vectored write of
+/// three slices; see [`Connection::frame_head`](crate::Connection::frame_head).
+///
+/// ```
+/// use std::io::{IoSlice, Write};
+///
+/// use sansocket::frame::{FrameHeader, OpCode};
+///
+/// let payload = [7; 1000];
+/// let head = FrameHeader::new(OpCode::Binary, 1000).encode();
+/// let slices = [IoSlice::new(head.as_bytes()), IoSlice::new(&payload)];
+/// let mut socket = Vec::new();
+/// let written = socket.write_vectored(&slices)?;
+/// assert_eq!(written, 4 + 1000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHead {
     bytes: [u8; MAX_HEADER_LEN],
@@ -241,7 +304,7 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    /// Returns the header's bytes.
+    /// Returns the bytes of the header.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()

@@ -1,6 +1,6 @@
-//! Guides: longer documents, whose programs are compiled with the tests of the crate.
+//! Guides: longer documents. Their examples are compiled as tests of the crate.
 //!
-//! The same text lies in the folder `docs` of the package.
+//! The folder `docs` of the package contains the same texts.
 
 #[doc = include_str!("../docs/guide.md")]
 pub mod getting_started {}

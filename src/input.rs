@@ -4,27 +4,38 @@ use crate::instant::Instant;
 
 /// A cursor over the bytes of one read, and the time of that read.
 ///
-/// [`Connection::receive`](crate::Connection::receive) moves it on until it is empty. The bytes
-/// are unmasked in place, which is why they are lent mutably.
+/// [`Connection::receive`](crate::Connection::receive) advances it. The bytes are borrowed mutably,
+/// because payloads are unmasked in place.
+///
+/// ```
+/// use sansocket::{Input, Instant};
+///
+/// let mut buffer = [0; 4096];
+/// // A read of the transport has returned 7 bytes.
+/// # let n = 7;
+/// let mut input = Input::new(Instant::from_micros(0), &mut buffer[..n]);
+/// assert_eq!(input.len(), 7);
+/// # let _ = &mut input;
+/// ```
 pub struct Input<'b> {
     now: Instant,
     rest: &'b mut [u8],
 }
 
 impl<'b> Input<'b> {
-    /// Lends the bytes of one read that was done at `now`.
+    /// Creates a cursor over the bytes of one read, which was done at `now`.
     #[must_use]
     pub const fn new(now: Instant, bytes: &'b mut [u8]) -> Self {
         Input { now, rest: bytes }
     }
 
-    /// Returns how many bytes have not been taken yet.
+    /// Returns the number of bytes that were not consumed yet.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.rest.len()
     }
 
-    /// Returns true if all bytes have been taken.
+    /// Returns true if all bytes were consumed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
@@ -36,13 +47,13 @@ impl<'b> Input<'b> {
         self.now
     }
 
-    /// Returns the bytes that have not been taken yet.
+    /// Returns the bytes that were not consumed yet.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
         self.rest
     }
 
-    /// Takes the first `n` bytes, or all if there are fewer.
+    /// Consumes the first `n` bytes, or all if there are fewer, and returns them.
     #[inline]
     pub(crate) fn take(&mut self, n: usize) -> &'b mut [u8] {
         let rest = core::mem::take(&mut self.rest);
@@ -51,21 +62,21 @@ impl<'b> Input<'b> {
         first
     }
 
-    /// The first `n` bytes, or all if there are fewer, which stay to be taken.
+    /// Returns the first `n` bytes, or all if there are fewer, without consuming them.
     #[cfg(feature = "deflate")]
     pub(crate) fn first_mut(&mut self, n: usize) -> &mut [u8] {
         let n = n.min(self.rest.len());
         self.rest.get_mut(..n).unwrap_or_default()
     }
 
-    /// Drops everything that is left.
+    /// Drops the remaining bytes.
     pub(crate) fn clear(&mut self) {
         self.rest = &mut [];
     }
 }
 
 impl fmt::Debug for Input<'_> {
-    /// No data: debug output ends in logs.
+    /// Shows no data: debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input").field("now", &self.now).field("len", &self.len()).finish()
     }

@@ -1,42 +1,44 @@
 //! The WebSocket without the socket: bytes in, events out; messages in, bytes out.
 //!
-//! A WebSocket engine ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455), with the compression of
-//! [RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)) that does no I/O, reads no clock, draws no
-//! randomness and spawns nothing. Time and entropy are arguments; the core is `no_std + alloc`.
-//! Adapters for tokio and for blocking sockets sit on it.
+//! A WebSocket engine ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)) with compression
+//! ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)) that does no I/O, reads no clock, generates
+//! no randomness and spawns no tasks. Time and entropy are arguments. The core is `no_std + alloc`.
+//! Adapters for tokio and for blocking sockets are built on it.
 //!
 //! ```text
-//!           bytes of one read                                           bytes to write
-//! transport ──────────────► Input ─┐                              ┌─► out: BytesMut ──────────► transport
-//!                                  ▼                              │
-//!                    Connection::receive(input, inbox, out) ──────┤  pongs, close answers, the Close
-//!                                  │                              │  frame of an error
-//!                                  ▼                              │
-//!                Event: lent from the input or the inbox ─► your code ─► Connection::send_*(.., out)
+//!           bytes of one read                                      bytes to write
+//! transport ─────────────► Input ─┐                           ┌─► out: BytesMut ─────► transport
+//!                                 ▼                           │
+//!                   Connection::receive(input, inbox, out) ───┤   pongs, Close frames
+//!                                 │                           │
+//!                                 ▼                           │
+//!                   Event: borrows from input or inbox ─► your code ─► Connection::send_*
 //! ```
 //!
 //! # Where to begin
 //!
-//! * On tokio: `tokio::WebSocket` (feature `tokio`). On threads: `blocking::WebSocket` (feature
+//! * With tokio: `tokio::WebSocket` (feature `tokio`). With threads: `blocking::WebSocket` (feature
 //!   `std`).
 //! * On a hyper server: `hyper::upgrade` (feature `hyper`). In axum handlers: the crate
 //!   `sansocket-axum`. With the types of the crate `http`: the module `http` (feature `http`).
-//! * In an event loop of your own: [`driver`], which does all but the I/O.
-//! * With buffers and deadlines of your own: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
+//! * In your own event loop: [`driver`], which does everything except the I/O.
+//! * With your own buffers and deadlines: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
 //!   and HTTP/3), then [`Connection`].
 //! * Frames only: [`frame`].
+//! * Documents: the module `guide` has a tutorial, a cookbook, a guide to event loops, and the
+//!   migration from other crates.
 //!
 //! # The bare core
 //!
-//! Every byte of an input is used up by calling [`Connection::receive`] until it gives `None`; what
-//! has to be written lies in `out` then, in the right order. Here both ends, without any transport:
+//! [`Connection::receive`] processes one event per call. Call it until it returns `None`: then all
+//! bytes of the input are processed, and `out` holds the bytes to write, in the right order. This
+//! example runs both ends without a transport:
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use sansocket::Role;
 //! use sansocket::connection::Negotiated;
 //! use sansocket::error::EntropyError;
-//! use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant};
+//! use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant, Role};
 //! # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
 //!
 //! let now = Instant::from_micros(0);
@@ -51,7 +53,7 @@
 //! let (mut inbox, mut from_server) = (Inbox::new(), BytesMut::new());
 //! let mut input = Input::new(now, &mut from_client);
 //! while let Some(event) = server.receive(&mut input, &mut inbox, &mut from_server)? {
-//!     // The event borrows the input, not the connection: answer while you hold it.
+//!     // The event borrows from the input, not from the connection: reply while you hold it.
 //!     if let Event::Text(text) = event {
 //!         server.send_text(text, &mut from_server)?;
 //!     }
@@ -60,33 +62,40 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! # What holds
+//! # Guarantees
 //!
-//! * Any input, from the peer or the caller, gives a result or a typed error: no panic, no growth
-//!   past a limit, no silent loss. Limits and timers: [`Config`].
+//! * Any input, from the peer or the caller, yields a result or a typed error: no panic, no memory
+//!   above a limit, no silent loss. [`Config`] has the limits and timers.
 //! * The first fatal error fails the connection: its Close frame is in `out`, and every later call
-//!   returns the same error ([`ProtocolError`](error::ProtocolError)). A refused send ([`SendError`](error::SendError)) changes nothing.
-//! * Messages before a Close frame are handed out, and can be answered, before it is answered.
+//!   returns the same error ([`ProtocolError`](error::ProtocolError)).
+//! * A refused send ([`SendError`](error::SendError)) has no effect.
+//! * Messages that precede a Close frame are handed out, and can be answered, before the Close
+//!   frame is answered.
 //!
 //! # Security
 //!
-//! Browsers let any page open a WebSocket to any host, and send cookies with it; CORS does not
-//! apply. The `Origin` field is the defence: [`AcceptOptions`] accepts the same host only unless
-//! told otherwise. Programs can forge it, so it is no login.
+//! Browsers let any page open a WebSocket to any host, and send cookies with the request; CORS does
+//! not apply. The `Origin` field is the defence: by default [`AcceptOptions`] accepts only requests
+//! from the same host. Programs can forge the field, so it is not authentication.
 //!
-//! Compression is off unless asked for: the length of what is compressed together with text of an
-//! attacker's choice tells about secrets in it, over TLS too. [`Compress::Never`](message::Compress::Never) is the switch for
-//! one message.
+//! Compression is off by default. If secrets are compressed together with text that an attacker
+//! chooses, the compressed length leaks information about the secrets, even over TLS (CRIME,
+//! BREACH). [`Compress::Never`](message::Compress::Never) disables it for a single message.
 //!
 //! # Features
 //!
-//! `std` (default): `Entropy::os()`, `Instant::now()`, the blocking adapter. `simd` (default): fast
-//! UTF-8 validation, AVX2 masking found at run time. `deflate` (default): compression, see the module.
-//! `miniz_oxide`: another engine for it. `tokio`: the adapter. `http`: opening handshakes with the types of
-//! that crate. `hyper`: WebSockets on a hyper server.
+//! | feature | default | contents |
+//! |---|---|---|
+//! | `std` | yes | `Entropy::os()`, `Instant::now()`, the adapter for blocking sockets |
+//! | `simd` | yes | fast UTF-8 validation; AVX2 masking, detected at run time |
+//! | `deflate` | yes | compression; see the module |
+//! | `miniz_oxide` | no | an alternative compression engine |
+//! | `tokio` | no | the adapter for tokio |
+//! | `http` | no | opening handshakes with the types of the crate `http` |
+//! | `hyper` | no | WebSockets on a hyper server; implies `http` and `tokio` |
 //!
-//! Without `std` the crate needs [`alloc::sync::Arc`]: targets without atomic compare-and-swap, such as
-//! `thumbv6m-none-eabi` (Cortex-M0), don't have it and are not supported.
+//! Without `std` the crate needs [`alloc::sync::Arc`]. Targets without atomic compare-and-swap,
+//! such as `thumbv6m-none-eabi` (Cortex-M0), lack it and are not supported.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -135,7 +144,9 @@ pub mod tokio;
 mod url;
 
 pub use crate::close_code::CloseCode;
+#[doc(inline)]
 pub use crate::config::Config;
+#[doc(inline)]
 pub use crate::connection::Connection;
 pub use crate::entropy::Entropy;
 #[cfg(feature = "std")]
@@ -146,11 +157,12 @@ pub use crate::handshake::connect::ConnectRequest;
 pub use crate::inbox::Inbox;
 pub use crate::input::Input;
 pub use crate::instant::Instant;
+#[doc(inline)]
 pub use crate::message::{CloseFrame, Message};
 pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 
-/// The README's programs compile.
+/// Compiles the examples of the README as tests.
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The result of a handshake.
+//! The result of an opening handshake.
 
 use core::fmt;
 
@@ -6,9 +6,17 @@ use alloc::boxed::Box;
 
 use crate::agreed::Agreed;
 
-/// The result of a handshake: the subprotocol and the extension that both ends have agreed on.
+/// The result of an opening handshake: the negotiated subprotocol and extension.
 ///
-/// Make one for a connection whose handshake another library has done.
+/// [`handshake`](crate::handshake) returns one. If another library does the handshake, make one
+/// from its result:
+///
+/// ```
+/// use sansocket::connection::Negotiated;
+///
+/// let negotiated = Negotiated::new().with_subprotocol("chat.v2");
+/// assert_eq!(negotiated.subprotocol(), Some("chat.v2"));
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Negotiated {
     subprotocol: Option<Box<str>>,
@@ -16,7 +24,7 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// Nothing but the protocol itself: no subprotocol, no extension.
+    /// Creates a result without a subprotocol and without an extension.
     #[must_use]
     pub const fn new() -> Self {
         Self { subprotocol: None, agreed: Agreed::NONE }
@@ -29,13 +37,13 @@ impl Negotiated {
         self
     }
 
-    /// Returns the subprotocol, if one was agreed on.
+    /// Returns the subprotocol, if one was negotiated.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// The agreement about compression.
+    /// Returns the agreement about compression.
     pub(crate) const fn agreed(&self) -> Agreed {
         self.agreed
     }
@@ -50,7 +58,7 @@ impl Negotiated {
         self
     }
 
-    /// Returns the agreement about compression; `None`: messages are not compressed.
+    /// Returns the agreement about compression, `None` if messages are not compressed.
     #[must_use]
     pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
         self.agreed.deflate().copied()
@@ -58,8 +66,8 @@ impl Negotiated {
 }
 
 impl fmt::Debug for Negotiated {
-    /// Of the subprotocol only the length: some clients give a token as one, since a browser lets
-    /// them give nothing else, and debug output ends in logs.
+    /// Shows only the length of the subprotocol. Some browser clients put an access token there,
+    /// because a browser lets them set no other field, and debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut negotiated = f.debug_struct("Negotiated");
         negotiated.field("subprotocol_len", &self.subprotocol().map(str::len));

@@ -1,11 +1,19 @@
-/// Which end of the connection this is: a field of [`Connection`](crate::Connection), not a type
-/// parameter.
+/// One of the two ends of a connection.
+///
+/// The role is a value in [`Connection`](crate::Connection), not a type parameter, so that one type
+/// serves both ends.
+///
+/// ```
+/// use sansocket::Role;
+///
+/// assert_eq!(Role::Client.peer(), Role::Server);
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The end that asked for the connection; it masks what it sends.
+    /// The end that opened the connection. It masks the frames that it sends.
     Client,
-    /// The end that accepted the connection; it sends unmasked.
+    /// The end that accepted the connection. Its frames are not masked.
     Server,
 }
 

@@ -11,11 +11,11 @@ use crate::authority::{Authority, AuthorityError};
 use crate::kernel::class::{PATH, find_unencoded};
 use crate::kernel::hidden::Hidden;
 
-/// A valid URL, in the parts that a client needs.
+/// A valid URL, split into the parts that a client needs.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     secure: bool,
-    /// Without brackets.
+    /// The host, without the brackets of an IPv6 address.
     host: Box<str>,
     port: u16,
     /// The value of the Host field.
@@ -25,6 +25,7 @@ pub(crate) struct Url {
 }
 
 impl Url {
+    /// Parses a URL and checks each component of it.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         let (secure, rest) = if let Some(rest) = strip_scheme(text, "wss://") {
             (true, rest)
@@ -59,7 +60,7 @@ impl Url {
             return Err(UrlError::Port);
         }
         if let Some(at) = find_unencoded(target.as_bytes(), PATH) {
-            // All before it is ASCII: a character begins there.
+            // All bytes before `at` are ASCII, so a character starts at `at`.
             let c = target.get(at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             return Err(UrlError::Character(c));
         }
@@ -67,7 +68,7 @@ impl Url {
             secure,
             host: text_of(authority.bare_host()).into(),
             port,
-            // RFC 6455 4.1(4): the port is named unless it is the scheme's default.
+            // RFC 6455 4.1(4): the Host field has a port unless it is the default of the scheme.
             authority: if port == default_port {
                 host.into()
             } else {
@@ -103,7 +104,7 @@ impl Url {
     }
 }
 
-/// Without the query, which may hold a token.
+/// Omits the query, which may hold a token.
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, query) = match self.target.split_once('?') {
@@ -120,13 +121,14 @@ impl fmt::Debug for Url {
     }
 }
 
-/// A host that the parser has taken is ASCII.
+/// Converts a host that the parser has accepted. Such a host is ASCII, so the default is never
+/// used.
 fn text_of(host: &[u8]) -> &str {
     core::str::from_utf8(host).unwrap_or_default()
 }
 
-/// The error of a `%` in the host. RFC 3986 3.2.2 allows percent-encoded names, but resolvers and checks
-/// of [`host`](Url::host) don't decode them.
+/// Returns the error of a `%` in the host. RFC 3986 3.2.2 allows percent-encoded names, but
+/// resolvers and checks of [`host`](Url::host) don't decode them.
 fn percent_error(authority: &str) -> Option<UrlError> {
     let (host, error) = match authority.strip_prefix('[') {
         Some(address) => (address.split(']').next(), UrlError::Zone),
@@ -135,8 +137,9 @@ fn percent_error(authority: &str) -> Option<UrlError> {
     host.is_some_and(|host| host.contains('%')).then_some(error)
 }
 
-/// Tells whether a resolver could read the host as an IPv4 address that its text doesn't show:
-/// `2130706433`, `0x7f.1` and `0177.0.0.1` are 127.0.0.1 to many. The last label decides, as in the
+/// Returns true if some resolvers read the host as an IPv4 address of another spelling: many read
+/// `2130706433`, `0x7f.1` and `0177.0.0.1` as 127.0.0.1. A check of the host against a list would
+/// miss these. The last label decides, as in the
 /// [URL standard](https://url.spec.whatwg.org/#ends-in-a-number-checker): no name ends in a number.
 fn is_ambiguous_number(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default().as_bytes();
@@ -145,39 +148,50 @@ fn is_ambiguous_number(host: &str) -> bool {
         [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
         digits => digits.iter().all(u8::is_ascii_digit),
     };
-    // Takes four decimal numbers without leading zeros only.
+    // `Ipv4Addr` accepts only four decimal numbers without leading zeros.
     is_number && host.parse::<Ipv4Addr>().is_err()
 }
 
-/// Schemes are compared without regard to case (RFC 6455 3).
+/// Removes `scheme` from the front of `text`, without regard to case (RFC 6455 3).
 fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     let (first, rest) = text.split_at_checked(scheme.len())?;
     first.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
-/// A URL that can't be connected to, with what to change.
+/// The URL of a [`ConnectRequest`](crate::ConnectRequest) is not usable. The text of the error
+/// names the correction.
+///
+/// ```
+/// use sansocket::ConnectRequest;
+/// use sansocket::handshake::UrlError;
+///
+/// assert_eq!(ConnectRequest::new("https://example.com/").unwrap_err(), UrlError::Scheme);
+/// assert_eq!(ConnectRequest::new("ws://0x7f.1/").unwrap_err(), UrlError::NumericHost);
+/// assert_eq!(ConnectRequest::new("ws://example.com/a b").unwrap_err(), UrlError::Character(' '));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlError {
     /// The scheme is neither `ws://` nor `wss://`.
     Scheme,
-    /// A fragment: `#` (RFC 6455 section 3 forbids it).
+    /// A fragment (`#`), which RFC 6455 section 3 forbids.
     Fragment,
-    /// A name or password before the host: servers don't get them.
+    /// A user name or password before the host, which would not reach the server.
     UserInfo,
-    /// No host, or not a host name, IPv4 address or IPv6 address in brackets.
+    /// No host, or a host that is neither a name, an IPv4 address nor an IPv6 address in brackets.
     Host,
     /// A percent-encoded character in the host.
     EncodedHost,
     /// A host that ends in a number and is not an IPv4 address of four plain decimal numbers, such
-    /// as `127.1` or `0x7f.0.0.1`: what it means depends on the resolver.
+    /// as `127.1` or `0x7f.0.0.1`: its meaning depends on the resolver.
     NumericHost,
     /// An IPv6 address with a zone, such as `[fe80::1%25eth0]`: a zone has a meaning on one machine
     /// only ([RFC 6874](https://www.rfc-editor.org/rfc/rfc6874)).
     Zone,
-    /// Not a port from 1 to 65535.
+    /// A port that is not a number from 1 to 65535.
     Port,
-    /// A character that a path or query can't have as it is, or a `%` without two hex digits.
+    /// A character that is not allowed unencoded in a path or query, or a `%` without two hex
+    /// digits.
     Character(char),
 }
 
@@ -185,8 +199,8 @@ impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => {
-                "the URL doesn't begin with ws:// or wss://: write ws:// in place of http://, wss:// \
-                 in place of https://"
+                "the URL doesn't begin with ws:// or wss://: replace http:// with ws://, https:// \
+                 with wss://"
             }
             Self::Fragment => "the URL has a fragment: leave it out, or write # as %23",
             Self::UserInfo => {
@@ -202,12 +216,12 @@ impl fmt::Display for UrlError {
                  numbers without leading zeros, such as 127.0.0.1"
             }
             Self::Zone => {
-                "the URL's IPv6 address has a zone: leave out the % and what follows it, and \
+                "the URL's IPv6 address has a zone: leave out the zone (from % to ]), and \
                  connect the transport yourself if the address needs a zone"
             }
             Self::Port => "the URL's port is not a number from 1 to 65535",
             Self::Character('%') => {
-                "the URL has a % without two hex digits behind it: write the % itself as %25"
+                "the URL has a % without two hex digits after it: write the % itself as %25"
             }
             Self::Character(c) => {
                 return write!(f, "the URL's path or query has {c:?}: percent-encode it");

@@ -305,7 +305,7 @@ fn v41_f7_control_frames_of_125_bytes_pass_and_of_126_do_not() {
 }
 
 /// Messages of every length up to past the first boundary, and around the second, whole and by
-/// bytes: the short and the long way of `receive`.
+/// bytes: the fast and the slow path of `receive`.
 #[test]
 fn f6_messages_of_every_length_around_the_boundaries_arrive() {
     for role in BOTH {

@@ -466,7 +466,7 @@ fn an_end_without_an_answer() {
         assert!(handshake.receive(&mut Input::new(at_ms(0), &mut bytes)).unwrap().is_none());
         let error = handshake.receive_eof().unwrap_err();
         assert!(matches!(error, HandshakeError::ClosedWithoutResponse));
-        assert!(error.to_string().contains("before its response was whole"));
+        assert!(error.to_string().contains("before its response was complete"));
     }
 }
 
@@ -511,13 +511,13 @@ fn errors_show_the_values_that_are_wrong() {
         (
             error_of(|right| right.set("Connection", "close").with("Connection", &long)),
             format!(
-                "the server's Connection is \"close\", \"{}...\" and doesn't name Upgrade",
+                "the server's Connection is \"close\", \"{}...\" and doesn't list Upgrade",
                 &long[..100]
             ),
         ),
         (
             error_of(|right| right.with("Sec-WebSocket-Protocol", "c")),
-            "the server chose the subprotocol \"c\", and offered was a, b".into(),
+            "the server chose the subprotocol \"c\"; the client offered a, b".into(),
         ),
         (
             error_of(|right| right.with("Sec-WebSocket-Extensions", "foo; bar")),
@@ -539,7 +539,7 @@ fn errors_show_the_values_that_are_wrong() {
     let (handshake, accept) = client_for(&request, &client_config());
     let bytes = Lines::response(&accept).with("Sec-WebSocket-Protocol", "c").bytes();
     let error = answer_pieces(handshake, &[&bytes]).0.unwrap_err();
-    assert!(error.to_string().ends_with("\"c\", and none was offered"), "{error}");
+    assert!(error.to_string().ends_with("\"c\"; the client offered none"), "{error}");
 }
 
 #[test]

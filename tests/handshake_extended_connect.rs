@@ -384,7 +384,7 @@ fn e4_q13_hs6_versions() {
             assert!(fields.contains(&("sec-websocket-version", b"13")), "{values:?} {fields:?}");
         }
     }
-    right().with("sec-websocket-version", "13").expect(400, "once");
+    right().with("sec-websocket-version", "13").expect(400, "at most one");
 }
 
 #[test]

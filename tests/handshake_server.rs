@@ -306,9 +306,9 @@ fn hs8_hs17_v26_field_lines() {
         ("(X): 1\r\n\r\n", 400, "field name"),
         ("X\0: 1\r\n\r\n", 400, "field name"),
         // Folding, also before the first field.
-        ("X: 1\r\n 2\r\n\r\n", 400, "blank"),
-        ("X: 1\r\n\t2\r\n\r\n", 400, "blank"),
-        (" X: 1\r\n\r\n", 400, "blank"),
+        ("X: 1\r\n 2\r\n\r\n", 400, "space or tab"),
+        ("X: 1\r\n\t2\r\n\r\n", 400, "space or tab"),
+        (" X: 1\r\n\r\n", 400, "space or tab"),
         // Bare LF, bare CR, NUL and other control characters.
         ("X: 1\n\r\n", 400, "CR LF"),
         ("X: 1\r\n\n", 400, "CR LF"),
@@ -1305,7 +1305,7 @@ fn v25_v35_one_deadline_for_the_whole_request() {
             let refusal = result.unwrap_err();
             assert_eq!(refusal.status(), 408);
             // The setting is for the server's log only.
-            assert_eq!(refusal.body(), b"the request was not whole in time");
+            assert_eq!(refusal.body(), b"the request was not complete in time");
             assert!(refusal.to_string().ends_with(" (setting: handshake_timeout)"), "{refusal}");
             assert_eq!(handshake.poll_timeout(), None);
             assert_eq!(handshake.handle_timeout(now).unwrap_err(), refusal);

@@ -534,7 +534,7 @@ proptest! {
         let config = preset(role).max_unsent(usize::MAX).build().unwrap();
         let mut sender = End::new(role, &config);
         if stats {
-            // The long way of sending gives the same.
+            // The slow path of sending gives the same.
             sender.conn.enable_stats();
         }
         let mut expected = send_all(&mut sender, &sends);

@@ -189,7 +189,7 @@ fn hc1_a_percent_sign_in_a_host_is_refused_with_its_reason() {
 #[test]
 fn errors_say_what_to_change() {
     for (error, part) in [
-        (UrlError::Scheme, "ws:// in place of http://"),
+        (UrlError::Scheme, "replace http:// with ws://"),
         (UrlError::Fragment, "%23"),
         (UrlError::UserInfo, "Authorization"),
         (UrlError::Host, "brackets"),

@@ -184,7 +184,7 @@ fn f12_f13_q3_invalid_text_fails_at_the_first_bad_byte() {
                             }
                         }
                     }
-                    // Whole in one frame: the short way.
+                    // Complete in one frame: the fast path.
                     for frame in
                         [Frame::text(&text), Frame::text(&text[..before.len() + bad.len()])]
                     {

@@ -1,7 +1,7 @@
-//! What the benches share: settings, messages, streams of frames, the time per message.
+//! Shared code of the benches: settings, messages, streams of frames, the time per message.
 //!
-//! A run of all benches is meant to take two or three minutes on a shared machine: short
-//! measurements, and a reference beside each, so that ratios inside one run are what counts.
+//! A run of all benches should take two or three minutes on a shared machine. Therefore the
+//! measurements are short, and each has a reference: the ratio within one run is the result.
 
 #![allow(
     dead_code,
@@ -14,7 +14,7 @@ use core::time::Duration;
 
 use criterion::{Bencher, Criterion};
 
-/// What one read of an adapter takes at most, in bytes.
+/// The maximum length of one read of an adapter, in bytes.
 pub const READ_LEN: usize = 64 * 1024;
 
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -28,7 +28,7 @@ pub fn criterion() -> Criterion {
         .configure_from_args()
 }
 
-/// Measures the time per message: `run` takes `messages` of them.
+/// Measures the time per message. `run` processes `messages` of them.
 pub fn per_message(bencher: &mut Bencher<'_>, messages: usize, mut run: impl FnMut()) {
     bencher.iter_custom(|asked| {
         let messages = messages as u64;
@@ -42,7 +42,7 @@ pub fn per_message(bencher: &mut Bencher<'_>, messages: usize, mut run: impl FnM
     });
 }
 
-/// What a message is made of.
+/// The contents of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Binary,
@@ -75,7 +75,7 @@ impl Kind {
     }
 }
 
-/// Repeats the text up to `len` bytes, in whole characters.
+/// Repeats the text up to `len` bytes, in complete characters.
 fn fill(sample: &str, len: usize) -> Vec<u8> {
     let mut text = sample.repeat(len / sample.len() + 1);
     while text.len() > len {
@@ -104,12 +104,12 @@ pub fn frame(first: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// How many messages a stream has: some 512 KiB, and four at least.
+/// Returns the number of messages in a stream: about 512 KiB, at least four.
 pub fn messages_of(len: usize) -> usize {
     (512 * 1024 / (len + 8)).max(4)
 }
 
-/// A stream of whole messages, one frame each.
+/// Returns a stream of messages, one frame each.
 pub fn stream(kind: Kind, len: usize) -> Vec<u8> {
     let payload = kind.payload(len);
     let mut out = Vec::new();
@@ -119,15 +119,15 @@ pub fn stream(kind: Kind, len: usize) -> Vec<u8> {
     out
 }
 
-/// The same with each message in fragments of at most `max` bytes.
+/// Returns a stream of messages in fragments of at most `max` bytes.
 pub fn fragmented(kind: Kind, len: usize, max: usize) -> Vec<u8> {
     let payload = kind.payload(len);
     let mut out = Vec::new();
     for _ in 0..messages_of(len) {
         let last = payload.chunks(max).count() - 1;
-        for (i, piece) in payload.chunks(max).enumerate() {
+        for (i, fragment) in payload.chunks(max).enumerate() {
             let opcode = if i == 0 { kind.first_byte() & 0x0f } else { 0 };
-            frame(opcode | if i == last { 0x80 } else { 0 }, piece, &mut out);
+            frame(opcode | if i == last { 0x80 } else { 0 }, fragment, &mut out);
         }
     }
     out

@@ -1,5 +1,5 @@
-//! Compressing: each contestant's output for a whole message goes to one buffer that is used again,
-//! large enough at once.
+//! Compressing. Each contestant writes the output for a complete message to one buffer, which is
+//! reused and large enough from the start.
 
 use core::hint::black_box;
 
@@ -11,7 +11,7 @@ use crate::corpus::{KINDS, Kind, messages};
 use crate::report::{Report, Section};
 use crate::{ALL, Pass, Plan, SIZES, Who, judge, longest, takeover_name, timed, turns};
 
-/// Ours, and what the others call it.
+/// Our levels, and the corresponding ones of the other engines.
 pub(crate) const LEVELS: [(Level, u8, &str); 3] =
     [(Level::Fast, 1, "fast"), (Level::Balanced, 6, "balanced"), (Level::Best, 9, "best")];
 
@@ -42,7 +42,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     }
 }
 
-/// How a direction is compressed.
+/// The settings of one direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) level: Level,
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn start(self, who: Who, longest: usize) -> Compressor {
-        // miniz_oxide writes to the buffer itself only if it has this much room.
+        // miniz_oxide writes directly to the buffer only with this much space.
         let room = longest + longest / 8 + 90_000;
         let (level, bits) = (i32::from(self.number), self.window_bits);
         let engine = match who {
@@ -70,7 +70,7 @@ impl Settings {
         Compressor { takeover: self.takeover, engine }
     }
 
-    /// All messages come out of the C library's inflater as they went in.
+    /// Checks that the inflater of the C library returns the original messages.
     fn verify(self, who: Who, messages: &[Vec<u8>]) {
         let mut compressor = self.start(who, longest(messages));
         let mut inflater = zlib::Inflater::new(self.window_bits);
@@ -108,10 +108,10 @@ enum Engine {
 }
 
 impl Compressor {
-    /// What is to be sent, and whether it is the message as it was.
+    /// Returns the payload to send, and whether it is the uncompressed message.
     ///
-    /// Without context takeover everybody may send a message plain that would grow. With it only an
-    /// engine can that takes its message back.
+    /// Without context takeover each engine may send a message uncompressed if it would grow. With
+    /// context takeover only an engine that can undo a message may do so.
     pub(crate) fn message<'a>(&'a mut self, message: &'a [u8]) -> (&'a [u8], bool) {
         let takeover = self.takeover;
         let payload: &[u8] = match &mut self.engine {

@@ -1,11 +1,12 @@
-//! permessage-deflate beside other engines: time, ratio, memory.
+//! permessage-deflate compared with other engines: time, ratio, memory.
 //!
-//! The contestants take turns pass by pass, the time is that of the thread, and what counts is the
-//! ratio to zlib-rs inside a pass: medians over the passes, geometric means over the kinds of
-//! messages. All output of all contestants is inflated by the C library and compared, once.
+//! The contestants alternate in each pass, and the time is the CPU time of the thread. The result
+//! is the ratio to zlib-rs within a pass: medians over the passes, geometric means over the kinds
+//! of messages. The C library inflates all output of all contestants once, to verify it.
 //!
-//! `cargo bench --bench deflate` measures everything, in a few minutes; `-- compress /64B/balanced`
-//! only the cases whose name has all of these words. `cargo test --bench deflate` runs each once.
+//! `cargo bench --bench deflate` measures all cases, in a few minutes; `-- compress /64B/balanced`
+//! measures only the cases with all of these words in their names. `cargo test --bench deflate`
+//! runs each case once.
 #![allow(
     missing_docs,
     clippy::cast_possible_truncation,
@@ -47,15 +48,15 @@ fn main() {
     }
 }
 
-/// What is to be run, and how often.
+/// The cases to run, and the number of passes.
 struct Plan {
-    /// False: once and little of it, to see that it works.
+    /// If false, each case runs once with few messages, as a test.
     measures: bool,
     words: Vec<String>,
 }
 
 impl Plan {
-    /// Cargo passes `--bench` only when it is to be measured.
+    /// Cargo passes `--bench` only for a measurement.
     fn from_args() -> Self {
         let mut plan = Self { measures: false, words: Vec::new() };
         for arg in std::env::args().skip(1) {
@@ -72,7 +73,7 @@ impl Plan {
         self.words.iter().all(|word| name.contains(word.as_str()))
     }
 
-    /// How many messages of `len` bytes are a pass.
+    /// Returns the number of messages of `len` bytes in a pass.
     fn messages(&self, len: usize) -> usize {
         if self.measures { (512 * 1024 / len).max(8) } else { (8192 / len).max(2) }
     }
@@ -98,7 +99,7 @@ fn takeover_name(takeover: bool) -> &'static str {
     if takeover { "takeover" } else { "alone" }
 }
 
-/// Whose engine it is.
+/// The contestants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Ours,
@@ -112,23 +113,23 @@ const ALL: [Who; 4] = [Who::Ours, Who::ZlibRs, Who::Zlib, Who::Miniz];
 impl Who {
     fn name(self) -> &'static str {
         match self {
-            Self::Ours => "ours",
+            Self::Ours => "sansocket",
             Self::ZlibRs => "zlib-rs",
             Self::Zlib => "zlib",
-            Self::Miniz => "miniz",
+            Self::Miniz => "miniz_oxide",
         }
     }
 }
 
-/// What one contestant needed in one pass.
+/// The results of one contestant in one pass.
 #[derive(Clone, Copy, Debug)]
 struct Pass {
     nanos: f64,
     sent: usize,
 }
 
-/// Lets the contestants take turns, each pass in another order, until there are enough passes.
-/// `pass` runs one and returns what it measured.
+/// Runs the contestants in turn, in a different order in each pass, until there are enough passes.
+/// `pass` runs one contestant and returns its results.
 fn turns(plan: &Plan, who: &[Who], mut pass: impl FnMut(Who) -> Pass) -> Vec<Vec<Pass>> {
     let mut passes = vec![Vec::new(); who.len()];
     let (least, most, enough) = if plan.measures { (5, 25, 3e8) } else { (1, 1, 0.0) };
@@ -147,7 +148,7 @@ fn turns(plan: &Plan, who: &[Who], mut pass: impl FnMut(Who) -> Pass) -> Vec<Vec
     passes
 }
 
-/// The time that `f` takes of this thread.
+/// Measures the CPU time of `f`.
 fn timed(f: impl FnOnce() -> usize) -> Pass {
     let start = thread_nanos();
     let sent = f();
@@ -164,7 +165,8 @@ fn geometric_mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
     (values.map(f64::ln).sum::<f64>() / count).exp()
 }
 
-/// From the passes of a case to its figures: time and ratio of each, and the time beside zlib-rs's.
+/// Computes the results of a case from its passes: the time and the ratio of each contestant, and
+/// the time relative to zlib-rs.
 fn judge(name: &str, who: &[Who], passes: &[Vec<Pass>], messages: usize, raw: usize) -> Vec<Case> {
     let reference = who.iter().position(|&who| who == Who::ZlibRs).unwrap_or(0);
     let cases: Vec<Case> = who

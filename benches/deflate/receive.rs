@@ -1,7 +1,8 @@
 //! Inflating what the C library has compressed at level 6 with 15 bits.
 //!
-//! The others get each message with its tail in one piece and room for all that it gives. Ours gets it
-//! as a connection does: without the tail, into a buffer that grows as asked for and is used again.
+//! The other engines receive each message at once, with its tail, and a buffer for the complete
+//! output. Ours receives it as in a connection: without the tail, with a buffer that grows on
+//! demand and is reused.
 
 use core::hint::black_box;
 
@@ -36,7 +37,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     }
 }
 
-/// With their tails.
+/// The payloads, with their tails.
 fn compressed(messages: &[Vec<u8>], takeover: bool) -> Vec<Vec<u8>> {
     let mut deflater = zlib::Deflater::new(6, 15);
     let mut out = vec![0; 200_000];
@@ -68,7 +69,7 @@ impl Inflater {
         }
     }
 
-    /// From a payload with its tail.
+    /// Inflates a payload with its tail.
     fn message(&mut self, payload: &[u8], takeover: bool) -> &[u8] {
         match self {
             Self::Ours(decoder, buffer) => {
@@ -97,7 +98,7 @@ impl Inflater {
     }
 }
 
-/// As a connection does it, for a message that has come in one piece.
+/// Inflates as a connection does for a message in one frame.
 fn ours(decoder: &mut Decoder, buffer: &mut Vec<u8>, payload: &[u8]) -> usize {
     let (mut read, mut written) = (0, 0);
     loop {
@@ -131,7 +132,7 @@ fn pass(who: Who, takeover: bool, messages: &[Vec<u8>], payloads: &[Vec<u8>]) ->
         given
     });
     assert_eq!(pass.sent, messages.iter().map(Vec::len).sum::<usize>());
-    // What was received, for the ratio of the stream.
+    // The received bytes, for the ratio of the stream.
     pass.sent = payloads.iter().map(|payload| payload.len() - TAIL.len()).sum();
     pass
 }

@@ -1,21 +1,21 @@
-//! The tables, and what was aimed at.
+//! The tables, and the targets.
 
 use crate::corpus::Kind;
-use crate::{ALL, SIZES, Size, Who, geometric_mean, takeover_name};
+use crate::{ALL, SIZES, Size, Who, geometric_mean};
 
-/// What one contestant did with one kind of messages.
+/// The results of one contestant for one kind of messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     pub(crate) who: Who,
-    /// For a message.
+    /// The time for one message.
     pub(crate) nanos: f64,
-    /// The time as a multiple of zlib-rs's.
+    /// The time relative to zlib-rs.
     pub(crate) relative: f64,
-    /// Bytes of the message for one that is sent.
+    /// The ratio: bytes of the message per byte sent.
     pub(crate) ratio: f64,
 }
 
-/// A row of a table: means are taken over the kinds of messages.
+/// A row of a table, with means over the kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) receive: bool,
@@ -56,7 +56,9 @@ impl Report {
     }
 
     pub(crate) fn print_targets(&self, gain_at_9_bits: Option<f64>) {
-        println!("\n### Targets\n\n| | bound | here | |\n|---|---|---|---|");
+        println!("\n### Bounds\n");
+        println!("| quantity, relative to the named engine | bound | measured | result |");
+        println!("|---|---|---|---|");
         let balanced = [(64, 0.3), (512, 0.75), (65536, 1.0)];
         for (len, bound) in balanced {
             self.print_time(false, len, "balanced", bound);
@@ -66,7 +68,7 @@ impl Report {
         if let (Some(ours), Some(theirs)) = (ours, theirs) {
             let gain = ours.ratio / theirs.ratio;
             print_target(
-                "compress 64B, balanced: ratio / zlib-rs's",
+                "compress 64B, balanced: ratio / ratio of zlib-rs",
                 "at least 1.02",
                 gain,
                 gain >= 1.02,
@@ -77,31 +79,33 @@ impl Report {
             self.print_time(true, len, "", bound);
         }
         if let Some(gain) = gain_at_9_bits {
-            print_target("9 bits: ratio / zlib's", "at least 1.05", gain, gain >= 1.05);
+            print_target("9 bits: ratio / ratio of zlib", "at least 1.05", gain, gain >= 1.05);
         }
     }
 
     fn print_time(&self, receive: bool, len: usize, level: &'static str, bound: f64) {
         let section = section(receive, len, level);
         if let Some(mean) = self.mean(section, Who::Ours) {
-            let way = if receive { "receive" } else { "compress" };
+            let way = if receive { "inflate" } else { "compress" };
             let comma = if level.is_empty() { "" } else { ", " };
-            let what = format!("{way} {}{comma}{level}: time / zlib-rs's", section.size.name());
+            let what =
+                format!("{way} {}{comma}{level}: time / time of zlib-rs", section.size.name());
             let here = mean.relative;
             print_target(&what, &format!("at most {bound:.2}"), here, here <= bound);
         }
     }
 
     fn print_table(&self, receive: bool, takeover: bool) {
-        let way = if receive { "Inflate" } else { "Compress" };
+        let way = if receive { "Inflating" } else { "Compressing" };
         let context = if takeover { "with context takeover" } else { "without context takeover" };
         if !self.rows.iter().any(|row| (row.0.receive, row.0.takeover) == (receive, takeover)) {
             return;
         }
         println!("\n### {way}, {context}: ns per message, ratio\n");
-        print!("| |");
+        print!("| {} |", if receive { "message" } else { "message, level" });
         ALL.iter().for_each(|who| print!(" {} |", who.name()));
-        println!(" time / zlib-rs | ratio / zlib-rs | time of chat, ticks, html, text, binary |");
+        print!(" time / time of zlib-rs | ratio / ratio of zlib-rs |");
+        println!(" relative time of chat, ticks, html, text, binary |");
         println!("|---|---|---|---|---|---|---|---|");
         let levels: &[&str] = if receive { &[""] } else { &["fast", "balanced", "best"] };
         for size in SIZES {
@@ -132,12 +136,13 @@ impl Report {
         if noise().next().is_none() {
             return;
         }
-        print!("\n### Noise, balanced: ns per message\n\n| |");
+        print!("\n### Random bytes, balanced: ns per message\n\n| message |");
         ALL.iter().for_each(|who| print!(" {} |", who.name()));
         print!("\n|---|---|---|---|---|");
         for (section, _, case) in noise() {
             if case.who == ALL[0] {
-                print!("\n| {}, {} |", section.size.name(), takeover_name(section.takeover));
+                let with = if section.takeover { "with" } else { "without" };
+                print!("\n| {}, {with} takeover |", section.size.name());
             }
             print!(" {:.0} |", case.nanos);
         }
@@ -160,7 +165,7 @@ impl Report {
     }
 }
 
-/// What is aimed at is with context takeover.
+/// The targets apply with context takeover.
 fn section(receive: bool, len: usize, level: &'static str) -> Section {
     Section { receive, takeover: true, size: Size(len), level }
 }

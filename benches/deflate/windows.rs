@@ -1,4 +1,4 @@
-//! What a smaller window costs and saves: ratio, time and memory for each number of bits, with
+//! The costs and savings of smaller windows: ratio, time and memory for each number of bits, with
 //! context takeover at the balanced level, over all kinds and sizes.
 
 use bytes::BytesMut;
@@ -9,14 +9,14 @@ use crate::compress::{Settings, pass};
 use crate::corpus::{KINDS, Kind, messages};
 use crate::{Plan, SIZES, Who, alloc, geometric_mean, judge, turns};
 
-/// One contestant at one number of bits.
+/// One contestant with one number of window bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     bits: u8,
     who: Who,
     ratio: f64,
     nanos: f64,
-    /// Of both directions of a connection that has carried more than its windows.
+    /// The memory of both directions of a connection, after more data than the windows hold.
     memory: isize,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn run(plan: &Plan) -> Vec<Row> {
         if !plan.takes(&format!("windows/{bits}")) {
             continue;
         }
-        // None of the others compresses with 8 bits.
+        // No other engine compresses with 8 bits.
         let all = [Who::Ours, Who::ZlibRs, Who::Zlib];
         let who = if bits == 8 { &all[..1] } else { &all[..] };
         let mut cases = Vec::new();
@@ -65,7 +65,7 @@ pub(crate) fn print(rows: &[Row]) {
     println!(
         "\n### Windows, balanced: ratio, ns per message, bytes of memory in both directions\n"
     );
-    println!("| bits | ours | zlib-rs | zlib |\n|---|---|---|---|");
+    println!("| bits | sansocket | zlib-rs | zlib |\n|---|---|---|---|");
     for bits in (8..=15).rev() {
         let mut own = rows.iter().filter(|row| row.bits == bits).peekable();
         if own.peek().is_none() {
@@ -79,13 +79,13 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// How much better our ratio is than zlib's.
+/// Returns our ratio relative to that of zlib.
 pub(crate) fn gain_at_9_bits(rows: &[Row]) -> Option<f64> {
     let ratio = |who| Some(rows.iter().find(|row| row.bits == 9 && row.who == who)?.ratio);
     Some(ratio(Who::Ours)? / ratio(Who::Zlib)?)
 }
 
-/// The heap of an encoder and a decoder that have seen more than their windows.
+/// Measures the heap of an encoder and a decoder after more data than their windows hold.
 fn memory(who: Who, bits: u8) -> isize {
     let messages = messages(Kind::Chat, 4096, 64, 4);
     let (mut out, mut room) = (vec![0; 100_000], vec![0; 5000]);
@@ -117,7 +117,7 @@ fn memory(who: Who, bits: u8) -> isize {
         }
         both
     };
-    // What a thread shares is there before it is counted.
+    // Allocate the buffers that a thread shares before the measurement.
     live();
     let (both, counted) = alloc::count(live);
     let told = both.0.capacity() + both.1.capacity();

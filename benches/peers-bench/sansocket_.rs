@@ -1,4 +1,4 @@
-//! sansocket as a contestant of the peers' lab: see BENCHMARKS.md for how it is put in.
+//! sansocket as a contestant of the peers' lab. BENCHMARKS.md describes how to add it.
 use crate::{Contestant, Got, Side, io::*};
 use bytes::{Bytes, BytesMut};
 use futures::executor::block_on;
@@ -27,7 +27,8 @@ fn data(text: bool, payload: &Bytes) -> Data<'_> {
     if text { Data::Text(std::str::from_utf8(payload).unwrap()) } else { Data::Binary(payload) }
 }
 
-/// The core. Its parameter is how much is read and written at once: the caller's choice, 64 KiB in our adapters.
+/// The core. Its parameter is the length of reads and writes, which the caller chooses; our
+/// adapters use 64 KiB.
 pub struct Sansocket(pub &'static str, pub usize);
 
 impl Contestant for Sansocket {
@@ -64,7 +65,7 @@ impl Contestant for Sansocket {
         let data = data(text, payload);
         for i in 0..n {
             if side == Side::Server && payload.len() >= 4096 {
-                // large and unmasked: no copy, one vectored write
+                // Large and unmasked: no copy, one vectored write.
                 let head = conn.frame_head(data.kind(), payload.len()).unwrap();
                 sink.put_v(&[std::io::IoSlice::new(&out), std::io::IoSlice::new(head.as_bytes()), std::io::IoSlice::new(payload)]);
                 out.clear();
@@ -87,7 +88,7 @@ impl Contestant for Sansocket {
     fn handshake(&self, request: &'static [u8], sink: &mut Sink) -> bool {
         let mut io = MemIo::both(request, sink);
         let now = Instant::from_micros(0);
-        // As the others: the whole request with one read, the answer with one write.
+        // Like the others: the complete request in one read, the response in one write.
         let mut buf = [0; 1024];
         let k = io.pull(&mut buf);
         let mut handshake = ServerHandshake::new(&SERVER, now);
@@ -99,7 +100,7 @@ impl Contestant for Sansocket {
         std::hint::black_box(accepted.into_connection(&SERVER, now));
         std::io::Write::write_all(&mut io, &out).is_ok()
     }
-    /// The tokio adapter with the loop that everybody writes: no flush, the adapter writes before it waits.
+    /// The tokio adapter with the usual loop: no flush, because the adapter writes before it waits.
     fn serve(&self, listener: std::net::TcpListener, deflate: bool) -> bool {
         if deflate || self.1 != CHUNK {
             return false;
@@ -120,7 +121,8 @@ impl Contestant for Sansocket {
     }
 }
 
-/// The tokio adapter in memory, to be compared with the stream types of others. Events are lent, not owned.
+/// The tokio adapter in memory, for comparison with the stream types of the others. Events are
+/// borrowed, not owned.
 pub struct SansocketTokio;
 
 impl Contestant for SansocketTokio {
@@ -149,7 +151,8 @@ impl Contestant for SansocketTokio {
                     Data::Text(text) => ws.feed_text(text).unwrap(),
                     Data::Binary(bytes) => ws.feed_binary(bytes).unwrap(),
                 }
-                // A megabyte is too much to lie in wait: `Full` would be next.
+                // Flush: a megabyte of output is near the limit, and the next feed would return
+                // `Full`.
                 if (i + 1) % batch == 0 || payload.len() >= CHUNK {
                     ws.flush().await.unwrap();
                 }
@@ -159,7 +162,7 @@ impl Contestant for SansocketTokio {
         true
     }
     fn handshake(&self, request: &'static [u8], sink: &mut Sink) -> bool {
-        // Its deadline needs a runtime around it; polling goes through that directly.
+        // The timer needs the context of a runtime. `block_on` polls the future directly.
         thread_local!(static RT: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
         RT.with(|rt| rt.block_on(WebSocket::accept(MemIo::both(request, sink), &SERVER, &AcceptOptions::new())).is_ok())
     }

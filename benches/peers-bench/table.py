@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes Markdown tables of what the peers' lab prints: table.py FILE.csv ...
+"""Prints the output of peers-bench as Markdown tables: table.py FILE.csv ...
 
-Medians, in nanoseconds (idle: bytes per connection); the best of the other crates is bold. The last
-rows are ratios inside the run: `sansocket` to `floor`, which is no crate but the least work that does
-the job, and to the best of the other crates in that column.
+The figures are medians, in nanoseconds (idle: bytes per connection). The best other crate of a column is
+bold. The last two rows are ratios inside the run: `sansocket` to `floor`, the least code that does the
+task, and to the best other crate of the column.
 """
 import sys
 
@@ -16,7 +16,7 @@ def length(n):
 
 
 def cell(fields):
-    """Table, column, contestant and figure of a line; None for headings."""
+    """Returns table, column, contestant and figure of a line; None for a heading."""
     if len(fields) < 5 or "ns_per" in fields[4]:
         return None
     if fields[0] == "recv":
@@ -56,7 +56,7 @@ def main():
         peers = [name for name in rows if not name.startswith(NO_PEER)]
         best = {c: min((rows[p][c] for p in peers if c in rows[p]), default=None) for c in columns}
         print(f"\n### {table}\n")
-        print("| | " + " | ".join(columns) + " |")
+        print("| contestant | " + " | ".join(columns) + " |")
         print("|---" * (len(columns) + 1) + "|")
         for name, row in rows.items():
             cells = []
@@ -67,7 +67,7 @@ def main():
                 cells.append(f"**{text}**" if is_best else text)
             print(f"| {name} | " + " | ".join(cells) + " |")
         ours = rows.get("sansocket", {})
-        for title, others in (("floor", rows.get("floor", {})), ("best peer", best)):
+        for title, others in (("floor", rows.get("floor", {})), ("best other crate", best)):
             ratios = [
                 f"{ours[c] / others[c]:.2f}" if c in ours and others.get(c) else "-" for c in columns
             ]

@@ -1,5 +1,5 @@
-//! The engine of permessage-deflate beside other people's, with the helpers of its tests. Shared by
-//! the fuzz targets and the replay of their seeds.
+//! The engine of permessage-deflate compared with other engines, with the helpers of its tests.
+//! Shared by the fuzz targets and the replay of their seeds.
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 

@@ -1,8 +1,9 @@
-//! A handshake that gets any bytes: no panic, no growth past a limit, and the same outcome, answer
-//! and rest however the input is cut. Shared by the fuzz targets and the replay of their seeds.
+//! An opening handshake that receives any bytes. It must not panic or exceed a limit, and the
+//! result, the response and the remaining bytes must not depend on the lengths of the reads. Shared
+//! by the fuzz targets and the replay of their seeds.
 //!
-//! The first byte of the data chooses the settings, the second how the input is cut, the rest is
-//! what the peer sends.
+//! The first byte of the data chooses the settings, the second the lengths of the reads. The rest
+//! is the peer's stream.
 
 use bytes::BytesMut;
 use sansocket::error::EntropyError;
@@ -14,7 +15,7 @@ use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Input, Instant};
 
 const NOW: Instant = Instant::from_micros(0);
 
-/// Checks what a server makes of `data`.
+/// Checks a server that receives `data`.
 #[allow(dead_code, reason = "each target uses one of the two")]
 pub(crate) fn check_server(data: &[u8]) {
     check(data, |choice, stream, cut| {
@@ -60,7 +61,7 @@ pub(crate) fn check_server(data: &[u8]) {
     });
 }
 
-/// A copy of a head comes to the same.
+/// Checks that a copy of a head gives the same result.
 #[allow(dead_code, reason = "each target uses one of the two")]
 fn check_kept(
     head: &OwnedRequestHead,
@@ -78,7 +79,7 @@ fn check_kept(
     }
 }
 
-/// The same fields over HTTP/2: whatever comes of them can be sent there.
+/// Checks the same fields over HTTP/2: each result can be sent there.
 #[allow(dead_code, reason = "each target uses one of the two")]
 fn check_extended_connect(head: &OwnedRequestHead, options: &AcceptOptions) {
     let fields: Vec<_> = head
@@ -111,7 +112,7 @@ fn check_extended_connect(head: &OwnedRequestHead, options: &AcceptOptions) {
     }
 }
 
-/// Checks what a client makes of `data`.
+/// Checks a client that receives `data`.
 #[allow(dead_code, reason = "each target uses one of the two")]
 pub(crate) fn check_client(data: &[u8]) {
     check(data, |choice, stream, cut| {
@@ -131,13 +132,14 @@ pub(crate) fn check_client(data: &[u8]) {
                 assert!(connection.is_open());
                 Some(format!("open {:?}", response.fields().iter().collect::<Vec<_>>()))
             }
-            // How much of a refusal's body came along depends on the cutting.
+            // The received length of a refusal's body depends on the lengths of the reads.
             Err(error) => Some(format!("failed {error}")),
         })
     });
 }
 
-/// Runs it whole, in single bytes, and cut at random: all must come to the same.
+/// Runs the handshake with one read, with single bytes, and with reads of random lengths. All
+/// results must be equal.
 fn check(data: &[u8], run: impl Fn(u8, &[u8], &mut dyn FnMut() -> usize) -> (String, usize)) {
     let [choice, seed, stream @ ..] = data else { return };
     let whole = run(*choice, stream, &mut || usize::MAX);
@@ -150,7 +152,8 @@ fn check(data: &[u8], run: impl Fn(u8, &[u8], &mut dyn FnMut() -> usize) -> (Str
     assert_eq!(whole, random, "cut at random");
 }
 
-/// Feeds the stream in pieces until there is an outcome; tells it, and how many bytes it took.
+/// Feeds the stream in several reads until there is a result. Returns it with the number of bytes
+/// taken.
 fn feed(
     stream: &[u8],
     cut: &mut dyn FnMut() -> usize,
@@ -180,7 +183,7 @@ fn limits(choice: u8) -> (usize, usize) {
     }
 }
 
-/// A nonce that everybody knows, so that a seed can hold its answer.
+/// Generates a constant nonce, so that a seed can contain its response.
 #[allow(dead_code, reason = "each target uses one of the two")]
 fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
     bytes.fill(0x5a);

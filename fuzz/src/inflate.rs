@@ -1,9 +1,9 @@
-//! Any bytes as the messages of a connection: no panic, no memory beyond the window's, the same
-//! however input and room are cut, and just what the model makes of it. zlib and miniz_oxide agree,
-//! or differ for a known reason.
+//! Any bytes as the messages of a connection. The decoder must not panic or use more memory than
+//! the window, its result must not depend on the lengths of input and output buffers, and it must
+//! equal the result of the model. zlib and miniz_oxide must agree, or differ for a known reason.
 //!
-//! The first byte of the data chooses the settings, the second the cutting, two more say where a
-//! second and a third message begin.
+//! The first byte of the data chooses the settings, the second the lengths of the buffers. The next
+//! two give the starts of a second and a third message.
 
 use sansocket::deflate::Decoder;
 
@@ -13,10 +13,10 @@ use super::engine::{Cuts, Random, Verdict, Whole, by_miniz, by_zlib, inflate, ju
 /// More than the largest window.
 const MAX_LEN: usize = 40_000;
 
-/// The tables of a block that is read bit by bit, beside the window.
+/// The tables of a block that is read bit by bit, in addition to the window.
 const TABLES: usize = 20_000;
 
-/// Byte by byte, both ways.
+/// Single bytes for input and output.
 struct Bytewise;
 
 impl Cuts for Bytewise {
@@ -33,7 +33,7 @@ impl Cuts for Bytewise {
     }
 }
 
-/// Checks what the decoder makes of `data`.
+/// Checks the decoder with `data`.
 pub(crate) fn check(data: &[u8]) {
     let &[choice, seed, first, second, ref rest @ ..] = data else { return };
     let bits = 8 + (choice & 7);
@@ -71,13 +71,13 @@ struct Connection {
 }
 
 impl Connection {
-    /// False: what follows has no meaning.
+    /// Returns false if the following bytes have no meaning.
     fn message(&mut self, payload: &[u8]) -> bool {
         let whole = inflate(&mut self.whole, payload, &mut Whole, MAX_LEN);
         let bytewise = inflate(&mut self.bytewise, payload, &mut Bytewise, MAX_LEN);
         let random = inflate(&mut self.random, payload, &mut self.cuts, MAX_LEN);
         if [&whole, &bytewise, &random].contains(&&Ok(None)) {
-            // Too long at least for one: the others may have met a fault behind the limit.
+            // Too long for at least one decoder: the others may have found a fault after the limit.
             return false;
         }
         assert_eq!(whole, bytewise, "cut into single bytes");
@@ -94,7 +94,7 @@ impl Connection {
         }
         let by_miniz = by_miniz(&mut self.miniz, payload);
         let miniz = judge("miniz", payload, &model, self.naive.seen, by_miniz);
-        // One byte at a time, where it is exact, it is slow.
+        // With one byte at a time this is exact but slow.
         let zlib = (self.naive.seen.written < 5000).then(|| {
             let it = by_zlib(&mut self.zlib, payload, || 1);
             judge("zlib", payload, &model, self.naive.seen, it)
@@ -103,8 +103,8 @@ impl Connection {
             self.miniz.reset();
             self.zlib.reset();
         }
-        // Where they stopped before the end, or wait for the rest, the next message finds them in the
-        // middle of something.
+        // Decoders that stopped before the end, or need more input, start the next message in an
+        // intermediate state.
         miniz == Verdict::BothAccept && zlib == Some(Verdict::BothAccept) && !payload.is_empty()
     }
 }

@@ -1,9 +1,9 @@
-//! Offers and answers of permessage-deflate that are any bytes: no panic, the same however a list
-//! is spread over lines, and an agreement that keeps to the settings. Shared by the fuzz target and
-//! the replay of its seeds.
+//! Offers and responses of permessage-deflate with any bytes. The parser must not panic, a list
+//! must have the same meaning when it is spread over several lines, and an agreement must observe
+//! the settings. Shared by the fuzz target and the replay of its seeds.
 //!
-//! The first four bytes of the data choose the settings of a client and of a server, the rest are
-//! field lines, with line feeds between.
+//! The first four bytes of the data choose the settings of a client and of a server. The rest are
+//! field lines, separated by line feeds.
 
 use sansocket::deflate::{Agreement, Deflate};
 use sansocket::handshake::{ExtensionError, Fields, RequestHead};
@@ -14,7 +14,7 @@ const FIELD: &str = "Sec-WebSocket-Extensions";
 /// Window bits and context takeover of the server's direction, then of the client's.
 type Terms = (u8, bool, u8, bool);
 
-/// Checks what a server and a client make of `data`.
+/// Checks a server and a client with `data`.
 pub(crate) fn check(data: &[u8]) {
     let [client_bits, client_flags, server_bits, server_flags, lines @ ..] = data else { return };
     let (client, offered) = deflate(*client_bits, *client_flags);
@@ -24,7 +24,7 @@ pub(crate) fn check(data: &[u8]) {
     check_server(server, own, server_flags & 4 != 0, &lines);
     check_client(client, offered, client_flags & 4 != 0, &lines);
 
-    // Our own offer is always fine, and our own answer too.
+    // Our own offer and our own response are always valid.
     let offer = client.offer();
     let answer = server.answer([offer.as_bytes()]).expect("our own grammar is right");
     let answer = answer.expect("our own offers can be accepted");
@@ -35,9 +35,9 @@ pub(crate) fn check(data: &[u8]) {
 
 fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u8]]) {
     let answer = server.answer(lines.iter().copied());
-    // RFC 9110 5.3: several lines are one list.
+    // RFC 9110 section 5.3: several lines are one list.
     assert_eq!(answer, server.answer([&*lines.join(&b','); 1]));
-    // The handshake judges the grammar by the same rules.
+    // The handshake applies the same rules to the grammar.
     let mut fields = vec![
         ("Host", &b"a"[..]),
         ("Upgrade", b"websocket"),
@@ -51,7 +51,7 @@ fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u
     let Ok(request) = request else { return };
     let accepted = request.accept(&AcceptOptions::new().deflate(server)).expect("no origin");
     let field = accepted.fields().find(|(name, _)| *name == FIELD).map(|(_, value)| value);
-    // Over HTTP/2 it comes to the same.
+    // The result over HTTP/2 is the same.
     let extended: Vec<_> = fields[4..].to_vec();
     let extended = Fields::new(&extended);
     let extended = RequestHead::extended_connect("websocket", "https", "a", "/", extended);
@@ -64,11 +64,11 @@ fn check_server(server: Deflate, own: Terms, limits_required: bool, lines: &[&[u
 
     let agreed = terms(answer.agreement());
     assert!(agreed.0 <= own.0 && agreed.1 <= own.1 && agreed.3 <= own.3, "{agreed:?} {own:?}");
-    // A client that hasn't offered to be asked can't be held to a window.
+    // Without client_max_window_bits in the offer, a server can't limit the client's window.
     let unasked = !limits_required && !answer.value().contains("client_max_window_bits");
     assert!(agreed.2 <= own.2 || unasked, "{agreed:?} {own:?}");
     assert!(answer.agreement().encoder_window_bits().get() <= agreed.0);
-    // A client without wishes reads the same in it.
+    // A client with default settings reads the same agreement.
     let read = Deflate::default().agree([answer.value().as_bytes()]);
     assert_eq!(read.map(|agreement| agreement.map(terms)), Ok(Some(agreed)));
 }
@@ -87,7 +87,7 @@ fn check_client(client: Deflate, own: Terms, limits_required: bool, lines: &[&[u
     assert!(agreement.encoder_window_bits().get() <= agreed.2);
 }
 
-/// Settings, and what they allow.
+/// Settings, and the values that they permit.
 fn deflate(bits: u8, flags: u8) -> (Deflate, Terms) {
     let (server, client) = (9 + bits % 7, 9 + (bits >> 4) % 7);
     let (server_takeover, client_takeover) = (flags & 1 == 0, flags & 2 == 0);

@@ -1,9 +1,9 @@
-//! An open connection that gets any bytes: no panic, no growth past a limit, and the same events,
-//! output and error however the input is cut. Shared by the fuzz targets and the replay of their
-//! seeds.
+//! An open connection that receives any bytes. It must not panic or exceed a limit, and the events,
+//! the output and the error must not depend on the lengths of the reads. Shared by the fuzz targets
+//! and the replay of their seeds.
 //!
-//! The first byte of the data chooses the settings, compression among them, the second how the input
-//! is cut, the rest is what the peer sends.
+//! The first byte of the data chooses the settings, including compression, the second the lengths
+//! of the reads. The rest is the peer's stream.
 
 use bytes::BytesMut;
 use sansocket::config::Delivery;
@@ -16,7 +16,7 @@ use sansocket::{Config, Connection, Entropy, Event, Inbox, Input, Instant, Role}
 
 const MAX_UNSENT: usize = 4096;
 
-/// Checks what a connection makes of `data`.
+/// Checks a connection that receives `data`.
 pub(crate) fn check(role: Role, data: &[u8]) {
     let [choice, seed, stream @ ..] = data else { return };
     let delivery = if choice & 1 == 0 { Delivery::Whole } else { Delivery::Parts };
@@ -50,7 +50,8 @@ pub(crate) fn check(role: Role, data: &[u8]) {
     assert_eq!(whole, random, "cut at random");
 }
 
-/// Compression or not, with or without context takeover, with a window of 8, 9, 12 or 15 bits.
+/// Chooses no compression, or compression with or without context takeover and a window of 8, 9, 12
+/// or 15 bits.
 #[cfg(feature = "deflate")]
 fn negotiated(role: Role, choice: u8) -> Negotiated {
     if choice & 0x08 == 0 {
@@ -80,13 +81,13 @@ struct Settings<'s> {
     negotiated: &'s Negotiated,
 }
 
-/// A key that everybody knows: the output must be the same each time.
+/// Generates a constant mask key, so that the output is reproducible.
 fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
     bytes.fill(0x5a);
     Ok(())
 }
 
-/// What came of it. Parts of one message that follow each other are put together.
+/// The results. Consecutive parts of one message are joined.
 #[derive(Debug, PartialEq)]
 struct Trace {
     events: Vec<Seen>,
@@ -150,12 +151,12 @@ fn run(
                 }
             }
         }
-        // What is inflated can be 1032 times as long.
+        // Inflated data can be 1032 times as long as its input.
         let most = if deflate { 2 * 1032 * given + (20 << 10) } else { 33 * given + 256 };
         assert!(inbox.capacity() <= most, "{} for {given}", inbox.capacity());
         assert!(out.len() <= MAX_UNSENT + 2 * 131, "{}", out.len());
     }
-    // The peer ends its writing half: it gets a Close frame, unless one was sent before.
+    // The peer shuts down its write half: it is sent a Close frame, unless one was sent before.
     let ended = connection.receive_eof(&mut out);
     assert!(connection.is_closed());
     assert_eq!(ended.err(), connection.error());
@@ -165,8 +166,8 @@ fn run(
 }
 
 impl Trace {
-    /// Where the first character of a message is bad, its first bytes may have made an empty part
-    /// before the byte that shows it.
+    /// If the first character of a message is invalid, its first bytes may have yielded an empty
+    /// part before the byte that makes it invalid.
     fn fail(&mut self, error: ProtocolError) {
         self.error = Some(error);
         if matches!(

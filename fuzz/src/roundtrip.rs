@@ -1,8 +1,10 @@
-//! One direction of a connection: messages as a whole, in parts, compressed elsewhere, and
-//! forgetting, with every setting. Everybody reads what the encoder makes, with exactly the window.
+//! One direction of a connection, with all settings: complete messages, messages in parts, messages
+//! compressed elsewhere, and undone messages. All decoders must read the encoder's output, each
+//! with exactly the negotiated window.
 //!
-//! The first byte of the data chooses the settings. Then come messages: a byte that says how one is
-//! sent, and its pieces, each a byte for its kind and two more, up to the kind that ends it.
+//! The first byte of the data chooses the settings. Messages follow: a byte with the way of
+//! sending, and its chunks, each with a byte for the kind and two more, up to the kind that ends
+//! the message.
 
 use core::iter::repeat_n;
 
@@ -10,10 +12,10 @@ use sansocket::deflate::Level;
 
 use super::engine::{Connection, LEVELS, Random};
 
-/// What is sent in all, so that a run stays short.
+/// The maximum number of bytes sent, so that a run stays short.
 const MAX_SENT: usize = 60_000;
 
-/// Checks that what `data` says is sent arrives.
+/// Checks that the messages in `data` arrive.
 pub(crate) fn check(data: &[u8]) {
     let Some((&choice, rest)) = data.split_first() else { return };
     let level: Level = LEVELS[usize::from(choice >> 4) % LEVELS.len()];
@@ -80,21 +82,21 @@ impl Script<'_> {
             }
             match kind % 8 {
                 0 => break,
-                // As it stands there.
+                // Literal bytes of the data.
                 1 | 2 => {
                     let (bytes, rest) = self.rest.split_at((number % 100).min(self.rest.len()));
                     self.sent.extend_from_slice(bytes);
                     self.rest = rest;
                 }
                 3 => self.sent.extend(repeat_n(kind, number % 17_000)),
-                // Random letters out of a few, or bytes.
+                // Random letters of a small alphabet, or random bytes.
                 4 | 5 => {
                     let mut random = Random(number as u32);
                     let few = if kind & 16 == 0 { 256 } else { u32::from(kind >> 5) + 2 };
                     let len = number % if kind & 8 == 0 { 300 } else { 9000 };
                     self.sent.extend((0..len).map(|_| random.below(few) as u8));
                 }
-                // Again, from so far back.
+                // A repetition at the given distance.
                 _ => {
                     let from = self.sent.len().saturating_sub(number.max(1));
                     let len = usize::from(kind) * 2 + 3;

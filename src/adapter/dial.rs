@@ -1,5 +1,4 @@
-//! Dialling, as both adapters do it: in which order the addresses of a name are tried, and how long
-//! each of them may take.
+//! The order and the timeouts of connection attempts to the addresses of a name, for both adapters.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -11,16 +10,16 @@ use std::io;
 
 use crate::instant::Instant;
 
-/// An address that is silent must leave time for the next one; but less than this is too little
-/// for a far one.
+/// The minimum time for one address. The deadline is divided among the addresses, so that an
+/// unresponsive one leaves time for the next; but a distant host needs at least this time.
 const MIN_SHARE: Duration = Duration::from_secs(2);
 
-/// The addresses of a name on their way to be tried, under one deadline.
+/// The addresses of a name that are still to be tried, under one deadline.
 #[derive(Debug)]
 pub(crate) struct Dial {
     /// `host:port`, for errors.
     target: String,
-    /// The next one is the last.
+    /// In reverse order: the last one is tried next.
     addresses: Vec<SocketAddr>,
     deadline: Option<Instant>,
     error: Option<io::Error>,
@@ -28,11 +27,11 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    /// Puts the addresses that a name was resolved to into the order of RFC 8305 section 4: the
-    /// families take turns, the one that the resolver has put first begins.
+    /// Orders the resolved addresses as in RFC 8305 section 4: the address families alternate,
+    /// starting with the family of the first address.
     ///
     /// # Errors
-    /// The resolver's, with the host's name.
+    /// The error of the resolver, with the name of the host.
     pub(crate) fn new(
         host: &str,
         port: u16,
@@ -64,8 +63,8 @@ impl Dial {
         Ok(Self { target, addresses, deadline, error: None, out_of_time: false })
     }
 
-    /// Returns the next address, and how long the attempt may take; `None` for the time: without
-    /// an end. No address: there is none left, or no time.
+    /// Returns the next address and the timeout of the attempt, `None` for no timeout. Returns no
+    /// address if none is left or the deadline has passed.
     pub(crate) fn next(&mut self, now: Instant) -> Option<(SocketAddr, Option<Duration>)> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
         if left.is_some_and(|left| left.is_zero()) {
@@ -77,12 +76,12 @@ impl Dial {
         Some((address, left.map(|left| (left / count.max(1)).max(MIN_SHARE).min(left))))
     }
 
-    /// An attempt has failed.
+    /// Records a failed attempt.
     pub(crate) fn failed(&mut self, error: io::Error) {
         self.error = Some(error);
     }
 
-    /// Why there is no transport: the last failure; `None`: it was out of time.
+    /// Returns the last error, or `None` if the deadline has passed.
     pub(crate) fn into_error(self) -> Option<io::Error> {
         if self.out_of_time {
             return None;
@@ -95,7 +94,7 @@ impl Dial {
     }
 }
 
-/// An error with the host that it is about.
+/// Adds `text`, which contains the host, to an error.
 fn named(error: &io::Error, text: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{text}: {error}"))
 }
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn address_families_alternate() {
         let given = vec![v6(1), v6(2), v6(3), v4(1)];
         assert_eq!(order(given), [v6(1), v4(1), v6(2), v6(3)]);
         assert_eq!(order(vec![v4(1), v6(1), v6(2)]), [v4(1), v6(1), v6(2)]);
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_address_leaves_time_for_the_next() {
+    fn an_unresponsive_address_leaves_time_for_the_next() {
         let at = |s| Instant::from_micros(s * SECOND);
         let mut dial = dial(&[v4(1), v4(2), v4(3)], Some(at(9)));
         assert_eq!(dial.next(at(0)), Some((v4(1), Some(Duration::from_secs(3)))));
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_host_and_port() {
+    fn errors_contain_host_and_port() {
         let error = dial(&[], None).into_error().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         let text = "can't connect to example.com:80: the name has no address";

@@ -9,43 +9,74 @@ use crate::inbox::Inbox;
 use crate::instant::Instant;
 use crate::message::MessageKind;
 
-/// The part of a message that `read_into` has put into the caller's buffer.
+/// A part of a message that `read_into` has received into the caller's buffer.
+///
+/// ```no_run
+/// # #[cfg(feature = "tokio")]
+/// # async fn f(
+/// #     ws: &mut sansocket::tokio::WebSocket<tokio::net::TcpStream>,
+/// # ) -> Result<(), sansocket::WebSocketError> {
+/// let mut buffer = [0; 4096];
+/// while let Some(received) = ws.read_into(&mut buffer).await? {
+///     let part = &buffer[..received.len];
+///     println!("{} bytes of a {:?} message", part.len(), received.kind);
+///     if received.end_of_message {
+///         break;
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Its length in bytes.
+    /// The length of the part in bytes.
     pub len: usize,
-    /// The kind of the message. Texts are UTF-8 as a whole; a part may end inside a character.
+    /// The kind of the message. A text is valid UTF-8 in total, but a part may end inside a
+    /// character.
     pub kind: MessageKind,
-    /// Whether the message ends with it.
+    /// True for the last part of the message.
     pub end_of_message: bool,
 }
 
-/// A WebSocket taken apart by `into_inner`, for another adapter or event loop, or for `resume`.
+/// The parts of a WebSocket that `into_inner` returns, for another adapter or event loop, or for
+/// `resume`.
+///
+/// ```
+/// use sansocket::blocking::{Transport, Unfinished, WebSocket};
+/// use sansocket::driver::Driver;
+/// use sansocket::Instant;
+///
+/// /// Moves a connection to an event loop of the application.
+/// fn detach<S: Transport>(ws: WebSocket<S>, now: Instant) -> (S, Driver) {
+///     let Unfinished { stream, connection, inbox, unread, unsent, .. } = ws.into_inner();
+///     let parts = sansocket::driver::Parts { connection, inbox, unread, unsent };
+///     (stream, Driver::resume(parts, now))
+/// }
+/// ```
 #[non_exhaustive]
 pub struct Unfinished<S> {
     /// The transport.
     pub stream: S,
     /// The connection.
     pub connection: Connection,
-    /// The message under way, if there is one.
+    /// The message in progress, if any.
     pub inbox: Inbox,
-    /// Bytes that were read and not received.
+    /// Bytes that were read and are not processed yet.
     pub unread: BytesMut,
     /// Output that is not written yet.
     pub unsent: BytesMut,
-    /// The rest of a message that `read_into` has begun to hand out.
+    /// The data of a message that `read_into` has not returned yet.
     pub(crate) left_over: LeftOver,
 }
 
 impl<S> Unfinished<S> {
-    /// Changes the type of the transport, for an adapter that needs another one.
+    /// Converts the transport, for an adapter that needs another type.
     ///
     /// ```
     /// # #[cfg(feature = "tokio")]
     /// # fn f(ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>)
     /// #     -> std::io::Result<sansocket::blocking::WebSocket<std::net::TcpStream>> {
-    /// // From a task to a thread, in the middle of a message too.
+    /// // From a task to a thread, even in the middle of a message.
     /// let unfinished = ws.into_inner().map_stream(tokio::net::TcpStream::into_std)?;
     /// let ws = sansocket::blocking::WebSocket::resume(unfinished);
     /// # Ok(ws)
@@ -53,7 +84,7 @@ impl<S> Unfinished<S> {
     /// ```
     ///
     /// # Errors
-    /// Those of `map`: everything is dropped then.
+    /// The error of `map`. All parts are dropped then.
     pub fn map_stream<T, E>(self, map: impl FnOnce(S) -> Result<T, E>) -> Result<Unfinished<T>, E> {
         let Self { stream, connection, inbox, unread, unsent, left_over } = self;
         Ok(Unfinished { stream: map(stream)?, connection, inbox, unread, unsent, left_over })
@@ -64,7 +95,7 @@ impl<S> Unfinished<S> {
         Self { stream, connection, inbox, unread, unsent, left_over }
     }
 
-    /// Puts the driver together again.
+    /// Rebuilds the driver.
     pub(crate) fn into_driver(self, now: Instant) -> (S, Driver, LeftOver) {
         let Self { stream, connection, inbox, unread, unsent, left_over } = self;
         let parts = Parts { connection, inbox, unread, unsent };
@@ -84,7 +115,7 @@ impl<S: fmt::Debug> fmt::Debug for Unfinished<S> {
     }
 }
 
-/// The rest of a message, or of a part of one, that did not fit into the caller's buffer.
+/// Data of a message, or of a part, that did not fit into the caller's buffer.
 #[derive(Default)]
 pub(crate) struct LeftOver(Option<Rest>);
 
@@ -99,7 +130,7 @@ impl LeftOver {
         Self(None)
     }
 
-    /// Fills `buffer` from the data of an event and keeps the rest; `None`: the event has no data.
+    /// Copies the data of an event to `buffer` and keeps the rest. `None`: the event has no data.
     pub(crate) fn fill(buffer: &mut [u8], event: &Event<'_>) -> Option<(Received, Self)> {
         let (data, end) = event.data()?;
         let (bytes, kind) = (data.as_bytes(), data.kind());
@@ -111,7 +142,7 @@ impl LeftOver {
         Some((received, Self(rest)))
     }
 
-    /// Fills `buffer` from the rest that was kept; `None` without one.
+    /// Copies kept data to `buffer`. `None`: there is none.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> Option<Received> {
         let rest = self.0.as_mut()?;
         let fits = rest.bytes.split_to(rest.bytes.len().min(buffer.len()));

@@ -1,21 +1,23 @@
-//! Read buffers of this thread: as many as are in use at once, few in practice.
+//! A pool of read buffers per thread. It holds as many buffers as were in use at the same time,
+//! which are few: an idle connection holds none.
 
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// How much is read at once, in bytes: system calls cost more than the first-level cache saves.
+/// The length of a read buffer in bytes. Fewer system calls are worth more than a buffer that fits
+/// into the first-level cache.
 pub(crate) const READ_LEN: usize = 64 * 1024;
 
-/// More buffers than this are given back to the allocator.
+/// The maximum number of pooled buffers. Others are freed.
 const KEEP: usize = 16;
 
 std::thread_local! {
     static BUFFERS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes a buffer of [`READ_LEN`] bytes. Its contents are of earlier reads.
+/// Takes a buffer of [`READ_LEN`] bytes, or allocates one. It contains bytes of earlier reads.
 pub(crate) fn take() -> Box<[u8]> {
     BUFFERS
         .try_with(|buffers| buffers.try_borrow_mut().ok()?.pop())
@@ -24,12 +26,13 @@ pub(crate) fn take() -> Box<[u8]> {
         .unwrap_or_else(|| vec![0; READ_LEN].into_boxed_slice())
 }
 
-/// Gives a buffer back.
+/// Returns a buffer to the pool.
 pub(crate) fn put(buffer: Box<[u8]>) {
+    // The buffer of an `Intake` that holds appended bytes may have another length.
     if buffer.len() != READ_LEN {
         return;
     }
-    // A thread that is being torn down keeps none.
+    // While a thread ends, its pool no longer exists.
     let _ = BUFFERS.try_with(|buffers| {
         if let Ok(mut buffers) = buffers.try_borrow_mut()
             && buffers.len() < KEEP

@@ -1,35 +1,38 @@
-//! The two families of sends, for every type that has them.
+//! The `feed_*` and `send_*` methods of all types that send, as macros.
 
-/// The `feed_*` of a type: `feed_methods!(self, (&mut), "...")`. The type has a `feed_with` that
-/// appends by a closure. `$more` is what is said about when the output is written.
+/// Defines the `feed_*` methods of a type: `feed_methods!(self, (&mut), "...")`. The type must have
+/// a method `feed_with` that appends with a closure. `$more` documents when the output is written.
 macro_rules! feed_methods {
     ($self:ident, ($($borrow:tt)*), $more:literal) => {
-        /// Feeds a text message: appends it to the output and writes nothing.
+        /// Feeds a text message: appends it to the output without writing.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed_text($($borrow)* $self, text: &str) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_text(text, out))
         }
 
-        /// Feeds a binary message: appends it to the output and writes nothing.
+        /// Feeds a binary message: appends it to the output without writing.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed_binary($($borrow)* $self, bytes: &[u8]) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_binary(bytes, out))
         }
 
-        /// Feeds a message of either kind: appends it to the output and writes nothing.
+        /// Feeds a text or binary message: appends it to the output without writing.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed(
             $($borrow)* $self,
             data: crate::message::Data<'_>,
@@ -38,16 +41,18 @@ macro_rules! feed_methods {
             $self.feed_with(|connection, out| connection.send(data, options, out))
         }
 
-        /// Feeds a part of a message, `end` with the last one: appends it to the output and writes
-        /// nothing. See [`Connection::send_part`](crate::Connection::send_part).
+        /// Feeds a part of a message: appends it to the output without writing. `end` marks the
+        /// last part. See [`Connection::send_part`](crate::Connection::send_part).
         ///
-        /// Control frames go behind all that is fed already. To let them in between the parts of a
-        /// long message, feed a part when the parts before it are written, or send it by `send_part`.
+        /// Control frames are appended to the output as well, after all fed parts. To let them
+        /// leave between the parts of a long message, feed each part after the previous one was
+        /// written, or use `send_part`.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed_part(
             $($borrow)* $self,
             data: crate::message::Data<'_>,
@@ -57,13 +62,14 @@ macro_rules! feed_methods {
             $self.feed_with(|connection, out| connection.send_part(data, end, options, out))
         }
 
-        /// Feeds a message that was encoded once for many connections: appends it to the output and
-        /// writes nothing.
+        /// Feeds a message that was encoded once for many connections: appends it to the output
+        /// without writing.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed_prepared(
             $($borrow)* $self,
             message: &crate::prepared::Prepared,
@@ -71,42 +77,45 @@ macro_rules! feed_methods {
             $self.feed_with(|connection, out| connection.send_prepared(message, out))
         }
 
-        /// Feeds a ping with at most 125 bytes of payload: appends it to the output, behind all that is
-        /// fed already, and writes nothing. Keep-alive pings need no call.
+        /// Feeds a ping with at most 125 bytes of payload: appends it to the output, after all fed
+        /// messages, without writing. Keep-alive pings are sent automatically.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed_ping($($borrow)* $self, payload: &[u8]) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_ping(payload, out))
         }
 
-        /// Feeds an unsolicited pong with at most 125 bytes of payload: appends it to the output and
-        /// writes nothing. Pings are answered without a call.
+        /// Feeds an unsolicited pong with at most 125 bytes of payload: appends it to the output
+        /// without writing. Pings are answered automatically.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`SendError`](crate::error::SendError): nothing was fed. After `Full` flush first.
+        /// [`SendError`](crate::error::SendError); the output is unchanged. After `Full`, flush and
+        /// retry.
         pub fn feed_pong($($borrow)* $self, payload: &[u8]) -> Result<(), crate::error::send::SendError> {
             $self.feed_with(|connection, out| connection.send_pong(payload, out))
         }
     };
 }
 
-/// The `send_*` of a type: `send_methods!(self, (&mut), (async), (.await), "...")`. The type has a
-/// `send_with` that feeds by a closure when there is room, then writes. `$more` is what is said about
-/// the wait.
+/// Defines the `send_*` methods of a type: `send_methods!(self, (&mut), (async), (.await), "...")`.
+/// The type must have a method `send_with` that feeds with a closure when there is space, then
+/// writes. `$more` documents the wait.
 macro_rules! send_methods {
     ($self:ident, ($($borrow:tt)*), ($($asyncness:tt)*), ($($wait:tt)*), $more:literal) => {
-        /// Sends a text message: waits for room, then until the transport has taken it.
+        /// Sends a text message: feeds it when the output has space, then writes. Returns when the
+        /// transport has taken it.
         ///
         #[doc = $more]
         ///
         /// # Errors
-        /// [`WebSocketError::Send`](crate::WebSocketError::Send): nothing was sent. Otherwise as
-        /// [`flush`](Self::flush).
+        /// [`WebSocketError::Send`](crate::WebSocketError::Send); the message was not fed.
+        /// Otherwise as [`flush`](Self::flush).
         pub $($asyncness)* fn send_text(
             $($borrow)* $self,
             text: &str,
@@ -114,7 +123,8 @@ macro_rules! send_methods {
             $self.send_with(|connection, out| connection.send_text(text, out))$($wait)*
         }
 
-        /// Sends a binary message: waits for room, then until the transport has taken it.
+        /// Sends a binary message: feeds it when the output has space, then writes. Returns when
+        /// the transport has taken it.
         ///
         #[doc = $more]
         ///
@@ -127,7 +137,8 @@ macro_rules! send_methods {
             $self.send_with(|connection, out| connection.send_binary(bytes, out))$($wait)*
         }
 
-        /// Sends a message of either kind: waits for room, then until the transport has taken it.
+        /// Sends a text or binary message: feeds it when the output has space, then writes. Returns
+        /// when the transport has taken it.
         ///
         #[doc = $more]
         ///
@@ -141,12 +152,11 @@ macro_rules! send_methods {
             $self.send_with(|connection, out| connection.send(data, options, out))$($wait)*
         }
 
-        /// Sends a part of a message, `end` with the last one: waits for room, then until the transport
-        /// has taken it. A call given up on the way leaves the message open. See
-        /// [`Connection::send_part`](crate::Connection::send_part).
+        /// Sends a part of a message: feeds it when the output has space, then writes. Returns when
+        /// the transport has taken it. `end` marks the last part. A call that is not completed may
+        /// leave the message open. See [`Connection::send_part`](crate::Connection::send_part).
         ///
-        /// Control frames that are due meanwhile leave between two parts: a long message doesn't hold
-        /// them up.
+        /// Control frames leave between two parts, so a long message does not delay them.
         ///
         #[doc = $more]
         ///
@@ -161,8 +171,8 @@ macro_rules! send_methods {
             $self.send_with(|connection, out| connection.send_part(data, end, options, out))$($wait)*
         }
 
-        /// Sends a message that was encoded once for many connections: waits for room, then until the
-        /// transport has taken it.
+        /// Sends a message that was encoded once for many connections: feeds it when the output has
+        /// space, then writes. Returns when the transport has taken it.
         ///
         #[doc = $more]
         ///
@@ -175,8 +185,9 @@ macro_rules! send_methods {
             $self.send_with(|connection, out| connection.send_prepared(message, out))$($wait)*
         }
 
-        /// Sends a ping with at most 125 bytes of payload: waits for room, then until the transport has
-        /// taken it. Keep-alive pings need no call.
+        /// Sends a ping with at most 125 bytes of payload: feeds it when the output has space, then
+        /// writes. Returns when the transport has taken it. Keep-alive pings are sent
+        /// automatically.
         ///
         #[doc = $more]
         ///
@@ -189,8 +200,9 @@ macro_rules! send_methods {
             $self.send_with(|connection, out| connection.send_ping(payload, out))$($wait)*
         }
 
-        /// Sends an unsolicited pong with at most 125 bytes of payload: waits for room, then until the
-        /// transport has taken it. Pings are answered without a call.
+        /// Sends an unsolicited pong with at most 125 bytes of payload: feeds it when the output
+        /// has space, then writes. Returns when the transport has taken it. Pings are answered
+        /// automatically.
         ///
         #[doc = $more]
         ///

@@ -1,8 +1,8 @@
-//! Nothing can be agreed on about compression.
+//! Without the feature `deflate` there is no agreement about compression.
 
 use core::fmt::DebugStruct;
 
-/// The agreement about compression: never any.
+/// The agreement about compression: always none.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Agreed;
 
@@ -10,7 +10,7 @@ impl Agreed {
     /// Messages are not compressed.
     pub(crate) const NONE: Self = Self;
 
-    /// Which reserved bits the first frame of a message may have.
+    /// Returns the reserved bits that may be set in the first frame of a message.
     pub(crate) const fn rsv(self) -> u8 {
         0
     }

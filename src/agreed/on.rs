@@ -13,18 +13,18 @@ impl Agreed {
     /// Messages are not compressed.
     pub(crate) const NONE: Self = Self(None);
 
-    /// Messages are compressed as agreed.
+    /// Creates a value for messages that may be compressed.
     pub(crate) const fn new(agreement: Agreement) -> Self {
         Self(Some(agreement))
     }
 
-    /// Which reserved bits the first frame of a message may have.
+    /// Returns the reserved bits that may be set in the first frame of a message.
     #[inline]
     pub(crate) const fn rsv(&self) -> u8 {
         if self.0.is_some() { RSV1 } else { 0 }
     }
 
-    /// The agreement; `None`: messages are not compressed.
+    /// Returns the agreement, `None` if messages are not compressed.
     #[inline]
     pub(crate) const fn deflate(&self) -> Option<&Agreement> {
         self.0.as_ref()

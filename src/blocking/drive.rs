@@ -1,27 +1,41 @@
-//! Reads and writes a transport as the driver's steps ask for.
+//! Reads and writes a transport for the steps of the driver.
+//!
+//! ```text
+//!  wait ─► Event | Done | Opened | Request               for the caller
+//!   │ other steps
+//!   ▼
+//!  read, write, flush, end_writing    each blocks until its deadline, or until `until`
+//!   │ timed out
+//!   ▼
+//!  timed_out, write_timed_out         if the deadline of the driver has passed
+//! ```
+//!
+//! A blocking call can't wait for a read and a write at once. When both are possible, they take
+//! turns (`write_or_read`).
 
 use core::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::adapter::failure::lost;
 use crate::adapter::pool;
-use crate::blocking::link::{KEEP_MEMORY, Link, WRITE_TURN, earlier, lost};
+use crate::blocking::link::{KEEP_MEMORY, Link, WRITE_TURN};
 use crate::blocking::transport::Transport;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
-/// How many reads that are dropped make a turn.
+/// The number of reads in a turn that drains.
 const DRAINS_PER_TURN: usize = 16;
 
-/// After this many reads and writes without an event a call that has an end looks at the clock, though
-/// there is always more to read or write.
+/// The number of reads and writes without an event after which a call with a time limit checks the
+/// clock, even if there is always more to read or write.
 const MAX_TURNS: u32 = 64;
 
-/// Reads and writes until the step is one for the caller: an event, a request, a response, or the end;
-/// `None`: nothing of it until `until`.
+/// Reads and writes until the step is one for the caller: an event, a request, a response, or the
+/// end. `None`: there was no such step until `until`.
 pub(super) fn wait<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -38,8 +52,8 @@ pub(super) fn wait<S: Transport>(
                 return Some(step);
             }
             Step::Read | Step::Drain => {
-                // What the transport holds goes first. If that takes longer than a turn a read comes
-                // in between.
+                // Flush the transport before the read. If that takes longer than a turn, read in
+                // between.
                 let turn = flush_turn(link, flow, until);
                 read(link, flow, intake, earlier(until, turn))
             }
@@ -55,7 +69,7 @@ pub(super) fn wait<S: Transport>(
     }
 }
 
-/// The turns of a call that may have an end.
+/// Counts the turns of a call that may have a time limit.
 pub(super) struct Turns {
     until: Option<Instant>,
     count: u32,
@@ -66,7 +80,7 @@ impl Turns {
         Self { until, count: 0 }
     }
 
-    /// Whether the call ends behind this turn, in which something has `moved` or not.
+    /// Returns true if the call ends after this turn. `moved`: the turn has read or written bytes.
     pub(super) fn are_over(&mut self, moved: bool) -> bool {
         let Some(until) = self.until else { return false };
         self.count += 1;
@@ -75,7 +89,8 @@ impl Turns {
     }
 }
 
-/// One read, until `until` or the driver's deadline. Returns whether anything came.
+/// Reads once, until `until` or the driver's deadline. Returns true if input arrived or the
+/// transport ended.
 fn read<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -93,33 +108,34 @@ fn read<S: Transport>(
         Ok(None) => {
             release(intake);
             let now = Instant::now();
-            // The last read before the peer is failed was this one.
+            // This was the last read before failing the peer: its pong could have arrived.
             if deadline.is_some_and(|deadline| now >= deadline) {
                 flow.timed_out(intake, now);
             }
             return false;
         }
-        Err(error) => link.fail(flow, error),
+        Err(error) => link.failure.fail(flow, error),
     }
     true
 }
 
-/// Nothing was there to read: a connection that waits keeps no memory.
+/// Frees the buffers after a read that found no input: an idle connection holds none.
 pub(super) fn release(intake: &mut Intake) {
     intake.shrink();
     give_back(intake);
 }
 
-/// Gives the read buffer back, if all of it has been received. Without it each connection that is
-/// accepted and dropped would take a new one, zeroed, from the allocator.
+/// Returns the read buffer to the pool, if all bytes in it are processed. Otherwise each connection
+/// that is accepted and dropped would allocate a new one, filled with zeros.
 pub(super) fn give_back(intake: &mut Intake) {
     if let Some(buffer) = intake.take_buffer() {
         pool::put(buffer);
     }
 }
 
-/// One write, until `until`, if the transport can resume it then, or the driver's deadline. Returns
-/// whether anything moved. An error of the transport is returned by the next read.
+/// Writes once, until the driver's deadline, or until `until` if the transport can resume the
+/// write. Returns true if bytes were written, or the write failed. An error of the transport is
+/// returned by the next read.
 fn write<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instant>) -> bool {
     let deadline = flow.write_deadline(Instant::now());
     let until = link.write_until(deadline, until);
@@ -129,14 +145,14 @@ fn write<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instan
             flow.write_timed_out(Instant::now());
             return false;
         }
-        Err(error) => link.write_failed(flow, error),
+        Err(error) => link.failure.write_failed(flow, error),
     }
     true
 }
 
-/// One write, and one read if nothing can be written, or the writes have had their turn: a peer that
-/// writes itself may wait for us to read. What blocks can't do both, so they take turns, longer and
-/// longer ones while nothing moves.
+/// Writes once, and reads once if no byte can be written or the turn of the writes has ended: a
+/// peer that writes may wait for this end to read. Blocking calls can't do both at once, so they
+/// take turns, which become longer while no bytes move.
 fn write_or_read<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -163,8 +179,8 @@ fn write_or_read<S: Transport>(
     wrote || found
 }
 
-/// Flushes a transport with a buffer of its own, for one turn. Returns until when a read may take
-/// then, if something is left.
+/// Flushes a transport with a buffer of its own, for one turn. If the flush is not complete,
+/// returns the deadline of the read that follows.
 fn flush_turn<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -177,7 +193,8 @@ fn flush_turn<S: Transport>(
     if flush(link, flow, earlier(until, turn)) { None } else { turn }
 }
 
-/// Returns whether the transport holds nothing any more. Its error is returned by the next read.
+/// Flushes. Returns true if the transport holds no more bytes. An error of the transport is
+/// returned by the next read.
 fn flush<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instant>) -> bool {
     let deadline = flow.write_deadline(Instant::now());
     match link.flush(link.write_until(deadline, until)) {
@@ -186,22 +203,23 @@ fn flush<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instan
             flow.write_timed_out(Instant::now());
             return false;
         }
-        Err(error) => link.write_failed(flow, error),
+        Err(error) => link.failure.write_failed(flow, error),
     }
     true
 }
 
+/// Flushes, then shuts down the write half. Returns false if the flush is not complete.
 fn end_writing<S: Transport>(link: &mut Link<S>, flow: &mut Flow, until: Option<Instant>) -> bool {
     if flow.needs_flush() && !flush(link, flow, until) {
         return false;
     }
-    // The peer may be gone already: then its writing half has ended too.
+    // An error means that the peer has closed the transport, and so its write half as well.
     let _ = link.stream.shutdown_write();
     flow.writing_ended();
     true
 }
 
-/// Reads once and drops what comes; returns whether anything did.
+/// Reads once and drops the input. Returns true if there was any.
 pub(super) fn drain<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -217,12 +235,12 @@ pub(super) fn drain<S: Transport>(
             flow.write_timed_out(Instant::now());
             return false;
         }
-        Err(error) => link.fail(flow, error),
+        Err(error) => link.failure.fail(flow, error),
     }
     true
 }
 
-/// The same beside a write that blocks, for a few reads.
+/// Reads a few times and drops the input, between writes that block. Returns true if there was any.
 fn drain_turn<S: Transport>(link: &mut Link<S>, flow: &mut Flow) -> bool {
     let mut found = false;
     for _ in 0..DRAINS_PER_TURN {
@@ -235,7 +253,8 @@ fn drain_turn<S: Transport>(link: &mut Link<S>, flow: &mut Flow) -> bool {
     found
 }
 
-/// Ends the transport of a connection that is over, while the intake is borrowed. False: not by `until`.
+/// Ends the transport of a connection that has ended, while an error keeps the intake borrowed.
+/// Returns false if it has not ended by `until`.
 pub(super) fn end<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -258,7 +277,7 @@ pub(super) fn end<S: Transport>(
     }
 }
 
-/// One write at the end of a connection. Returns whether anything moved.
+/// Writes once after the end of a connection. Returns true if bytes were read or written.
 fn end_write<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -272,7 +291,7 @@ fn end_write<S: Transport>(
     write(link, flow, earlier(until, turn)) || drain_turn(link, flow)
 }
 
-/// Writes what a connection that has just closed still has to say, as long as the peer takes it, and
+/// Writes the final output of a connection that has just closed, as long as the peer takes it, and
 /// until `until`.
 pub(super) fn write_last<S: Transport>(
     link: &mut Link<S>,
@@ -291,10 +310,10 @@ pub(super) fn write_last<S: Transport>(
     }
 }
 
-/// Writes and flushes until the output has left up to `end`, a position of [`Flow::end`]. What comes
-/// in meanwhile is not read.
+/// Writes and flushes until the output has left up to `end`, a position as of [`Flow::end`]. Does
+/// not read meanwhile.
 ///
-/// An error of the transport is returned here, and another one by the next read.
+/// Returns an error of the transport here. Another error is returned by the next read.
 pub(super) fn send_up_to<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -331,7 +350,7 @@ pub(super) fn send_up_to<S: Transport>(
                 }
             }
             Err(error) => {
-                link.write_failed(flow, error.kind().into());
+                link.failure.write_failed(flow, error.kind().into());
                 return Err(error.into());
             }
         }
@@ -339,7 +358,7 @@ pub(super) fn send_up_to<S: Transport>(
     Ok(())
 }
 
-/// Feeds by `feed` when there is room, then writes until the message has left.
+/// Feeds by `feed` when there is space, then writes until the message has left.
 pub(super) fn send<S: Transport>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -360,7 +379,7 @@ pub(super) fn send<S: Transport>(
     }
 }
 
-/// Feeds unsolicited output, unless the output is above its high-water mark.
+/// Feeds unsolicited output, unless the output is above the high-water mark.
 pub(super) fn feed_unsolicited(
     flow: &mut Flow,
     feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
@@ -371,7 +390,7 @@ pub(super) fn feed_unsolicited(
     flow.send_with(feed)
 }
 
-/// The point in time that is `timeout` away; `None` where time ends.
+/// Returns the time after `timeout`; `None` if it overflows.
 pub(super) fn after(timeout: Duration) -> Option<Instant> {
     Instant::now().checked_add(timeout)
 }

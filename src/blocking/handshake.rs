@@ -1,4 +1,4 @@
-//! From a transport to a WebSocket: accepting and connecting.
+//! The opening handshake: accepting and connecting.
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -31,7 +31,7 @@ use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
 
-/// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
+/// A request that was read and is not answered yet. Accept it, refuse it, or answer it with a page.
 ///
 /// ```no_run
 /// use std::error::Error;
@@ -62,12 +62,12 @@ pub struct PendingRequest<S> {
 }
 
 impl<S: Transport> PendingRequest<S> {
-    /// Reads a request. The `handshake_timeout` of `config` holds from here to the end of the
-    /// answer, however slowly the bytes come in.
+    /// Reads a request. The `handshake_timeout` of `config` covers the time from here until the
+    /// response is written, however slowly the bytes arrive.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] for what is no request, or was not whole in time, after the refusal
-    /// was written; [`AcceptError::Io`] if the transport failed or ended.
+    /// [`AcceptError::Refused`] if the bytes are not a valid request, or if it was not complete in
+    /// time; the refusal was written. [`AcceptError::Io`] if the transport has failed or ended.
     pub fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, Instant::now());
         let mut socket = WebSocket::new(stream, driver);
@@ -80,36 +80,38 @@ impl<S: Transport> PendingRequest<S> {
         if let Some(refusal) = socket.driver.flow.refusal() {
             return Err(AcceptError::Refused(refusal.clone()));
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()).into())
     }
 
-    /// Accepts the request as a WebSocket, and writes the answer.
+    /// Accepts the request as a WebSocket, and writes the response.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] if it breaks a rule of the opening handshake or of `options`, after
-    /// the refusal was written; [`AcceptError::Io`] if the transport failed.
+    /// [`AcceptError::Refused`] if the request violates a rule of the opening handshake or of
+    /// `options`; the refusal was written. [`AcceptError::Io`] if the transport has failed.
     pub fn accept(mut self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
         match self.socket.driver.flow.accept(&self.head, options, Instant::now()) {
             Ok(()) => self.opened(),
             Err(refusal) => {
-                // The request is refused, whether the peer waits for the answer or not.
+                // The request is refused even if the response can't be written.
                 let _ = self.end();
                 Err(AcceptError::Refused(refusal))
             }
         }
     }
 
-    /// Accepts the request by an answer that was made from its [`head`](Self::head), with fields of
-    /// its own such as a cookie.
+    /// Accepts the request with a response that was built from its [`head`](Self::head), for
+    /// example with a cookie.
     ///
     /// ```no_run
     /// use sansocket::AcceptOptions;
     /// use sansocket::blocking::PendingRequest;
     ///
-    /// # fn serve(request: PendingRequest<std::net::TcpStream>) -> Result<(), Box<dyn core::error::Error>> {
+    /// # fn serve(
+    /// #     request: PendingRequest<std::net::TcpStream>,
+    /// # ) -> Result<(), Box<dyn core::error::Error>> {
     /// let options = AcceptOptions::new();
-    /// // A request that breaks a rule must be answered, too: no `?` here.
+    /// // An invalid request must be answered as well: no `?` here.
     /// let accepted = request.head().upgrade().and_then(|upgrade| upgrade.accept(&options));
     /// let ws = match accepted {
     ///     Ok(accepted) => request.accept_with(accepted.with_field("Set-Cookie", "a=b")?)?,
@@ -121,34 +123,36 @@ impl<S: Transport> PendingRequest<S> {
     /// ```
     ///
     /// # Errors
-    /// [`AcceptError::Io`] if the transport failed, or if the answer was made from a request over HTTP/2
-    /// or HTTP/3: nothing was written then, and the transport was dropped.
+    /// [`AcceptError::Io`] if the transport has failed, or if the response was built from a request
+    /// over HTTP/2 or HTTP/3. In the second case no bytes were written and the transport was
+    /// dropped.
     pub fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
         self.answered(|socket| socket.driver.flow.accept_with(accepted, Instant::now()))?;
         self.opened()
     }
 
-    /// Refuses the request: the refusal is written, the writing half of the transport ended, and the
-    /// input drained for at most the linger timeout, so that the peer gets to see it.
+    /// Refuses the request: writes the refusal, shuts down the write half of the transport, and
+    /// drains the input for at most the linger timeout, so that the peer can read the refusal.
     ///
     /// # Errors
-    /// If the transport failed.
+    /// If the transport has failed.
     pub fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
         self.answered(|socket| socket.driver.flow.refuse(refusal))?;
         self.end()
     }
 
-    /// Answers with a page, a redirect or another response; ends the transport as
-    /// [`refuse`](Self::refuse) does. The response to a HEAD request goes without its body.
+    /// Answers with a page, a redirect or another response, and ends the transport as
+    /// [`refuse`](Self::refuse) does. The response to a HEAD request is sent without its body.
     ///
     /// # Errors
-    /// If the transport failed.
+    /// If the transport has failed.
     pub fn respond(mut self, response: &HttpResponse) -> io::Result<()> {
         self.answered(|socket| socket.driver.flow.respond(response))?;
         self.end()
     }
 
-    /// Right but for an answer to another request: the request was read, and each answer takes it.
+    /// Passes an answer to the driver. It fails only for an answer to another request: this request
+    /// was read, and each answer consumes it.
     fn answered(
         &mut self,
         answer: impl FnOnce(&mut WebSocket<S>) -> Result<(), MisuseError>,
@@ -156,6 +160,7 @@ impl<S: Transport> PendingRequest<S> {
         answer(&mut self.socket).map_err(io::Error::other)
     }
 
+    /// Writes the response, and returns the open WebSocket.
     fn opened(self) -> Result<WebSocket<S>, AcceptError> {
         let mut socket = self.socket;
         let WebSocket { link, driver: Driver { flow, .. }, .. } = &mut socket;
@@ -165,18 +170,19 @@ impl<S: Transport> PendingRequest<S> {
         }
     }
 
+    /// Writes the response and ends the transport.
     fn end(&mut self) -> io::Result<()> {
         let answer = self.socket.driver.flow.end();
         while self.socket.step() != Step::Done {}
         if self.socket.driver.flow.written() < answer {
-            let error = self.socket.link.take_error();
+            let error = self.socket.link.failure.take();
             return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
     }
 
-    /// Gives the transport back, with the head and with what was read behind it: for another HTTP
-    /// server in the same program. The stream has no timeouts then.
+    /// Returns the transport, the head and the bytes that were read after the head, for another
+    /// HTTP server in the same program. The returned stream has no timeouts.
     pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
         (unfinished.stream, self.head, unfinished.unread.freeze())
@@ -184,7 +190,7 @@ impl<S: Transport> PendingRequest<S> {
 }
 
 impl<S> PendingRequest<S> {
-    /// Returns the request's head.
+    /// Returns the head of the request.
     pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
     }
@@ -205,7 +211,7 @@ impl<S: fmt::Debug> fmt::Debug for PendingRequest<S> {
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Reads a request and accepts it; see [`PendingRequest`] for servers that have pages too.
+    /// Reads a request and accepts it. Servers that also serve pages use [`PendingRequest`].
     ///
     /// # Errors
     /// As [`PendingRequest::read`] and [`PendingRequest::accept`].
@@ -217,10 +223,10 @@ impl<S: Transport> WebSocket<S> {
         PendingRequest::read(stream, config)?.accept(options)
     }
 
-    /// Asks for a WebSocket over a transport that is connected already.
+    /// Performs the opening handshake of a client over a connected transport.
     ///
     /// # Errors
-    /// [`ConnectError`]; the transport was dropped then.
+    /// [`ConnectError`]. The transport is dropped then.
     pub fn client(
         stream: S,
         request: &ConnectRequest,
@@ -229,7 +235,7 @@ impl<S: Transport> WebSocket<S> {
         Self::ask(stream, request, config, Instant::now())
     }
 
-    /// The same, with a handshake timeout that runs from `start`.
+    /// Performs the opening handshake with a `handshake_timeout` that runs from `start`.
     fn ask(
         stream: S,
         request: &ConnectRequest,
@@ -247,25 +253,25 @@ impl<S: Transport> WebSocket<S> {
         if let Some(error) = socket.driver.flow.handshake_error() {
             return Err(error.clone().into());
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.map_or_else(|| HandshakeError::ClosedWithoutResponse.into(), ConnectError::Io))
     }
 }
 
 impl WebSocket<TcpStream> {
-    /// Connects by the request's `ws://` URL: name resolution, each address in turn, `TCP_NODELAY`,
-    /// handshake, all within the `handshake_timeout`.
+    /// Connects to the `ws://` URL of the request: resolves the name, tries its addresses in turn,
+    /// sets `TCP_NODELAY` and performs the opening handshake, all within the `handshake_timeout`.
     ///
-    /// The system's resolver can't be interrupted: names are resolved in a thread of their own,
-    /// which ends with the system's answer even if no thread waits for it any more.
+    /// The resolver of the system can't be interrupted. So a separate thread resolves the name; it
+    /// ends when the system answers, even after the timeout.
     ///
-    /// [RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), item 2: at most
-    /// one connection to a host may be connecting at a time; that is the caller's duty. After a
-    /// failure wait as [`Backoff`](crate::handshake::Backoff) tells.
+    /// [RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), item 2, permits
+    /// only one connection attempt to a host at a time; the caller must ensure that. After a
+    /// failure wait as given by [`Backoff`](crate::handshake::Backoff).
     ///
     /// # Errors
     /// [`ConnectError::TlsNotSupported`] for `wss://`; otherwise as [`client`](Self::client), or
-    /// what name resolution or the last address said.
+    /// the error of the name resolution or of the last address.
     pub fn connect(
         request: &ConnectRequest,
         config: &Config,
@@ -300,7 +306,7 @@ impl WebSocket<TcpStream> {
     }
 }
 
-/// Asks the system for the addresses of a host, but not beyond the deadline.
+/// Resolves the addresses of a host, until the deadline.
 fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -309,7 +315,7 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<S
     let host = String::from(host);
     thread::Builder::new().name("resolve".into()).spawn(move || {
         let resolved = (&*host, port).to_socket_addrs().map(Iterator::collect);
-        // Nobody may be waiting any more.
+        // Fails if the caller has timed out.
         let _ = sender.send(resolved);
     })?;
     let left = match deadline {
@@ -320,7 +326,7 @@ fn resolve(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<S
         Ok(resolved) => resolved,
         Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
         Err(RecvTimeoutError::Disconnected) => {
-            Err(io::Error::other("the name's resolver has panicked"))
+            Err(io::Error::other("the name resolution has panicked"))
         }
     }
 }

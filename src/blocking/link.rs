@@ -4,58 +4,64 @@ use core::time::Duration;
 
 use std::io;
 
+use crate::adapter::failure::Failure;
 use crate::blocking::transport::Transport;
-use crate::driver::Flow;
-use crate::error::adapter::WebSocketError;
-use crate::error::protocol::{PeerError, ProtocolError};
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
-/// How much too late a timeout may be before another one is set.
+/// How much later than the deadline a timeout may expire without being set anew.
 const TOLERANCE: Duration = Duration::from_millis(10);
 
-/// A timeout of zero is an error, and less than this is none that a system keeps.
+/// The shortest timeout. Zero is an error of the system calls, and systems don't keep shorter ones.
 pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// For how long memory of a message that has been handed out is kept while nothing comes.
+/// How long the memory of the last message is kept while no input arrives.
 pub(super) const KEEP_MEMORY: Duration = Duration::from_secs(1);
 
-/// How long a write that blocks may keep a read from its turn: at first, and at most. Writes that do not
-/// block have a turn of at least [`WRITE_TURN`].
+/// How long a blocked write may delay a read: initially, and at most. Writes that do not block have
+/// a turn of at least [`WRITE_TURN`].
 pub(super) const WRITE_TURN: Duration = Duration::from_millis(20);
 const MAX_WRITE_TURN: Duration = Duration::from_millis(320);
 
-/// A transport, what its timeouts are set to, and the error that it has failed with.
+/// A transport with its current timeouts, and the error that it has failed with.
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    error: Option<io::Error>,
+    pub(super) failure: Failure,
     reading: Patience,
     writing: Patience,
-    /// How long the next write may keep a read from its turn.
+    /// How long the next write may delay a read.
     write_turn: Duration,
-    /// The end of the turn of the writes under way.
+    /// The end of the current turn of writes.
     turn_end: Option<Instant>,
-    /// Whether the stream's calls return at once; `None`: not known, it comes from the caller.
+    /// Whether calls of the stream return at once. `None`: not known, because the caller created
+    /// the stream.
     nonblocking: Option<bool>,
 }
 
 /// The timeout of one direction.
 ///
-/// Setting one is a system call, and a deadline moves with each read. So one that is set stays as
-/// long as it doesn't run out too late: if it runs out early, the caller asks again. While there is
-/// traffic a long one is set to half of what is needed, and serves until half of that is over; the
-/// rest is set only for a transport that is idle.
+/// Setting a timeout is a system call, and each read moves the deadline. So a timeout stays set as
+/// long as it does not expire too late; if it expires early, the caller calls again. With traffic,
+/// a long timeout is set to half of the time until the deadline, so it stays valid until half of
+/// that time has passed. The full time is set only for an idle transport.
+///
+/// ```text
+///  first call:   ├──────────────── time left ────────────────┤ deadline
+///                ├──── timeout ──────┤
+///  a later call:           ├────────── time left ────────────┤
+///                          ├──── timeout ──────┤             no system call
+/// ```
 #[derive(Debug, Default)]
 struct Patience {
-    /// `None`: not known.
+    /// The timeout that is set; `None` if not known.
     set: Option<Option<Duration>>,
-    /// Whether it was what ended the last call.
+    /// The last call has ended by this timeout.
     ran_out: bool,
 }
 
 impl Patience {
-    /// Returns what to set for a call that may take as long as `needed`; `None`: what is set will do.
-    /// With `exact` it must not run out early either.
+    /// Returns the timeout to set for a call that may take `needed`; `None` if the current one
+    /// suffices. With `exact` it must not expire early either.
     fn adjust(&mut self, needed: Option<Duration>, exact: bool) -> Option<Option<Duration>> {
         let needed = needed.map(|needed| needed.max(MIN_TIMEOUT));
         let ran_out = core::mem::take(&mut self.ran_out) || exact;
@@ -82,7 +88,7 @@ impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
         Self {
             stream,
-            error: None,
+            failure: Failure::NONE,
             reading: Patience { set: None, ran_out: false },
             writing: Patience { set: None, ran_out: false },
             write_turn: WRITE_TURN,
@@ -91,81 +97,39 @@ impl<S> Link<S> {
         }
     }
 
-    /// How long a write that blocks may keep a read from its turn.
+    /// Returns how long a blocked write may delay a read.
     pub(super) const fn write_turn(&self) -> Duration {
         self.write_turn
     }
 
-    /// Begins a turn of writes, if none is under way, and returns its end.
+    /// Starts a turn of writes, unless one is in progress, and returns its end.
     pub(super) fn begin_turn(&mut self, now: Instant) -> Option<Instant> {
         let turn = self.write_turn.max(WRITE_TURN);
         self.turn_end = self.turn_end.or_else(|| now.checked_add(turn));
         self.turn_end
     }
 
-    /// A read has its turn.
+    /// Ends the turn of writes, because a read follows.
     pub(super) const fn leave_turn(&mut self) {
         self.turn_end = None;
     }
 
-    /// A write has moved nothing in its turn, and a read has found something or not.
+    /// Ends a turn in which no byte was written. `found`: a read has found input meanwhile. Without
+    /// input, the next turn is twice as long, so that an idle wait makes few system calls.
     pub(super) fn end_turn(&mut self, found: bool) {
         self.turn_end = None;
         self.write_turn = match found {
-            // The peer may have room now.
+            // The peer has written, so it may also have read: try a short write.
             true => MIN_TIMEOUT,
             false => (2 * self.write_turn).min(MAX_WRITE_TURN),
         };
     }
-
-    /// The transport has failed.
-    pub(super) fn fail(&mut self, flow: &mut Flow, error: io::Error) {
-        // A reset at the end of a connection is an end like any other; [`result`](Self::result) knows.
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.failed();
-    }
-
-    /// A write has failed: the error is due when nothing is left to read.
-    pub(super) fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.write_failed();
-    }
-
-    /// How the connection has ended, for [`Step::Done`](crate::driver::Step::Done).
-    pub(super) fn result(&mut self, flow: &Flow) -> Result<(), WebSocketError> {
-        match (flow.error(), self.error.take()) {
-            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
-                Err(error.into())
-            }
-            (Some(error), _) => Err(error.into()),
-            (None, _) => Ok(()),
-        }
-    }
-
-    /// The error of the transport, for an opening handshake.
-    pub(super) const fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-}
-
-/// Why output that was fed can't be written any more.
-pub(super) fn lost(flow: &Flow) -> WebSocketError {
-    match flow.error() {
-        Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)) | None => {
-            io::Error::from(io::ErrorKind::BrokenPipe).into()
-        }
-        Some(error) => error.into(),
-    }
 }
 
 impl<S: Transport> Link<S> {
-    /// Reads once. `None`: nothing came, until the deadline or an earlier timeout.
+    /// Reads once. `None`: no input until the deadline or an earlier timeout.
     ///
-    /// The buffer is one that stays initialised: no byte of it is touched but by the read.
+    /// The buffer always stays initialised: only the read itself writes to it.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -188,7 +152,7 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Writes once. `None`: nothing was taken, until the deadline or an earlier timeout.
+    /// Writes once. `None`: no byte was taken until the deadline or an earlier timeout.
     pub(super) fn write(
         &mut self,
         bytes: &[u8],
@@ -208,8 +172,8 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Flushes a transport with a buffer of its own. `false`: not all of it, until the deadline or an
-    /// earlier timeout.
+    /// Flushes a transport with a buffer of its own. `false`: the flush was not complete by the
+    /// deadline or an earlier timeout.
     pub(super) fn flush(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         loop {
             self.set_write_timeout(deadline)?;
@@ -224,12 +188,13 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// A write has run out of its time: an error if it can't be done again.
+    /// Records that a write has timed out. Returns an error if it can't be resumed.
     fn out_of_time(&mut self) -> io::Result<()> {
         self.writing.ran_out = true;
         if self.can_resume_write() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 
+    /// Sets the timeout of a write or flush, if the current one does not suffice.
     fn set_write_timeout(&mut self, deadline: Option<Instant>) -> io::Result<()> {
         if self.returns_at_once() {
             return Ok(());
@@ -241,14 +206,13 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Whether a write that has run out of its time can be done again. One that returns at once has
-    /// moved nothing.
+    /// Returns true if a write that has timed out can be resumed. A non-blocking write always can.
     pub(super) fn can_resume_write(&self) -> bool {
         self.returns_at_once() || self.stream.can_resume_write()
     }
 
-    /// Until when a write may take whose last deadline is `last`, but which should come back at `look`
-    /// if it can.
+    /// Returns the deadline of a write: `look`, the time of the next check, if the write can be
+    /// resumed then, otherwise `last`, the deadline of the connection.
     pub(super) fn write_until(
         &self,
         last: Option<Instant>,
@@ -257,10 +221,11 @@ impl<S: Transport> Link<S> {
         if self.can_resume_write() { earlier(last, look) } else { last }
     }
 
-    /// Sets whether calls return at once. A transport that can't keeps its shortest timeout.
+    /// Sets whether calls return at once. A transport without that mode uses the shortest timeout
+    /// instead.
     ///
-    /// The first call sets it in any case: a stream may be handed over in non-blocking mode. Some
-    /// systems give an accepted stream the mode of its listener.
+    /// The first call always sets the mode: a stream may be handed over in non-blocking mode, and
+    /// on some systems an accepted stream has the mode of its listener.
     pub(super) fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
         if self.nonblocking == Some(nonblocking) {
             return Ok(());
@@ -275,14 +240,14 @@ impl<S: Transport> Link<S> {
         Ok(())
     }
 
-    /// Whether this end has set the stream to non-blocking mode.
+    /// Returns true if this adapter has set the stream to non-blocking mode.
     const fn returns_at_once(&self) -> bool {
         matches!(self.nonblocking, Some(true))
     }
 
-    /// Gives the transport back as it came: without timeouts, in blocking mode.
+    /// Returns the transport without timeouts and in blocking mode.
     pub(super) fn into_stream(mut self) -> S {
-        // A transport that has ended has neither any more.
+        // The calls fail if the transport has ended, and then have no purpose.
         let _ = self.set_nonblocking(false);
         let _ = self.stream.set_read_timeout(None);
         let _ = self.stream.set_write_timeout(None);
@@ -290,20 +255,12 @@ impl<S: Transport> Link<S> {
     }
 }
 
-/// How long a call may take; the clock is read only where there is an end to it.
+/// Returns the time until a deadline. Without a deadline the clock is not read.
 fn time_left(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
-/// Unix says the one, Windows the other.
+/// Returns true for a timeout: `WouldBlock` on Unix, `TimedOut` on Windows.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// The earlier of two deadlines, either of which may be absent.
-pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }

@@ -12,12 +12,12 @@ use crate::instant::Instant;
 use crate::message::Message;
 use crate::message::options::SendOptions;
 
-/// Owned messages as an iterator, for queues and other threads, and for programs that come from
+/// Owned messages as an iterator, for queues and other threads, and for programs written for
 /// tungstenite.
 ///
-/// It yields pings and pongs too, which are answered already, and the peer's Close frame as its last
-/// message. It ends when the connection is closed in order, or after an error. With
-/// [`Delivery::Parts`](crate::config::Delivery::Parts) each part comes as a message of its own.
+/// The iterator yields pings and pongs too, after pings were answered, and the peer's Close frame
+/// as the last message. It ends when the connection was closed in order, or after an error. With
+/// [`Delivery::Parts`](crate::config::Delivery::Parts) each part is a message of its own.
 ///
 /// ```
 /// use sansocket::WebSocketError;
@@ -42,25 +42,27 @@ pub struct Messages<S> {
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Makes owned messages of it, as an iterator.
+    /// Converts the WebSocket to an iterator of owned messages.
     pub const fn into_messages(self) -> Messages<S> {
         Messages { socket: self, options: SendOptions::new(), finished: false }
     }
 }
 
 impl<S: Transport> Messages<S> {
-    /// Sets how messages are sent from now on: compressed or not, in which fragments.
+    /// Sets the options for messages sent from now on: compression, and the length of fragments.
     pub const fn set_send_options(&mut self, options: SendOptions) {
         self.options = options;
     }
 
-    /// Feeds a message. Above the high-water mark all output is written first; otherwise it is
-    /// written when the next message is waited for, or by [`flush`](Self::flush).
+    /// Feeds a message. If the output is above the high-water mark, all of it is written first.
+    /// Otherwise the output is written when the iterator has to wait, and by
+    /// [`flush`](Self::flush).
     ///
-    /// A [`Message::Close`] sends a Close frame, and does nothing if the connection is closing already.
+    /// [`Message::Close`] sends a Close frame, and has no effect if the connection is already
+    /// closing.
     ///
     /// # Errors
-    /// [`WebSocketError::Send`]: nothing was fed. Otherwise as [`WebSocket::flush`].
+    /// [`WebSocketError::Send`]; the message was not fed. Otherwise as [`WebSocket::flush`].
     pub fn feed(&mut self, message: Message) -> Result<(), WebSocketError> {
         let flow = &self.socket.driver.flow;
         if flow.is_open() && flow.is_above_mark() {
@@ -87,7 +89,7 @@ impl<S: Transport> Messages<S> {
         self.flush()
     }
 
-    /// Writes all output.
+    /// Writes all output. Returns when the transport has taken it.
     ///
     /// # Errors
     /// As [`WebSocket::flush`].
@@ -95,7 +97,7 @@ impl<S: Transport> Messages<S> {
         self.socket.flush()
     }
 
-    /// Closes in order, and discards data that still comes; see [`WebSocket::close`].
+    /// Closes in order, and discards received data; see [`WebSocket::close`].
     ///
     /// # Errors
     /// As [`WebSocket::close`].
@@ -107,18 +109,18 @@ impl<S: Transport> Messages<S> {
 }
 
 impl<S> Messages<S> {
-    /// Returns the connection: whether it is open, what was agreed on.
+    /// Returns the connection, for its state and the negotiated options.
     pub const fn connection(&self) -> &Connection {
         self.socket.connection()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.socket.close_status()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many bytes of fed messages are not written yet.
     pub fn unsent(&self) -> usize {
         self.socket.unsent()
     }
@@ -129,7 +131,7 @@ impl<S> Messages<S> {
         self.socket.get_ref()
     }
 
-    /// Gives the WebSocket back.
+    /// Returns the WebSocket.
     pub fn into_inner(self) -> WebSocket<S> {
         self.socket
     }

@@ -1,9 +1,16 @@
-//! The adapter for blocking transports (feature `std`): a thread for each connection, `std` and nothing
-//! else.
+//! The adapter for blocking transports (feature `std`): one thread per connection, no dependency
+//! but `std`.
 //!
 //! [`WebSocket`] drives a [`Connection`](crate::Connection) over any [`Transport`]: TCP and Unix
-//! streams, or your own. Keep-alive, the closing handshake and back-pressure run by themselves
-//! while it reads.
+//! streams, or a type of your own. Keep-alive, the closing handshake and back-pressure work
+//! automatically while it reads.
+//!
+//! | type | use |
+//! |---|---|
+//! | [`WebSocket`] | one thread reads and sends; events borrow from its buffers |
+//! | [`Reader`], [`Sender`] | one thread reads, any number of threads send |
+//! | [`Messages`] | owned messages, as an iterator |
+//! | [`PendingRequest`] | a server that also serves pages, or decides by the request |
 //!
 //! # A server
 //! ```no_run
@@ -31,14 +38,18 @@
 //!     });
 //! }
 //!
-//! fn serve(stream: TcpStream, config: &Config, options: &AcceptOptions) -> Result<(), Box<dyn Error>> {
+//! fn serve(
+//!     stream: TcpStream,
+//!     config: &Config,
+//!     options: &AcceptOptions,
+//! ) -> Result<(), Box<dyn Error>> {
 //!     stream.set_nodelay(true)?;
 //!     let mut ws = WebSocket::accept(stream, config, options)?;
 //!     while let Some((event, mut reply)) = ws.read()? {
 //!         match event {
 //!             Event::Text(text) => reply.feed_text(text)?,
 //!             Event::Binary(bytes) => reply.feed_binary(bytes)?,
-//!             _ => {} // pings and Close frames are answered already
+//!             _ => {} // pings and Close frames are answered automatically
 //!         }
 //!     }
 //!     Ok(())
@@ -63,17 +74,19 @@
 //! ```
 //!
 //! # Feed and send
-//! Every type here that sends has two families. `feed_*` appends to the output and writes nothing:
-//! [`read`](WebSocket::read) writes all of it before it waits, so that all replies to one read leave in
-//! one write. `send_*` feeds, then writes until the transport has taken the message.
+//! Every type that sends has two families of methods. `feed_*` appends a message to the output and
+//! does not write. `send_*` feeds a message, then writes until the transport has taken it. Fed
+//! output is written when [`read`](WebSocket::read) has to wait, so all replies to the events of
+//! one read leave in one write.
 //!
-//! A thread that waits in `send_*` or `flush` does not read. Two ends that do so at the same time, or
-//! that answer each other's answers, wait for each other, as over every TCP connection; the
-//! [`write_timeout`](crate::config::ConfigBuilder::write_timeout) ends it. To send and to receive long messages
-//! at the same time [`split`](WebSocket::split), and let another thread read.
+//! A thread in `send_*` or `flush` does not read. Two ends that do so at the same time
+//! wait for each other, as over every TCP connection, and so do two ends that answer each other's
+//! answers. The [`write_timeout`](crate::config::ConfigBuilder::write_timeout) ends such a wait. To
+//! send and receive long messages at the same time, [`split`](WebSocket::split) the WebSocket and
+//! read in another thread.
 //!
-//! A program with a loop of its own reads with a timeout ([`read_timeout`](WebSocket::read_timeout)), or
-//! without waiting ([`poll_read`](WebSocket::poll_read), of an unsplit WebSocket only).
+//! A program with its own loop reads with a timeout ([`read_timeout`](WebSocket::read_timeout)) or
+//! without waiting ([`poll_read`](WebSocket::poll_read), only on a WebSocket that is not split).
 
 mod drive;
 mod handshake;

@@ -1,19 +1,22 @@
-//! The reader of a split WebSocket: reads, and writes if no other thread does.
+//! The reader of a split WebSocket. It reads, and writes if no other thread does.
 
 use std::sync::MutexGuard;
 
 use crate::adapter::pool;
 use crate::blocking::drive::{Turns, give_back, release};
-use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
+use crate::blocking::link::{Link, MIN_TIMEOUT};
 use crate::blocking::shared::Shared;
 use crate::blocking::state::{State, Turn, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::driver::{Intake, Step};
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 impl<S: Transport> Shared<S> {
-    /// Reads, and writes if no other thread does, until there is an event or the connection has ended;
-    /// `None`: neither of it until `until`.
+    /// Reads, and writes if no other thread does, until there is an event or the connection has
+    /// ended. `None`: neither has happened until `until`.
+    ///
+    /// The returned guard holds the lock, so that the event is received before another thread
+    /// changes the state.
     pub(super) fn wait(
         &self,
         link: &mut Link<S>,
@@ -44,8 +47,8 @@ impl<S: Transport> Shared<S> {
                     let before = state.flow.written();
                     state = self.write(state, Until::Turn(link.write_turn()));
                     let wrote = state.flow.written() > before;
-                    // Neither senders that always have more nor a peer that takes little at once must
-                    // keep this end from reading.
+                    // Senders that feed without pause, and a peer that takes few bytes at a time,
+                    // must not keep this end from reading.
                     if state.flow.is_unwritable() || (wrote && state.flow.output().is_empty()) {
                         moved = true;
                     } else {
@@ -73,7 +76,7 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// One read, without the lock. Returns whether anything came.
+    /// Reads once, without the lock. Returns true if input arrived or the transport ended.
     fn read(
         &self,
         link: &mut Link<S>,
@@ -99,14 +102,14 @@ impl<S: Transport> Shared<S> {
             Err(error) => state.fail(error),
         }
         if state.flow.is_over() {
-            // Senders that wait for room never get it.
+            // Senders that wait for space must fail.
             self.wake(&state);
         }
         (state, found)
     }
 
-    /// Ends the transport of a connection that is over, while the intake is borrowed. False: not by
-    /// `until`.
+    /// Ends the transport of a connection that has ended, while an error keeps the intake borrowed.
+    /// Returns false if it has not ended by `until`.
     pub(super) fn end(&self, link: &mut Link<S>, until: Option<Instant>) -> bool {
         let mut state = self.state();
         let mut turns = Turns::new(until);
@@ -128,8 +131,8 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// Writes what a connection that has just closed still has to say, unless another thread does, and
-    /// until `until`.
+    /// Writes the final output of a connection that has just closed, unless another thread writes,
+    /// and until `until`.
     pub(super) fn write_last<'a>(
         &'a self,
         link: &mut Link<S>,
@@ -151,7 +154,7 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// One turn that takes no input, and that ends early at `until`.
+    /// Performs one turn that processes no input. It ends early at `until`.
     fn end_turn<'a>(
         &'a self,
         link: &mut Link<S>,
@@ -187,7 +190,8 @@ impl<S: Transport> Shared<S> {
                 state.flow.write_timed_out(Instant::now());
             }
             Turn::EndWriting => {
-                // The peer may be gone already: then its writing half has ended too.
+                // An error means that the peer has closed the transport, and so its write half as
+                // well.
                 let _ = link.stream.shutdown_write();
                 state.flow.writing_ended();
             }
@@ -200,7 +204,7 @@ impl<S: Transport> Shared<S> {
         state
     }
 
-    /// Reads once, without the lock, and drops what comes; returns whether anything did.
+    /// Reads once, without the lock, and drops the input. Returns true if there was any.
     fn drain(&self, link: &mut Link<S>, until: Option<Instant>) -> (MutexGuard<'_, State>, bool) {
         let mut scratch = pool::take();
         let read = link.read(&mut scratch, until);
@@ -215,7 +219,8 @@ impl<S: Transport> Shared<S> {
         (state, drained)
     }
 
-    /// The connection has ended: so does the write that another thread may still be blocked in.
+    /// Interrupts a write that another thread may still be blocked in after the connection has
+    /// ended.
     fn cut_off(&self, link: &mut Link<S>, state: &State) {
         if state.writer != Writer::Nobody {
             let _ = link.stream.shutdown_write();
@@ -224,5 +229,5 @@ impl<S: Transport> Shared<S> {
     }
 }
 
-/// How many reads that are dropped make a turn.
+/// The number of reads in a turn that drains.
 const DRAINS_PER_TURN: usize = 16;

@@ -1,19 +1,44 @@
-//! What the halves of a split WebSocket share: the state, the writing handle, and its use. The reader's
-//! part is in `reading`.
-//!
-//! There are two locks. That of the [`State`] is held for a call, never over I/O; events are
-//! lent from the reader's own buffer, outside of it. That of the writing handle is held by the one
-//! thread that writes.
+//! The state that the halves of a split WebSocket share, and its locks. The reader's functions are
+//! in `reading`.
 //!
 //! ```text
-//!   sender ──feed──► output ──take──► in flight ──write──► transport
-//!   reader ──pongs, Close──┘     the writer's role: one thread at a time, the first that comes
+//!  sender ─ feed ─► output ─ take ─► in flight ─ write ─► transport
+//!  reader ─ pongs,    ▲                 │          by the thread with the writer's role
+//!           Close ────┘◄── put back ────┘
+//!
+//!  the writer's role, `State::writer`:
+//!
+//!    Nobody ──► Somebody ──► Nobody        both changes under the lock of the state
+//!       │           │           └─ `changed` wakes the threads that wait
+//!       │           └─ writes without that lock, with the lock of the handle
+//!       └─ taken by the first thread that needs output written
 //! ```
 //!
-//! There is no thread behind it: a sender that waits for its output writes it, unless another thread
-//! is writing, which takes it along then. The role is taken and given back under the state's lock,
-//! where the output is seen to be there or not. A writer whose own output has left passes the role on
-//! to a sender that waits.
+//! There is no background thread. A sender writes its own output, unless another thread has the
+//! role; then that thread writes it too. When its own output has left, a writer gives the role
+//! back, and a waiting sender takes it.
+//!
+//! Two locks:
+//!
+//! * `state` guards the [`State`]. It is held for one call and not during I/O, except when the
+//!   reader shuts down the write half, which does not block.
+//! * `handle` guards the writing handle of the transport. It is held during writes, by the thread
+//!   with the writer's role.
+//!
+//! Invariants:
+//!
+//! * Lock order: `handle`, then `state`. A thread never locks `handle` while it holds `state`.
+//! * A thread takes the role only if `writer` is `Nobody`. It gives the role back under the lock of
+//!   `state`, and notifies `changed`: a sender with unsent output then takes the role. So no output
+//!   of a waiting sender is without a writer.
+//! * Bytes in flight count as unsent, and only the writer reports them as written or puts them
+//!   back. So the order of the output is kept.
+//! * If the transport panics in a write, the number of written bytes is unknown: [`WriterRole`]
+//!   fails the connection and gives the role back.
+//! * Events borrow from the reader's intake, outside of both locks.
+//! * A thread that is blocked in a read or a write can't be woken, so it checks the state again
+//!   after at most `poll` (in a write that can't be resumed, at its deadline). If `abandoned` is
+//!   set then, the writer shuts down the handle, which the aborting thread could not lock.
 
 use core::time::Duration;
 
@@ -22,37 +47,38 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::{Buf, BytesMut};
 
-use crate::blocking::link::{Link, MIN_TIMEOUT, earlier};
+use crate::blocking::link::{Link, MIN_TIMEOUT};
 use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::connection::closing::CloseStatus;
 use crate::driver::Flow;
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
-/// However short the close timeout is, or long.
+/// The bounds of [`Shared::poll`], for very short and very long close timeouts.
 const MIN_POLL: Duration = Duration::from_millis(10);
 const MAX_POLL: Duration = Duration::from_secs(2);
 
-/// After this many rounds a thread stops writing what others feed all the time.
+/// The number of rounds after which a thread stops writing the output that others feed.
 const MAX_ROUNDS: u32 = 16;
 
-/// What both halves share.
+/// The state and the handles that both halves share.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
     state: Mutex<State>,
-    /// Output has left, or the connection has closed, or the writer's role is free.
+    /// Notified when output has left, the connection has ended, or the writer's role is free.
     changed: Condvar,
-    /// For the thread that has the writer's role; `None`: the reader was dropped.
+    /// The writing handle, for the thread with the writer's role. `None` after it was shut down.
     handle: Mutex<Option<Link<S>>>,
+    /// [`Transport::shutdown_write`], stored here so that `drop` needs no `S: Transport`.
     shutdown: fn(&mut S) -> io::Result<()>,
-    /// No thread waits for longer without a look at what others have changed: a blocked read can't be
-    /// woken when another thread closes, and the close deadline should not pass long unnoticed.
+    /// The longest wait of a thread before it checks the state again. A blocked read can't be woken
+    /// when another thread closes, and the close deadline must not pass unnoticed for long.
     pub(super) poll: Duration,
 }
 
-/// What a call of the transport has done.
+/// The result of a call of the transport.
 enum Wrote {
     Bytes(usize),
     Flushed,
@@ -63,14 +89,14 @@ impl<S> Shared<S> {
         lock(&self.state)
     }
 
-    /// Wakes all threads that wait for a change.
+    /// Wakes all threads that wait for a change. Without such threads it makes no system call.
     pub(super) fn wake(&self, state: &State) {
         if state.waiting > 0 {
             self.changed.notify_all();
         }
     }
 
-    /// The connection is given up, without a Close frame.
+    /// Aborts the connection without a Close frame.
     pub(super) fn abort(&self) {
         let mut state = self.state();
         state.abandoned = true;
@@ -78,41 +104,43 @@ impl<S> Shared<S> {
         self.wake(&state);
     }
 
-    /// Ends the transport of an aborted connection; `stream` is any handle of it.
+    /// Ends the transport of an aborted connection. `stream` is any handle of it.
     pub(super) fn shut_down(&self, stream: &mut S) {
-        // Ends the write that another thread may be blocked in, and the peer's waiting. It may have
-        // ended before.
+        // Interrupts a write that another thread may be blocked in, and sends EOF to the peer. An
+        // error means that the write half was shut down before.
         let _ = (self.shutdown)(stream);
-        // The thread that holds the writing handle drops it.
+        // A thread that is writing drops the handle itself.
         if let Some(mut handle) = self.try_handle() {
             *handle = None;
         }
     }
 
-    /// The same by way of the writing handle, if no thread is writing.
+    /// Ends the transport of an aborted connection through the writing handle, unless a thread is
+    /// writing.
     pub(super) fn shut_down_writer(&self) {
         if let Some(mut handle) = self.try_handle() {
             self.shut_down_handle(&mut handle);
         }
     }
 
-    /// The writing handle, unless a thread is writing.
+    /// Locks the writing handle, unless a thread is writing.
     fn try_handle(&self) -> Option<MutexGuard<'_, Option<Link<S>>>> {
         match self.handle.try_lock() {
             Ok(handle) => Some(handle),
-            // A write has panicked: the handle must end all the same.
+            // A write has panicked: the handle must still be shut down.
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
+    /// Shuts down and drops the writing handle.
     fn shut_down_handle(&self, handle: &mut Option<Link<S>>) {
         if let Some(mut link) = handle.take() {
             let _ = (self.shutdown)(&mut link.stream);
         }
     }
 
-    /// Waits until another thread changes something, or for a while.
+    /// Blocks until another thread notifies a change, until the deadline, or for `poll`.
     pub(super) fn wait_for_change<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -129,19 +157,20 @@ impl<S> Shared<S> {
         state
     }
 
-    /// `deadline`, but no later than the next look at what others have changed.
+    /// Returns `deadline`, limited to the next check of the state.
     pub(super) fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
         earlier(deadline, Instant::now().checked_add(self.poll))
     }
 }
 
-/// A panic under the lock leaves nothing half done: all calls under it are whole.
+/// Locks a mutex, also after a panic of another holder: each call under a lock of this adapter
+/// leaves the state consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S: Transport> Shared<S> {
-    /// `stream` is the second handle, for writing.
+    /// Creates the shared state. `stream` is the second handle, for writing.
     pub(super) fn new(flow: Flow, stream: S) -> Self {
         let close_timeout = flow.connection().config().close_timeout();
         Self {
@@ -153,8 +182,8 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// Feeds by `feed`. A reader that is blocked in a read can't be woken to write it: then it is
-    /// written here as far as the transport takes it at once.
+    /// Feeds by `feed`. A reader that is blocked in a read can't be woken to write the output. In
+    /// that case this thread writes as much as the transport takes at once.
     pub(super) fn feed(
         &self,
         feed: impl FnOnce(&mut Flow) -> Result<(), SendError>,
@@ -167,7 +196,7 @@ impl<S: Transport> Shared<S> {
         Ok(())
     }
 
-    /// Feeds by `feed` when there is room, then writes until the message has left.
+    /// Feeds by `feed` when there is space, then writes until the message has left.
     pub(super) fn send(
         &self,
         mut feed: impl FnMut(&mut Flow) -> Result<(), SendError>,
@@ -191,26 +220,26 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// Writes all output that there is now, or waits until it is written.
+    /// Writes all current output, or blocks until another thread has written it.
     pub(super) fn flush(&self) -> Result<(), WebSocketError> {
         let state = self.state();
         let end = state.flow.end();
         self.send_up_to(state, end).map(drop)
     }
 
-    /// Waits until the connection is over, and its output has left or can't leave.
+    /// Returns when the connection has ended, and its output has left or can't leave.
     pub(super) fn closed(&self) -> Option<CloseStatus> {
         let mut state = self.state();
         while !state.flow.is_over() {
             state = self.wait_for_change(state, None);
         }
         let end = state.flow.end();
-        // The reader gets an error too.
+        // The reader also returns this error, so it can be dropped here.
         drop(self.send_up_to(state, end));
         self.state().flow.connection().close_status()
     }
 
-    /// Writes, or waits for the thread that does, until the output has left up to `end`.
+    /// Writes, or blocks while another thread writes, until the output up to `end` has left.
     fn send_up_to<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -222,7 +251,7 @@ impl<S: Transport> Shared<S> {
                 let was_over = state.flow.is_over();
                 state = self.write(state, Until::Sent(end));
                 if state.flow.is_over() && !was_over && state.flow.flushed() < end {
-                    // The peer has taken nothing for too long.
+                    // The write has timed out: the peer has taken no output for too long.
                     state.check_writable()?;
                     if let Some(error) = state.flow.error() {
                         state.flow.failed();
@@ -239,20 +268,23 @@ impl<S: Transport> Shared<S> {
         Ok(state)
     }
 
-    /// Sends a Close frame.
+    /// Feeds a Close frame by `close`, and writes for one turn.
     pub(super) fn close_output(
         &self,
         close: impl FnOnce(&mut Flow) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         let mut state = self.state();
         close(&mut state.flow)?;
-        // Senders that wait for room never get it.
+        // Senders that wait for space must fail.
         self.wake(&state);
         drop(self.write(state, Until::Turn(self.poll)));
         Ok(())
     }
 
-    /// Writes, unless another thread does.
+    /// Takes the writer's role and writes until `until`, unless another thread has the role.
+    ///
+    /// Each round takes all output under the lock of the state and writes it without that lock.
+    /// Output that other threads feed meanwhile is written by the next round.
     pub(super) fn write<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -270,12 +302,14 @@ impl<S: Transport> Shared<S> {
         loop {
             let mut state = self.state();
             if state.abandoned {
-                // The thread that has aborted could not do it.
+                // The aborting thread could not lock the handle.
                 drop(state);
                 self.shut_down_handle(&mut handle);
                 state = self.state();
             }
             rounds += 1;
+            // The output of this thread has left. It continues for one short turn, to write output
+            // that others fed meanwhile.
             if until.is_reached(&state.flow) {
                 until = Until::Turn(MIN_TIMEOUT);
                 turn_end = until.turn_end();
@@ -301,8 +335,8 @@ impl<S: Transport> Shared<S> {
         }
     }
 
-    /// Writes what was taken, up to what this thread or another one waits for, and flushes. False: the
-    /// writer stops.
+    /// Writes taken output and flushes it, up to the position that this thread or a waiting one
+    /// needs. Returns false if the writer must stop. Bytes that are not written are put back.
     fn write_taken(
         &self,
         link: &mut Link<S>,
@@ -358,13 +392,13 @@ impl<S: Transport> Shared<S> {
                     return false;
                 }
             }
-            // The connection may have closed since: then there is another deadline.
+            // The connection may have ended meanwhile, with another deadline.
             deadline = state.flow.write_deadline(now);
         }
     }
 }
 
-/// Whether a thread that writes may stop between two rounds.
+/// Returns true if the writer may stop between two rounds.
 fn may_stop(state: &State, until: Until, rounds: u32) -> bool {
     let flow = &state.flow;
     if flow.is_unwritable() || (flow.output().is_empty() && !flow.needs_flush()) {
@@ -376,11 +410,12 @@ fn may_stop(state: &State, until: Until, rounds: u32) -> bool {
     }
 }
 
+/// Returns true if the end of a turn has passed.
 fn is_past(end: Option<Instant>) -> bool {
     end.is_some_and(|end| Instant::now() >= end)
 }
 
-/// The writer's role, given back even if the transport panics.
+/// The writer's role. It is given back even if the transport panics.
 struct WriterRole<'a, S> {
     shared: &'a Shared<S>,
     kept: bool,
@@ -399,11 +434,11 @@ impl<S> Drop for WriterRole<'_, S> {
         if self.kept {
             let shared = self.shared;
             let mut state = shared.state();
-            // Nobody knows how much was written.
+            // The transport has panicked: the number of written bytes is unknown.
             state.flow.failed();
             self.give_back(&mut state);
             if state.abandoned {
-                // The thread that has aborted could not end the handle.
+                // The aborting thread could not lock the handle.
                 drop(state);
                 shared.shut_down_writer();
             }

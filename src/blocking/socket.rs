@@ -1,4 +1,4 @@
-//! A WebSocket in one thread's hands.
+//! A WebSocket that one thread owns.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -21,26 +21,41 @@ use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::instant::Instant;
 
-/// The result of a read, inside this file.
+/// The event of a read, with the handle to reply to it. Private to this file.
 type EventAndReply<'a, S> = Option<(Event<'a>, Reply<'a, S>)>;
 
 /// A WebSocket over a blocking transport.
 ///
-/// Dropping it drops the transport at once, without a Close frame and without waiting for anything,
-/// and with it what was fed and not written: the peer sees a lost connection. Use
-/// [`close`](Self::close) to end it in order.
+/// Dropping it drops the transport at once, without a Close frame and without writing the fed
+/// output. The peer sees a lost connection. Use [`close`](Self::close) to close in order.
+///
+/// ```no_run
+/// use sansocket::blocking::WebSocket;
+/// use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
+///
+/// let request = ConnectRequest::new("ws://127.0.0.1:9001/ws")?;
+/// let config = Config::client(Entropy::os()).build()?;
+/// let (mut ws, _) = WebSocket::connect(&request, &config)?;
+/// ws.send_text("Hello")?;
+/// if let Some((Event::Text(text), _)) = ws.read()? {
+///     assert_eq!(text, "Hello");
+/// }
+/// ws.close(CloseCode::NORMAL, "")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) link: Link<S>,
     pub(super) driver: Driver,
-    /// The rest of a message for [`read_into`](Self::read_into).
+    /// The data that did not fit into the buffer of the last [`read_into`](Self::read_into).
     pub(super) left_over: LeftOver,
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Goes on with a connection whose opening handshake is done; `unread` is what was read behind it.
+    /// Creates a WebSocket from a connection after its opening handshake. `unread` holds the bytes
+    /// that were read after the handshake.
     ///
-    /// The timeouts and the mode of the stream are the adapter's from here on.
+    /// From then on the adapter sets the timeouts and the blocking mode of the stream.
     ///
     /// ```
     /// # #[cfg(unix)] fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,12 +65,12 @@ impl<S: Transport> WebSocket<S> {
     /// use sansocket::connection::Negotiated;
     /// use sansocket::{Config, Connection, Entropy, Event, Instant, Role};
     ///
-    /// // Two ends that have agreed on a WebSocket without a handshake.
+    /// // Two ends of a WebSocket that has no opening handshake.
     /// let (here, there) = UnixStream::pair()?;
-    /// let (now, nothing) = (Instant::now(), Negotiated::new());
-    /// let server = Connection::new(Role::Server, &Config::server().build()?, &nothing, now);
+    /// let (now, negotiated) = (Instant::now(), Negotiated::new());
+    /// let server = Connection::new(Role::Server, &Config::server().build()?, &negotiated, now);
     /// let config = Config::client(Entropy::os()).build()?;
-    /// let client = Connection::new(Role::Client, &config, &nothing, now);
+    /// let client = Connection::new(Role::Client, &config, &negotiated, now);
     /// let mut server = WebSocket::from_connection(here, server, &[]);
     /// let mut client = WebSocket::from_connection(there, client, &[]);
     ///
@@ -76,33 +91,35 @@ impl<S: Transport> WebSocket<S> {
         })
     }
 
-    /// Puts a WebSocket together again that [`into_inner`](Self::into_inner) has taken apart, in the
-    /// middle of a message too.
+    /// Rebuilds a WebSocket from the parts that [`into_inner`](Self::into_inner) returned, even in
+    /// the middle of a message.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
         let (stream, driver, left_over) = unfinished.into_driver(Instant::now());
         Self { left_over, ..Self::new(stream, driver) }
     }
 
-    /// A WebSocket whose driver opens it, or has opened it.
+    /// Creates a WebSocket from a driver that is open, or in its opening handshake.
     pub(super) fn new(stream: S, mut driver: Driver) -> Self {
         driver.flow.track_flushes();
         Self { link: Link::new(stream), driver, left_over: LeftOver::new() }
     }
 
-    /// Drives to the next step that is the caller's.
+    /// Drives the connection to the next step that the caller must handle.
     pub(super) fn step(&mut self) -> Step {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
-        // Without an end the step comes.
+        // Without a deadline `wait` always returns a step.
         wait(link, flow, intake, None).unwrap_or(Step::Done)
     }
 
-    /// Waits for the next event, and gives with it what to answer with while the event is held.
+    /// Returns the next event, and a handle to reply to it while the event is held.
     ///
-    /// `None`: the closing handshake is done, and the transport has ended. That is so whatever the code
-    /// was, 1009 or 1011 too: look at [`close_status`](Self::close_status). Output is written before it
-    /// waits; with [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
-    /// replies unsent, before the next event is lent; the answer to a Close frame before that event is
-    /// lent.
+    /// `None`: the closing handshake is complete and the transport has ended. This includes closes
+    /// with an error code such as 1009 or 1011; see [`close_status`](Self::close_status).
+    ///
+    /// The output is written before a wait. If
+    /// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are
+    /// unsent, it is written before the next event is returned. The answer to a Close frame is
+    /// written before that event is returned.
     ///
     /// ```
     /// use sansocket::blocking::{Transport, WebSocket};
@@ -113,7 +130,7 @@ impl<S: Transport> WebSocket<S> {
     ///         match event {
     ///             Event::Text(text) => reply.feed_text(text)?,
     ///             Event::Binary(bytes) => reply.feed_binary(bytes)?,
-    ///             _ => {} // pings and Close frames are answered already
+    ///             _ => {} // pings and Close frames are answered automatically
     ///         }
     ///     }
     ///     Ok(())
@@ -121,23 +138,24 @@ impl<S: Transport> WebSocket<S> {
     /// ```
     ///
     /// # Errors
-    /// [`WebSocketError::Protocol`] after a violation, once the Close frame that says so is
-    /// written, the writing half ended, and the input drained for at most the linger timeout;
-    /// [`WebSocketError::Io`] if the transport failed.
+    /// [`WebSocketError::Protocol`] after a protocol violation. By then the Close frame with its
+    /// code is written, the write half is shut down, and the input was drained for at most the
+    /// linger timeout. [`WebSocketError::Io`] if the transport has failed.
     pub fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         self.link.set_nonblocking(false)?;
         match self.lend_until(None)? {
             Poll::Ready(incoming) => Ok(incoming),
-            // Unreachable: without an end the wait has none.
+            // Unreachable: a wait without a deadline is never pending.
             Poll::Pending => Err(ProtocolError::Aborted.into()),
         }
     }
 
-    /// Waits for the next event, but not longer than `timeout`: [`Poll::Pending`] then. Otherwise as
-    /// [`read`](Self::read). Output is written meanwhile.
+    /// Returns the next event, or [`Poll::Pending`] if there is none within `timeout`. Output is
+    /// written meanwhile. Otherwise as [`read`](Self::read).
     ///
-    /// A timeout that was set at the stream itself doesn't count: the adapter sets its own. An error is
-    /// returned by the call in which the transport has ended; earlier ones are pending.
+    /// A timeout set on the stream itself has no effect, because the adapter sets its own. After a
+    /// protocol violation the calls return [`Poll::Pending`] until the transport has ended; the
+    /// call in which it ends returns the error.
     ///
     /// ```
     /// use std::task::Poll;
@@ -168,16 +186,17 @@ impl<S: Transport> WebSocket<S> {
         self.lend_until(until)
     }
 
-    /// Reads and writes as much as goes without waiting, and returns the next event;
-    /// [`Poll::Pending`]: there is none yet. For game loops, once a frame until it says so. Timers run
-    /// with it, and what was fed is written by it. Otherwise as [`read`](Self::read).
+    /// Reads and writes as much as possible without waiting, and returns the next event.
+    /// [`Poll::Pending`]: there is none yet. A game loop calls it once per frame, until it returns
+    /// `Pending`. It writes the fed output and runs the timers. Otherwise as [`read`](Self::read).
     ///
-    /// The stream is in non-blocking mode until a method that waits is called, so it must not share
-    /// its mode with another handle in use. A transport without that mode
-    /// ([`Transport::set_nonblocking`]) waits for a millisecond. One that is non-blocking and can't be
-    /// set to blocking mode can be used by this method only.
+    /// The stream is in non-blocking mode until a blocking method is called, so no other handle
+    /// in use may share its mode. A transport without that mode ([`Transport::set_nonblocking`])
+    /// blocks for a millisecond. If a transport is non-blocking and can't be set to blocking mode,
+    /// this is the only method that can be used.
     ///
-    /// Of an unsplit WebSocket only: a [`Reader`](crate::blocking::Reader) has none.
+    /// It requires a WebSocket that is not split: a [`Reader`](crate::blocking::Reader) has no such
+    /// method.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -194,13 +213,14 @@ impl<S: Transport> WebSocket<S> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         let Some(step) = wait(link, flow, intake, until) else { return Ok(Poll::Pending) };
         if step == Step::Done {
-            link.result(flow)?;
+            link.failure.result(flow)?;
             return Ok(Poll::Ready(None));
         }
         match intake.receive(flow) {
             Ok(Some(event)) => {
                 if flow.is_over() {
-                    // The answer to a Close frame must not wait for a call that may not come.
+                    // The answer to a Close frame must not depend on a further call by the
+                    // application.
                     write_last(link, flow, until);
                 }
                 Ok(Poll::Ready(Some((event, Reply { link, flow }))))
@@ -208,19 +228,20 @@ impl<S: Transport> WebSocket<S> {
             // Unreachable: `wait` has just reported an event.
             Ok(None) => Err(ProtocolError::Aborted.into()),
             Err(error) => {
-                // The next calls go on, and the one in which the transport has ended returns it.
+                // If the transport has not ended yet, the next calls continue; the last returns the
+                // error.
                 if end(link, flow, until) { Err(error.into()) } else { Ok(Poll::Pending) }
             }
         }
     }
 
-    /// As [`read`](Self::read), owned.
+    /// Returns the next event as [`read`](Self::read) does, but owned.
     pub(super) fn read_owned(&mut self) -> Result<Option<OwnedEvent>, WebSocketError> {
         self.link.set_nonblocking(false)?;
         let step = self.step();
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         if step == Step::Done {
-            link.result(flow)?;
+            link.failure.result(flow)?;
             return Ok(None);
         }
         match intake.receive_owned(flow) {
@@ -237,11 +258,10 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    /// Returns the next event among the bytes that were read already, without waiting, reading or
-    /// writing.
+    /// Returns the next event in the bytes that were read already. Does not wait, read or write.
     ///
     /// # Errors
-    /// As [`read`](Self::read); the Close frame is written by the next call that waits.
+    /// As [`read`](Self::read). The next call that may wait writes the Close frame.
     pub fn try_read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, .. } = self;
         if flow.step(intake) != Step::Event {
@@ -251,13 +271,14 @@ impl<S: Transport> WebSocket<S> {
         Ok(event.map(|event| (event, Reply { link, flow })))
     }
 
-    /// Receives into `buffer` (ASP.NET's `ReceiveAsync`): a part of a message, and whether the
-    /// message ends with it. What doesn't fit comes with the next call. Pings, pongs and the Close
-    /// frame don't show; `None`: the connection was closed in order.
+    /// Receives a part of a message into `buffer` (ASP.NET's `ReceiveAsync`). The result contains
+    /// the length, and whether the message ends with this part. The next call returns data that did
+    /// not fit. Pings, pongs and the Close frame are skipped. `None`: the connection was closed in
+    /// order.
     ///
-    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length pass through without
-    /// being put together. Read a message to its end this way before you go on in another: the rest
-    /// of it is known to this method only.
+    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length are received
+    /// this way without being collected in memory. Read a message to its end before you call
+    /// another method that reads: only this method holds the remaining data.
     ///
     /// ```
     /// use sansocket::WebSocketError;
@@ -294,47 +315,48 @@ impl<S: Transport> WebSocket<S> {
     feed_methods!(
         self,
         (&mut),
-        "It is written when [`read`](Self::read) has to wait, or by `send_*`, [`flush`](Self::flush) \
-         and [`close`](Self::close). To answer an event use the [`Reply`]: replies are \
-         back-pressure, while this has none but [`Full`](crate::error::send::SendError::Full)."
+        "The output is written when [`read`](Self::read) has to wait, and by `send_*`, \
+         [`flush`](Self::flush) and [`close`](Self::close). To answer an event use the [`Reply`], whose \
+         output causes back-pressure; the only limit here is \
+         [`Full`](crate::error::send::SendError::Full)."
     );
 
-    send_methods!(self, (&mut), (), (), "Nothing is read meanwhile.");
+    send_methods!(self, (&mut), (), (), "The WebSocket does not read meanwhile.");
 
-    /// Writes all output, and waits until the transport has taken it. Nothing is read meanwhile.
+    /// Writes all output. Returns when the transport has taken it. Does not read meanwhile.
     ///
     /// # Errors
-    /// [`WebSocketError::Io`] if the transport failed: what the peer has sent before can still be
-    /// read, and may tell why. [`WebSocketError::Protocol`] with
-    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write) when nothing could be written for the
-    /// [`write_timeout`](crate::config::ConfigBuilder::write_timeout), or with another timeout when the
-    /// deadline of the closing handshake has passed.
+    /// [`WebSocketError::Io`] if the transport has failed; messages that the peer sent before can
+    /// still be read, and may give the reason. [`WebSocketError::Protocol`] with
+    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write) if no output could be written for
+    /// the [`write_timeout`](crate::config::ConfigBuilder::write_timeout), or with another timeout
+    /// if the deadline of the closing handshake has passed.
     pub fn flush(&mut self) -> Result<(), WebSocketError> {
         self.link.set_nonblocking(false)?;
         let Self { link, driver: Driver { flow, .. }, .. } = self;
         send_up_to(link, flow, flow.end())
     }
 
-    /// Sends a Close frame: nothing can be sent after it, and reading goes on until the peer's
-    /// (ASP.NET's `CloseOutputAsync`). Nothing happens if the connection is closing already. It is
-    /// written as what is fed.
+    /// Feeds a Close frame, after which no message can be sent. Reading continues until the peer's
+    /// Close frame (ASP.NET's `CloseOutputAsync`). If the connection is already closing, the call
+    /// has no effect. The Close frame is written like other fed output.
     ///
     /// # Errors
-    /// [`SendError`] for a code or reason that can't be sent: nothing was done then.
+    /// [`SendError`] for a code or reason that can't be sent. The call then has no effect.
     pub fn close_output(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.driver.flow.close(code, reason, Instant::now())
     }
 
-    /// Closes in order (ASP.NET's `CloseAsync`): sends a Close frame unless one was sent, **discards
-    /// data that still comes** until the peer's Close frame or the close deadline, then ends the
-    /// transport, the server first. To receive what is on its way use
+    /// Closes in order (ASP.NET's `CloseAsync`): sends a Close frame unless one was sent,
+    /// **discards received data** until the peer's Close frame or the close deadline, then ends the
+    /// transport, the server first. To receive the peer's remaining messages, use
     /// [`close_output`](Self::close_output) and [`read`](Self::read).
     ///
     /// [`CloseCode::NO_STATUS`] with an empty reason sends a Close frame without a payload.
     ///
     /// # Errors
-    /// [`WebSocketError::Send`] for a code or reason that can't be sent: nothing was done then.
-    /// Otherwise as [`read`](Self::read).
+    /// [`WebSocketError::Send`] for a code or reason that can't be sent. The call then has no
+    /// effect. Otherwise as [`read`](Self::read).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
         self.driver.flow.discard_data();
@@ -342,8 +364,8 @@ impl<S: Transport> WebSocket<S> {
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }
 
-    /// Takes the WebSocket apart, for another adapter or event loop, or for
-    /// [`resume`](Self::resume). The stream has no timeouts then, and is in blocking mode.
+    /// Returns the parts of the WebSocket, for another adapter or event loop, or for
+    /// [`resume`](Self::resume). The returned stream has no timeouts and is in blocking mode.
     pub fn into_inner(self) -> Unfinished<S> {
         Unfinished::new(self.link.into_stream(), self.driver, self.left_over)
     }
@@ -366,23 +388,23 @@ impl<S: Transport> WebSocket<S> {
 }
 
 impl<S> WebSocket<S> {
-    /// Returns the connection: whether it is open, what was agreed on, what it has counted.
+    /// Returns the connection, for its state, the negotiated options and the statistics.
     pub const fn connection(&self) -> &Connection {
         self.driver.flow.connection()
     }
 
-    /// Returns the subprotocol that the handshake has agreed on.
+    /// Returns the subprotocol that the opening handshake negotiated.
     pub fn subprotocol(&self) -> Option<&str> {
         self.connection().subprotocol()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.connection().close_status()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     pub fn unsent(&self) -> usize {
         self.driver.flow.unsent()
     }
@@ -399,10 +421,27 @@ impl<S> WebSocket<S> {
     }
 }
 
-/// What to answer an event with, while the event is held.
+/// A handle to reply to an event, while the event is held.
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
-/// them are unsent no further event is read. They have room while others fill the output.
+/// Replies cause back-pressure: while
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are unsent,
+/// no further event is read. Unsolicited output does not use up their space.
+///
+/// ```
+/// # use sansocket::blocking::{Transport, WebSocket};
+/// # use sansocket::{Event, WebSocketError};
+/// # fn f<S: Transport>(ws: &mut WebSocket<S>) -> Result<(), WebSocketError> {
+/// while let Some((event, mut reply)) = ws.read()? {
+///     match event {
+///         // Written together with other replies.
+///         Event::Text(text) => reply.feed_text(text)?,
+///         // Written at once.
+///         Event::Binary(bytes) => reply.send_binary(bytes)?,
+///         _ => {}
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Reply<'a, S> {
     link: &'a mut Link<S>,
@@ -413,11 +452,11 @@ impl<S: Transport> Reply<'_, S> {
     feed_methods!(
         self,
         (&mut),
-        "It is written when [`read`](WebSocket::read) has to wait, or by `send_*` and \
+        "The output is written when [`read`](WebSocket::read) has to wait, and by `send_*` and \
          [`flush`](Self::flush)."
     );
 
-    send_methods!(self, (&mut), (), (), "Nothing is read meanwhile.");
+    send_methods!(self, (&mut), (), (), "The WebSocket does not read meanwhile.");
 
     /// Writes all output, as [`WebSocket::flush`].
     ///
@@ -459,7 +498,7 @@ impl<S> Reply<'_, S> {
         self.flow.connection()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.flow.unsent()

@@ -1,4 +1,5 @@
-//! A WebSocket shared by a reader and any number of senders, in other threads.
+//! A WebSocket shared by one reader and any number of senders, in several threads. The locks are
+//! described in `shared`.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -27,14 +28,37 @@ use crate::event::Event;
 use crate::instant::Instant;
 use crate::stats::Stats;
 
-/// The result of a read, inside this file.
+/// The event of a read, with the handle to reply to it. Private to this file.
 type EventAndReply<'a, S> = Option<(Event<'a>, HalfReply<'a, S>)>;
 
-/// The reading half. It also runs keep-alive and the closing handshake, and writes what was fed, so
-/// keep reading.
+/// The reading half of a split WebSocket. It also runs keep-alive and the closing handshake, and
+/// writes fed output, so keep reading.
 ///
-/// Dropping it ends the transport: senders get [`SendError::Closed`] then, and the peer sees a lost
-/// connection unless it was closed in order.
+/// Dropping it ends the transport. Senders then return [`SendError::Closed`], or
+/// [`ProtocolError::Aborted`] if their message was already fed. The peer sees a lost connection,
+/// unless it was closed in order.
+///
+/// ```no_run
+/// use std::net::TcpStream;
+/// use std::thread;
+///
+/// use sansocket::blocking::WebSocket;
+/// use sansocket::{CloseCode, WebSocketError};
+///
+/// /// Prints the events in one thread, and sends from another.
+/// fn run(ws: WebSocket<TcpStream>) -> Result<(), Box<dyn std::error::Error>> {
+///     let (mut reader, sender) = ws.split()?;
+///     thread::spawn(move || {
+///         sender.send_text("Hello")?;
+///         sender.close_output(CloseCode::NORMAL, "")?;
+///         Ok::<(), WebSocketError>(())
+///     });
+///     while let Some((event, _)) = reader.read()? {
+///         println!("{event:?}");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Reader<S> {
     link: Link<S>,
@@ -43,15 +67,35 @@ pub struct Reader<S> {
     left_over: LeftOver,
 }
 
-/// The sending half, for any number of threads.
+/// The sending half of a split WebSocket, for any number of threads. It can be used while an event
+/// is held.
 ///
-/// `feed_*` append: the call for broadcasting, which says [`Full`](SendError::Full) at its limit. The
-/// output is written by the next read, send or flush of any thread. A reader that is blocked in a read
-/// can't be woken; then `feed_*` itself writes as much as the transport takes without a wait of more than
-/// a millisecond, in some 20 milliseconds at most, and the reader the rest, with a delay of at most a
-/// quarter of the close timeout. Over a transport whose writes can't be [resumed](Transport::can_resume_write) that write may
-/// take until a deadline, if the peer takes nothing. `send_*` wait until the transport has taken the
-/// message.
+/// `feed_*` appends a message to the output. It returns [`Full`](SendError::Full) at its limit, so
+/// it is the method for broadcasting. The next read, send or flush of any thread writes the output.
+/// `send_*` returns when the transport has taken the message, even if the [`Reader`] does not read.
+///
+/// A reader that is blocked in a read can't be woken. In that case `feed_*` itself writes as much
+/// as the transport takes without a wait of more than a millisecond, for about 20 milliseconds at
+/// most. The reader writes the rest, with a delay of at most a quarter of the close timeout. If the
+/// writes of the transport can't be [resumed](Transport::can_resume_write) and the peer takes no
+/// data, this write may last until a deadline.
+///
+/// ```no_run
+/// use std::net::TcpStream;
+///
+/// use sansocket::Prepared;
+/// use sansocket::blocking::Sender;
+/// use sansocket::error::SendError;
+///
+/// fn broadcast(clients: &[Sender<TcpStream>], news: &str) {
+///     let news = Prepared::text(news); // encoded once
+///     for client in clients {
+///         if let Err(SendError::Full) = client.feed_prepared(&news) {
+///             client.abort(); // too slow
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
@@ -64,7 +108,7 @@ impl<S> Clone for Sender<S> {
 }
 
 impl<S: Transport> WebSocket<S> {
-    /// Splits it into a reader and a sender that can be cloned, for other threads.
+    /// Splits the WebSocket into a reader and a sender, which can be cloned, for other threads.
     ///
     /// ```
     /// use std::thread;
@@ -95,11 +139,11 @@ impl<S: Transport> WebSocket<S> {
     /// ```
     ///
     /// # Errors
-    /// If the transport has no second handle ([`Transport::try_clone`]): the WebSocket was dropped
+    /// If the transport has no second handle ([`Transport::try_clone`]). The WebSocket is dropped
     /// then.
     pub fn split(self) -> io::Result<(Reader<S>, Sender<S>)> {
         let Self { mut link, driver: Driver { flow, intake }, left_over } = self;
-        // The mode is that of both handles.
+        // The two handles share one mode.
         link.set_nonblocking(false)?;
         let clone = link.stream.try_clone()?;
         let shared = Shared::new(flow, clone);
@@ -109,24 +153,24 @@ impl<S: Transport> WebSocket<S> {
 }
 
 impl<S: Transport> Reader<S> {
-    /// Waits for the next event, and gives with it what to answer with while the event is held.
+    /// Returns the next event, and a handle to reply to it while the event is held.
     ///
-    /// As [`WebSocket::read`], with one difference: of a closing that another thread begins it takes
-    /// notice with a delay of at most a quarter of the close timeout, for which it looks up from an
-    /// idle connection that often.
+    /// See [`WebSocket::read`]. There is one difference: if another thread closes the connection,
+    /// the read detects it with a delay of at most a quarter of the close timeout. For that purpose
+    /// an idle reader wakes up that often.
     ///
     /// # Errors
     /// As [`WebSocket::read`].
     pub fn read(&mut self) -> Result<Option<(Event<'_>, HalfReply<'_, S>)>, WebSocketError> {
         match self.read_until(None)? {
             Poll::Ready(incoming) => Ok(incoming),
-            // Unreachable: without an end the wait has none.
+            // Unreachable: a wait without a deadline is never pending.
             Poll::Pending => Err(ProtocolError::Aborted.into()),
         }
     }
 
-    /// Waits for the next event, but not longer than `timeout`: [`Poll::Pending`] then. Otherwise as
-    /// [`read`](Self::read).
+    /// Returns the next event, or [`Poll::Pending`] if there is none within `timeout`. Otherwise
+    /// as [`read`](Self::read).
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -153,13 +197,14 @@ impl<S: Transport> Reader<S> {
         let event = intake.receive(&mut state.flow);
         let over = state.flow.is_over();
         if over {
-            // Senders that wait for room never get it.
+            // Senders that wait for space must fail.
             shared.wake(&state);
         }
         match event {
             Ok(Some(event)) => {
                 if over {
-                    // The answer to a Close frame must not wait for a call that may not come.
+                    // The answer to a Close frame must not depend on a further call by the
+                    // application.
                     shared.write_last(link, state, until);
                 }
                 Ok(Poll::Ready(Some((event, HalfReply { sender }))))
@@ -168,13 +213,14 @@ impl<S: Transport> Reader<S> {
             Ok(None) => Err(ProtocolError::Aborted.into()),
             Err(error) => {
                 drop(state);
-                // The next calls go on, and the one in which the transport has ended returns it.
+                // If the transport has not ended yet, the next calls continue; the last returns the
+                // error.
                 if shared.end(link, until) { Err(error.into()) } else { Ok(Poll::Pending) }
             }
         }
     }
 
-    /// Receives into `buffer`, as [`WebSocket::read_into`].
+    /// Receives a part of a message into `buffer`, as [`WebSocket::read_into`].
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -193,18 +239,19 @@ impl<S: Transport> Reader<S> {
 }
 
 impl<S> Reader<S> {
-    /// Returns a sender.
+    /// Returns a sender for this connection.
     pub fn sender(&self) -> Sender<S> {
         self.sender.clone()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.sender.close_status()
     }
 
-    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    /// Calls `look` with the connection under the lock, for the negotiated options and the
+    /// statistics.
     pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         self.sender.with_connection(look)
     }
@@ -227,8 +274,8 @@ impl<S: Transport> Sender<S> {
     feed_methods!(
         self,
         (&),
-        "It is written by the next read, send or flush of any thread. Full from `max_unsent - \
-         high_water_mark` unsent bytes on."
+        "The next read, send or flush of any thread writes the output. Returns `Full` if `max_unsent - \
+         high_water_mark` bytes or more are unsent."
     );
 
     send_methods!(
@@ -236,34 +283,36 @@ impl<S: Transport> Sender<S> {
         (&),
         (),
         (),
-        "The parts of a message belong to one thread: those of two would make one message."
+        "The reader continues to read meanwhile, if its thread reads. Only one thread may send the parts \
+         of a message: parts of two threads would be joined to one message."
     );
 
-    /// Writes all output that there is now, and waits until the transport has taken it.
+    /// Writes all current output. Returns when the transport has taken it.
     ///
     /// # Errors
-    /// As [`WebSocket::flush`]; if the reader was dropped as well.
+    /// As [`WebSocket::flush`], and if the reader was dropped.
     pub fn flush(&self) -> Result<(), WebSocketError> {
         self.shared.flush()
     }
 
-    /// Waits, while another thread reads, until the connection is closed or has failed, and the transport
-    /// has taken the output or can't take it any more. The transport ends when the reader has read to
-    /// its end, so a program that ends should wait for the threads that read.
+    /// Returns when the connection is closed or has failed, and the transport has taken the output
+    /// or can't take it any more. Another thread must read meanwhile. The transport ends when the
+    /// reader has read to the end, so before a program exits it should wait for the threads that
+    /// read.
     ///
-    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
-    /// starts the close timeout anew: then the wait is as long as the peer likes, or until another
+    /// After [`close_output`](Self::close_output) the peer may continue to send data. Each read
+    /// restarts the close timeout, so the peer can extend the wait without limit, unless another
     /// thread calls [`abort`](Self::abort).
     #[must_use]
     pub fn closed(&self) -> Option<CloseStatus> {
         self.shared.closed()
     }
 
-    /// Sends a Close frame: nothing can be sent after it, and the reader goes on until the peer's.
-    /// Nothing happens if the connection is closing already.
+    /// Sends a Close frame, after which no message can be sent. The reader continues until the
+    /// peer's Close frame. If the connection is already closing, the call has no effect.
     ///
     /// # Errors
-    /// [`SendError`] for a code or reason that can't be sent: nothing was done then.
+    /// [`SendError`] for a code or reason that can't be sent. The call then has no effect.
     pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.shared.close_output(|flow| flow.close(code, reason, Instant::now()))
     }
@@ -284,35 +333,36 @@ impl<S: Transport> Sender<S> {
 }
 
 impl<S> Sender<S> {
-    /// Ends the connection at once, without a Close frame, and the writing half of the transport: for
-    /// servers that shut down, and peers that are not welcome. The reader gets
-    /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout, and so does a
-    /// thread that is blocked in a write, which ends the writing half then.
+    /// Ends the connection at once, without a Close frame, and shuts down the write half of the
+    /// transport. For servers that shut down, and for unwanted peers. The reader returns
+    /// [`ProtocolError::Aborted`] with a delay of at most a quarter of the close timeout. So does a
+    /// thread that is blocked in a write; it shuts down the write half then.
     pub fn abort(&self) {
         self.shared.abort();
         self.shared.shut_down_writer();
     }
 
-    /// Returns whether messages can be sent.
+    /// Returns true if messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.shared.state().flow.is_open()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.shared.state().flow.unsent()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.with_connection(Connection::close_status)
     }
 
-    /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
+    /// Returns the statistics since [`enable_stats`](Self::enable_stats); `None` if they are not
+    /// enabled.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         self.with_connection(Connection::stats)
@@ -323,16 +373,41 @@ impl<S> Sender<S> {
         self.shared.state().flow.enable_stats();
     }
 
-    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    /// Calls `look` with the connection under the lock, for the negotiated options and the
+    /// statistics.
     pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         look(self.shared.state().flow.connection())
     }
 }
 
-/// What to answer an event with, while the event is held; of a [`Reader`].
+/// A handle to reply to an event of a [`Reader`], while the event is held.
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
-/// them are unsent no further event is read. They have room while the senders fill the output.
+/// Replies cause back-pressure: while
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are unsent,
+/// no further event is read. The output of the senders does not use up their space.
+///
+/// ```no_run
+/// use std::net::TcpStream;
+/// use std::thread;
+///
+/// use sansocket::blocking::Reader;
+/// use sansocket::{Event, WebSocketError};
+///
+/// fn serve(mut reader: Reader<TcpStream>) -> Result<(), WebSocketError> {
+///     while let Some((event, mut reply)) = reader.read()? {
+///         match event {
+///             Event::Text(text) => reply.feed_text(text)?,
+///             Event::Binary(bytes) => {
+///                 // A thread that answers later.
+///                 let (sender, bytes) = (reply.sender(), bytes.to_vec());
+///                 thread::spawn(move || sender.send_binary(&bytes));
+///             }
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct HalfReply<'a, S> {
     sender: &'a Sender<S>,
@@ -342,13 +417,13 @@ impl<S: Transport> HalfReply<'_, S> {
     feed_methods!(
         self,
         (&mut),
-        "It is written when [`read`](Reader::read) has to wait, or by any `send_*` or `flush`."
+        "The output is written when [`read`](Reader::read) has to wait, and by any `send_*` or `flush`."
     );
 
-    send_methods!(self, (&mut), (), (), "Nothing is read meanwhile.");
+    send_methods!(self, (&mut), (), (), "The reader does not read meanwhile.");
 
-    /// Writes all output that there is now, and waits until the transport has taken it. Nothing is read
-    /// meanwhile.
+    /// Writes all current output. Returns when the transport has taken it. The reader does not
+    /// read meanwhile.
     ///
     /// # Errors
     /// As [`Sender::flush`].
@@ -368,7 +443,7 @@ impl<S: Transport> HalfReply<'_, S> {
         &self,
         feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        // The reader writes it itself when it waits next.
+        // The caller holds the reader, which writes the output in its next wait.
         self.sender.shared.state().flow.reply().reply_with(feed)
     }
 
@@ -387,7 +462,7 @@ impl<S> HalfReply<'_, S> {
         self.sender.clone()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.sender.unsent()

@@ -1,61 +1,77 @@
-//! The state of a split WebSocket: what is done under its lock, which does no I/O.
+//! The state of a split WebSocket, and the decisions that are made under its lock. No function here
+//! does I/O.
 
 use core::time::Duration;
 
 use std::io;
 
-use crate::blocking::link::{WRITE_TURN, lost};
+use crate::adapter::failure::{Failure, lost};
+use crate::blocking::link::WRITE_TURN;
 use crate::driver::{Flow, Step};
 use crate::error::adapter::WebSocketError;
-use crate::error::protocol::{PeerError, ProtocolError};
 use crate::instant::Instant;
 
-/// The state.
+/// The state guarded by the lock of [`Shared`](crate::blocking::shared::Shared).
+///
+/// ```text
+/// field         set by                           read by
+/// writer        the thread that begins or ends   every thread with output to write
+///               to write
+/// waiting       a thread, around each wait       a thread that notifies: with no waiting
+///                                                thread it makes no system call
+/// senders       a sender, around its wait        the writer: it stops and flushes early
+/// reader_waits  the reader, around its read      a feed: it writes, as the reader can't
+/// abandoned     drop of the reader, `abort`      the writer: it shuts down the handle
+/// ```
+///
+/// `senders <= waiting`, since such a sender is also waiting for a change.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) flow: Flow,
-    /// The error that the transport has failed with, for the reader.
-    error: Option<io::Error>,
+    /// The error that the transport has failed with. The reader returns it.
+    failure: Failure,
     pub(super) writer: Writer,
     /// How many threads wait for a change.
     pub(super) waiting: usize,
-    /// How many of them wait for their output to be written.
+    /// How many of the waiting threads wait for their output to be written.
     pub(super) senders: usize,
-    /// The reader waits in a read: it sees no output before that is over.
+    /// The reader is in a read of the transport, and does not see new output until it returns.
     pub(super) reader_waits: bool,
     /// The reader was dropped, or the connection aborted.
     pub(super) abandoned: bool,
 }
 
-/// The thread that writes: one at a time.
+/// The holder of the writer's role: at most one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
     Nobody,
-    /// A sender, or the reader for a turn.
+    /// A sender, or the reader for one turn.
     Somebody,
 }
 
-/// How long a thread writes.
+/// The end of a thread's writing.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Until {
-    /// Until the output has left up to a position; then for a turn as short as can be.
+    /// Until the output up to a position has left, then for the shortest possible turn.
     Sent(u64),
-    /// Until there is no output left, nothing moves for as long, or a sender waits; or for
-    /// [`WRITE_TURN`] if that is longer: a peer that always takes a little must not keep the thread.
+    /// Until no output is left, no byte is written for this duration, or a sender is waiting. At
+    /// the latest after this duration or [`WRITE_TURN`], whichever is longer: a peer that keeps
+    /// taking a few bytes must not hold the thread.
     Turn(Duration),
 }
 
-/// What the reader does next.
+/// The next action of the reader.
 pub(super) enum Turn {
     Event,
     Done,
-    /// Read, for at most as long.
+    /// Read until this time at the latest.
     Read(Option<Instant>),
-    /// Write; and read, or drain after the end, if nothing can be written.
+    /// Write. With `or_read`, read if the write would block; after the end of the connection,
+    /// drain.
     Write {
         or_read: bool,
     },
-    /// Wait for the thread that writes, for at most as long.
+    /// Wait for the writing thread, until this time at the latest.
     Wait(Option<Instant>),
     EndWriting,
     Drain(Option<Instant>),
@@ -65,7 +81,7 @@ impl State {
     pub(super) const fn new(flow: Flow) -> Self {
         Self {
             flow,
-            error: None,
+            failure: Failure::NONE,
             writer: Writer::Nobody,
             waiting: 0,
             senders: 0,
@@ -74,45 +90,32 @@ impl State {
         }
     }
 
-    /// The transport has failed.
+    /// Records that the transport has failed.
     pub(super) fn fail(&mut self, error: io::Error) {
-        // A reset at the end of a connection is an end like any other.
-        if !self.flow.is_over() {
-            self.error.get_or_insert(error);
-        }
-        self.flow.failed();
+        self.failure.fail(&mut self.flow, error);
     }
 
-    /// A write has failed: the error is due when nothing is left to read.
+    /// Records that a write has failed.
     pub(super) fn write_failed(&mut self, error: io::Error) {
-        if !self.flow.is_over() {
-            self.error.get_or_insert(error);
-        }
-        self.flow.write_failed();
+        self.failure.write_failed(&mut self.flow, error);
     }
 
-    /// How the connection has ended, for [`Turn::Done`].
+    /// Returns the result of the connection, for [`Turn::Done`].
     pub(super) fn result(&mut self) -> Result<(), WebSocketError> {
-        match (self.flow.error(), self.error.take()) {
-            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
-                Err(error.into())
-            }
-            (Some(error), _) => Err(error.into()),
-            (None, _) => Ok(()),
-        }
+        self.failure.result(&self.flow)
     }
 
-    /// An error if output up to `end`, a position, is not written and never will be.
+    /// Returns an error if no more output can be written.
     pub(super) fn check_writable(&self) -> Result<(), WebSocketError> {
         if self.flow.is_unwritable() { Err(lost(&self.flow)) } else { Ok(()) }
     }
 
-    /// What the driver asks for, with regard to what other threads are doing. `deadline` is the
-    /// driver's.
+    /// Returns the reader's action for a step of the driver, given the actions of other threads.
+    /// `deadline` is the driver's.
     pub(super) fn turn(&self, step: Step, deadline: Option<Instant>) -> Turn {
         let busy = self.writer != Writer::Nobody;
         let over = self.flow.is_over();
-        // What a buffer in the transport holds leaves before anything is waited for.
+        // A transport with a buffer of its own is flushed before each wait.
         let flush = !busy && self.flow.needs_flush() && !self.flow.is_unwritable();
         match step {
             Step::Event => Turn::Event,
@@ -132,7 +135,7 @@ impl State {
 }
 
 impl Until {
-    /// When the turn ends that begins now.
+    /// Returns the end of a turn that starts now.
     pub(super) fn turn_end(self) -> Option<Instant> {
         match self {
             Self::Sent(_) => None,
@@ -140,12 +143,12 @@ impl Until {
         }
     }
 
-    /// Whether the position has been written.
+    /// Returns true if the output up to the position has been written.
     pub(super) fn is_written(self, flow: &Flow) -> bool {
         matches!(self, Self::Sent(end) if flow.written() >= end)
     }
 
-    /// Whether the position has left.
+    /// Returns true if the output up to the position has left.
     pub(super) fn is_reached(self, flow: &Flow) -> bool {
         matches!(self, Self::Sent(end) if flow.flushed() >= end)
     }

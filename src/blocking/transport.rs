@@ -1,25 +1,28 @@
-//! What a blocking adapter needs of a transport.
+//! The requirements of the blocking adapter on a transport.
 
 use core::time::Duration;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-/// A byte stream in blocking mode whose calls can be told how long they may take.
+/// A byte stream in blocking mode with timeouts for its calls.
 ///
-/// Implemented for [`TcpStream`] and, on Unix, for `UnixStream`. For a type of your own:
+/// Implemented for [`TcpStream`] and, on Unix, for `UnixStream`. An implementation must do the
+/// following:
 ///
-/// * `read` returns 0 at the peer's end. It and `write` return
+/// * `read` returns 0 at the end of the input. `read` and `write` return
 ///   [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) when their
-///   timeout has passed and nothing was moved. A transport that says so at once keeps its thread busy
-///   with asking again: the adapter sets it to blocking mode by
+///   timeout has passed and no byte was transferred. A transport that returns them at once keeps
+///   its thread busy. To prevent that, the adapter sets blocking mode by
 ///   [`set_nonblocking`](Self::set_nonblocking), if that is implemented.
-/// * A timeout that runs out early does no harm: the adapter asks again. If a `write` can't promise
-///   that nothing was moved then, [`can_resume_write`](Self::can_resume_write) says so.
-/// * If it buffers, `flush` writes what it holds: the adapter calls it before it waits.
-/// * [`try_clone`](Self::try_clone) can stay as it is: then the transport can't be
-///   [`split`](crate::blocking::WebSocket::split). A TLS stream has one state for both directions
-///   and stays whole.
+/// * A timeout may expire early, because the adapter calls again. If a `write` can't guarantee that
+///   it has transferred no byte then, [`can_resume_write`](Self::can_resume_write) must return
+///   false.
+/// * If the transport has a buffer, `flush` writes its contents. The adapter calls it before each
+///   wait.
+/// * The default of [`try_clone`](Self::try_clone) returns an error. Then the transport can't be
+///   [`split`](crate::blocking::WebSocket::split). A TLS stream, for example, has one state for
+///   both directions.
 ///
 /// ```
 /// use std::io::{self, Read, Write};
@@ -28,8 +31,8 @@ use std::net::{Shutdown, TcpStream};
 ///
 /// use sansocket::blocking::Transport;
 ///
-/// /// Counts the bytes that are read. A TLS stream looks the same: it passes the timeouts on to
-/// /// the TCP stream below it, and sends close_notify in `shutdown_write`.
+/// /// Counts the bytes that are read. A TLS stream is implemented in the same way: it sets the
+/// /// timeouts of its TCP stream, and sends close_notify in `shutdown_write`.
 /// struct Counting {
 ///     tcp: TcpStream,
 ///     read: u64,
@@ -68,50 +71,52 @@ use std::net::{Shutdown, TcpStream};
 /// }
 /// ```
 pub trait Transport: Read + Write {
-    /// Sets how long a `read` may wait; `None`: for ever. Never zero.
+    /// Sets how long a `read` may wait; `None` for no limit. The timeout is never zero.
     ///
     /// # Errors
-    /// If the transport can't.
+    /// If the transport can't set it.
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Sets how long a `write` or `flush` may wait; `None`: for ever. Never zero.
+    /// Sets how long a `write` or a `flush` may wait; `None` for no limit. The timeout is never
+    /// zero.
     ///
     /// # Errors
-    /// If the transport can't.
+    /// If the transport can't set it.
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Sets whether `read` and `write` return at once, with
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) where they would wait; for
-    /// [`poll_read`](crate::blocking::WebSocket::poll_read). The other methods that wait set blocking
-    /// mode.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if they would wait.
+    /// [`poll_read`](crate::blocking::WebSocket::poll_read) sets non-blocking mode; all methods
+    /// that wait set blocking mode.
     ///
     /// # Errors
-    /// [`Unsupported`](io::ErrorKind::Unsupported) unless it is implemented.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if it is not implemented.
     fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
         let _ = nonblocking;
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Returns whether a `write` that has run out of its time has moved nothing, so that it can be
-    /// done again. TCP on Windows can't tell.
+    /// Returns true if a `write` that has timed out has transferred no byte, so that it can be
+    /// repeated. TCP on Windows does not guarantee that.
     ///
-    /// If it can't be resumed, a write gets all the time there is, the connection fails if that is
-    /// over, and nothing is read beside a write.
+    /// If it returns false, a write may last until the deadline of the connection, and the
+    /// connection fails if the write times out. Writes and reads do not take turns then.
     fn can_resume_write(&self) -> bool {
         true
     }
 
-    /// Ends the writing half, behind what was written: the peer reads the end of the stream.
-    /// Reading goes on.
+    /// Shuts down the write half after all written bytes. The peer reads the end of the stream.
+    /// Reading remains possible.
     ///
     /// # Errors
-    /// If the transport can't, or has ended.
+    /// If the transport can't do it, or has ended.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
-    /// Makes a second handle of the same stream, so that one thread can read while another writes.
+    /// Returns a second handle of the same stream, so that one thread can read while another
+    /// writes.
     ///
     /// # Errors
-    /// [`Unsupported`](io::ErrorKind::Unsupported) unless it is implemented.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if it is not implemented.
     fn try_clone(&self) -> io::Result<Self>
     where
         Self: Sized,
@@ -122,7 +127,7 @@ pub trait Transport: Read + Write {
 }
 
 impl Transport for TcpStream {
-    /// On Windows a send that has timed out may have sent a part, and nobody knows how much.
+    /// On Windows a send that has timed out may have sent an unknown number of bytes.
     fn can_resume_write(&self) -> bool {
         !cfg!(windows)
     }

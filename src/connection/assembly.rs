@@ -1,8 +1,19 @@
-//! From bytes to frames to messages: what has arrived of the frame and of the message under way.
+//! From bytes to frames to messages: the state of the frame and of the message in progress.
 //!
-//! There is one reader of frames, [`Incoming::seek`]. It takes the input up to a frame that gives an
-//! event, and [`Incoming::take`] takes that frame's payload. Between the two calls all that is known of
-//! the frame is here, and its payload stays in the input as it came.
+//! There is one reader of frames, [`Incoming::seek`]. It consumes the input up to a frame that
+//! yields an event, and [`Incoming::take`] then takes the payload of that frame. Between the two
+//! calls this module holds all facts about the frame, and its payload stays in the input, still
+//! masked.
+//!
+//! ```text
+//!                 header                       an event is ready
+//!   Phase::Header ──────► Phase::Payload ─────────────────────────► seek returns
+//!      ▲    ▲                  │                                        │
+//!      │    └──────────────────┘                                        │
+//!      │      a fragment without an event: into the inbox               │
+//!      └────────────────────────────────────────────────────────────────┘
+//!                                             take: the payload of the event
+//! ```
 
 mod compressed;
 mod parts;
@@ -23,38 +34,38 @@ use crate::message::{Data, MessageKind};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
-/// What has arrived of the frame and of the message under way.
+/// The state of the frame and of the message in progress.
 #[derive(Clone, Copy)]
 pub(super) struct Incoming {
-    /// How much of the frame's payload is still to come, in bytes.
+    /// The number of bytes of the frame's payload that have not been taken.
     remaining: u64,
-    /// The message's length as its frames have announced it so far, in bytes.
+    /// The length of the message as announced by its frames so far, in bytes.
     message_len: u64,
-    /// The first bytes of a header that was cut.
+    /// The first bytes of a header that was cut by the end of an input.
     header: [u8; MAX_HEADER_LEN],
     header_len: u8,
-    /// The length of the control frame of which the inbox holds the beginning; 0: of none.
+    /// The length of the control frame that is being stored in the inbox; 0 if there is none.
     control_len: u8,
     phase: Phase,
-    /// The frame's mask key, turned to the next byte; zero: nothing to unmask.
+    /// The mask key of the frame, rotated to the next byte; zero for an unmasked frame.
     key: [u8; 4],
-    /// The frame's kind and FIN.
+    /// The opcode and FIN of the frame.
     opcode: OpCode,
     fin: bool,
-    /// The kind of the message under way.
+    /// The kind of the message in progress.
     message: Option<MessageKind>,
-    /// Whether the inbox holds the message's beginning, or a part of it was handed out.
+    /// Whether the inbox holds the first bytes of the message, or a part of it was handed out.
     started: bool,
     /// Whether the message is compressed.
     compressed: bool,
-    /// The beginning of a character at the end of what has arrived of a text.
+    /// The incomplete last character of a text.
     carry: Carry,
-    /// By which the inbox knows that it holds our data.
+    /// The tag by which the inbox recognizes the data of this connection.
     tag: Tag,
 }
 
 impl fmt::Debug for Incoming {
-    /// No data and no mask key: debug output ends in logs.
+    /// Shows neither data nor the mask key, since debug output is logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming")
             .field("phase", &self.phase)
@@ -77,33 +88,33 @@ enum Phase {
     Failed(Fault),
 }
 
-/// The settings and the decoder that assembling needs.
+/// The settings and the decoder, which assembly needs.
 pub(super) struct Context<'c> {
     pub(super) role: Role,
     pub(super) settings: &'c Settings,
     pub(super) inflater: Inflater<'c>,
 }
 
-/// An event that [`Incoming::take`] gives.
+/// An event that [`Incoming::take`] can take.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ready {
-    /// Of a control frame: the rest of its payload is in the input.
+    /// A control frame. The rest of its payload is in the input.
     Control,
-    /// Of a message: the rest of its last frame's payload is in the input.
+    /// A message. The rest of its last frame's payload is in the input.
     Message(MessageKind),
-    /// Of a part of a message.
+    /// A part of a message.
     Part(MessageKind),
 }
 
-/// The content of an event.
+/// The content of an event: bytes in the input, or a reference to those in the inbox.
 pub(super) enum Arrival<'b> {
-    /// A message that lies whole in the input.
+    /// A message that is completely in the input.
     Message(Data<'b>),
-    /// A message in the inbox, with its length, and the one it had in its frames.
+    /// A message in the inbox. `len` is its length, `wire_len` the sum of its frames' payloads.
     Assembled { kind: MessageKind, len: u64, wire_len: u64 },
-    /// A part that lies in the input.
+    /// A part in the input.
     Part { data: Data<'b>, start: bool, end: bool },
-    /// A part in the inbox: one character, or inflated; with its lengths as above.
+    /// A part in the inbox: one character, or inflated data. The lengths are as above.
     PartInInbox { kind: MessageKind, len: usize, wire_len: u64, start: bool, end: bool },
     /// A control frame in the input.
     Control(OpCode, &'b [u8]),
@@ -131,29 +142,29 @@ impl Incoming {
         }
     }
 
-    /// Nothing more will come: frees the inbox's memory.
+    /// Frees the memory of the inbox when no more input is processed.
     pub(super) fn abandon(&self, inbox: &mut Inbox) {
         inbox.abandon(self.tag);
     }
 
-    /// The same, but for a control frame that an event is lent from.
+    /// Frees the memory of the inbox, except that of a control frame from which an event is lent.
     pub(super) fn abandon_message(&self, inbox: &mut Inbox) {
         inbox.abandon_message(self.tag);
     }
 
-    /// Whether nothing is under way: the next byte begins a frame and a message.
+    /// Returns true if the next byte begins a frame and a message.
     pub(super) fn is_between_messages(&self) -> bool {
         self.phase == Phase::Header && self.header_len == 0 && self.message.is_none()
     }
 
-    /// Makes the next call fail, where this one hands out what comes before the fault, or can't return
-    /// an error.
+    /// Makes the next call fail. For a call that hands out the data before the fault, or that can't
+    /// return an error.
     #[cold]
     pub(super) const fn fail_next(&mut self, fault: Fault) {
         self.phase = Phase::Failed(fault);
     }
 
-    /// Takes input up to the next event, and takes that too; `None`: the input is used up.
+    /// Consumes input up to the next event, and takes it; `None` if all input is consumed.
     pub(super) fn next<'b>(
         &mut self,
         input: &mut Input<'b>,
@@ -166,9 +177,9 @@ impl Incoming {
         }
     }
 
-    /// Takes input up to the next event; `None`: the input is used up.
+    /// Consumes input up to the next event; `None` if all input is consumed.
     ///
-    /// Frames that give no event by themselves go into the inbox. A second call finds the same event
+    /// Frames that don't yield an event are stored in the inbox. A second call finds the same event
     /// and changes nothing.
     pub(super) fn seek(
         &mut self,
@@ -195,7 +206,7 @@ impl Incoming {
                 self.keep_control(input, inbox, context.settings.delivery)?;
                 return Ok(None);
             }
-            // A data frame has a message: `begin_frame` sees to it.
+            // A data frame always has a message: `begin_frame` ensures it.
             let Some(kind) = self.message else { return Ok(None) };
             if context.settings.delivery == Delivery::Parts {
                 let ready =
@@ -239,7 +250,7 @@ impl Incoming {
         }
     }
 
-    /// Keeps what has arrived of a message's data in the inbox.
+    /// Stores the received bytes of a message in the inbox.
     fn keep_data(
         &mut self,
         kind: MessageKind,
@@ -253,13 +264,14 @@ impl Incoming {
         self.keep_plain(kind, input, inbox, context.settings)
     }
 
-    /// The rules for the next header.
+    /// Returns the rules for the next header.
     fn expected(&self, context: &Context<'_>) -> Expected {
         let in_message = self.message.is_some();
         let so_far = if in_message { self.message_len } else { 0 };
         let max = context.settings.max_message_len;
-        // A compressed message costs no memory before it is inflated, which has the limit. More than
-        // a flush after each of its bytes can be nothing but a waste of time.
+        // A compressed message takes no memory before it is inflated, and `max_message_len` limits
+        // the inflated data. This limit bounds the time: even a flush after each byte of the
+        // message needs fewer compressed bytes.
         let max_compressed = max.saturating_mul(8).saturating_add(1024);
         let compressed = in_message && self.compressed;
         Expected {
@@ -271,7 +283,7 @@ impl Incoming {
         }
     }
 
-    /// The kept bytes of a cut header with those of `bytes` behind them.
+    /// Returns the stored bytes of a cut header, followed by those of `bytes`, and their number.
     fn joined_header(&self, bytes: &[u8]) -> ([u8; MAX_HEADER_LEN], usize) {
         let mut joined = self.header;
         let kept = usize::from(self.header_len);
@@ -283,7 +295,7 @@ impl Incoming {
         (joined, len)
     }
 
-    /// Takes a header, or keeps what there is of it.
+    /// Takes a header, or stores its first bytes.
     fn take_header(
         &mut self,
         input: &mut Input<'_>,
@@ -307,13 +319,14 @@ impl Incoming {
             }
             (joined, len)
         };
-        // Less than the longest header: that was all of the input.
+        // The bytes are less than the longest header, so they are all of the input.
         input.clear();
         self.header = joined;
         self.header_len = u8::try_from(len).unwrap_or_default();
         Ok(None)
     }
 
+    /// Starts a frame, and a message if it is the first frame of one.
     fn begin_frame(&mut self, header: &FrameHeader) {
         self.phase = Phase::Payload;
         self.remaining = header.len;
@@ -336,15 +349,16 @@ impl Incoming {
         self.carry = Carry::NONE;
     }
 
-    /// Takes what there is of the frame's payload, still masked, and the key for it.
-    fn take_piece<'b>(&mut self, input: &mut Input<'b>) -> (&'b mut [u8], [u8; 4]) {
+    /// Takes the available bytes of the frame's payload, still masked, and returns the key for
+    /// them.
+    fn take_payload<'b>(&mut self, input: &mut Input<'b>) -> (&'b mut [u8], [u8; 4]) {
         let n = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-        let piece = input.take(n);
-        let key = self.advance(piece.len());
-        (piece, key)
+        let payload = input.take(n);
+        let key = self.advance(payload.len());
+        (payload, key)
     }
 
-    /// `n` bytes of the payload are through; returns the key they are masked with.
+    /// Records `n` bytes of the payload as taken, and returns the key with which they are masked.
     fn advance(&mut self, n: usize) -> [u8; 4] {
         let key = self.key;
         self.remaining -= u64::try_from(n).unwrap_or(self.remaining).min(self.remaining);
@@ -352,7 +366,7 @@ impl Incoming {
         key
     }
 
-    /// Keeps what has arrived of a control frame in the inbox; nothing if that is nothing.
+    /// Stores the received bytes of a control frame in the inbox.
     fn keep_control(
         &mut self,
         input: &mut Input<'_>,
@@ -380,7 +394,7 @@ impl Incoming {
         inbox: &mut Inbox,
     ) -> Result<Arrival<'b>, ProtocolError> {
         if self.control_len == 0 {
-            let (payload, key) = self.take_piece(input);
+            let (payload, key) = self.take_payload(input);
             unmask(payload, key);
             self.phase = Phase::Header;
             return Ok(Arrival::Control(self.opcode, payload));
@@ -392,7 +406,7 @@ impl Incoming {
         Ok(Arrival::ControlInInbox(self.opcode))
     }
 
-    /// Appends what has arrived of a control frame to its beginning in the inbox.
+    /// Appends the received bytes of a control frame to its first bytes in the inbox.
     fn append_control(
         &mut self,
         input: &mut Input<'_>,
@@ -402,7 +416,7 @@ impl Incoming {
         if inbox.control_len(self.tag).map(u64::try_from) != Some(Ok(kept)) {
             return Err(MisuseError::WrongInbox.into());
         }
-        let (payload, key) = self.take_piece(input);
+        let (payload, key) = self.take_payload(input);
         inbox.append_control(payload, key);
         Ok(())
     }

@@ -3,8 +3,8 @@
 use crate::error::protocol::{LimitError, MisuseError, PeerError, ProtocolError};
 use crate::inbox::NoRoom;
 
-/// An error in the content of a message, not in a header: a byte, kept until the data before the fault
-/// is handed out.
+/// An error in the content of a message, as opposed to a header. It has one byte, so that a
+/// connection can store it until the data before the fault has been handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "deflate"),

@@ -1,10 +1,20 @@
-//! Keep-alive, as ASP.NET does it: unsolicited pongs, or pings whose pong must come.
+//! Keep-alive, with the two modes of ASP.NET: unsolicited pongs, or pings that require a pong.
 //!
-//! * interval only: an empty pong every interval; nothing is expected back.
-//! * interval and timeout: a ping when nothing has been received for the interval. It carries a
-//!   counter; only the pong with the latest one ends the wait. Slow is not dead: the wait starts
-//!   when the ping has left `out`, and before that anew while `out` gets shorter in front of it.
-//!   Every received byte starts it anew too: a peer inside a long frame can't send a pong.
+//! * Interval only: an empty pong every interval; no reply is expected.
+//! * Interval and timeout: a ping after an interval without input. Its payload is a counter, and
+//!   only the pong with the latest counter ends the wait. The wait starts when the ping has left
+//!   `out`, and it is restarted by progress of the output before the ping, so that a slow transport
+//!   isn't treated as a dead peer. Received bytes restart it too: a peer in the middle of a long
+//!   frame can't send a pong.
+//!
+//! ```text
+//!          interval without input             the ping has left `out`
+//!   None ──────────────────────────► Unsent ──────────────────────────► Sent
+//!    ▲                                  │                                 │
+//!    ├────────── its pong ──────────────┴─────────────────────────────────┤
+//!                                                                         ▼
+//!   timeout without input or progress, in Unsent or Sent: the connection fails
+//! ```
 
 use core::time::Duration;
 
@@ -13,16 +23,16 @@ use crate::connection::queued::{CompactQueued, Queued};
 use crate::error::protocol::TimeoutError;
 use crate::instant::Instant;
 
-/// What a ping of ours carries.
+/// The payload of a keep-alive ping.
 pub(super) type Counter = [u8; 8];
 
-/// The timers and the ping under way.
+/// The times of the last input and the last ping or pong, and the state of the ping.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeepAlive {
-    /// When bytes were last received.
+    /// The time of the last input.
     heard: Instant,
-    /// When the last ping or unsolicited pong was appended; for a ping that had to wait in `out`,
-    /// when it was last seen to get nearer to the peer.
+    /// The time when the last ping or unsolicited pong was appended. While a ping is in `out`, the
+    /// time of the last progress of the output before it.
     sent: Instant,
     counter: u32,
     ping: Ping,
@@ -30,15 +40,15 @@ pub(super) struct KeepAlive {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ping {
-    /// None is awaiting its pong.
+    /// No pong is awaited.
     None,
-    /// It lies in `out`.
+    /// The ping is in `out`.
     Unsent(CompactQueued),
-    /// It has been written; its pong must come.
+    /// The ping has been written; its pong is awaited.
     Sent,
 }
 
-/// What is due.
+/// The frame that is due.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due {
     Nothing,
@@ -51,18 +61,18 @@ impl KeepAlive {
         Self { heard: now, sent: now, counter: 0, ping: Ping::None }
     }
 
-    /// Bytes have been received: the next ping moves away.
+    /// Records input at `now`, which postpones the next ping.
     #[inline]
     pub(super) const fn heard(&mut self, now: Instant) {
         self.heard = now;
     }
 
-    /// When bytes were last received.
+    /// Returns the time of the last input.
     pub(super) const fn last_heard(&self) -> Instant {
         self.heard
     }
 
-    /// `n` bytes were appended to `out`.
+    /// Counts `n` bytes that were appended to `out`.
     #[inline]
     pub(super) fn appended(&mut self, n: usize) {
         if let Ping::Unsent(compact) = &mut self.ping {
@@ -72,7 +82,7 @@ impl KeepAlive {
         }
     }
 
-    /// `n` of these bytes were taken out again.
+    /// Uncounts `n` of these bytes, which were removed without being written.
     pub(super) fn taken_out(&mut self, n: usize) {
         if let Ping::Unsent(compact) = &mut self.ping {
             let mut ping = Queued::from(*compact);
@@ -81,12 +91,12 @@ impl KeepAlive {
         }
     }
 
-    /// Whether what is appended must be counted.
+    /// Returns true if appended bytes must be counted.
     pub(super) const fn counts(&self) -> bool {
         matches!(self.ping, Ping::Unsent(_))
     }
 
-    /// A pong has come: the time since its ping if it is the one that is awaited.
+    /// Records a pong. Returns the time since its ping, if it is the awaited pong.
     pub(super) fn pong(&mut self, payload: &[u8], now: Instant) -> Option<Duration> {
         if self.ping == Ping::None || payload != self.payload() {
             return None;
@@ -95,7 +105,7 @@ impl KeepAlive {
         Some(now.saturating_duration_since(self.sent))
     }
 
-    /// When [`Self::handle`] has something to do.
+    /// Returns the time at which [`Self::handle`] has an effect.
     pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
         let interval = settings.keep_alive_interval?;
         match (settings.keep_alive_timeout, self.ping) {
@@ -107,7 +117,8 @@ impl KeepAlive {
         }
     }
 
-    /// Returns what is due at `now`, after a [`look`](Self::look) at the output.
+    /// Returns the frame that is due at `now`. A [`look`](Self::look) at the output must precede
+    /// it.
     pub(super) fn handle(
         &mut self,
         now: Instant,
@@ -119,7 +130,7 @@ impl KeepAlive {
         if settings.keep_alive_timeout.is_some() && self.ping != Ping::None {
             return Err(TimeoutError::KeepAlive);
         }
-        // If it can't be sent now, then an interval later: not again at once.
+        // If the frame can't be sent now, the next attempt is an interval later.
         self.sent = now;
         if settings.keep_alive_timeout.is_none() {
             return Ok(Due::UnsolicitedPong);
@@ -128,13 +139,13 @@ impl KeepAlive {
         Ok(Due::Ping(self.payload()))
     }
 
-    /// The ping that [`Self::handle`] asked for was appended; `unsent` bytes are not written yet.
+    /// Records that the ping of [`Self::handle`] was appended. `unsent` is the number of unwritten
+    /// bytes.
     pub(super) fn ping_appended(&mut self, unsent: usize) {
         self.ping = Ping::Unsent(Queued::new(unsent).into());
     }
 
-    /// Notices that the ping has left the output, of which `unsent` bytes are left at `now`, or got
-    /// nearer to its beginning.
+    /// Measures the progress of a ping at `now`, with `unsent` unwritten bytes.
     pub(super) fn look(&mut self, now: Instant, unsent: usize) {
         let Ping::Unsent(compact) = self.ping else { return };
         let mut ping = Queued::from(compact);

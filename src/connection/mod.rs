@@ -1,8 +1,28 @@
 //! The protocol after the opening handshake: [`Connection`] and its values.
 //!
-//! The state lies in `state`; its calls in `receive` (input becomes events), `send` (messages become
-//! output) and `timers` (deadlines). Below them `assembly` puts messages together that do not lie in one
-//! input, `closing` and `keep_alive` keep their own states, and `compression` is permessage-deflate.
+//! The state is in `state`. Its methods are in `receive` (input to events), `send` (messages to
+//! output) and `timers` (deadlines). Below them, `assembly` assembles messages that don't arrive in
+//! one input, `closing` and `keep_alive` hold their own states, and `compression` is
+//! permessage-deflate.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use sansocket::connection::{Negotiated, OwnedEvent};
+//! use sansocket::{Config, Connection, Inbox, Input, Instant, Role};
+//!
+//! let now = Instant::from_micros(0);
+//! let config = Config::server().build()?;
+//! let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+//!
+//! let mut bytes = *b"\x89\x80\0\0\0\0"; // an empty ping with a mask key of zeros
+//! let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+//! let mut input = Input::new(now, &mut bytes);
+//! // Owned events can be moved to another thread.
+//! let event = server.receive_owned(&mut input, &mut inbox, &mut out)?;
+//! assert!(matches!(event, Some(OwnedEvent::Ping(payload)) if payload.is_empty()));
+//! assert_eq!(out, &b"\x8a\0"[..]); // the pong
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
 
 mod assembly;
 pub(crate) mod closing;

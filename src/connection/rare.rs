@@ -1,4 +1,4 @@
-//! State that few connections need.
+//! State that most connections don't need.
 
 use alloc::boxed::Box;
 
@@ -9,19 +9,20 @@ use crate::instant::Instant;
 use crate::message::Utf8Bytes;
 use crate::stats::Stats;
 
-/// What few connections need: allocated when it is first used.
+/// State that most connections don't need. It is allocated at its first use.
 #[derive(Default)]
 pub(super) struct Rare {
     pub(super) stats: Option<Box<Stats>>,
-    /// The answer to the newest ping, waiting for room in `out`.
+    /// The answer to the newest ping, held back until `out` has room.
     pub(super) waiting_pong: Option<Box<[u8]>>,
-    /// Mask keys of a client whose source the thread's block must not be mixed with.
+    /// The mask keys of a client with its own source of randomness, which must not be mixed with
+    /// the keys that a thread shares among its connections.
     pub(super) keys: Option<KeyBlock<16>>,
     /// The wait for the peer's Close frame.
     pub(super) close_wait: Option<CloseWait>,
     /// The reason of the peer's Close frame.
     pub(super) close_reason: Utf8Bytes,
-    /// When the first byte of the message under way came, if there is a limit to how long it may take.
+    /// The time of the first byte of the message in progress, if there is a message timeout.
     pub(super) message_since: Option<Instant>,
     pub(super) subprotocol: Option<Box<str>>,
     /// The encoder and the decoder that outlive a call.
@@ -29,7 +30,7 @@ pub(super) struct Rare {
 }
 
 impl Rare {
-    /// Whether nothing in it is used.
+    /// Returns true if no field is in use, so that the box can be freed.
     pub(super) fn is_empty(&self) -> bool {
         self.stats.is_none()
             && self.waiting_pong.is_none()

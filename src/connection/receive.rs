@@ -1,4 +1,4 @@
-//! Bytes in, events out.
+//! Input to events.
 
 use bytes::BytesMut;
 
@@ -20,28 +20,30 @@ use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
-/// First bytes of whole, unfragmented, uncompressed data frames.
+/// The first byte of a complete, unfragmented, uncompressed data frame: FIN and the opcode.
 const WHOLE_TEXT: u8 = 0x81;
 const WHOLE_BINARY: u8 = 0x82;
 
 impl Connection {
-    /// Returns the next event; `None`: the input is used up.
+    /// Returns the next event; `None` if the input is consumed.
     ///
     /// Pongs, the reply to a Close frame and the Close frame of an error are appended to `out`.
     /// After the closing handshake input is dropped
-    /// ([RFC 6455 section 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Give the same
-    /// `inbox` each time: it holds the message under way. Call it until it gives `None`, not until
-    /// the input is empty: a compressed message can have parts left without any bytes.
+    /// ([RFC 6455 section 1.4](https://www.rfc-editor.org/rfc/rfc6455#section-1.4)). Pass the same
+    /// `inbox` each time: it holds the message in progress. Call it until it returns `None`, not
+    /// until the input is empty: a compressed message can have further parts that need no more
+    /// input.
     ///
-    /// The call that fails or closes the connection frees the memory of the inbox and of compression;
-    /// the next call frees the memory that a Close event is lent from, at most 125 bytes.
+    /// The call that fails or closes the connection frees the memory of the inbox and of
+    /// compression. The next call frees the memory from which a Close event is lent, at most 125
+    /// bytes.
     ///
     /// # Errors
-    /// [`ProtocolError`] when the peer breaks a rule or passes a limit. The Close frame with the
-    /// error's code is in `out` then: write it, and end the transport. Each later call returns the
-    /// same error.
+    /// [`ProtocolError`] if the peer breaks a rule or exceeds a limit. The Close frame with the
+    /// error's code is in `out`: write it, and end the transport. Each later call returns the same
+    /// error.
     #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
-    // A second call site would keep it out of line otherwise: a third more time for 16 bytes.
+    // With a second call site the compiler would not inline it: a third more time for 16 bytes.
     #[inline(always)]
     pub fn receive<'a, 'b: 'a>(
         &mut self,
@@ -49,13 +51,14 @@ impl Connection {
         inbox: &'a mut Inbox,
         out: &mut BytesMut,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if let Some(event) = self.receive_short(input) {
+        if let Some(event) = self.receive_fast(input) {
             return Ok(Some(event));
         }
         self.receive_any(input, inbox, out)
     }
 
-    /// The same, owned: moved out of the inbox without a copy, or copied to its exact size.
+    /// Returns the next event in owned form. Its data is moved out of the inbox without a copy, or
+    /// copied from the input to a buffer of its exact size.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -97,23 +100,25 @@ impl Connection {
         }))
     }
 
-    /// Takes input up to the next event, and tells whether there is one.
+    /// Consumes input up to the next event, and returns true if there is one.
     ///
-    /// True: the next [`receive`](Self::receive) or [`receive_owned`](Self::receive_owned) on the rest
-    /// of the input gives the event, or an error that lies inside its payload, such as invalid UTF-8.
-    /// The payload stays in the input as it came. False: the input is used up, and there is no event.
-    /// An event can need no input at all, so seek before waiting for a read, not after it only.
+    /// True: the next [`receive`](Self::receive) or [`receive_owned`](Self::receive_owned) on the
+    /// rest of the input returns the event, or the error of a fault in its payload, such as invalid
+    /// UTF-8. The payload stays in the input, unchanged. False: the input is consumed, and there is
+    /// no event. An event can need no input at all, so call `seek` before waiting for a read as
+    /// well as after it.
     ///
-    /// `receive` gives the same events without it. Seeking again finds the same event and changes
-    /// nothing. Nothing is appended to `out` but the Close frame of an error, and a pong that waited
-    /// for room: other replies come with their event.
+    /// `receive` returns the same events without it. A second call finds the same event and changes
+    /// nothing. The only output is the Close frame of an error, and a pong that was held back until
+    /// `out` had room; other replies are appended with their event.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
     ///
     /// # Examples
-    /// For functions that read in a loop and return an event that they borrow: the loop can't receive,
-    /// since an event that it returns is borrowed to the end of the function. It seeks instead.
+    /// For functions that read in a loop and return a borrowed event. Such a loop can't call
+    /// `receive`, since the returned event would be borrowed until the end of the function. It
+    /// calls `seek` instead.
     ///
     /// ```
     /// use bytes::BytesMut;
@@ -185,13 +190,14 @@ impl Connection {
         Ok(self.assemble(input, inbox, out, Incoming::seek)?.is_some())
     }
 
-    /// Lends room for the rest of a large binary frame, to be read into directly: it saves the copy
-    /// of messages far larger than a read. Say with [`received_direct`](Self::received_direct) how
-    /// much was read, then call [`receive`](Self::receive) with what was read besides, if anything.
+    /// Lends room for the rest of a large binary frame, for direct reads into the inbox. This
+    /// avoids the copy of messages that are far larger than a read. Report the number of bytes read
+    /// to [`received_direct`](Self::received_direct), then call [`receive`](Self::receive) with
+    /// further input, if there is any.
     ///
-    /// `None` unless such a frame is under way and the inbox holds its message's beginning. All input
-    /// must have been received before, and so must the event that [`seek`](Self::seek) has found. The
-    /// room is at most 31 times as long as what has arrived.
+    /// `None` unless such a frame is in progress and the inbox holds the first bytes of its
+    /// message. All input must have been received before, and so must the event that
+    /// [`seek`](Self::seek) has found. The room is at most 31 times as long as the received bytes.
     #[must_use]
     pub fn direct_room<'i>(&self, inbox: &'i mut Inbox) -> Option<&'i mut [u8]> {
         if self.closing.is_closed() {
@@ -202,12 +208,12 @@ impl Connection {
         inbox.direct_room(rest).filter(|room| !room.is_empty())
     }
 
-    /// Takes in the first `n` bytes of the room that [`direct_room`](Self::direct_room) has lent,
-    /// read at `now`. Follow it with [`receive`](Self::receive), which has the event if the message
-    /// is whole.
+    /// Records that the first `n` bytes of the room that [`direct_room`](Self::direct_room) has
+    /// lent were read at `now`. Call [`receive`](Self::receive) after it, which returns the event
+    /// if the message is complete.
     ///
-    /// If less than `n` bytes were lent, in this inbox and with no other input since, some are lost:
-    /// the next `receive` fails with
+    /// If less than `n` bytes were lent, in this inbox and without other input since, some are
+    /// lost: the next `receive` fails with
     /// [`MisuseError::DirectRoom`](crate::error::MisuseError::DirectRoom).
     pub fn received_direct(&mut self, n: usize, now: Instant, inbox: &mut Inbox) {
         if n > 0 && !self.closing.is_closed() {
@@ -217,13 +223,14 @@ impl Connection {
         }
     }
 
-    /// Takes the end of the transport's input, after [`receive`](Self::receive) has given all events.
+    /// Records the end of the transport's input, after [`receive`](Self::receive) has returned all
+    /// events.
     ///
-    /// The peer may have ended its writing half only: a Close frame with 1002 is appended to `out`,
-    /// behind the replies, unless one was sent before.
+    /// The peer may have shut down only its write half. Therefore a Close frame with 1002 is
+    /// appended to `out`, after the replies, unless one was sent before.
     ///
     /// # Errors
-    /// [`PeerError::ClosedWithoutHandshake`] unless the closing handshake is done
+    /// [`PeerError::ClosedWithoutHandshake`] unless the closing handshake is complete
     /// ([RFC 6455 section 7.1.5](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5): 1006), or
     /// the error that has failed the connection before.
     pub fn receive_eof(&mut self, out: &mut BytesMut) -> Result<(), ProtocolError> {
@@ -233,23 +240,23 @@ impl Connection {
         self.closing.failed().map_or(Ok(()), Err)
     }
 
-    /// Gives the connection up at once, without a Close frame: drop the transport and `out`. Later
+    /// Aborts the connection at once, without a Close frame. Drop the transport and `out`. Later
     /// calls return [`ProtocolError::Aborted`], unless the connection was closed or had failed
     /// before.
     pub fn abort(&mut self) {
         self.fail(ProtocolError::Aborted, &mut BytesMut::new());
     }
 
-    /// Whether [`seek`](Self::seek) finds an event in the short way, which changes nothing.
+    /// Returns true if [`seek`](Self::seek) finds an event on the fast path, without any change.
     #[inline]
     pub(crate) fn finds_whole(&self, bytes: &[u8]) -> bool {
         self.fast_receive && WholeFrame::find(bytes, self.role).is_some()
     }
 
-    /// The short way of [`receive`](Self::receive), which appends nothing to the output. `None`: go on
-    /// with [`receive_any`](Self::receive_any) on the rest of the input.
+    /// The fast path of [`receive`](Self::receive), which appends nothing to the output. `None`:
+    /// continue with [`receive_any`](Self::receive_any) on the rest of the input.
     #[inline(always)]
-    pub(crate) fn receive_short<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
+    pub(crate) fn receive_fast<'b>(&mut self, input: &mut Input<'b>) -> Option<Event<'b>> {
         if !self.fast_receive {
             return None;
         }
@@ -259,8 +266,9 @@ impl Connection {
         })
     }
 
-    /// The short way: a whole, unfragmented data frame at the beginning of the input, nothing under
-    /// way. `None`: it isn't one, and the long way finds out what it is.
+    /// Takes a complete, unfragmented data frame at the start of the input, with no message in
+    /// progress. `None` if the input has no such frame; then the slow path reads it from its first
+    /// byte.
     #[inline(always)]
     fn receive_whole<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
         let frame = WholeFrame::find(input.as_bytes(), self.role)?;
@@ -283,7 +291,8 @@ impl Connection {
         Some(Data::Text(text))
     }
 
-    /// The short way has taken a text that is not UTF-8.
+    /// Records that the fast path has taken a text that is not UTF-8. The slow path returns the
+    /// error.
     #[cold]
     #[inline(never)]
     fn fail_text(&mut self) {
@@ -291,7 +300,7 @@ impl Connection {
         self.fast_receive = false;
     }
 
-    /// The long way of [`receive`](Self::receive), for all input.
+    // The slow path of `receive`. It is not inlined, to keep the fast path small.
     #[expect(single_use_lifetimes, reason = "`Input` is invariant: the bound needs the name")]
     #[inline(never)]
     pub(crate) fn receive_any<'a, 'b: 'a>(
@@ -319,7 +328,7 @@ impl Connection {
         }))
     }
 
-    /// Takes input up to the next event, and takes that too.
+    /// Consumes input up to the next event, and takes it.
     fn advance<'b>(
         &mut self,
         input: &mut Input<'b>,
@@ -331,7 +340,7 @@ impl Connection {
             if let Arrival::Control(OpCode::Close, _) | Arrival::ControlInInbox(OpCode::Close) =
                 arrival
             {
-                // Nothing is received after it. The event may be lent from the inbox.
+                // No input is processed after it. Its event may be lent from the inbox.
                 self.incoming.abandon_message(inbox);
             }
             self.count_received(arrival);
@@ -339,7 +348,7 @@ impl Connection {
         Ok(arrival)
     }
 
-    /// Has `work` done on the input; fails the connection on an error.
+    /// Runs `work` on the input, and fails the connection on an error.
     #[inline(never)]
     fn assemble<'b, T>(
         &mut self,
@@ -354,7 +363,7 @@ impl Connection {
         ) -> Result<Option<T>, ProtocolError>,
     ) -> Result<Option<T>, ProtocolError> {
         if self.fast_receive && input.is_empty() {
-            // Nothing is under way, and nothing waits.
+            // No message is in progress, and no pong is held back.
             return Ok(None);
         }
         if self.closing.is_closed() {
@@ -383,7 +392,7 @@ impl Connection {
         result
     }
 
-    /// Does what a control frame asks for.
+    /// Performs the action of a control frame.
     fn control<'p>(
         &mut self,
         opcode: OpCode,
@@ -392,7 +401,7 @@ impl Connection {
         out: &mut BytesMut,
     ) -> Result<Event<'p>, ProtocolError> {
         if opcode == OpCode::Ping {
-            // RFC 6455 5.5.2: it MUST be answered, after our Close frame too.
+            // RFC 6455 5.5.2: it MUST be answered, even after our Close frame.
             self.answer_ping(payload, out);
             return Ok(Event::Ping(payload));
         }
@@ -427,8 +436,8 @@ impl Connection {
         Ok(Event::Close(frame))
     }
 
-    /// Fails the connection: the Close frame with the error's code goes to `out`, unless one has
-    /// been sent before.
+    /// Fails the connection. The Close frame with the error's code is appended to `out`, unless a
+    /// Close frame was sent before.
     #[cold]
     pub(crate) fn fail(&mut self, error: ProtocolError, out: &mut BytesMut) {
         self.drop_waits();
@@ -457,7 +466,13 @@ impl Connection {
     }
 }
 
-/// A whole, unfragmented, uncompressed data frame that is short enough for the short way.
+/// A complete, unfragmented, uncompressed data frame with a length of 7 or 16 bits.
+///
+/// ```text
+///  byte 0     byte 1            0 or 2 bytes   0 or 4 bytes
+/// ├ 81 or 82 ┼ MASK, length 7  ┼ length 16    ┼ mask key    ┼ payload: `len` bytes
+/// ├────────────────── `header_len` bytes ──────────────────┤
+/// ```
 struct WholeFrame {
     first: u8,
     header_len: usize,
@@ -465,7 +480,7 @@ struct WholeFrame {
 }
 
 impl WholeFrame {
-    /// Looks for one at the beginning of an input.
+    /// Returns the frame at the start of an input, if it is complete.
     #[inline]
     fn find(bytes: &[u8], receiver: Role) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
@@ -473,12 +488,14 @@ impl WholeFrame {
             return None;
         }
         let masked = receiver == Role::Server;
-        // The right mask bit disappears; the wrong one makes the length too large for both forms.
+        // XOR clears a correct mask bit. A wrong one stays set, or is set by XOR, and so makes the
+        // length larger than both forms allow.
         let short = if masked { second ^ MASK } else { second };
         let (len, len_bytes) = if short < LEN_16 {
             (usize::from(short), 0)
         } else if short == LEN_16 {
             let len = u16::from_be_bytes(*rest.first_chunk()?);
+            // RFC 6455 5.2: the shortest form is required. The slow path returns the error.
             if len < u16::from(LEN_16) {
                 return None;
             }
@@ -491,7 +508,7 @@ impl WholeFrame {
     }
 }
 
-/// Judges the payload of a Close frame
+/// Parses the payload of a Close frame
 /// ([RFC 6455 section 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
 fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if payload.is_empty() {
@@ -504,7 +521,7 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
     if !code.may_be_received() {
         return Err(PeerError::InvalidCloseCode(code.value()));
     }
-    // RFC 6455 5.5.1: the reason MUST be UTF-8. Short as it is, a vector loop gains nothing.
+    // RFC 6455 5.5.1: the reason MUST be UTF-8. It is too short for the vector loop to be faster.
     let reason =
         core::str::from_utf8(reason).map_err(|_| PeerError::InvalidCloseReason(code.value()))?;
     Ok(Some(CloseFrame { code, reason }))

@@ -1,4 +1,4 @@
-//! Messages in, bytes out.
+//! Messages to output.
 
 use core::num::NonZeroUsize;
 
@@ -20,14 +20,14 @@ use crate::opcode::OpCode;
 use crate::prepared::Prepared;
 use crate::role::Role;
 
-/// The longest reason of a Close frame, in bytes: two of the payload are the code.
+/// The longest reason of a Close frame, in bytes: the code takes two bytes of the payload.
 const MAX_REASON_LEN: usize = MAX_CONTROL_LEN - 2;
 
 impl Connection {
     /// Sends a text message in one frame.
     ///
     /// # Errors
-    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    /// [`SendError`]; no bytes are appended, and the connection is unchanged.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut BytesMut) -> Result<(), SendError> {
         self.send_message(OpCode::Text, text.as_bytes(), out)
@@ -36,7 +36,7 @@ impl Connection {
     /// Sends a binary message in one frame.
     ///
     /// # Errors
-    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    /// [`SendError`]; no bytes are appended, and the connection is unchanged.
     #[inline]
     pub fn send_binary(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
         self.send_message(OpCode::Binary, bytes, out)
@@ -45,7 +45,7 @@ impl Connection {
     /// Sends a message of either kind.
     ///
     /// # Errors
-    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    /// [`SendError`]; no bytes are appended, and the connection is unchanged.
     pub fn send(
         &mut self,
         data: Data<'_>,
@@ -59,20 +59,21 @@ impl Connection {
         }
     }
 
-    /// Sends a part of a message; `end` with the last one, which may be empty. Pings, pongs and Close
-    /// frames may come between; other messages may not. A part is one frame, unless
-    /// [`max_frame_len`](SendOptions::max_frame_len) is less.
+    /// Sends a part of a message. `end` is true for the last part, which may be empty. Pings, pongs
+    /// and Close frames can be sent between parts; other messages can't. A part is sent in one
+    /// frame, unless [`max_frame_len`](SendOptions::max_frame_len) is less.
     ///
-    /// Whether the message is compressed is decided by the first part's options, whatever the parts'
-    /// lengths. Each part ends in a flush then, some 5 bytes, so that the peer can inflate it at once.
+    /// The options of the first part determine whether the message is compressed. The length of the
+    /// parts has no influence. Each compressed part ends with a flush of about 5 bytes, so that the
+    /// peer can inflate it at once.
     ///
-    /// A control frame goes behind all output that is in `out` already. To let pings and their answers
-    /// out while a long message is sent, append a part when the parts before it have been written: then
-    /// a control frame waits for one part, not for the whole message.
+    /// A control frame is appended after all output that is already in `out`. To send pings and
+    /// their answers during a long message, append a part only when the earlier parts have been
+    /// written. Then a control frame is delayed by one part, not by the complete message.
     ///
     /// # Errors
-    /// [`SendError::MessageInProgress`] if the part is of another kind than the message's first;
-    /// otherwise as for all sends. Nothing is sent then, and the connection is as it was.
+    /// [`SendError::MessageInProgress`] if the kind of the part differs from that of the first
+    /// part; otherwise as for all sends. No bytes are appended, and the connection is unchanged.
     pub fn send_part(
         &mut self,
         data: Data<'_>,
@@ -99,11 +100,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a message that was encoded once for many connections: compressed if it was prepared so
-    /// for a window that was agreed on.
+    /// Sends a message that was encoded once for many connections. Its compressed form is sent if
+    /// it was prepared for a window that was negotiated.
     ///
     /// # Errors
-    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    /// [`SendError`]; no bytes are appended, and the connection is unchanged.
     pub fn send_prepared(
         &mut self,
         message: &Prepared,
@@ -137,13 +138,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the header of a message of `len` bytes whose payload the caller, a server, writes
-    /// himself: what is in `out`, this header, the payload, nothing between. It saves the copy of
-    /// long messages. That a text is UTF-8 is the caller's duty.
+    /// Returns the header of a message of `len` bytes with a payload written by the caller, which
+    /// must be a server. Write `out`, the header and the payload, with no other output between
+    /// them. This avoids the copy of long messages. The caller must ensure that a text is UTF-8.
     ///
     /// # Errors
     /// [`SendError::NotAServer`] for a client, [`SendError::LengthTooLarge`] above `isize::MAX`;
-    /// otherwise as for all sends. The connection is as it was then.
+    /// otherwise as for all sends. The connection is unchanged.
     pub fn frame_head(&mut self, kind: MessageKind, len: usize) -> Result<FrameHead, SendError> {
         self.closing.check_open()?;
         if self.role != Role::Server {
@@ -161,36 +162,37 @@ impl Connection {
         Ok(FrameHeader::new(kind.opcode(), len).encode())
     }
 
-    /// Sends a ping with at most 125 bytes of payload, behind the output that is in `out` already; see
-    /// [`send_part`](Self::send_part). Keep-alive pings are sent without it.
+    /// Sends a ping with at most 125 bytes of payload, after the output that is already in `out`;
+    /// see [`send_part`](Self::send_part). Keep-alive pings are sent automatically.
     ///
     /// # Errors
-    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    /// [`SendError`]; no bytes are appended, and the connection is unchanged.
     pub fn send_ping(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
         self.send_control(OpCode::Ping, payload, out)
     }
 
-    /// Sends an unsolicited pong with at most 125 bytes of payload, behind the output that is in `out`
-    /// already. Pings are answered without it.
+    /// Sends an unsolicited pong with at most 125 bytes of payload, after the output that is
+    /// already in `out`. Pings are answered automatically.
     ///
     /// # Errors
-    /// [`SendError`]; nothing is sent then, and the connection is as it was.
+    /// [`SendError`]; no bytes are appended, and the connection is unchanged.
     pub fn send_pong(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), SendError> {
         self.send_control(OpCode::Pong, payload, out)
     }
 
-    /// Sends a Close frame (close-output): nothing can be sent after it, receiving goes on until
-    /// the peer's Close frame, or the close deadline. Goes out even if `out` is full.
+    /// Sends a Close frame. No more messages can be sent after it; receiving continues until the
+    /// peer's Close frame or the close deadline. The frame is appended even if `out` is full.
     ///
-    /// The [close timeout](crate::config::ConfigBuilder::close_timeout) runs from when the frame has left
-    /// `out`. Received data moves its deadline, unless it is [discarded](Self::discard_data).
+    /// The [close timeout](crate::config::ConfigBuilder::close_timeout) runs from when the frame
+    /// has left `out`. Received data moves its deadline, unless it is
+    /// [discarded](Self::discard_data).
     ///
     /// [`CloseCode::NO_STATUS`] with an empty reason sends a Close frame without a payload.
     ///
     /// # Errors
     /// [`SendError::Closed`] if a Close frame was sent or received before,
-    /// [`SendError::UnsendableCode`], [`SendError::ReasonTooLong`] above 123 bytes. Nothing is sent
-    /// then, and the connection is as it was.
+    /// [`SendError::UnsendableCode`], or [`SendError::ReasonTooLong`] above 123 bytes. No bytes are
+    /// appended, and the connection is unchanged.
     pub fn close(
         &mut self,
         code: CloseCode,
@@ -201,7 +203,7 @@ impl Connection {
         self.close_beside(0, code, reason, now, out)
     }
 
-    /// The same with `in_flight` bytes of output taken out of `out` and not written yet.
+    /// Does the same while `in_flight` bytes of output are removed from `out` and not written yet.
     pub(crate) fn close_beside(
         &mut self,
         in_flight: usize,
@@ -233,7 +235,7 @@ impl Connection {
         Ok(())
     }
 
-    /// A whole message in one frame.
+    /// Sends a complete message in one frame.
     #[inline]
     fn send_message(
         &mut self,
@@ -247,6 +249,8 @@ impl Connection {
         self.send_message_slowly(opcode, payload, SendOptions::new(), out)
     }
 
+    /// The slow path of the sends of a complete message. It is not inlined, to keep the fast path
+    /// small.
     #[inline(never)]
     fn send_message_slowly(
         &mut self,
@@ -263,7 +267,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends a whole message and returns the length of its frames' payloads.
+    /// Appends a complete message and returns the length of its frames' payloads.
     fn write_message(
         &mut self,
         opcode: OpCode,
@@ -278,7 +282,7 @@ impl Connection {
         Ok(payload.len())
     }
 
-    /// The same for a part of a message that isn't whole before or after it.
+    /// Does the same for a part that is not the complete message.
     fn write_part(
         &mut self,
         opcode: OpCode,
@@ -294,8 +298,8 @@ impl Connection {
         Ok(payload.len())
     }
 
-    /// Appends frames of at most `max` bytes of payload each, all of them or none. `first` has the
-    /// opcode and the reserved bits of the first.
+    /// Appends all frames of a payload, with at most `max` bytes each, or none of them after an
+    /// error. `first` has the opcode and the reserved bits of the first frame.
     pub(super) fn write_frames(
         &mut self,
         first: u8,
@@ -338,13 +342,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether a whole message can be sent, and nothing has to be counted.
+    /// Returns true if a complete message can be sent on the fast path, which has no counters.
     #[inline]
     fn may_send_fast(&self, out: &BytesMut) -> bool {
         out.len() < self.fast_send_below
     }
 
-    /// Whether anything can be sent; a pong that waits goes first, and takes nobody's room.
+    /// Checks that a send is allowed. A pong that was held back is appended first; it doesn't use
+    /// up room of the send.
     pub(super) fn check_room(&mut self, out: &mut BytesMut) -> Result<(), SendError> {
         self.closing.check_open()?;
         if out.len() >= self.config.settings().max_unsent {
@@ -354,13 +359,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether a whole message can be sent.
+    /// Checks that a complete message can be sent.
     fn check_whole(&mut self, out: &mut BytesMut) -> Result<(), SendError> {
         self.check_room(out)?;
         if self.sending.is_some() { Err(SendError::MessageInProgress) } else { Ok(()) }
     }
 
-    /// Appends a frame; masked with a fresh key if this is a client
+    /// Appends a frame. A client masks it with a fresh key
     /// ([RFC 6455 section 5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
     #[inline]
     pub(super) fn write_frame(
@@ -373,7 +378,7 @@ impl Connection {
         self.write_frame_of(opcode.value() | if fin { FIN } else { 0 }, payload, out)
     }
 
-    /// The same with all of the frame's first byte.
+    /// Does the same with all bits of the frame's first byte.
     #[inline]
     fn write_frame_of(
         &mut self,
@@ -403,9 +408,9 @@ impl Connection {
         Ok(())
     }
 
-    /// RFC 6455 5.3: each frame has a fresh key, unpredictable for the one who gave the payload.
-    // Out of line, as the compiler leaves it otherwise, a frame of 16 bytes takes a sixth more
-    // instructions.
+    /// Returns a mask key. RFC 6455 5.3: each frame has a fresh key, which the author of the
+    /// payload can't predict.
+    // Inlined: a call takes a sixth more instructions for a frame of 16 bytes.
     #[inline(always)]
     pub(super) fn next_key(&mut self) -> Result<[u8; 4], SendError> {
         let Some(entropy) = self.config.settings().entropy else { return Err(SendError::Entropy) };
@@ -422,8 +427,8 @@ impl Connection {
         Ok(self.rare().keys.get_or_insert_with(KeyBlock::new).take(entropy)?)
     }
 
-    /// Answers a ping, or keeps the answer until there is room: the newest one only, which RFC
-    /// 6455 5.5.3 allows.
+    /// Answers a ping, or holds the answer back until there is room. Only the newest one is held
+    /// back, which RFC 6455 5.5.3 allows.
     pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut BytesMut) {
         let before = out.len();
         let room = before < self.config.settings().max_unsent;
@@ -435,7 +440,7 @@ impl Connection {
         }
     }
 
-    /// Sends the pong that waits, if there is room now.
+    /// Appends the pong that was held back, if there is room.
     #[inline]
     pub(super) fn send_waiting_pong(&mut self, out: &mut BytesMut) {
         let Some(rare) = &mut self.rare else { return };
@@ -448,8 +453,8 @@ impl Connection {
         }
     }
 
-    /// The connection is over: nothing is awaited any more. RFC 6455 5.5.2: after the peer's Close
-    /// frame no pong is owed.
+    /// Drops all pending work when the connection is closed or has failed. RFC 6455 5.5.2: no pong
+    /// is required after the peer's Close frame.
     pub(super) fn drop_waits(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.waiting_pong = None;
@@ -458,13 +463,13 @@ impl Connection {
         }
     }
 
-    /// Appends a Close frame whose payload is known to be good. A client without entropy can't: it
-    /// ends the transport without one.
+    /// Appends a Close frame with a valid payload. A client without entropy can't mask it: its
+    /// transport ends without one.
     pub(super) fn answer_close(&mut self, payload: &[u8], out: &mut BytesMut) {
         let _ = self.write_frame(OpCode::Close, true, payload, out);
     }
 
-    /// Counts output behind a keep-alive ping or our Close frame.
+    /// Counts bytes appended after a keep-alive ping or our Close frame.
     pub(crate) fn appended(&mut self, n: usize) {
         self.keep_alive.appended(n);
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
@@ -472,7 +477,7 @@ impl Connection {
         }
     }
 
-    /// The last `n` bytes of the output were taken out of it again, and not to be written.
+    /// Uncounts the last `n` bytes of the output, which were removed without being written.
     pub(crate) fn taken_out(&mut self, n: usize) {
         self.keep_alive.taken_out(n);
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
@@ -482,7 +487,7 @@ impl Connection {
 
     fn count_sent(&mut self, bytes: usize, wire_bytes: usize, whole: bool) {
         if let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut()) {
-            // Heads may claim any length, so the sum may be anything.
+            // The caller of `frame_head` may announce any length, so the sum must saturate.
             let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             stats.bytes_sent = stats.bytes_sent.saturating_add(number(bytes));
             stats.wire_bytes_sent = stats.wire_bytes_sent.saturating_add(number(wire_bytes));
@@ -517,13 +522,14 @@ fn write_masked(first: u8, key: [u8; 4], payload: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// The 7-bit length, if the payload has one.
+/// Returns the 7-bit length, if the payload is short enough for it.
 #[inline]
 fn short_len(payload: &[u8]) -> Option<u8> {
     u8::try_from(payload.len()).ok().filter(|&len| len < LEN_16)
 }
 
-/// Appends a frame with a length of 16 or 64 bits.
+/// Appends a frame with a length of 16 or 64 bits. It is not inlined, to keep the path of short
+/// frames small.
 #[inline(never)]
 fn write_long(first: u8, key: Option<[u8; 4]>, payload: &[u8], out: &mut BytesMut) {
     out.reserve(MAX_HEADER_LEN + payload.len());

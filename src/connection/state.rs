@@ -17,39 +17,72 @@ use crate::negotiated::Negotiated;
 use crate::role::Role;
 use crate::stats::Stats;
 
-/// The protocol after the handshake, for both roles.
+/// The protocol after the opening handshake, for both roles.
 ///
-/// At most 128 bytes, no heap for an idle connection; with context takeover the windows of
-/// compression, once it is used. It owns neither input nor output: every
-/// byte of an input is used up, and what is to be written is appended to `out`.
+/// A connection has at most 128 bytes. It has no heap while it is idle, except for the windows of
+/// compression with context takeover, after their first use. It owns neither input nor output:
+/// every byte of an input is consumed, and output is appended to `out`.
 ///
-/// 1. [`receive`](Self::receive) until it gives `None`, answering as you like;
-/// 2. write `out`, in any pieces;
-/// 3. wait for the next read, or for [`poll_timeout`](Self::poll_timeout).
+/// 1. Call [`receive`](Self::receive) until it returns `None`, and send replies as needed.
+/// 2. Write `out`, in any number of writes.
+/// 3. Wait for the next read, or for the deadline of [`poll_timeout`](Self::poll_timeout).
 ///
-/// Give each connection its own [`Inbox`](crate::Inbox) and its own output buffer.
+/// Each connection needs its own [`Inbox`](crate::Inbox) and its own output buffer.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::connection::Negotiated;
+/// use sansocket::{CloseCode, Config, Connection, Event, Inbox, Input, Instant, Role};
+///
+/// # let mut reads = [&b"\x81\x82\0\0\0\0Hi"[..], b"\x88\x82\0\0\0\0\x03\xe8"].into_iter();
+/// # let mut read = || reads.next().unwrap().to_vec();
+/// # let mut written = Vec::new();
+/// # let mut write = |bytes: &[u8]| written.extend_from_slice(bytes);
+/// let now = Instant::from_micros(0);
+/// let config = Config::server().build()?;
+/// let mut server = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+/// let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+///
+/// while !server.is_closed() {
+///     let mut bytes = read(); // the caller's transport and clock
+///     let mut input = Input::new(now, &mut bytes);
+///     while let Some(event) = server.receive(&mut input, &mut inbox, &mut out)? {
+///         if let Event::Text(text) = event {
+///             server.send_text(text, &mut out)?;
+///         }
+///     }
+///     write(&out);
+///     out.clear();
+///     server.output_written(now, &mut out);
+/// }
+/// assert_eq!(server.close_status().unwrap().code, CloseCode::NORMAL);
+/// # assert_eq!(written, b"\x81\x02Hi\x88\x02\x03\xe8");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 pub struct Connection {
     pub(super) config: Config,
-    /// What few connections need.
+    /// State that most connections don't need. The box keeps it out of the 128 bytes.
     pub(super) rare: Option<Box<Rare>>,
     pub(super) incoming: Incoming,
     pub(super) keep_alive: KeepAlive,
     pub(super) closing: Closing,
     pub(super) role: Role,
-    /// The kind of the message that is being sent in parts.
+    /// The kind of the message that is being sent in parts; `None` if there is none.
     pub(super) sending: Option<MessageKind>,
-    /// Whether a whole data frame at the beginning of an input may take the short way.
+    /// Whether `receive` may take the fast path for a complete data frame at the start of an input.
     pub(super) fast_receive: bool,
-    /// While `out` is shorter a message may be sent the short way; 0: never.
+    /// A message may take the fast path while `out` is shorter than this; 0 disables the path. One
+    /// comparison covers both the conditions of `choose_ways` and the limit `max_unsent`.
     pub(super) fast_send_below: usize,
-    /// The agreement about compression.
+    /// The negotiated compression.
     pub(super) agreed: Agreed,
 }
 
 impl Connection {
-    /// Makes the connection after any handshake: HTTP/1.1 of ours or of others, HTTP/2, HTTP/3.
+    /// Creates the connection after any opening handshake: over HTTP/1.1, HTTP/2 or HTTP/3, by this
+    /// crate or by another library.
     ///
-    /// A client needs a config made by [`Config::client`]: otherwise it can't mask, and every
+    /// A client needs a config of [`Config::client`]. Otherwise it has no mask keys, and every
     /// send is refused with [`SendError::Entropy`](crate::error::SendError::Entropy).
     #[must_use]
     pub fn new(role: Role, config: &Config, negotiated: &Negotiated, now: Instant) -> Self {
@@ -72,7 +105,7 @@ impl Connection {
         connection
     }
 
-    /// Returns which end this is.
+    /// Returns the role of this end.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
@@ -84,66 +117,69 @@ impl Connection {
         &self.config
     }
 
-    /// Returns the agreement about compression; `None`: messages are not compressed.
+    /// Returns the negotiated compression; `None` if messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
         self.agreed.deflate().copied()
     }
 
-    /// Returns true until a Close frame is sent or received, or the connection fails: messages can
-    /// be sent.
+    /// Returns true until a Close frame is sent or received, or the connection fails. While it is
+    /// open, messages can be sent.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.closing.is_open()
     }
 
-    /// Returns true when the connection is closed or has failed: write what is in `out`, then end
-    /// the transport (a client waits for the server to do so first).
+    /// Returns true when the connection is closed or has failed. Write the rest of `out`, then end
+    /// the transport. A client should let the server end it first
+    /// ([RFC 6455 section 7.1.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1)).
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closing.is_closed()
     }
 
-    /// Returns the subprotocol that the handshake has agreed on.
+    /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.rare.as_ref()?.subprotocol.as_deref()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns the end that began the closure, with its code and reason; `None` while the
+    /// connection is open.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
         let reason = self.rare.as_ref().map(|rare| rare.close_reason.clone());
         self.closing.status(self.role, reason.unwrap_or_default())
     }
 
-    /// Returns the error that has failed the connection.
+    /// Returns the error that failed the connection.
     #[must_use]
     pub const fn error(&self) -> Option<ProtocolError> {
         self.closing.failed()
     }
 
-    /// Starts to count; costs a small allocation or two and a few nanoseconds per message.
+    /// Enables counters. They take one or two small allocations, and a few nanoseconds for each
+    /// message.
     pub fn enable_stats(&mut self) {
         self.rare().stats.get_or_insert_default();
         self.choose_ways();
     }
 
-    /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
+    /// Returns the counters since [`enable_stats`](Self::enable_stats); `None` if they are not
+    /// enabled.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         self.rare.as_ref()?.stats.as_deref().copied()
     }
 
-    /// Whether the answer to the newest ping waits for room.
+    /// Returns true if the answer to the newest ping is held back until `out` has room.
     pub(crate) fn has_waiting_pong(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.waiting_pong.is_some())
     }
 
-    /// Whether [`output_written`](Self::output_written) has something to do after a write: a
-    /// keep-alive ping or a Close frame lies in `out`, or a pong waits for room in it.
+    /// Returns true if [`output_written`](Self::output_written) has an effect after a write: `out`
+    /// holds a keep-alive ping or a Close frame, or a pong is held back until it has room.
     pub(crate) fn waits_for_writes(&self) -> bool {
         self.keep_alive.counts()
             || self
@@ -152,7 +188,7 @@ impl Connection {
                 .is_some_and(|rare| rare.waiting_pong.is_some() || rare.close_wait.is_some())
     }
 
-    /// Frees the memory of compression, once nothing more can be sent or received.
+    /// Frees the memory of compression when the connection is closed.
     pub(super) fn drop_compression(&mut self) {
         if self.closing.is_closed()
             && let Some(rare) = &mut self.rare
@@ -168,18 +204,23 @@ impl Connection {
         self.rare.get_or_insert_default()
     }
 
-    /// Decides anew which calls may take the short way; after each change of what it asks for.
+    /// Determines which calls may take their fast path. It must follow each change of a condition
+    /// below.
     pub(super) fn choose_ways(&mut self) {
         let settings = self.config.settings();
+        // The fast paths neither count messages nor send a pong that was held back.
         let plain = self
             .rare
             .as_ref()
             .is_none_or(|rare| rare.stats.is_none() && rare.waiting_pong.is_none());
+        // The fast path of `receive` doesn't compare the length with the limit. Its frames have
+        // lengths of at most 16 bits, which the limit must allow.
         self.fast_receive = plain
             && self.incoming.is_between_messages()
             && settings.delivery == Delivery::Whole
             && settings.max_message_len > u64::from(u16::MAX)
             && !self.closing.is_closed();
+        // The fast path of `send` neither counts the bytes after a keep-alive ping nor compresses.
         let fast_send = plain
             && self.closing.is_open()
             && self.sending.is_none()
@@ -200,7 +241,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-// The short way of `receive` knows the lengths of 7 and 16 bits.
+// The fast path of `receive` covers lengths of 7 and 16 bits: `LEN_16` and `LEN_64` follow them.
 const _: () = assert!(LEN_64 == 127);
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Time: deadlines, and what is due when one has passed.
+//! Deadlines, and the actions when one has passed.
 //!
-//! | deadline | runs from | moved by |
+//! | deadline | starts | moved by |
 //! |---|---|---|
-//! | keep-alive interval | the last input, ping or unsolicited pong | input |
-//! | keep-alive timeout | the ping's leaving of the output | output before it, input |
-//! | close timeout | the Close frame's leaving of the output | output before it, input unless discarded |
-//! | message timeout | the message's first byte | times in which nothing could be read |
+//! | keep-alive interval | at the last input, ping or unsolicited pong | input |
+//! | keep-alive timeout | when the ping has left the output | output before it, input |
+//! | close timeout | when our Close frame has left the output | output before it, undiscarded input |
+//! | message timeout | at the first byte of the message | times without reads, reported by the caller |
 
 use core::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::instant::Instant;
 use crate::opcode::OpCode;
 
 impl Connection {
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout): for keep-alive, the deadline of
-    /// the peer's Close frame, or that of a message. Ask again after each call that changes the
-    /// connection.
+    /// Returns the deadline for [`handle_timeout`](Self::handle_timeout): the earliest of those of
+    /// keep-alive, the peer's Close frame and the message in progress. Call it again after each
+    /// call that changes the connection.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.closing.is_closed() {
@@ -40,12 +40,12 @@ impl Connection {
 
     /// Appends a keep-alive ping or pong that is due, or fails the connection.
     ///
-    /// Too early or too late is no error. Give [`receive`](Self::receive) all that was read first, so
-    /// that a pong among it is seen.
+    /// A call before or after the deadline is valid. Pass all input to [`receive`](Self::receive)
+    /// first, so that a pong in it counts.
     ///
     /// # Errors
-    /// [`TimeoutError`]: of `KeepAlive` and `Message` with a Close frame in `out`; or the error that
-    /// has failed the connection before.
+    /// [`TimeoutError`], for `KeepAlive` and `Message` with a Close frame in `out`; or the error
+    /// that has failed the connection before.
     pub fn handle_timeout(
         &mut self,
         now: Instant,
@@ -54,7 +54,7 @@ impl Connection {
         self.handle_timeout_beside(0, now, out)
     }
 
-    /// The same with `in_flight` bytes of output taken out of `out` and not written yet.
+    /// Does the same while `in_flight` bytes of output are removed from `out` and not written yet.
     pub(crate) fn handle_timeout_beside(
         &mut self,
         in_flight: usize,
@@ -80,15 +80,15 @@ impl Connection {
         match self.keep_alive.handle(now, self.config.settings()) {
             Ok(Due::Nothing) => {}
             Ok(Due::Ping(payload)) => {
-                // One at a time is under way, so it may go over the mark. Without a key there is
-                // none this time.
+                // At most one ping is in progress, so it may exceed the limit `max_unsent`. Without
+                // a mask key no ping is sent; the next attempt is an interval later.
                 if self.write_frame(OpCode::Ping, true, &payload, out).is_ok() {
                     self.keep_alive.ping_appended(in_flight.saturating_add(out.len()));
                 }
             }
             Ok(Due::UnsolicitedPong) => {
                 if self.check_room(out).is_ok() {
-                    // Errors are ignored, as ASP.NET does.
+                    // Errors are ignored, as in ASP.NET: the next pong is an interval later.
                     let _ = self.write_frame(OpCode::Pong, true, &[], out);
                 }
             }
@@ -98,17 +98,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes note that output has left `out` at `now`: after each write.
+    /// Records that output has left `out` at `now`. Call it after each write.
     ///
     /// The wait for a keep-alive pong and for the peer's Close frame starts when our frame has left
-    /// `out`, and a pong that waited for room in `out` is appended. Without this call the first
-    /// happens at the next deadline, and the second at the next deadline, read or send. Bytes that
-    /// were taken out of `out` count as written.
+    /// `out`, and a pong that was held back is appended when there is room. Without this call, the
+    /// first happens at the next deadline, and the second at the next deadline, read or send. Bytes
+    /// that were removed from `out` count as written.
     pub fn output_written(&mut self, now: Instant, out: &mut BytesMut) {
         self.output_written_beside(0, now, out);
     }
 
-    /// The same with `in_flight` bytes of output taken out of `out` and not written yet.
+    /// Does the same while `in_flight` bytes of output are removed from `out` and not written yet.
     pub(crate) fn output_written_beside(
         &mut self,
         in_flight: usize,
@@ -128,9 +128,9 @@ impl Connection {
     }
 
     /// Discards data from now on: received bytes no longer move the deadline of the peer's Close
-    /// frame, which stays where it is. Events are given as before; drop them.
+    /// frame. Events are still returned; drop them.
     ///
-    /// Call it after [`close`](Self::close); before it there is no such deadline.
+    /// Call it after [`close`](Self::close). Before that there is no such deadline.
     pub fn discard_data(&mut self) {
         let heard = self.keep_alive.last_heard();
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
@@ -138,23 +138,23 @@ impl Connection {
         }
     }
 
-    /// Starts the close timeout anew, for a caller that has not read for a while.
+    /// Restarts the close timeout at `now`, for a caller that has not read for a while.
     pub fn restart_close_timeout(&mut self, now: Instant) {
         if let Some(wait) = self.rare.as_mut().and_then(|rare| rare.close_wait.as_mut()) {
             wait.restart(now);
         }
     }
 
-    /// Moves the deadline of the message under way: for `duration` nothing could be read, by this
-    /// end's choice.
+    /// Postpones the deadline of the message in progress by `duration`, for a time in which this
+    /// end chose not to read.
     pub fn message_rested(&mut self, duration: Duration) {
         if let Some(since) = self.rare.as_mut().and_then(|rare| rare.message_since.as_mut()) {
-            // Beyond the end of time: the deadline never comes.
+            // A time beyond the last instant: the deadline never passes.
             *since = since.checked_add(duration).unwrap_or(Instant::from_micros(u64::MAX));
         }
     }
 
-    /// Notes when the message under way has begun, after each call that takes input.
+    /// Records the start of the message in progress. It follows each call that takes input.
     #[inline]
     pub(super) fn track_message(&mut self, now: Instant) {
         if self.config.settings().message_timeout.is_none() {
@@ -171,7 +171,7 @@ impl Connection {
         self.rare.as_ref()?.close_wait.as_ref()
     }
 
-    /// Until when the peer's Close frame is awaited.
+    /// Returns the deadline of the peer's Close frame.
     pub(crate) fn close_deadline(&self) -> Option<Instant> {
         let since = self.close_wait()?.since(self.keep_alive.last_heard());
         since.checked_add(self.config.settings().close_timeout)
@@ -209,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn output_in_flight_lies_before_the_close_frame() {
+    fn output_in_flight_precedes_the_close_frame() {
         let (mut conn, mut out) = (server(), BytesMut::new());
         conn.close_beside(100_000, CloseCode::NORMAL, "", at(0), &mut out).expect("open");
         conn.output_written_beside(100_000 - MIN_PROGRESS, at(4), &mut out);
         assert_eq!(conn.poll_timeout(), Some(at(9)));
         conn.output_written_beside(0, at(8), &mut out);
         assert_eq!(conn.poll_timeout(), Some(at(13)));
-        // The Close frame is taken out of `out`, and then written.
+        // The Close frame is removed from `out`, and then written.
         let len = out.split().len();
         conn.output_written_beside(len, at(9), &mut out);
         assert_eq!(conn.poll_timeout(), Some(at(13)));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn output_in_flight_lies_before_the_ping() {
+    fn output_in_flight_precedes_the_ping() {
         let (mut conn, mut out) = (server(), BytesMut::new());
         conn.handle_timeout_beside(1000, at(10), &mut out).expect("a ping");
         let len = out.split().len();

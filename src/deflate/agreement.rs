@@ -1,4 +1,4 @@
-//! What both ends have agreed on.
+//! The agreement of both ends about compression.
 
 use crate::deflate::engine::Engine;
 use crate::deflate::level::Level;
@@ -6,46 +6,62 @@ use crate::deflate::options::Deflate;
 use crate::deflate::window_bits::WindowBits;
 use crate::role::Role;
 
-/// What both ends have agreed on, and how this end compresses.
+/// The negotiated parameters of both directions, and the settings of this end's encoder.
 ///
-/// [`Deflate::answer`] and [`Deflate::agree`] make it out of the fields of a handshake, and
-/// [`new`](Self::new) out of what others have read in them.
+/// [`Deflate::answer`] and [`Deflate::agree`] make one from the fields of a handshake.
+/// [`new`](Self::new) creates one from parameters that another library has read.
+///
+/// ```
+/// use sansocket::Role;
+/// use sansocket::deflate::Deflate;
+///
+/// // A server that compresses messages from 1 KiB on, and a client with these offers.
+/// let deflate = Deflate::options().threshold(1024).build()?;
+/// let offers = [&b"permessage-deflate; client_max_window_bits"[..]];
+/// let answer = deflate.answer(offers)?.expect("an acceptable offer");
+/// let agreement = answer.agreement();
+/// assert_eq!(agreement.threshold(), 1024);
+/// assert!(agreement.direction(Role::Client).context_takeover);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Agreement {
-    /// From the server to the client.
+    /// The parameters of messages from the server to the client.
     server: Direction,
-    /// From the client to the server.
+    /// The parameters of messages from the client to the server.
     client: Direction,
-    /// This end's encoder never uses a larger window than this.
+    /// The largest window that this end's encoder uses.
     pub(crate) encoder_window_bits: WindowBits,
     pub(crate) level: Level,
     pub(crate) engine: Engine,
-    /// Shorter messages are sent as they are, in bytes.
+    /// Messages with fewer bytes are sent uncompressed.
     pub(crate) threshold: u16,
 }
 
-/// What holds for the messages of one direction.
+/// The parameters of the messages of one direction. [`Agreement::new`] has an example.
 #[expect(clippy::exhaustive_structs, reason = "RFC 7692 section 7.1 has these parameters")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Direction {
     /// The largest window that the sender uses.
     pub window_bits: WindowBits,
-    /// Whether the sender keeps its window from message to message.
+    /// True if the sender keeps its window from message to message.
     pub context_takeover: bool,
 }
 
 impl Agreement {
-    /// Makes it from what the handshake's answer says about the messages of each sender, for the
-    /// end that plays `role` and compresses as `deflate` says. The limits in `deflate` don't count
-    /// any more: the handshake is over. Where its engine can't keep to the window that was agreed on
-    /// for this end's messages, [`Engine::Native`] does the work.
+    /// Creates an agreement from the parameters in the response of a handshake, for the end with
+    /// `role`. `server` are those of the server's messages, `client` those of the client's.
+    ///
+    /// The encoder has the settings of `deflate`. The limits in `deflate` are ignored: they are for
+    /// the handshake, which is over. If its engine doesn't support the window that was agreed for
+    /// this end's messages, [`Engine::Native`] is used.
     ///
     /// ```
     /// use sansocket::Role;
     /// use sansocket::connection::Negotiated;
     /// use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
     ///
-    /// // Another HTTP server has answered: permessage-deflate; client_no_context_takeover
+    /// // Another HTTP server has responded with: permessage-deflate; client_no_context_takeover
     /// let server = Direction { window_bits: WindowBits::MAX, context_takeover: true };
     /// let client = Direction { context_takeover: false, ..server };
     /// let agreement = Agreement::new(Role::Server, server, client, Deflate::default());
@@ -77,7 +93,7 @@ impl Agreement {
         }
     }
 
-    /// Returns what holds for the messages that `sender` sends.
+    /// Returns the parameters of the messages of `sender`.
     #[must_use]
     pub const fn direction(&self, sender: Role) -> Direction {
         match sender {
@@ -86,33 +102,34 @@ impl Agreement {
         }
     }
 
-    /// Returns the largest window that this end's encoder uses: what was agreed on, or less to save
-    /// memory.
+    /// Returns the largest window that this end's encoder uses: the agreed one, or a smaller one to
+    /// save memory.
     #[must_use]
     pub const fn encoder_window_bits(&self) -> WindowBits {
         self.encoder_window_bits
     }
 
-    /// Returns how hard this end's encoder looks for matches.
+    /// Returns the compression level of this end's encoder.
     #[must_use]
     pub const fn level(&self) -> Level {
         self.level
     }
 
-    /// Returns the engine that this end compresses and inflates with.
+    /// Returns the engine of this end, which compresses and inflates.
     #[must_use]
     pub const fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// Returns the length, in bytes, from which on messages are compressed.
+    /// Returns the minimal length, in bytes, of messages that are compressed.
     #[must_use]
     pub const fn threshold(&self) -> u16 {
         self.threshold
     }
 }
 
-/// In bytes: a short message is mostly made of pieces of those before it.
+/// The threshold with context takeover, in bytes. A short message often repeats parts of the
+/// messages before it.
 const THRESHOLD_WITH_TAKEOVER: u16 = 32;
-/// In bytes: alone, a short text hardly shrinks.
+/// The threshold without context takeover, in bytes. Without a history a short text hardly shrinks.
 const THRESHOLD_WITHOUT_TAKEOVER: u16 = 128;

@@ -1,4 +1,5 @@
-//! Which engine compresses and inflates: a value, so that no feature of some dependency decides it.
+//! The choice of the compression engine. It is a value: a feature would choose for all crates of a
+//! program at once.
 
 use bytes::BytesMut;
 
@@ -9,29 +10,37 @@ use crate::deflate::level::Level;
 use crate::deflate::miniz;
 use crate::deflate::window_bits::WindowBits;
 
-/// Which engine compresses and inflates.
+/// The engine that compresses and inflates.
+///
+/// ```
+/// use sansocket::deflate::{Deflate, Engine, Level};
+///
+/// let deflate = Deflate::options().engine(Engine::Native).level(Level::Best).build()?;
+/// # drop(deflate);
+/// # Ok::<(), sansocket::error::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
-    /// This crate's own: windows of 8 to 15 bits, as much memory as the window needs.
+    /// The engine of this crate: windows of 8 to 15 bits, and memory in proportion to the window.
     #[default]
     Native,
     /// The crate `miniz_oxide` (feature `miniz_oxide`).
     ///
-    /// What it can't:
-    /// * compress with a window of less than 15 bits: none is agreed on then;
-    /// * hold a peer to a window of less than 15 bits, or tell a reference to before the connection's
-    ///   first byte: it gives zeros for those;
-    /// * take back a message that didn't shrink: with context takeover it is sent nevertheless, some
-    ///   bytes longer;
-    /// * follow a [`Prepared`](crate::Prepared) message without compressing it again;
-    /// * do with less than 319 KB for compressing and 43 KB for inflating.
+    /// Its limitations:
+    /// * It does not compress with a window of less than 15 bits. Such windows are not negotiated.
+    /// * It does not detect references beyond a peer's window of less than 15 bits, or to before
+    ///   the first byte of the connection. It returns zeros for the latter.
+    /// * It can't undo a message that didn't shrink. With context takeover such a message is sent
+    ///   compressed, some bytes longer.
+    /// * It has to compress a [`Prepared`](crate::Prepared) message again to add it to its window.
+    /// * It takes 319 KB for compressing and 43 KB for inflating, with any window.
     #[cfg(feature = "miniz_oxide")]
     MinizOxide,
 }
 
 impl Engine {
-    /// The smallest window that its encoder can keep to.
+    /// Returns the smallest window that the encoder supports.
     pub(crate) const fn min_window_bits(self) -> WindowBits {
         match self {
             Self::Native => WindowBits::MIN,
@@ -57,7 +66,7 @@ impl Engine {
     }
 }
 
-/// An encoder of either engine; the methods are [`Encoder`]'s.
+/// An encoder of one of the engines. The methods are those of [`Encoder`].
 #[derive(Debug)]
 pub(crate) enum Compressor {
     Native(Encoder),
@@ -90,7 +99,7 @@ impl Compressor {
         }
     }
 
-    /// How many bytes of heap it holds.
+    /// Returns the number of heap bytes that it holds.
     pub(crate) fn capacity(&self) -> usize {
         match self {
             Self::Native(encoder) => encoder.capacity(),
@@ -99,7 +108,8 @@ impl Compressor {
         }
     }
 
-    /// How many it holds after a whole message of `len` bytes, or while it compresses it.
+    /// Returns the number of heap bytes that it holds while and after it compresses a message of
+    /// `len` bytes, at most.
     pub(crate) fn capacity_for_message(&self, len: usize) -> usize {
         match self {
             Self::Native(encoder) => encoder.capacity_for_message(len),
@@ -108,7 +118,7 @@ impl Compressor {
         }
     }
 
-    /// The same for a part of a message.
+    /// Returns the same number for a part of a message.
     pub(crate) fn capacity_for_part(&self, len: usize) -> usize {
         match self {
             Self::Native(encoder) => encoder.capacity_for_part(len),
@@ -117,18 +127,18 @@ impl Compressor {
         }
     }
 
-    /// Whether its heap stays as it is, as far as that is possible.
+    /// Keeps the heap from growing, as far as possible, or allows it again.
     pub(crate) const fn hold(&mut self, held: bool) {
         match self {
             Self::Native(encoder) => encoder.hold(held),
-            // It never grows.
+            // Its heap has a fixed size.
             #[cfg(feature = "miniz_oxide")]
             Self::Miniz(_) => {}
         }
     }
 }
 
-/// A decoder of either engine; the methods are [`Decoder`]'s.
+/// A decoder of one of the engines. The methods are those of [`Decoder`].
 #[derive(Debug)]
 pub(crate) enum Decompressor {
     Native(Decoder),
@@ -153,7 +163,7 @@ impl Decompressor {
     pub(crate) fn slide(&mut self, message: &[u8]) {
         match self {
             Self::Native(decoder) => decoder.slide(message),
-            // It keeps its window itself.
+            // It keeps a copy of its window.
             #[cfg(feature = "miniz_oxide")]
             Self::Miniz(_) => {}
         }
@@ -167,7 +177,7 @@ impl Decompressor {
         }
     }
 
-    /// How many bytes of heap it holds.
+    /// Returns the number of heap bytes that it holds.
     pub(crate) const fn capacity(&self) -> usize {
         match self {
             Self::Native(decoder) => decoder.capacity(),

@@ -1,4 +1,4 @@
-//! `miniz_oxide` as the engine, as far as it goes: see [`Engine::MinizOxide`](crate::deflate::Engine).
+//! The engine `miniz_oxide`. [`Engine::MinizOxide`](crate::deflate::Engine) lists its limitations.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -15,19 +15,20 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use crate::deflate::decoder::{Corrupt, Needs, Progress};
 use crate::deflate::level::Level;
 
-/// What ends each flush, and is cut at the end of a message (RFC 7692 7.2.1).
+/// The end of each flush: the lengths of an empty stored block. It is removed at the end of a
+/// message (RFC 7692 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The only window that its encoder keeps to, in bytes.
+/// The only window that the encoder supports, in bytes.
 const WINDOW: usize = 1 << 15;
 
-/// Room for output that is asked for at once, in bytes: the tail fits.
+/// The minimal room for output, in bytes, that a call of the encoder gets. The tail fits.
 const ROOM: usize = 1024;
 
 pub(crate) struct Compressor {
     level: Level,
     context_takeover: bool,
-    /// 319 KB, so none until the first message, and none between messages without context takeover.
+    /// 319 KB. So it is made for the first message and, without context takeover, freed after each.
     core: Option<Box<CompressorOxide>>,
 }
 
@@ -45,7 +46,8 @@ impl Compressor {
         }
         let before = out.len();
         self.part(message, true, out);
-        // With context takeover it can't be undone: the peer's window needs it.
+        // With context takeover it can't be undone: the bytes are in the encoder's window already,
+        // so they must get into the peer's.
         let longer = out.len() - before >= message.len();
         if longer && !self.context_takeover {
             out.truncate(before);
@@ -73,12 +75,12 @@ impl Compressor {
 
     pub(crate) fn follow(&mut self, message: &[u8]) {
         if self.core.is_some() {
-            // There is no other way to give it a history.
+            // Its interface has no other way to add bytes to the window.
             self.flush(message, &mut BytesMut::new());
         }
     }
 
-    /// Compresses all of it, to the end of a byte, with the tail.
+    /// Compresses all bytes. The output ends on a byte boundary, with the tail.
     fn flush(&mut self, mut rest: &[u8], out: &mut BytesMut) {
         let level = self.level;
         let core = self.core.get_or_insert_with(|| {
@@ -99,11 +101,12 @@ impl Compressor {
             let (status, read, written) = compress(core, rest, place, flush);
             out.truncate(at + written);
             rest = rest.get(read..).unwrap_or_default();
+            // If the room is not full, there is no more output.
             if status != TDEFLStatus::Okay || (written < room && rest.is_empty()) {
                 return;
             }
             if rest.is_empty() {
-                // The rest of what it holds; once more with Sync would add a second tail.
+                // Get the rest of its output. Another call with `Sync` would add a second tail.
                 flush = TDEFLFlush::None;
             }
         }
@@ -124,17 +127,17 @@ pub(crate) struct Decompressor {
 
 struct State {
     core: DecompressorOxide,
-    /// Zeros to begin with, so that nothing of another connection can ever show.
+    /// Initially zeros, so that a wrong reference can't show data of another connection.
     window: [u8; WINDOW],
-    /// Where the next byte goes in the window.
+    /// The position of the next byte in the window.
     at: usize,
-    /// So many bytes before that place are still to be handed out.
+    /// The number of bytes before `at` that were not copied to the message yet.
     pending: usize,
-    /// It may have more to give without more input.
+    /// True if it may have more output without more input.
     more: bool,
-    /// No byte has come since the message began, or since a block with BFINAL.
+    /// True if there was no input since the message began, or since a block with BFINAL.
     fresh: bool,
-    /// Behind what is pending there is a fault.
+    /// True if there is a fault after the pending bytes.
     corrupt: bool,
 }
 
@@ -182,7 +185,7 @@ impl Decompressor {
             let mut none = [];
             let tail = state.inflate(&TAIL, &mut none);
             let whole = Progress { read: TAIL.len(), written: 0, needs: Needs::Input };
-            // Without the second, the tail may have gone into a block that lacks its end.
+            // Without the second condition the tail could be data of a block that has not ended.
             if tail != Ok(whole) || state.core.block_boundary_state().is_none() {
                 return Err(self.fail());
             }
@@ -238,7 +241,7 @@ impl State {
         }
     }
 
-    /// Copies what is pending, as far as there is room.
+    /// Copies pending bytes into the room. Returns their number.
     fn hand_out(&mut self, room: &mut [u8]) -> usize {
         let n = self.pending.min(room.len());
         let from = self.at - self.pending;

@@ -1,17 +1,14 @@
 //! permessage-deflate ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692); feature `deflate`):
-//! negotiation as pure functions, and an engine whose window is exact.
+//! negotiation as pure functions, and a compression engine with exact windows.
 //!
-//! To have messages compressed, give a [`Deflate`] to
+//! To enable compression, read the security section of [`Deflate`], and give one to
 //! [`AcceptOptions::deflate`](crate::AcceptOptions::deflate) or
-//! [`ConnectRequest::deflate`](crate::ConnectRequest::deflate), after reading its warning. The rest of
-//! this module is for those who do the handshake elsewhere ([`Deflate::answer`], [`Deflate::offer`],
-//! [`Deflate::agree`], [`Agreement`]), and for those who want the engine alone.
+//! [`ConnectRequest::deflate`](crate::ConnectRequest::deflate). The rest of this module is for
+//! programs that do the handshake with another library ([`Deflate::answer`], [`Deflate::offer`],
+//! [`Deflate::agree`], [`Agreement`]), or that use only the engine.
 //!
-//! The engine knows nothing of frames: the [`Encoder`] turns messages into compressed payloads, the
-//! [`Decoder`] turns them back, in pieces of any length.
-//!
-//! Beside the windows of the connections each thread that compresses and inflates keeps some 200 KB
-//! of scratch under `std`; without it that is allocated for the length of a call.
+//! The engine does not depend on frames. The [`Encoder`] compresses messages into payloads, the
+//! [`Decoder`] inflates payloads, which may be cut at any byte.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -23,7 +20,7 @@
 //! for n in 0..3 {
 //!     let message = format!("message number {n}, and much like the one before");
 //!     let mut payload = BytesMut::new();
-//!     // False: it doesn't shrink, and is to be sent as it is.
+//!     // False: the message doesn't shrink; send it uncompressed.
 //!     if encoder.message(message.as_bytes(), &mut payload) {
 //!         let mut inflated = [0; 100];
 //!         let progress = decoder.inflate(&payload, &mut inflated, 0)?;
@@ -35,6 +32,12 @@
 //! }
 //! # Ok::<(), sansocket::deflate::Corrupt>(())
 //! ```
+//!
+//! # Memory
+//!
+//! Each connection has its windows. In addition, each thread that compresses or inflates keeps
+//! about 200 KB of scratch memory with the feature `std`. Without it, a call allocates this memory
+//! and frees it when it returns.
 
 mod agreement;
 mod decoder;

@@ -1,8 +1,17 @@
 //! Offers and answers
 //! ([RFC 7692 sections 5 and 7.1](https://www.rfc-editor.org/rfc/rfc7692#section-5)).
 //!
-//! Functions of values of Sec-WebSocket-Extensions, whoever has read them. Each byte is looked at
-//! once, and nothing is kept but one set of parameters.
+//! The functions take values of the field Sec-WebSocket-Extensions, from any HTTP library. They
+//! read each byte once, and keep only one set of parameters.
+//!
+//! ```text
+//! client                                                server
+//! Deflate::offer()  ── offers, best one first ────────► Deflate::answer(offers)
+//! Deflate::agree(answer) ◄──── the accepted offer ───── Answer::value()
+//!        │                                                     │
+//!        ▼                                                     ▼
+//!    Agreement                                         Answer::agreement()
+//! ```
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -16,6 +25,19 @@ use crate::http1::lists::is_empty_list;
 use crate::role::Role;
 
 /// A server's answer to an offer.
+///
+/// ```
+/// use sansocket::connection::Negotiated;
+/// use sansocket::deflate::Deflate;
+///
+/// let answer = Deflate::default().answer([&b"permessage-deflate"[..]])?;
+/// if let Some(answer) = answer {
+///     let field = format!("Sec-WebSocket-Extensions: {}\r\n", answer.value());
+///     let negotiated = Negotiated::new().with_deflate(answer.agreement());
+/// #   drop((field, negotiated));
+/// }
+/// # Ok::<(), sansocket::handshake::ExtensionError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     agreement: Agreement,
@@ -23,13 +45,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Returns what is agreed on by it.
+    /// Returns the agreement.
     #[must_use]
     pub const fn agreement(&self) -> Agreement {
         self.agreement
     }
 
-    /// Returns the value of the answer's Sec-WebSocket-Extensions.
+    /// Returns the value of Sec-WebSocket-Extensions for the response.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -41,32 +63,35 @@ impl Answer {
 }
 
 impl Deflate {
-    /// Answers, as a server, the values of all Sec-WebSocket-Extensions of a request, in their
-    /// order: the first offer that can be accepted is. `None`: none can be, or there is none; the
-    /// answer has no Sec-WebSocket-Extensions then, and the connection goes on without compression.
+    /// Answers, as a server, the offers of a client: the values of all fields
+    /// Sec-WebSocket-Extensions of the request, in their order.
     ///
-    /// [`UpgradeRequest::accept`](crate::handshake::UpgradeRequest::accept) does so by itself.
+    /// The answer accepts the first acceptable offer. If there is none, `answer` returns `None`.
+    /// The response then has no Sec-WebSocket-Extensions, and the connection is not compressed.
+    ///
+    /// [`UpgradeRequest::accept`](crate::handshake::UpgradeRequest::accept) calls it.
     ///
     /// ```
     /// use sansocket::Role;
     /// use sansocket::deflate::Deflate;
     ///
     /// let offers = [&b"permessage-deflate; server_max_window_bits=10, permessage-deflate"[..]];
-    /// let answer = Deflate::default().answer(offers)?.expect("an offer that is fine");
+    /// let answer = Deflate::default().answer(offers)?.expect("an acceptable offer");
     /// assert_eq!(answer.value(), "permessage-deflate; server_max_window_bits=10");
     /// assert_eq!(answer.agreement().direction(Role::Server).window_bits.get(), 10);
     /// # Ok::<(), sansocket::handshake::ExtensionError>(())
     /// ```
     ///
     /// # Errors
-    /// [`ExtensionError::Grammar`]: the request is to be refused with 400.
+    /// [`ExtensionError::Grammar`]: the field is malformed. Refuse the request with 400.
     pub fn answer<'o, I>(&self, offers: I) -> Result<Option<Answer>, ExtensionError>
     where
         I: IntoIterator<Item = &'o [u8]>,
     {
         let mut accepted = None;
         read_elements(offers, |element| {
-            // RFC 7692 5: the client's order is its preference; at most one is accepted.
+            // RFC 7692 5: the order of the offers is the client's preference; at most one is
+            // accepted.
             if accepted.is_none() {
                 accepted = element.parameters().ok().and_then(|offer| self.accept(offer));
             }
@@ -77,7 +102,7 @@ impl Deflate {
         }))
     }
 
-    /// Accepts an offer with what it is to be answered, or declines it.
+    /// Returns the parameters of the answer to an offer, `None` if the offer is declined.
     fn accept(&self, offer: Parameters) -> Option<Parameters> {
         let own = self.server.max_window_bits;
         let server_max_window_bits = match offer.server_max_window_bits {
@@ -87,22 +112,23 @@ impl Deflate {
             // RFC 7692 7.1.2.1: it MUST have a value.
             Bits::Bare => return None,
         };
-        // Our encoder couldn't keep to it.
+        // The encoder does not support the window.
         if server_max_window_bits < self.engine.min_window_bits() {
             return None;
         }
         let wanted = self.client.max_window_bits;
         let client_max_window_bits = match offer.client_max_window_bits {
-            // RFC 7692 7.1.2.2: the answer MUST NOT have it then.
+            // RFC 7692 7.1.2.2: the answer MUST NOT have the parameter if the offer has not.
             Bits::Absent if wanted < WindowBits::MAX && self.require_limits => return None,
             Bits::Absent => Bits::Absent,
             Bits::Bare if wanted == WindowBits::MAX => Bits::Absent,
             Bits::Bare => Bits::Value(wanted),
-            // Named, so that what may be a hint becomes a promise.
+            // An offered value is only a hint. The answer repeats it, which makes it binding.
             Bits::Value(bits) => Bits::Value(bits.min(wanted)),
         };
         Some(Parameters {
-            // RFC 7692 7.1.1.1: what is offered is answered. Either may be answered unasked.
+            // RFC 7692 7.1.1.1: a server accepts the parameter by repeating it in the answer.
+            // Either of the two may also be in the answer without an offer.
             server_no_context_takeover: offer.server_no_context_takeover
                 || !self.server.context_takeover,
             client_no_context_takeover: offer.client_no_context_takeover
@@ -118,9 +144,9 @@ impl Deflate {
         })
     }
 
-    /// Returns the value of Sec-WebSocket-Extensions with which a client offers compression.
+    /// Returns a client's offers: the value of Sec-WebSocket-Extensions for the request.
     ///
-    /// [`ClientHandshake::new`](crate::handshake::ClientHandshake::new) does so by itself.
+    /// [`ClientHandshake::new`](crate::handshake::ClientHandshake::new) calls it.
     ///
     /// ```
     /// use sansocket::deflate::Deflate;
@@ -139,15 +165,16 @@ impl Deflate {
         text
     }
 
-    /// What a client offers, and what it offers in case that is declined.
+    /// Returns a client's preferred offer, and a second one in case the server declines it.
     fn offers(&self) -> (Parameters, Option<Parameters>) {
-        // What binds the client itself costs the server nothing, and is offered in any case.
+        // The second offer has only limits of the client, without a cost for the server.
         let plain = Parameters {
             server_no_context_takeover: false,
             client_no_context_takeover: !self.client.context_takeover,
             server_max_window_bits: Bits::Absent,
             client_max_window_bits: match self.client.max_window_bits {
-                // An encoder that can't keep to any window must not promise it.
+                // An encoder that doesn't support all windows must not offer the parameter: the
+                // server may answer with any of them.
                 _ if self.engine.min_window_bits() > WindowBits::MIN => Bits::Absent,
                 WindowBits::MAX => Bits::Bare,
                 bits => Bits::Value(bits),
@@ -164,11 +191,12 @@ impl Deflate {
         (wish, (wish != plain && !self.require_limits).then_some(plain))
     }
 
-    /// Checks, as a client that has sent [`offer`](Self::offer), the values of all
-    /// Sec-WebSocket-Extensions of the answer, of which there may be one. `None`: the server has
-    /// declined, and the connection goes on without compression.
+    /// Checks, as a client that has sent [`offer`](Self::offer), the server's answer: the values of
+    /// all fields Sec-WebSocket-Extensions of the response, which may have at most one.
     ///
-    /// [`ClientHandshake::receive`](crate::handshake::ClientHandshake::receive) does so by itself.
+    /// `None`: the server has declined, and the connection is not compressed.
+    ///
+    /// [`ClientHandshake::receive`](crate::handshake::ClientHandshake::receive) calls it.
     ///
     /// ```
     /// use sansocket::Role;
@@ -190,11 +218,11 @@ impl Deflate {
     {
         let mut lines = answer.into_iter();
         let line = lines.next();
-        // RFC 6455 11.3.2: it MUST NOT appear more than once in an answer.
+        // RFC 6455 11.3.2: the field MUST NOT appear more than once in a response.
         if lines.next().is_some() {
             return Err(ExtensionError::DuplicateField);
         }
-        // RFC 6455 9.1 wants one member at least. A field without any is sent, and chooses nothing.
+        // RFC 6455 9.1 requires at least one member. Some servers send an empty field; it declines.
         let line = line.filter(|line| !is_empty_list(line));
         let mut found = Ok(None);
         read_elements(line, |element| {
@@ -213,17 +241,19 @@ impl Deflate {
         }
     }
 
-    /// RFC 7692 5.1: an answer that doesn't correspond to any offer MUST fail the connection.
+    /// Creates the agreement of an answer. RFC 7692 5.1: an answer that doesn't correspond to an
+    /// offer MUST fail the connection.
     fn confirm(&self, answer: Parameters) -> Result<Agreement, ExtensionError> {
         let (wish, fallback) = self.offers();
-        // The fallback is fine with all that the wish is.
+        // The fallback has fewer conditions: each answer that corresponds to the preferred offer
+        // corresponds to it too.
         answer.correspond(fallback.unwrap_or(wish))?;
         let client = answer.client();
         Ok(Agreement::new(
             Role::Client,
             answer.server(),
-            // RFC 7692 7.1.1.2, 7.1.2.2: what the client offers for itself is a hint, which a
-            // server may pass over. The client keeps its word in any case.
+            // RFC 7692 7.1.1.2, 7.1.2.2: the client's offered limits for itself are hints, which a
+            // server may ignore. The client keeps them in any case.
             Direction {
                 window_bits: client.window_bits.min(self.client.max_window_bits),
                 context_takeover: client.context_takeover && self.client.context_takeover,
@@ -238,7 +268,7 @@ mod tests {
     use super::*;
     use crate::deflate::engine::Engine;
 
-    /// An encoder that knows no window but the largest.
+    /// The settings of an encoder that supports only the largest window.
     fn without_limits() -> Deflate {
         Deflate { engine: Engine::MinizOxide, ..Deflate::default() }
     }
@@ -248,7 +278,7 @@ mod tests {
         let deflate = without_limits();
         assert_eq!(deflate.offer(), "permessage-deflate");
         assert!(deflate.agree([&b"permessage-deflate"[..]]).unwrap().is_some());
-        // Its decoder keeps to any window.
+        // Its decoder supports each window.
         let server = deflate.agree([&b"permessage-deflate; server_max_window_bits=9"[..]]);
         assert_eq!(server.unwrap().unwrap().direction(Role::Server).window_bits.get(), 9);
         for bits in 8..=15 {

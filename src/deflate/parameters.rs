@@ -1,4 +1,4 @@
-//! The parameters of permessage-deflate, read and written
+//! Parsing and writing of the parameters of permessage-deflate
 //! ([RFC 7692 section 7.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.1)).
 
 use core::fmt;
@@ -23,12 +23,13 @@ pub(crate) struct Parameters {
     pub(crate) client_max_window_bits: Bits,
 }
 
-/// A parameter that limits a window.
+/// The value of a parameter that limits a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Bits {
     #[default]
     Absent,
-    /// Without a value.
+    /// The parameter has no value. Only legal for `client_max_window_bits` in an offer (RFC 7692
+    /// 7.1.2.2).
     Bare,
     Value(WindowBits),
 }
@@ -36,7 +37,7 @@ pub(crate) enum Bits {
 impl Bits {
     const fn limit(self) -> WindowBits {
         match self {
-            // RFC 7692 7.1.2: without the parameter up to 32,768 bytes.
+            // RFC 7692 7.1.2: without the parameter, windows have up to 32,768 bytes.
             Self::Absent | Self::Bare => WindowBits::MAX,
             Self::Value(bits) => bits,
         }
@@ -52,9 +53,9 @@ impl Bits {
 }
 
 impl Parameters {
-    /// Adds a parameter as it was read.
+    /// Adds a parameter of the field.
     fn add(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<(), ExtensionError> {
-        // Names are compared as they are.
+        // Parameter names are case-sensitive: RFC 6455 and RFC 7692 don't say otherwise.
         if name == SERVER_NO_CONTEXT_TAKEOVER.as_bytes() {
             set_flag(&mut self.server_no_context_takeover, SERVER_NO_CONTEXT_TAKEOVER, value)
         } else if name == CLIENT_NO_CONTEXT_TAKEOVER.as_bytes() {
@@ -68,7 +69,7 @@ impl Parameters {
         }
     }
 
-    /// Whether it may be the answer to an offer (RFC 7692 7.1).
+    /// Checks that these parameters are a valid answer to an offer (RFC 7692 7.1).
     pub(crate) fn correspond(&self, offer: Self) -> Result<(), ExtensionError> {
         for (name, bits) in [
             (SERVER_MAX_WINDOW_BITS, self.server_max_window_bits),
@@ -92,7 +93,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// What holds for the server's messages, if this is the answer.
+    /// Returns the parameters of the server's messages, if this is the answer.
     pub(crate) const fn server(&self) -> Direction {
         Direction {
             window_bits: self.server_max_window_bits.limit(),
@@ -100,7 +101,7 @@ impl Parameters {
         }
     }
 
-    /// What holds for the client's messages, if this is the answer.
+    /// Returns the parameters of the client's messages, if this is the answer.
     pub(crate) const fn client(&self) -> Direction {
         Direction {
             window_bits: self.client_max_window_bits.limit(),
@@ -125,13 +126,13 @@ impl fmt::Display for Parameters {
     }
 }
 
-/// A parameter that is there or not.
+/// Sets a parameter that has no value.
 fn set_flag(
     flag: &mut bool,
     name: &'static str,
     value: Option<&[u8]>,
 ) -> Result<(), ExtensionError> {
-    // RFC 7692 7.1.1: it has no value.
+    // RFC 7692 7.1.1: the parameter has no value.
     if value.is_some() {
         return Err(ExtensionError::InvalidValue(name));
     }
@@ -141,7 +142,7 @@ fn set_flag(
     Ok(())
 }
 
-/// A parameter that limits a window.
+/// Sets a parameter that limits a window.
 fn set_bits(
     bits: &mut Bits,
     name: &'static str,
@@ -157,9 +158,10 @@ fn set_bits(
     Ok(())
 }
 
-/// RFC 7692 7.1.2: a decimal integer from 8 to 15, without leading zeros.
+/// Parses window bits: a decimal integer from 8 to 15, without leading zeros (RFC 7692 7.1.2).
 fn window_bits(value: &[u8]) -> Option<WindowBits> {
-    // RFC 6455 9.1: a value is a token when it is unquoted, and no token has a backslash.
+    // RFC 6455 9.1: a quoted value is a token after unquoting. No token has a backslash, so each
+    // one belongs to an escape and is skipped.
     let mut digits = value.iter().copied().filter(|&byte| byte != b'\\');
     let bits = match (digits.next(), digits.next(), digits.next()) {
         (Some(digit @ b'8'..=b'9'), None, _) => digit - b'0',
@@ -173,7 +175,7 @@ fn window_bits(value: &[u8]) -> Option<WindowBits> {
 pub(crate) struct Element {
     pub(crate) is_deflate: bool,
     parameters: Parameters,
-    /// What was found first to be wrong with its parameters.
+    /// The first error of its parameters.
     error: Option<ExtensionError>,
 }
 
@@ -201,7 +203,8 @@ impl Element {
     }
 }
 
-/// Reads the one list that lies in all the lines.
+/// Reads the list of extensions, which may be spread over several field lines, and calls `each` for
+/// each member.
 pub(crate) fn read_elements<'l, I>(
     lines: I,
     mut each: impl FnMut(&Element),
@@ -228,6 +231,6 @@ where
         read.map_err(|_| ExtensionError::Grammar)?;
         element.iter().for_each(&mut each);
     }
-    // RFC 6455 9.1: a list has one member at least.
+    // RFC 6455 9.1: a list has at least one member.
     if present && list.members() == 0 { Err(ExtensionError::Grammar) } else { Ok(()) }
 }

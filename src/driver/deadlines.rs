@@ -1,35 +1,44 @@
 use crate::connection::queued::{MIN_PROGRESS, Queued};
 use crate::instant::Instant;
 
-/// The driver's own deadlines, beside those of the connection and of the opening handshake.
+/// The deadlines that belong to the driver itself. The connection and the opening handshake have
+/// their own.
 ///
-/// | deadline | runs from | moved by |
-/// |---|---|---|
-/// | answer: `handshake_timeout` | the beginning of the opening handshake | nothing |
-/// | stall: `write_timeout`, or a shorter keep-alive timeout | the first wait with output that has not left | any write that has waited, any flush |
-/// | linger: `linger_timeout` | the end of the connection | at least 16 KiB of output, or the rest |
+/// | deadline | timeout | runs from | restarted by |
+/// |---|---|---|---|
+/// | answer | `handshake_timeout` | the start of the opening handshake | never |
+/// | stall | `write_timeout` | the first wait with output | a write that had to wait, a flush |
+/// | linger | `linger_timeout` | the end of the connection | 16 KiB of output, or its rest |
+///
+/// A keep-alive timeout shorter than `write_timeout` replaces it. Output includes bytes that are
+/// written and not flushed.
+///
+/// "Restarted" means that progress gives the peer the full timeout again. The linger deadline needs
+/// 16 KiB per timeout, so that a peer that takes single bytes can't hold the transport open.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     pub(super) answer: Option<Answer>,
-    /// Since when no output has moved, as of the last wait.
+    /// The start of the current stall, as recorded by the last wait. `None` while output moves.
     pub(super) stalled_since: Option<Instant>,
-    /// Output waits for a write, not only for a flush: the next write is progress.
+    /// The stall began with unsent output, not only with unflushed output: the next write is
+    /// progress.
     pub(super) write_waits: bool,
     pub(super) linger: Option<Linger>,
-    /// Since when nothing is read, by this end's choice; only with a message timeout.
+    /// The time since which this end has deferred reading. Only with a message timeout, which does
+    /// not run meanwhile.
     pub(super) resting_since: Option<Instant>,
 }
 
-/// The answer that has opened the connection, on its way.
+/// The response that has opened the connection, until it is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
-    /// Until when it must have been written; `None`: the time overflows.
+    /// The deadline for writing it; `None` if the time overflows.
     pub(super) deadline: Option<Instant>,
-    /// The position behind it in the output.
+    /// The position of its end in the output.
     pub(super) end: u64,
 }
 
-/// The end of a transport.
+/// The linger phase: the connection has ended, the transport has not.
 #[derive(Debug)]
 pub(super) struct Linger {
     pub(super) since: Instant,
@@ -37,23 +46,15 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    /// The connection is over, with `unsent` bytes of output left.
+    /// Starts the phase with `unsent` bytes of output.
     pub(super) fn new(now: Instant, unsent: usize) -> Self {
         Self { since: now, output: Queued::new(unsent) }
     }
 
-    /// `unsent` bytes are left at `now`.
+    /// Restarts the timeout if enough output has left since the last progress.
     pub(super) fn look(&mut self, now: Instant, unsent: usize) {
         if self.output.progress(unsent, MIN_PROGRESS) {
             self.since = now;
         }
-    }
-}
-
-/// The earlier of two deadlines, either of which may be absent.
-pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }

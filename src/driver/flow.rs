@@ -12,41 +12,60 @@ use crate::driver::opening::{Ended, Opening};
 use crate::driver::output::Output;
 use crate::error::protocol::ProtocolError;
 
-/// Everything of a [`Driver`](crate::driver::Driver) but the memory that events are lent from, so
-/// that it can be used while an event is held.
+/// The half of a [`Driver`](crate::driver::Driver) that can be used while an event is held: the
+/// connection, its output and its deadlines.
 ///
-/// Its `send_*` append **unsolicited** output, which no event has asked for; replies are sent by
-/// [`reply`](Self::reply). Both write nothing: [`step`](Self::step) says when to write.
+/// Its `send_*` methods append **unsolicited** output. [`reply`](Self::reply) appends replies to an
+/// event. Neither writes to the transport: [`step`](Self::step) returns when to write.
 ///
 /// ```text
-///  Opening ──► open ──► over ─────────────────────────────────────────────────────────────► Done
-///     │                  ▲   Write (all output) ─► EndWriting ─► Drain (to the peer's end)
-///     └── nothing opened ┘   a client that has closed in order: Drain ─► EndWriting
+///  opening ──► open ──► over ─────────────────────────────────────────────────────────────► Done
+///     │                  ▲   Write (all output) ─► EndWriting ─► Drain (until the peer's EOF)
+///     └── not opened ────┘   client, closed in order: Write ─► Drain ─► EndWriting
+/// ```
+///
+/// ```
+/// # use sansocket::connection::Negotiated;
+/// # use sansocket::driver::Driver;
+/// # use sansocket::{CloseCode, Config, Connection, Instant, Role};
+/// # let now = Instant::from_micros(0);
+/// # let config = Config::server().build()?;
+/// # let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+/// let mut driver = Driver::new(connection, now);
+/// driver.flow.send_text("news")?; // unsolicited output
+/// driver.flow.close(CloseCode::GOING_AWAY, "", now)?;
+/// assert_eq!(driver.flow.output(), b"\x81\x04news\x88\x02\x03\xe9");
+///
+/// // The transport has taken the first five bytes.
+/// driver.flow.write_done(5, now);
+/// assert_eq!((driver.flow.written(), driver.flow.unsent()), (5, 5));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct Flow {
-    /// Nothing is sent or received on it before the opening handshake is done.
+    /// Until the opening handshake is complete, a placeholder that sends and receives no messages.
     pub(super) connection: Connection,
-    /// Freed when the connection is open.
+    /// `None` once the connection is open. Boxed, so that its memory is freed then.
     pub(super) opening: Option<Box<Opening>>,
     pub(super) output: Output,
     pub(super) deadlines: Deadlines,
     pub(super) writing: Writing,
-    /// The peer has ended its writing half. The connection learns of it once the input is received.
+    /// The peer has shut down its write half, or the transport was given up. The connection is
+    /// notified after it has processed the unread input.
     pub(super) reading_ended: bool,
 }
 
-/// The writing half of the transport.
+/// The state of the transport's write half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
     Open,
-    /// Ended in order.
+    /// Shut down after all output was written.
     Ended,
-    /// Nothing can be written any more.
+    /// A write has failed, or the transport was given up: no more output can be written.
     Failed,
 }
 
 impl Flow {
-    /// `opening` `None`: the opening handshake is done.
+    /// Creates a flow. Without `opening` the connection is open.
     pub(super) fn new(connection: Connection, opening: Option<Opening>, output: Output) -> Self {
         Self {
             connection,
@@ -58,18 +77,19 @@ impl Flow {
         }
     }
 
-    /// The connection learns of the peer's end: all that was read before has been received.
+    /// Passes the peer's EOF to the connection, after all unread input was processed.
     pub(super) fn receive_eof(&mut self) {
-        // An error shows in the connection's state.
+        // The state of the connection holds the error, if any.
         let _ = self.connection.receive_eof(&mut self.output.bytes);
     }
 
-    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    /// Reports that the peer has shut down its write half, like a read of 0 bytes.
     pub const fn eof(&mut self) {
         self.reading_ended = true;
     }
 
-    /// After each call that may have ended the opening handshake without a connection.
+    /// Ends the connection if the opening handshake has failed. To be called after each step of the
+    /// handshake that can fail.
     pub(super) fn note_opening_ended(&mut self) {
         let Some(Ended { must_answer }) = self.opening.as_ref().and_then(|opening| opening.ended())
         else {
@@ -84,18 +104,20 @@ impl Flow {
 
 /// The end of the transport.
 impl Flow {
-    /// Takes note that a write has failed. What the peer has sent before is handed out first, its
-    /// Close frame above all: [`deadline`](Self::deadline) has passed when there is nothing to read.
+    /// Reports that a write has failed, and drops the output.
+    ///
+    /// Input that the peer sent before is handed out first, in particular its Close frame. When no
+    /// input is left, [`deadline`](Self::deadline) returns `now`.
     pub fn write_failed(&mut self) {
         self.writing = Writing::Failed;
         self.output.clear();
     }
 
-    /// Takes note that the transport has failed: the next step is
-    /// [`Step::Done`](crate::driver::Step::Done), and input that was read and not received is dropped.
+    /// Reports that the transport has failed. The next step is
+    /// [`Step::Done`](crate::driver::Step::Done), and unread input is dropped.
     ///
-    /// A loop that learns of a failure while it reads nothing, as with completions, may have such input:
-    /// [`eof`](Self::eof) and [`write_failed`](Self::write_failed) together hand it out first.
+    /// A completion-based loop may detect a failure while input is still unread. To have that input
+    /// handed out first, call [`eof`](Self::eof) and [`write_failed`](Self::write_failed) instead.
     pub fn failed(&mut self) {
         if let Some(opening) = &mut self.opening {
             opening.lose();
@@ -106,7 +128,7 @@ impl Flow {
         self.give_up();
     }
 
-    /// Gives the connection up at once, without a Close frame: drop the transport.
+    /// Aborts the connection without a Close frame. Drop the transport afterwards.
     pub fn abort(&mut self) {
         if let Some(opening) = &mut self.opening {
             opening.lose();
@@ -115,7 +137,7 @@ impl Flow {
         self.give_up();
     }
 
-    /// Nothing more is read or written.
+    /// Ends both directions of the transport and drops the output.
     pub(super) fn give_up(&mut self) {
         self.reading_ended = true;
         self.write_failed();
@@ -124,7 +146,8 @@ impl Flow {
 
 /// State.
 impl Flow {
-    /// Returns the connection. Before the opening handshake is done nothing is sent or received on it.
+    /// Returns the connection. It sends and receives no messages until the opening handshake is
+    /// complete.
     #[must_use]
     pub const fn connection(&self) -> &Connection {
         &self.connection
@@ -141,27 +164,27 @@ impl Flow {
         self.opening.is_none() && self.connection.is_open()
     }
 
-    /// Returns true when the connection is closed or has failed, or the opening handshake has opened
-    /// none: what is left is the end of the transport.
+    /// Returns true if the connection is closed or has failed, or if the opening handshake has
+    /// failed. The remaining steps end the transport.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.connection.is_closed()
     }
 
-    /// Returns true if nothing can be written any more.
+    /// Returns true if no more output can be written.
     #[must_use]
     pub fn is_unwritable(&self) -> bool {
         self.writing == Writing::Failed
     }
 
-    /// Returns the error that has failed the connection.
+    /// Returns the error that the connection has failed with.
     #[must_use]
     pub const fn error(&self) -> Option<ProtocolError> {
         if self.opening.is_some() { None } else { self.connection.error() }
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open, and if the opening handshake has opened none.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open, and if the opening handshake has failed.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
         if self.opening.is_some() { None } else { self.connection.close_status() }
@@ -171,6 +194,7 @@ impl Flow {
         self.connection.config().settings()
     }
 
+    /// Returns the connection and its unsent output, with the deferred pong if there is one.
     pub(super) fn into_connection(self) -> (Connection, BytesMut) {
         let Self { mut connection, mut output, .. } = self;
         if !connection.is_closed() {

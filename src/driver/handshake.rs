@@ -1,4 +1,4 @@
-//! The opening handshake: what the caller decides in it.
+//! The opening handshake: the caller's decisions.
 
 use crate::connection::Connection;
 use crate::driver::deadlines::Answer;
@@ -16,16 +16,18 @@ use crate::instant::Instant;
 
 /// The opening handshake.
 impl Flow {
-    /// Takes the request that [`Step::Request`](crate::driver::Step::Request) has told of. Answer it with [`accept`](Self::accept),
-    /// [`accept_with`](Self::accept_with), [`respond`](Self::respond) or [`refuse`](Self::refuse).
+    /// Takes the request that [`Step::Request`](crate::driver::Step::Request) reported. Answer it
+    /// with [`accept`](Self::accept), [`accept_with`](Self::accept_with),
+    /// [`respond`](Self::respond) or [`refuse`](Self::refuse).
     pub fn take_request(&mut self) -> Option<OwnedRequestHead> {
         self.opening.as_mut()?.take_request()
     }
 
-    /// Accepts a request, or refuses it if it breaks a rule of the opening handshake or of `options`.
+    /// Accepts a request, or refuses it if it violates a rule of the opening handshake or of
+    /// `options`.
     ///
     /// # Errors
-    /// [`Refusal`]: it is in the output.
+    /// [`Refusal`], which has been appended to the output.
     pub fn accept(
         &mut self,
         request: &OwnedRequestHead,
@@ -34,7 +36,7 @@ impl Flow {
     ) -> Result<(), Refusal> {
         match request.upgrade().and_then(|request| request.accept(options)) {
             Ok(accepted) => {
-                // It was answered before if this fails.
+                // Fails only if the request has been answered before.
                 let _ = self.accept_with(accepted, now);
                 Ok(())
             }
@@ -45,11 +47,12 @@ impl Flow {
         }
     }
 
-    /// Accepts the request by an answer that was made from it: the connection is open.
+    /// Accepts the request with a response that was built from it. The connection is open
+    /// afterwards.
     ///
     /// # Errors
-    /// [`MisuseError::NoRequest`] unless a request is to be answered; [`MisuseError::AnswerVersion`]
-    /// for the answer to a request over HTTP/2 or HTTP/3: the request is still to be answered.
+    /// [`MisuseError::NoRequest`] without an unanswered request; [`MisuseError::AnswerVersion`] for
+    /// a response to a request over HTTP/2 or HTTP/3. The request then remains unanswered.
     pub fn accept_with(&mut self, accepted: Accepted, now: Instant) -> Result<(), MisuseError> {
         let deadline = self.awaiting_answer()?.deadline;
         if accepted.version().has_pseudo_headers() {
@@ -63,10 +66,10 @@ impl Flow {
         Ok(())
     }
 
-    /// Answers the request by a page, or another response; the transport ends behind it.
+    /// Answers the request with a page or another response. The transport ends after it.
     ///
     /// # Errors
-    /// [`MisuseError::NoRequest`] unless a request is to be answered.
+    /// [`MisuseError::NoRequest`] without an unanswered request.
     pub fn respond(&mut self, response: &HttpResponse) -> Result<(), MisuseError> {
         self.awaiting_answer()?;
         if let Some(opening) = &mut self.opening {
@@ -76,11 +79,11 @@ impl Flow {
         Ok(())
     }
 
-    /// Refuses the request; the transport ends behind the refusal. It is sent over HTTP/1.1, whatever
-    /// version it was made for.
+    /// Refuses the request. The transport ends after the refusal, which is sent over HTTP/1.1 even
+    /// if it was created for another version.
     ///
     /// # Errors
-    /// [`MisuseError::NoRequest`] unless a request is to be answered.
+    /// [`MisuseError::NoRequest`] without an unanswered request.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), MisuseError> {
         self.awaiting_answer()?;
         if let Some(opening) = &mut self.opening {
@@ -99,8 +102,8 @@ impl Flow {
         opening.ok_or(MisuseError::NoRequest)
     }
 
-    /// Takes the response that [`Step::Opened`](crate::driver::Step::Opened) has told of: the
-    /// connection is open.
+    /// Takes the response that [`Step::Opened`](crate::driver::Step::Opened) reported. The
+    /// connection is open afterwards.
     pub fn take_response(&mut self) -> Option<ConnectResponse> {
         let opening = self.opening.take()?;
         if let State::Opened(connection, response) = opening.state {
@@ -111,7 +114,8 @@ impl Flow {
         None
     }
 
-    /// Puts the connection in its place. What was asked for before the opening holds for it.
+    /// Replaces the placeholder by the open connection. Statistics that were enabled before stay
+    /// enabled.
     fn open(&mut self, connection: Connection) {
         let counts = self.connection.stats().is_some();
         self.connection = connection;
@@ -120,14 +124,14 @@ impl Flow {
         }
     }
 
-    /// Returns the refusal that a server's opening handshake has ended with.
+    /// Returns the refusal that the opening handshake of a server has ended with.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         let opening = self.opening.as_ref()?;
         if let State::Refused(refusal) = &opening.state { Some(refusal) } else { None }
     }
 
-    /// Returns the error that a client's opening handshake has ended with.
+    /// Returns the error that the opening handshake of a client has ended with.
     #[must_use]
     pub fn handshake_error(&self) -> Option<&HandshakeError> {
         let opening = self.opening.as_ref()?;

@@ -13,26 +13,59 @@ use crate::inbox::Inbox;
 use crate::input::Input;
 use crate::instant::Instant;
 
-/// From this much room on, in bytes, a read goes straight into the inbox.
+/// The least space in the inbox, in bytes, for which a read bypasses the read buffer.
 const DIRECT_LEN: usize = 64 * 1024;
 
-/// The memory that events are lent from: bytes that were read, and the inbox.
+/// The half of a [`Driver`](crate::driver::Driver) that events borrow from: the bytes that were
+/// read, and the inbox, which holds the message in progress.
 ///
-/// It has a read buffer only while there are bytes in it, or room was asked for.
+/// ```text
+///             start        end
+///  buffer: ▓▓▓▓▓│ unread    │░░░░░░     processed, unread, free
+/// ```
+///
+/// It owns a read buffer from [`room`](Self::room) to [`take_buffer`](Self::take_buffer), so a loop
+/// can share one buffer between its connections:
+///
+/// ```
+/// use std::io::{self, Read};
+///
+/// use sansocket::driver::Driver;
+/// use sansocket::Instant;
+///
+/// /// Reads once. An idle connection returns the buffer.
+/// fn read(
+///     mut io: impl Read,
+///     driver: &mut Driver,
+///     spare: &mut Option<Box<[u8]>>,
+///     now: Instant,
+/// ) -> io::Result<()> {
+///     let room = driver.room(|| spare.take().unwrap_or_else(|| vec![0; 64 * 1024].into()));
+///     match io.read(room) {
+///         Ok(n) => driver.read_done(n, now),
+///         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+///             *spare = driver.intake.take_buffer().or(spare.take());
+///             driver.intake.shrink();
+///         }
+///         Err(error) => return Err(error),
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct Intake {
     inbox: Inbox,
     buffer: Option<Box<[u8]>>,
-    /// The buffer was made for bytes that were put behind others: it is no buffer of the caller's.
+    /// `buffer` was allocated by [`append`](Self::append), not supplied by the caller.
     is_own: bool,
     start: usize,
     end: usize,
-    /// When the bytes were read.
+    /// The time at which the unread bytes were read.
     now: Instant,
     event: Found,
     lent: Lent,
 }
 
-/// What the last [`seek`](Intake::seek) has found.
+/// The result of the last [`seek`](Intake::seek).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -42,7 +75,7 @@ enum Found {
     Receivable,
 }
 
-/// The room that was lent last.
+/// The buffer that the last [`room`](Intake::room) returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lent {
     Nothing,
@@ -57,31 +90,32 @@ impl Intake {
         Self { inbox, buffer, is_own, start: 0, end: 0, now, event, lent }
     }
 
-    /// Returns true if all bytes that were read have been received.
+    /// Returns true if all bytes that were read have been processed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// Returns the bytes that were read and not received.
+    /// Returns the bytes that were read and are not processed yet.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.buffer.as_ref().and_then(|b| b.get(self.start..self.end)).unwrap_or_default()
     }
 
-    /// Returns how many bytes of memory it holds, apart from the read buffer: of messages under way
-    /// and of those handed out.
+    /// Returns the memory that messages occupy, in bytes: the message in progress, and the last one
+    /// handed out. The read buffer is not included.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.inbox.capacity()
     }
 
-    /// Lends room for one read: the rest of a large frame in the inbox, or the read buffer, which is
-    /// made by `buffer` if there is none. Then call [`Flow::read_done`].
+    /// Returns the buffer for one read: the remaining payload of a large frame in the inbox, or the
+    /// read buffer, which `buffer` allocates if there is none. Then call [`Flow::read_done`].
     ///
-    /// Empty while bytes are unread, and a read into an empty room would be taken for the peer's end.
-    /// When [`Flow::step`] asks for a read (also by [`Step::Write`](crate::driver::Step::Write) with
-    /// `or_read`) no byte is unread, and the room is not empty, if what `buffer` makes isn't.
+    /// The slice is empty while bytes are unread. Do not read into an empty slice: the result would
+    /// be taken for the peer's EOF. When [`Flow::step`] returns a read (also
+    /// [`Step::Write`](crate::driver::Step::Write) with `or_read`), no byte is unread and the slice
+    /// is not empty, unless `buffer` returns an empty one.
     pub fn room(&mut self, flow: &Flow, buffer: impl FnOnce() -> Box<[u8]>) -> &mut [u8] {
         self.lent = Lent::Nothing;
         if !self.is_empty() {
@@ -89,6 +123,8 @@ impl Intake {
         }
         self.release();
         let connection = flow.connection();
+        // The condition calls `direct_room` twice, because a borrow from the first call would last
+        // to the end of the function.
         if connection.direct_room(&mut self.inbox).is_some_and(|room| room.len() >= DIRECT_LEN)
             && let Some(room) = connection.direct_room(&mut self.inbox)
         {
@@ -99,7 +135,8 @@ impl Intake {
         self.buffer.get_or_insert_with(buffer)
     }
 
-    /// Takes the read buffer back, if nothing in it is unread: for a pool, before waiting.
+    /// Returns the read buffer to the caller, if no byte in it is unread. For a pool, before a
+    /// wait.
     pub fn take_buffer(&mut self) -> Option<Box<[u8]>> {
         if !self.is_empty() {
             return None;
@@ -108,18 +145,18 @@ impl Intake {
         self.buffer.take()
     }
 
-    /// Frees the memory that no message under way needs: before waiting.
+    /// Frees the memory that no message in progress needs. To be called before a wait.
     pub fn shrink(&mut self) {
         self.inbox.shrink();
     }
 
-    /// Returns the event that [`Step::Event`](crate::driver::Step::Event) has told of; `None` without
-    /// one. Then make a [`reply`](Flow::reply), while the event is held.
+    /// Returns the event that [`Step::Event`](crate::driver::Step::Event) reported; `None` without
+    /// such a step. [`Flow::reply`] sends a reply while the event is held.
     ///
     /// # Errors
-    /// [`ProtocolError`], as [`Connection::receive`]: the error lies inside the payload. Go on with
-    /// [`Flow::step`]: the Close frame is written, and the transport ended. In a function that
-    /// returns the event, go on with [`Flow::end_step`], which needs no intake.
+    /// [`ProtocolError`], as [`Connection::receive`], for an error inside the payload. Continue
+    /// with [`Flow::step`]: the next steps write the Close frame and end the transport. A function
+    /// that returns the event cannot borrow the intake again; it continues with [`Flow::end_step`].
     #[inline]
     pub fn receive(&mut self, flow: &mut Flow) -> Result<Option<Event<'_>>, ProtocolError> {
         if self.event != Found::Receivable {
@@ -129,7 +166,7 @@ impl Intake {
         let Self { inbox, buffer, start, end, now, .. } = self;
         let bytes = buffer.as_mut().and_then(|b| b.get_mut(*start..*end)).unwrap_or_default();
         let mut input = Input::new(*now, bytes);
-        let event = flow.connection.receive_short(&mut input);
+        let event = flow.connection.receive_fast(&mut input);
         *start = *end - input.len();
         if event.is_some() {
             return Ok(event);
@@ -137,7 +174,8 @@ impl Intake {
         flow.receive_any(input, inbox, start)
     }
 
-    /// The same, owned: moved out of the inbox, or copied.
+    /// Returns the event as [`receive`](Self::receive) does, but owned: moved out of the inbox, or
+    /// copied.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -154,7 +192,7 @@ impl Intake {
         event
     }
 
-    /// Takes input up to the next event.
+    /// Processes input up to the next event. Returns true if there is one.
     pub(super) fn seek(
         &mut self,
         connection: &mut Connection,
@@ -165,12 +203,12 @@ impl Intake {
         found
     }
 
-    /// Whether the last [`seek`](Self::seek) has found an event that was not received since.
+    /// Returns true if the last [`seek`](Self::seek) found an event that is not received yet.
     pub(super) const fn has_event(&self) -> bool {
         !matches!(self.event, Found::Nothing)
     }
 
-    /// The event that the last [`seek`](Self::seek) has found may be handed out.
+    /// Permits [`receive`](Self::receive) to hand out the event that the last seek found.
     pub(super) const fn allow_event(&mut self) {
         self.event = Found::Receivable;
     }
@@ -179,7 +217,7 @@ impl Intake {
         self.now
     }
 
-    /// Gives `take` the unread bytes, and drops those that it takes.
+    /// Calls `take` with the unread bytes, and drops the bytes that it consumes.
     #[inline]
     pub(super) fn with_input<T>(
         &mut self,
@@ -193,7 +231,8 @@ impl Intake {
         result
     }
 
-    /// `n` bytes were read into the room lent last. False: there was none.
+    /// Records a read of `n` bytes into the buffer that [`room`](Self::room) returned last. Returns
+    /// false if there is none.
     pub(super) fn filled(&mut self, n: usize, now: Instant, flow: &mut Flow) -> bool {
         self.now = now;
         match core::mem::replace(&mut self.lent, Lent::Nothing) {
@@ -207,7 +246,7 @@ impl Intake {
         true
     }
 
-    /// Puts a copy of bytes behind those that are unread.
+    /// Appends a copy of `bytes` to the unread bytes.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -221,7 +260,7 @@ impl Intake {
                 (self.start, self.end) = (0, len);
             }
             _ => {
-                // The double, so that many calls don't copy all of it each time.
+                // At least doubled, so that n appends copy O(n) bytes in total.
                 let mut larger = vec![0; need.max(2 * len)].into_boxed_slice();
                 if let Some(place) = larger.get_mut(..len) {
                     place.copy_from_slice(self.unread());
@@ -238,19 +277,19 @@ impl Intake {
         }
     }
 
-    /// Frees the buffer that [`append`](Self::append) has made, once all of it has been received.
+    /// Frees the buffer that [`append`](Self::append) allocated, once its bytes are processed.
     pub(super) fn release(&mut self) {
         if self.is_own && self.is_empty() {
             (self.buffer, self.is_own) = (None, false);
         }
     }
 
-    /// The time of the bytes that are appended next.
+    /// Sets the time of the bytes that are appended next.
     pub(super) const fn set_now(&mut self, now: Instant) {
         self.now = now;
     }
 
-    /// The connection is over: drops unread bytes, and the memory that the last event was lent from.
+    /// Drops the unread bytes, and the memory of the last event. For a connection that has ended.
     pub(super) fn clear(&mut self) {
         if self.inbox.capacity() > 0 {
             self.inbox = Inbox::new();

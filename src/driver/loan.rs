@@ -7,17 +7,41 @@ use crate::event::Event;
 use crate::input::Input;
 use crate::instant::Instant;
 
-/// Input in the caller's own buffer: events are lent from there, without a copy into the driver's.
+/// Input in a buffer of the caller. Events borrow from that buffer; the driver makes no copy.
 ///
-/// For event loops with one read buffer for all connections, and for completions. When it is dropped
-/// the rest is copied behind the driver's unread bytes: what lies behind the opening handshake, and
-/// what may not be handed out while replies are above the high-water mark. Go on with
-/// [`Flow::step`].
+/// For event loops with one read buffer for all connections, and for completion-based loops. When
+/// the loan is dropped, the remaining bytes are appended to the driver's unread bytes: those after
+/// the opening handshake, and those that may not be handed out while the replies are above the
+/// high-water mark. Continue with [`Flow::step`].
+///
+/// ```
+/// # use sansocket::connection::Negotiated;
+/// # use sansocket::{Config, Connection, Instant, Role};
+/// use sansocket::Event;
+/// use sansocket::driver::{Driver, Step};
+///
+/// # let now = Instant::from_micros(0);
+/// # let config = Config::server().build()?;
+/// # let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+/// let mut driver = Driver::new(connection, now);
+/// // A completed read: two text messages.
+/// let mut buffer = *b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b";
+/// let mut loan = driver.received(&mut buffer, now);
+/// while let Some((event, mut reply)) = loan.next()? {
+///     if let Event::Text(text) = event {
+///         reply.send_text(text)?;
+///     }
+/// }
+/// drop(loan);
+/// assert_eq!(driver.step(), Step::Write { or_read: true });
+/// assert_eq!(driver.flow.output(), b"\x81\x01a\x81\x01b");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Loan<'d, 'b> {
     flow: &'d mut Flow,
     intake: &'d mut Intake,
-    /// `None`: older bytes are unread, so all was copied behind them.
+    /// `None` if older bytes were unread: then these bytes were appended to them.
     input: Option<Input<'b>>,
 }
 
@@ -46,11 +70,12 @@ impl<'d, 'b> Loan<'d, 'b> {
         Self { flow, intake, input: Some(Input::new(now, bytes)) }
     }
 
-    /// Returns the next event with what to answer it with; `None`: go on with [`Flow::step`].
+    /// Returns the next event, and a handle to reply to it; after `None` continue with
+    /// [`Flow::step`].
     ///
     /// # Errors
-    /// As [`Intake::receive`]. Go on with [`Flow::step`]: the Close frame is written, and the
-    /// transport ended.
+    /// As [`Intake::receive`]. Continue with [`Flow::step`]: the next steps write the Close frame
+    /// and end the transport.
     #[expect(clippy::should_implement_trait, reason = "an iterator can't lend")]
     pub fn next(&mut self) -> Result<Option<(Event<'_>, Reply<'_>)>, ProtocolError> {
         let Self { flow, intake, input } = self;

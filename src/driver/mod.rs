@@ -1,22 +1,45 @@
-//! The driver: buffers, deadlines, back-pressure and the end of the transport, for event loops of
-//! any kind. It does no I/O and reads no clock either.
+//! A sans-IO driver for event loops of any kind: buffers, deadlines, back-pressure and the end of
+//! the transport. It does no I/O and reads no clock.
 //!
-//! [`Driver::step`] tells what to do next; the loop does it, and takes note of it in the driver:
+//! [`Driver::step`] returns the next step. The loop performs it, then reports the result to the
+//! driver:
 //!
-//! | step | the loop does | then calls |
+//! | step | the loop | then calls |
 //! |---|---|---|
-//! | [`Request`](Step::Request) | decides | [`take_request`](Flow::take_request), then [`accept`](Flow::accept), [`respond`](Flow::respond) or [`refuse`](Flow::refuse) |
-//! | [`Opened`](Step::Opened) | | [`take_response`](Flow::take_response) |
-//! | [`Event`](Step::Event) | its own work | [`receive`](Intake::receive), [`reply`](Flow::reply) |
-//! | [`Read`](Step::Read) | one read | [`read_done`](Driver::read_done), or [`received`](Driver::received) |
-//! | [`Write`](Step::Write) | one write of [`output`](Flow::output) | [`write_done`](Flow::write_done) or [`write_failed`](Flow::write_failed) |
-//! | [`EndWriting`](Step::EndWriting) | ends the writing half | [`writing_ended`](Flow::writing_ended) |
-//! | [`Drain`](Step::Drain) | one read, dropped | [`drained`](Flow::drained) |
-//! | [`Done`](Step::Done) | drops the transport | |
+//! | [`Request`] | decides | [`take_request`], then [`accept`], [`respond`] or [`refuse`] |
+//! | [`Opened`] | | [`take_response`] |
+//! | [`Event`](Step::Event) | handles the event | [`receive`], [`reply`] |
+//! | [`Read`] | reads once | [`read_done`] or [`received`] |
+//! | [`Write`] | writes some of [`output`](Flow::output) | [`write_done`] or [`write_failed`] |
+//! | [`EndWriting`] | shuts down the write half | [`writing_ended`] |
+//! | [`Drain`] | reads once, drops the input | [`drained`] |
+//! | [`Done`] | drops the transport | |
 //!
-//! If the transport isn't ready the loop waits for it, but not beyond
-//! [`deadline`](Driver::deadline); then it calls [`timed_out`](Driver::timed_out). After an error of
-//! the transport it calls [`failed`](Flow::failed).
+//! [`Request`]: Step::Request
+//! [`Opened`]: Step::Opened
+//! [`Read`]: Step::Read
+//! [`Write`]: Step::Write
+//! [`EndWriting`]: Step::EndWriting
+//! [`Drain`]: Step::Drain
+//! [`Done`]: Step::Done
+//! [`take_request`]: Flow::take_request
+//! [`accept`]: Flow::accept
+//! [`respond`]: Flow::respond
+//! [`refuse`]: Flow::refuse
+//! [`take_response`]: Flow::take_response
+//! [`receive`]: Driver::receive
+//! [`reply`]: Flow::reply
+//! [`read_done`]: Driver::read_done
+//! [`received`]: Driver::received
+//! [`write_done`]: Flow::write_done
+//! [`write_failed`]: Flow::write_failed
+//! [`writing_ended`]: Flow::writing_ended
+//! [`drained`]: Flow::drained
+//!
+//! If the transport is not ready, the loop sleeps until it is, or until
+//! [`deadline`](Driver::deadline). When the deadline has passed, the loop calls
+//! [`timed_out`](Driver::timed_out). After an error of the transport it calls
+//! [`failed`](Flow::failed).
 //!
 //! ```
 //! use std::io::{self, Read, Write};
@@ -24,14 +47,14 @@
 //! use sansocket::driver::{Driver, Step};
 //! use sansocket::{AcceptOptions, Config, Event, Instant};
 //!
-//! /// Echoes over a transport that blocks until it is ready. No deadline is kept: a read or write may
-//! /// block for longer. With readiness: on `WouldBlock` wait until `deadline(now)`, then call
-//! /// `timed_out(now)`, as the example `mio` does.
+//! /// Echoes over a transport that blocks until it is ready. No deadline is enforced, because a
+//! /// read or a write may block for longer. A readiness loop waits on `WouldBlock` until
+//! /// `deadline(now)`, then calls `timed_out(now)`; see the example `mio`.
 //! fn serve<S: Read + Write>(
 //!     mut io: S,
 //!     config: &Config,
 //!     options: &AcceptOptions,
-//!     now: fn() -> Instant, // `Instant::now` where there is std
+//!     now: fn() -> Instant, // `Instant::now` with std
 //! ) -> io::Result<()> {
 //!     let mut driver = Driver::server(config, now());
 //!     loop {
@@ -45,7 +68,7 @@
 //!             Step::Event => match driver.receive() {
 //!                 Ok(Some((Event::Text(text), mut reply))) => drop(reply.send_text(text)),
 //!                 Ok(Some((Event::Binary(bytes), mut reply))) => drop(reply.send_binary(bytes)),
-//!                 _ => {} // the Close frame of an error is written by the next steps
+//!                 _ => {} // after an error, the next steps write the Close frame
 //!             },
 //!             Step::Read | Step::Drain => {
 //!                 let n = io.read(driver.room(|| vec![0; 64 * 1024].into()))?;
@@ -55,7 +78,7 @@
 //!                 let n = io.write(driver.flow.output())?;
 //!                 driver.flow.write_done(n, now());
 //!             }
-//!             Step::EndWriting => driver.flow.writing_ended(), // of a socket: shutdown(Write)
+//!             Step::EndWriting => driver.flow.writing_ended(), // for a socket: shutdown(Write)
 //!             Step::Opened | Step::Done => return Ok(()),
 //!         }
 //!     }
@@ -85,21 +108,28 @@
 //! # assert!(peer.1.ends_with(b"\r\n\r\n\x81\x02hi\x88\x00"));
 //! ```
 //!
-//! Whole loops are in the repository's `examples`: `mio` (readiness, one read buffer for all
+//! Complete loops are in the repository's `examples`: `mio` (readiness, one read buffer for all
 //! connections), `smol` (an async adapter), `no_std` (a UART).
 //!
 //! # Two halves
-//! A [`Driver`] is a [`Flow`] and an [`Intake`]. Events are lent from the intake, so everything else
-//! can be used while one is held; a reader and a writer that share a connection share the flow.
+//! A [`Driver`] consists of a [`Flow`] and an [`Intake`]. Events borrow from the intake only, so
+//! the flow can be used while an event is held. A reader and a writer in different tasks share the
+//! flow; the reader owns the intake.
+//!
+//! ```text
+//!               Intake: read buffer, inbox         Flow: connection, output, deadlines
+//!  transport ──► unread bytes ──► event ──► you ──► reply, unsolicited output ──► transport
+//! ```
 //!
 //! # Replies and unsolicited output
-//! What is sent by [`Flow::reply`] is a reply: from the high-water mark on no further event is handed
-//! out, and so nothing more is read. That is back-pressure against a peer that asks and doesn't read
-//! the answers. All other output is unsolicited and never keeps the driver from reading: two ends that
-//! flood each other would wait for each other for ever. Answer events by the reply, therefore.
+//! Output sent with [`Flow::reply`] is a reply. While the unsent replies have reached the
+//! high-water mark, the driver hands out no event and therefore reads nothing: back-pressure
+//! against a peer that sends requests and does not read the responses. All other output is
+//! unsolicited. It never stops the reader, because two ends that flood each other would both stop
+//! and then wait for each other forever. Therefore answer an event with its reply.
 //!
-//! Pings are answered by the driver. From a high-water mark of unsent pongs on, only the answer to the
-//! newest ping waits for room; the others are left out, as
+//! The driver answers pings itself. Once the unsent pongs have reached the high-water mark, it
+//! keeps only the pong for the newest ping until there is space, and omits the others, as
 //! [RFC 6455 section 5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3) allows.
 
 mod deadlines;
@@ -139,31 +169,66 @@ pub use crate::driver::loan::Loan;
 pub use crate::driver::sending::Reply;
 pub use crate::driver::step::Step;
 
-/// A connection, or its opening handshake, with its buffers. See the [module](self).
-#[expect(clippy::exhaustive_structs, reason = "the two halves are the point")]
+/// A connection, or its opening handshake, with its buffers. See the [module](self) for the loop.
+///
+/// ```
+/// use sansocket::connection::Negotiated;
+/// use sansocket::driver::{Driver, Step};
+/// use sansocket::{Config, Connection, Event, Instant, Role};
+///
+/// let now = Instant::from_micros(0);
+/// let config = Config::server().build()?;
+/// let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+/// let mut driver = Driver::new(connection, now);
+///
+/// assert_eq!(driver.step(), Step::Read);
+/// let read = b"\x81\x82\0\0\0\0hi"; // a text message, masked with a key of zeros
+/// driver.room(|| vec![0; 1024].into())[..read.len()].copy_from_slice(read);
+/// driver.read_done(read.len(), now);
+///
+/// assert_eq!(driver.step(), Step::Event);
+/// if let Some((Event::Text(text), mut reply)) = driver.receive()? {
+///     reply.send_text(text)?;
+/// }
+/// assert_eq!(driver.step(), Step::Write { or_read: true });
+/// assert_eq!(driver.flow.output(), b"\x81\x02hi");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[expect(clippy::exhaustive_structs, reason = "the halves are borrowed separately")]
 #[derive(Debug)]
 pub struct Driver {
-    /// Everything but the memory that events are lent from.
+    /// The connection, its output and its deadlines.
     pub flow: Flow,
-    /// The memory that events are lent from.
+    /// The input and the memory that events borrow from.
     pub intake: Intake,
 }
 
-/// A driver taken apart, for [`Driver::resume`].
+/// The parts of a [`Driver`], for another event loop.
+///
+/// ```
+/// use sansocket::driver::{Driver, Parts};
+/// use sansocket::Instant;
+///
+/// /// Moves a connection to another loop, even in the middle of a message.
+/// fn hand_over(driver: Driver, now: Instant) -> Driver {
+///     let parts: Parts = driver.into_parts();
+///     Driver::resume(parts, now)
+/// }
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "a connection and its three buffers")]
 pub struct Parts {
     /// The connection.
     pub connection: Connection,
-    /// The message under way, if there is one.
+    /// The message in progress, if any.
     pub inbox: Inbox,
-    /// Bytes that were read and not received.
+    /// Bytes that were read and are not processed yet.
     pub unread: BytesMut,
     /// Output that is not written yet.
     pub unsent: BytesMut,
 }
 
 impl fmt::Debug for Parts {
-    /// No data: debug output ends in logs.
+    /// Shows lengths only: debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
             .field("connection", &self.connection)
@@ -175,18 +240,55 @@ impl fmt::Debug for Parts {
 }
 
 impl Driver {
-    /// Starts a server's opening handshake; the `handshake_timeout` runs from `now`.
+    /// Starts the opening handshake of a server. The `handshake_timeout` runs from `now`.
+    ///
+    /// ```
+    /// use sansocket::driver::{Driver, Step};
+    /// use sansocket::{AcceptOptions, Config, Instant};
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let config = Config::server().build()?;
+    /// let mut driver = Driver::server(&config, now);
+    /// let mut request = *b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    ///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    ///     Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
+    /// drop(driver.received(&mut request, now));
+    ///
+    /// assert_eq!(driver.step(), Step::Request);
+    /// if let Some(head) = driver.flow.take_request() {
+    ///     driver.flow.accept(&head, &AcceptOptions::new(), now)?;
+    /// }
+    /// assert!(driver.flow.output().starts_with(b"HTTP/1.1 101 "));
+    /// assert!(driver.flow.is_open());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn server(config: &Config, now: Instant) -> Self {
         let opening = Opening::server(config, now);
         Self::opening(Role::Server, opening, Output::default(), config, now)
     }
 
-    /// Starts a client's opening handshake, with the request in the output; the `handshake_timeout`
-    /// runs from `now`.
+    /// Starts the opening handshake of a client, and appends the request to the output. The
+    /// `handshake_timeout` runs from `now`.
+    ///
+    /// ```
+    /// use sansocket::driver::{Driver, Step};
+    /// use sansocket::{Config, ConnectRequest, Instant};
+    /// # use sansocket::Entropy;
+    /// # use sansocket::error::EntropyError;
+    /// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let request = ConnectRequest::new("ws://example.com/chat")?;
+    /// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+    /// let mut driver = Driver::client(&request, &config, now)?;
+    /// assert_eq!(driver.step(), Step::Write { or_read: true });
+    /// assert!(driver.flow.output().starts_with(b"GET /chat HTTP/1.1\r\n"));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`SendError::Entropy`] if the source of randomness fails, or if the config is a server's.
+    /// [`SendError::Entropy`] if the source of randomness fails, or if `config` is for a server.
     pub fn client(
         request: &ConnectRequest,
         config: &Config,
@@ -197,7 +299,7 @@ impl Driver {
         Ok(Self::opening(Role::Client, opening, output, config, now))
     }
 
-    /// Goes on with a connection whose opening handshake is done.
+    /// Creates a driver for a connection after its opening handshake.
     #[must_use]
     pub fn new(connection: Connection, now: Instant) -> Self {
         let flow = Flow::new(connection, None, Output::default());
@@ -216,7 +318,7 @@ impl Driver {
         Self { flow, intake: Intake::new(Inbox::new(), now) }
     }
 
-    /// Puts a driver together again, in the middle of a message too.
+    /// Rebuilds a driver from its parts, even in the middle of a message.
     #[must_use]
     pub fn resume(parts: Parts, now: Instant) -> Self {
         let Parts { connection, inbox, unread, unsent } = parts;
@@ -227,9 +329,10 @@ impl Driver {
         Self { flow: Flow::new(connection, None, output), intake }
     }
 
-    /// Takes the driver apart. Of an opening handshake under way nothing but the bytes is left.
+    /// Returns the parts of the driver. From an opening handshake in progress, only the bytes
+    /// remain.
     ///
-    /// Output in flight is not among the parts: put it back first.
+    /// The parts exclude output in flight: [put it back](Flow::put_back) first.
     #[must_use]
     pub fn into_parts(self) -> Parts {
         let (connection, unsent) = self.flow.into_connection();
@@ -237,13 +340,13 @@ impl Driver {
         Parts { connection, inbox: self.intake.into_inbox(), unread, unsent }
     }
 
-    /// As [`Flow::step`].
+    /// Returns the next step; see [`Flow::step`].
     #[inline]
     pub fn step(&mut self) -> Step {
         self.flow.step(&mut self.intake)
     }
 
-    /// Returns the event that [`Step::Event`] has told of, with what to answer it with.
+    /// Returns the event that [`Step::Event`] reported, and a handle to reply to it.
     ///
     /// # Errors
     /// As [`Intake::receive`].
@@ -253,37 +356,54 @@ impl Driver {
         Ok(event.map(|event| (event, self.flow.reply())))
     }
 
-    /// As [`Intake::room`].
+    /// Returns the buffer for one read; see [`Intake::room`].
     pub fn room(&mut self, buffer: impl FnOnce() -> Box<[u8]>) -> &mut [u8] {
         self.intake.room(&self.flow, buffer)
     }
 
-    /// As [`Flow::read_done`].
+    /// Reports a read into the last [`room`](Self::room); see [`Flow::read_done`].
     pub fn read_done(&mut self, n: usize, now: Instant) {
         self.flow.read_done(&mut self.intake, n, now);
     }
 
-    /// Takes in bytes that were read at `now` into a buffer of the caller's; none: the peer has ended
-    /// its writing half. Events are lent from there.
+    /// Processes bytes that were read at `now` into a buffer of the caller. Events borrow from that
+    /// buffer; see [`Loan`]. Empty `bytes` report that the peer has shut down its write half.
     ///
-    /// Whatever the step is they are taken. A loop that reads while [`step`](Self::step) asks for
-    /// something else fills the driver's memory: stop reading then.
+    /// The driver accepts the bytes in any step. A loop that keeps reading while
+    /// [`step`](Self::step) returns another step fills the driver's memory, so stop reading then.
     pub fn received<'d, 'b>(&'d mut self, bytes: &'b mut [u8], now: Instant) -> Loan<'d, 'b> {
         Loan::new(&mut self.flow, &mut self.intake, bytes, now)
     }
 
-    /// Takes note that the peer has ended its writing half: as a read of no bytes.
+    /// Reports that the peer has shut down its write half, like a read of 0 bytes.
     pub const fn eof(&mut self) {
         self.flow.eof();
     }
 
-    /// As [`Flow::deadline`].
+    /// Returns the deadline of the current wait; see [`Flow::deadline`].
+    ///
+    /// ```
+    /// use sansocket::driver::{Driver, Step};
+    /// use sansocket::{Config, Instant};
+    ///
+    /// let now = Instant::from_micros(0);
+    /// let config = Config::server().build()?;
+    /// let mut driver = Driver::server(&config, now);
+    /// assert_eq!(driver.step(), Step::Read);
+    ///
+    // No request arrives until the deadline.
+    /// let deadline = driver.deadline(now).ok_or("no deadline")?;
+    /// assert_eq!(deadline.saturating_duration_since(now), config.handshake_timeout());
+    /// driver.timed_out(deadline);
+    /// assert!(driver.flow.output().starts_with(b"HTTP/1.1 408 "));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         self.flow.deadline(&self.intake, now)
     }
 
-    /// As [`Flow::timed_out`].
+    /// Processes expired deadlines; see [`Flow::timed_out`].
     pub fn timed_out(&mut self, now: Instant) {
         self.flow.timed_out(&self.intake, now);
     }

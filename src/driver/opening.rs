@@ -1,4 +1,12 @@
 //! The opening handshake of either role, as a phase of the driver.
+//!
+//! ```text
+//!  server:  Server ──► Request ──► Answering ──► (open connection)
+//!             │           └────────────┴───────► Responded | Refused
+//!             └───► Refused (invalid, or too late) | Lost (the transport has ended)
+//!  client:  Client ──► Opened ──► (open connection)
+//!             └───► Failed | Lost
+//! ```
 
 use core::{fmt, mem};
 
@@ -18,9 +26,9 @@ use crate::handshake::server::ServerHandshake;
 use crate::input::Input;
 use crate::instant::Instant;
 
-/// An opening handshake under way, or one that has opened no connection.
+/// An opening handshake in progress, or a failed one.
 pub(super) struct Opening {
-    /// Until when the handshake must be done.
+    /// The deadline of the entire handshake.
     pub(super) deadline: Option<Instant>,
     pub(super) state: State,
 }
@@ -28,27 +36,27 @@ pub(super) struct Opening {
 pub(super) enum State {
     /// A server reads the request.
     Server(ServerHandshake),
-    /// The request was read and is to be taken.
+    /// The request was read and is not taken yet.
     Request(OwnedRequestHead),
-    /// The request is to be answered.
+    /// The request was taken and is not answered yet.
     Answering { is_head: bool },
     /// A client has sent its request and awaits the response.
     Client(ClientHandshake),
-    /// The response is to be taken.
+    /// The response was read and is not taken yet.
     Opened(Connection, ConnectResponse),
-    /// The transport has ended, or failed.
+    /// The transport has ended or failed.
     Lost,
-    /// The request was answered by a page, or another response.
+    /// The request was answered with a page or another response.
     Responded,
     /// The request was refused.
     Refused(Refusal),
-    /// The response has opened nothing.
+    /// The response did not open a connection.
     Failed(HandshakeError),
 }
 
-/// An opening handshake has ended without a connection.
+/// The end of an opening handshake that opened no connection.
 pub(super) struct Ended {
-    /// Whether the output has an answer for the peer.
+    /// The output holds a response that the peer must receive.
     pub(super) must_answer: bool,
 }
 
@@ -71,7 +79,8 @@ impl Opening {
         Ok(Self { deadline, state: State::Client(handshake) })
     }
 
-    /// `None` while it is under way, or has opened a connection.
+    /// Returns how the handshake has failed. `None` while it is in progress, and after it has
+    /// opened a connection.
     pub(super) const fn ended(&self) -> Option<Ended> {
         match self.state {
             State::Lost | State::Failed(_) => Some(Ended { must_answer: false }),
@@ -84,12 +93,13 @@ impl Opening {
         }
     }
 
-    /// When to call [`timed_out`](Self::timed_out).
+    /// Returns when to call [`timed_out`](Self::timed_out). `None` while the caller decides: its
+    /// time is limited when the answer is written.
     pub(super) const fn deadline(&self) -> Option<Instant> {
         if matches!(self.state, State::Server(_) | State::Client(_)) { self.deadline } else { None }
     }
 
-    /// Takes input up to the end of the head.
+    /// Processes input up to the end of the head.
     pub(super) fn receive(&mut self, input: &mut Input<'_>, out: &mut BytesMut) {
         if let State::Server(handshake) = &mut self.state {
             match handshake.receive(input) {
@@ -108,9 +118,9 @@ impl Opening {
         }
     }
 
-    /// The peer has ended its writing half.
+    /// Records the peer's EOF.
     pub(super) fn receive_eof(&mut self) {
-        // A request, or a response, that was whole can still be answered.
+        // A request that is complete can still be answered, and a complete response still be taken.
         if let State::Server(_) = self.state {
             self.state = State::Lost;
         } else if let State::Client(handshake) = &mut self.state
@@ -132,7 +142,7 @@ impl Opening {
         }
     }
 
-    /// The transport has failed.
+    /// Records that the transport has failed.
     pub(super) fn lose(&mut self) {
         if self.ended().is_none() {
             self.state = State::Lost;
@@ -146,13 +156,13 @@ impl Opening {
         if let State::Request(head) = taken { Some(head) } else { None }
     }
 
-    /// Whether the request is to be answered, taken or not.
+    /// Returns true if there is an unanswered request, taken or not.
     pub(super) const fn awaits_answer(&self) -> bool {
         matches!(self.state, State::Request(_) | State::Answering { .. })
     }
 
     pub(super) fn respond(&mut self, response: &HttpResponse, out: &mut BytesMut) {
-        // RFC 9110 9.3.2: the response to HEAD has no body.
+        // RFC 9110 section 9.3.2: the response to HEAD has no body.
         let is_head = matches!(&self.state, State::Answering { is_head: true })
             || matches!(&self.state, State::Request(head) if head.method() == "HEAD");
         if is_head {

@@ -2,38 +2,57 @@ use core::mem;
 
 use bytes::{Buf, BytesMut};
 
-/// Bytes to be written, with two questions answered: how many of them are replies, and which of
-/// them have left.
+/// The output: bytes to be written, counters of their origins, and positions.
+///
+/// ```text
+///  position 0     flushed         written                                   end
+///           ├─────────┼───────────────┼──────────────┼──────────┬────────────┤
+///             sent      in a buffer     in flight:     counted  │ tail, not
+///                       of the          taken by       (known)  │ counted yet
+///                       transport       `take`         ╰───── `bytes` ───────╯
+///                                     ╰─────────────── unsent ───────────────╯
+/// ```
+///
+/// * A position is the number of output bytes before it since the start. `written` and `flushed`
+///   only grow. Dropped bytes are added to `lost` and so to `end`: positions after them are never
+///   reached.
+/// * Three origins share `bytes`: replies, unsolicited output and pongs. The tail has a single
+///   origin, given by `unsolicited_tail`. It is counted when an append of another origin, or a
+///   query, needs it, so that a sequence of sends does not pay for the counting.
+/// * A [`Share`] is an upper bound, and exact while the bytes of its origin are contiguous. It is 0
+///   when the last byte of the origin has left.
 #[derive(Default)]
 pub(super) struct Output {
     pub(super) bytes: BytesMut,
     /// Bytes taken by [`take`](Self::take) and not written yet.
     in_flight: usize,
-    /// The length of `bytes` that is accounted for.
+    /// How many bytes of `bytes` are counted.
     known: usize,
-    /// The bytes behind `known` are unsolicited output; otherwise they are replies.
+    /// The bytes after `known` are unsolicited output; otherwise they are replies.
     unsolicited_tail: bool,
-    /// While `bytes` is shorter, unsolicited output may be appended without a look at anything else.
+    /// Fast path: while `bytes` is shorter, unsolicited output may be appended without further
+    /// checks.
     fed_below: usize,
     replies: Share,
     pongs: Share,
-    /// The newest pong, once those before it fill their share: RFC 6455 5.5.3 lets it answer for all
-    /// pings behind them.
+    /// The newest pong, deferred while the unsent pongs have reached their limit. RFC 6455 section
+    /// 5.5.3 permits an answer to the most recent ping only.
     late_pong: BytesMut,
     written: u64,
     flushed: u64,
-    /// Bytes that were dropped. Positions count them, so that none behind them is ever reached.
+    /// Bytes that were dropped. Positions include them, so that no position after them is reached.
     lost: u64,
-    /// Whether writes and flushes are different things.
+    /// The transport has a buffer of its own, so a written byte has left only after a flush.
     tracks_flushes: bool,
 }
 
-/// The unsent bytes of one origin.
+/// A bound on the unsent bytes of one origin.
 #[derive(Default)]
 struct Share {
-    /// At most: where it alternates with other output all of it counts until the last byte has left.
+    /// An upper bound: where the origin alternates with other output, all its bytes count until the
+    /// last one has left.
     bytes: usize,
-    /// The unsent bytes behind the last one of them.
+    /// The unsent bytes after the last byte of this origin.
     behind: usize,
 }
 
@@ -45,6 +64,8 @@ impl Share {
         }
     }
 
+    /// Lowers the bound after a write that left `unsent` bytes: those before the last `behind`
+    /// bytes are the most that can belong to this origin.
     fn fit(&mut self, unsent: usize) {
         self.behind = self.behind.min(unsent);
         self.bytes = self.bytes.min(unsent - self.behind);
@@ -52,7 +73,7 @@ impl Share {
 }
 
 impl Output {
-    /// Bytes that are not written yet.
+    /// Returns how many bytes are not written yet.
     #[inline]
     pub(super) fn unsent(&self) -> usize {
         self.in_flight + self.bytes.len()
@@ -62,28 +83,28 @@ impl Output {
         self.in_flight
     }
 
-    /// The position behind the last byte of the output, counted from its beginning.
+    /// Returns the position of the end of the output.
     pub(super) fn end(&self) -> u64 {
         self.written.saturating_add(self.lost).saturating_add(to_u64(self.unsent()))
     }
 
-    /// The position up to which the output has been written.
+    /// Returns the position up to which the output has been written.
     pub(super) const fn written(&self) -> u64 {
         self.written
     }
 
-    /// The position up to which the output has been written and flushed.
+    /// Returns the position up to which the output has been written and flushed.
     pub(super) const fn flushed(&self) -> u64 {
         self.flushed
     }
 
-    /// Whether the transport may hold bytes that a flush would write.
+    /// Returns true if the transport may hold bytes that a flush would write.
     pub(super) const fn needs_flush(&self) -> bool {
         self.flushed < self.written
     }
 
-    /// Whether fewer than `mark` bytes of replies are unsent. It may say no too early, but not when the
-    /// last reply has left.
+    /// Returns true if fewer than `mark` bytes of replies are unsent. The count is an upper bound,
+    /// so the result may be false too early, but not once the last reply has left.
     #[inline]
     pub(super) fn replies_below(&mut self, mark: usize) -> bool {
         if self.unsent() < mark {
@@ -93,13 +114,13 @@ impl Output {
         self.replies.bytes < mark
     }
 
-    /// Counts the bytes appended since the last call. From here on replies are appended.
+    /// Counts the tail. The next tail consists of replies.
     fn account(&mut self) {
         self.account_up_to(self.bytes.len());
     }
 
     fn account_up_to(&mut self, len: usize) {
-        // A closure of the caller's may have made it shorter.
+        // A closure of the caller may have shortened it.
         let new = len.saturating_sub(self.known);
         if self.unsolicited_tail {
             self.replies.behind += new;
@@ -111,7 +132,7 @@ impl Output {
         self.known = len;
     }
 
-    /// What lies behind the first `known` bytes is pongs.
+    /// Counts the tail as pongs.
     fn account_pong(&mut self) {
         let new = self.bytes.len().saturating_sub(self.known);
         self.pongs.add(new);
@@ -119,9 +140,10 @@ impl Output {
         self.known = self.bytes.len();
     }
 
-    /// A pong was appended to the first `before` bytes. Pongs are no replies: both ends answer pings,
-    /// and must go on reading meanwhile. Beyond `mark` bytes of them only the newest one is kept, and
-    /// waits. Returns how many bytes were taken out of the output again.
+    /// Counts a pong that was appended to the first `before` bytes. Pongs are not replies: both
+    /// ends answer pings, and must not stop reading because of that. Once `mark` bytes of pongs are
+    /// unsent, the pong is removed from the output and deferred, and replaces an older deferred
+    /// one. Returns how many bytes were removed.
     pub(super) fn pong(&mut self, before: usize, mark: usize) -> usize {
         let before = before.min(self.bytes.len());
         self.account_up_to(before);
@@ -130,23 +152,24 @@ impl Output {
             self.account_pong();
             return 0;
         }
-        // A copy: memory that is split is moved by the next append, all of it.
+        // A copy: a `split_off` would share the allocation, and the next append would have to move
+        // all of `bytes` into a new one.
         self.late_pong.extend_from_slice(self.bytes.get(before..).unwrap_or_default());
         self.bytes.truncate(before);
         self.late_pong.len()
     }
 
-    /// Whether a pong waits.
+    /// Returns true if there is a deferred pong.
     pub(super) fn has_late_pong(&self) -> bool {
         !self.late_pong.is_empty()
     }
 
-    /// Drops the pong that waits.
+    /// Drops the deferred pong.
     pub(super) fn drop_late_pong(&mut self) {
         self.late_pong.clear();
     }
 
-    /// Appends the pong that waits, if there is one and fewer than `mark` bytes of pongs are unsent.
+    /// Appends the deferred pong, if there is one and fewer than `mark` bytes of pongs are unsent.
     /// Returns its length.
     pub(super) fn send_late_pong(&mut self, mark: usize) -> usize {
         if self.late_pong.is_empty() || self.pongs.bytes >= mark {
@@ -159,8 +182,7 @@ impl Output {
         late_pong.len()
     }
 
-    /// Appends unsolicited output. [`account`](Self::account) counts it later: one send follows another,
-    /// and none should pay for it.
+    /// Appends unsolicited output, which [`account`](Self::account) counts later.
     #[inline]
     pub(super) fn unsolicited<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
         if !self.unsolicited_tail {
@@ -170,15 +192,16 @@ impl Output {
         append(&mut self.bytes)
     }
 
-    /// Whether unsolicited output has room that [`begin_feed`](Self::begin_feed) has found, and follows
-    /// other such output.
+    /// Returns true if unsolicited output may be appended without further checks: the tail is
+    /// unsolicited, and the space that [`begin_feed`](Self::begin_feed) found is not used up.
     #[inline]
     pub(super) fn may_feed(&self) -> bool {
         self.bytes.len() < self.fed_below
     }
 
-    /// Unsolicited output follows, and more of it has room while fewer than `max` bytes are unsent: until
-    /// bytes of another origin follow, any are taken, or some but not all are written.
+    /// Starts a tail of unsolicited output. Its appends need no further check while fewer than
+    /// `max` bytes are unsent. That holds until bytes of another origin are appended, bytes are
+    /// taken, or some but not all bytes are written.
     pub(super) fn begin_feed(&mut self, max: usize) {
         self.account();
         self.unsolicited_tail = true;
@@ -194,8 +217,8 @@ impl Output {
         append(&mut self.bytes)
     }
 
-    /// Appends a reply to an empty buffer, so that its length limits nothing, and puts it behind the
-    /// output.
+    /// Appends a reply through an empty buffer, so that the length of the output does not count
+    /// against limits that `append` checks.
     pub(super) fn apart<T>(&mut self, append: impl FnOnce(&mut BytesMut) -> T) -> T {
         self.account();
         let before = self.bytes.split();
@@ -205,12 +228,12 @@ impl Output {
         result
     }
 
-    /// `n` bytes were written: those in flight first.
+    /// Records that `n` bytes were written, those in flight first.
     pub(super) fn wrote(&mut self, n: usize) {
         let unsent = self.unsent();
         let n = n.min(unsent);
         if n == unsent {
-            // The usual case. The room for unsolicited output that was found is still there.
+            // The usual case. `fed_below` remains valid, because the output only becomes shorter.
             self.bytes.clear();
             (self.in_flight, self.known) = (0, 0);
             (self.replies, self.pongs) = (Share::default(), Share::default());
@@ -234,14 +257,14 @@ impl Output {
         self.pongs.fit(unsent);
     }
 
-    /// From now on what was written has left only when it was flushed. The transport may hold bytes
-    /// already: they get a position of their own.
+    /// Makes written bytes count as sent only when they are flushed. The transport may already hold
+    /// bytes, so one position is reserved for them, which makes the first flush necessary.
     pub(super) const fn track_flushes(&mut self) {
         self.tracks_flushes = true;
         self.written = self.written.saturating_add(1);
     }
 
-    /// All that was written has been flushed.
+    /// Records that all written bytes have been flushed.
     pub(super) const fn flush_done(&mut self) {
         self.flushed = self.written;
     }
@@ -263,7 +286,7 @@ impl Output {
         self.known = self.bytes.len();
     }
 
-    /// Drops all bytes: they can't be written. Those in flight are given up too.
+    /// Drops all bytes, including those in flight, because they can't be written.
     pub(super) fn clear(&mut self) {
         self.lost = self.lost.saturating_add(to_u64(self.unsent()));
         (self.bytes, self.late_pong) = (BytesMut::new(), BytesMut::new());
@@ -272,7 +295,7 @@ impl Output {
         (self.replies, self.pongs) = (Share::default(), Share::default());
     }
 
-    /// Gives the memory back if there are no bytes.
+    /// Frees the memory if there are no bytes.
     pub(super) fn release(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
@@ -297,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn unsolicited_output_is_no_reply() {
+    fn unsolicited_output_is_not_counted_as_replies() {
         let mut output = Output::default();
         unsolicited(&mut output, 1000);
         assert!(output.replies_below(1));
@@ -311,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_that_have_left_count_no_more_whatever_lies_behind_them() {
+    fn written_replies_are_not_counted_even_if_other_output_follows() {
         let mut output = Output::default();
         reply(&mut output, 100);
         unsolicited(&mut output, 1000);
@@ -350,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn pongs_are_no_replies_and_beyond_their_share_the_newest_one_waits() {
+    fn pongs_are_not_replies_and_above_their_limit_the_newest_is_deferred() {
         let pong = |output: &mut Output, byte: u8| {
             let before = output.bytes.len();
             output.bytes.resize(before + 10, byte);
@@ -367,7 +390,7 @@ mod tests {
         assert!(!output.replies_below(8));
         output.send_late_pong(25);
         output.wrote(12);
-        // Ten of the thirty bytes may still be pongs in front of the reply, or more.
+        // The bound is not exact here: at least ten of the thirty bytes count as pongs.
         output.send_late_pong(25);
         assert_eq!(output.bytes.len(), 26);
         output.wrote(2);
@@ -379,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn room_found_for_unsolicited_output_ends_with_other_output_and_with_a_take() {
+    fn fast_path_for_unsolicited_output_ends_with_other_output_and_with_take() {
         let mut output = Output::default();
         assert!(!output.may_feed());
         output.begin_feed(100);
@@ -406,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn room_found_for_unsolicited_output_stays_when_all_output_was_written() {
+    fn fast_path_for_unsolicited_output_remains_after_a_complete_write() {
         let mut output = Output::default();
         reply(&mut output, 20);
         output.begin_feed(100);
@@ -415,7 +438,7 @@ mod tests {
         assert!(output.may_feed());
         output.bytes.resize(30, 0);
         assert!(output.replies_below(1));
-        // A reply ends it as ever, and is counted alone.
+        // A reply ends the fast path, and only the reply is counted.
         reply(&mut output, 5);
         assert!(!output.may_feed());
         assert!(output.replies_below(6));
@@ -431,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_apart_lies_behind_the_output() {
+    fn a_reply_through_an_empty_buffer_follows_the_output() {
         let mut output = Output::default();
         output.unsolicited(|bytes| bytes.extend_from_slice(b"first"));
         output.apart(|bytes| {

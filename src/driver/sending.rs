@@ -11,13 +11,13 @@ use crate::message::Data;
 use crate::message::options::SendOptions;
 use crate::prepared::Prepared;
 
-/// The `send_*` of a type with a method that appends.
+/// Defines the `send_*` methods of a type, in terms of its method `$append`.
 macro_rules! send_methods {
     ($append:ident) => {
         /// Appends a text message.
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
             self.$append(|connection, out| connection.send_text(text, out))
         }
@@ -25,23 +25,23 @@ macro_rules! send_methods {
         /// Appends a binary message.
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
             self.$append(|connection, out| connection.send_binary(bytes, out))
         }
 
-        /// Appends a message of either kind.
+        /// Appends a text or binary message.
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send(&mut self, data: Data<'_>, options: SendOptions) -> Result<(), SendError> {
             self.$append(|connection, out| connection.send(data, options, out))
         }
 
-        /// Appends a part of a message; `end` with the last one. See [`Connection::send_part`].
+        /// Appends a part of a message; `end` marks the last part. See [`Connection::send_part`].
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send_part(
             &mut self,
             data: Data<'_>,
@@ -54,24 +54,25 @@ macro_rules! send_methods {
         /// Appends a message that was encoded once for many connections.
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
             self.$append(|connection, out| connection.send_prepared(message, out))
         }
 
-        /// Appends a ping with at most 125 bytes of payload. Keep-alive pings need no call.
+        /// Appends a ping with at most 125 bytes of payload. Keep-alive pings are sent
+        /// automatically.
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
             self.$append(|connection, out| connection.send_ping(payload, out))
         }
 
-        /// Appends an unsolicited pong with at most 125 bytes of payload. Pings are answered without
-        /// a call.
+        /// Appends an unsolicited pong with at most 125 bytes of payload. Pings are answered
+        /// automatically.
         ///
         /// # Errors
-        /// [`SendError`]: nothing was appended.
+        /// [`SendError`]; the output is unchanged.
         pub fn send_pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
             self.$append(|connection, out| connection.send_pong(payload, out))
         }
@@ -80,16 +81,17 @@ macro_rules! send_methods {
 
 /// Sending.
 impl Flow {
-    /// Returns what to answer an event with, while the event is held.
+    /// Returns a handle to reply to an event, while the event is held.
     pub const fn reply(&mut self) -> Reply<'_> {
         Reply { flow: self }
     }
 
-    /// Appends unsolicited output by `send`, if there is room for it.
+    /// Appends unsolicited output with `send`, if there is space for it.
     ///
     /// # Errors
-    /// [`SendError::NotOpen`] before the connection is open; [`SendError::Full`] from `max_unsent -
-    /// high_water_mark` unsent bytes on: the rest is for replies; otherwise what `send` returns.
+    /// [`SendError::NotOpen`] before the connection is open; [`SendError::Full`] if
+    /// `max_unsent - high_water_mark` bytes or more are unsent, because the rest is reserved for
+    /// replies; otherwise the error of `send`.
     #[inline]
     pub fn send_with(
         &mut self,
@@ -101,8 +103,9 @@ impl Flow {
         self.begin_feed_with(send)
     }
 
-    /// Judges whether unsolicited output has room, for the sends that follow too, and appends the first.
-    /// Out of line with all that it needs, so that nothing of the short way is kept for it.
+    /// Checks the limits, prepares the fast path for the next sends, and appends the first message.
+    ///
+    /// Not inlined, so that the fast path above stays small and needs no registers for this one.
     #[cold]
     #[inline(never)]
     fn begin_feed_with(
@@ -119,7 +122,7 @@ impl Flow {
         send(&mut self.connection, &mut self.output.bytes)
     }
 
-    /// Appends a reply by `send`. It has room while others fill the output.
+    /// Appends a reply with `send`. Unsolicited output does not use up the space for replies.
     pub(super) fn reply_with(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
@@ -131,6 +134,7 @@ impl Flow {
         if output.unsent() < max {
             return output.reply(|out| send(connection, out));
         }
+        // Others have filled the output. Replies have `high_water_mark` bytes of their own.
         if connection.is_open() && !output.replies_below(mark) {
             return Err(SendError::Full);
         }
@@ -147,8 +151,8 @@ impl Flow {
         }
     }
 
-    /// Sends a Close frame (close-output): nothing can be sent after it, receiving goes on until the
-    /// peer's. Nothing happens if the connection is closing already. See
+    /// Appends a Close frame, after which no message can be sent. Receiving continues until the
+    /// peer's Close frame. If the connection is already closing, the call has no effect. See
     /// [`Connection::close`].
     ///
     /// # Errors
@@ -164,12 +168,12 @@ impl Flow {
         }
     }
 
-    /// Discards data from now on; see [`Connection::discard_data`].
+    /// Discards received data from now on; see [`Connection::discard_data`].
     pub fn discard_data(&mut self) {
         self.connection.discard_data();
     }
 
-    /// Starts the close timeout anew, for a caller that has not read for a while.
+    /// Restarts the close timeout, for a caller that has not read for some time.
     pub fn restart_close_timeout(&mut self, now: Instant) {
         self.connection.restart_close_timeout(now);
     }
@@ -180,9 +184,11 @@ impl Flow {
         self.output.unsent()
     }
 
-    /// Returns the position behind the last byte of the output, counted from its beginning: a send
-    /// has left when [`flushed`](Self::flushed) has reached what this was behind it. Positions of
-    /// output that was dropped, because it can't be written, are never reached.
+    /// Returns the position of the end of the output, in bytes since the start.
+    ///
+    /// Call it after a send. That message has left when [`flushed`](Self::flushed) has reached the
+    /// returned position. Positions of output that was dropped, because it could not be written,
+    /// are never reached.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.output.end()
@@ -194,15 +200,15 @@ impl Flow {
         self.output.written()
     }
 
-    /// Returns the position up to which the output has left: it was written, and flushed if
+    /// Returns the position up to which the output has left: it has been written, and flushed if
     /// [flushes are tracked](Self::track_flushes).
     #[must_use]
     pub const fn flushed(&self) -> u64 {
         self.output.flushed()
     }
 
-    /// Returns true if the unsent output has reached the high-water mark: unsolicited senders that
-    /// can wait should.
+    /// Returns true if the unsent output has reached the high-water mark. Unsolicited senders that
+    /// are able to wait should wait.
     #[must_use]
     pub fn is_above_mark(&self) -> bool {
         self.output.unsent() >= self.settings().high_water_mark
@@ -213,8 +219,22 @@ impl Flow {
 
 /// Appends replies to an event, while the event is held.
 ///
-/// Replies are back-pressure: from [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) unsent
-/// bytes of them on no further event is handed out. They have room while others fill the output.
+/// Replies cause back-pressure: while
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are unsent,
+/// no event is handed out. Unsolicited output does not use up their space.
+///
+/// ```
+/// use sansocket::Event;
+/// use sansocket::driver::Driver;
+///
+/// /// Echoes the next text message.
+/// fn echo(driver: &mut Driver) -> Result<(), Box<dyn core::error::Error>> {
+///     if let Some((Event::Text(text), mut reply)) = driver.receive()? {
+///         reply.send_text(text)?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Reply<'f> {
     flow: &'f mut Flow,
@@ -223,11 +243,11 @@ pub struct Reply<'f> {
 impl Reply<'_> {
     send_methods!(reply_with);
 
-    /// Appends a reply by `send`.
+    /// Appends a reply with `send`.
     ///
     /// # Errors
-    /// [`SendError::Full`] from `max_unsent` unsent bytes on, unless fewer than `high_water_mark` of
-    /// them are replies; otherwise what `send` returns.
+    /// [`SendError::Full`] if `max_unsent` bytes or more are unsent, and at least `high_water_mark`
+    /// of them are replies; otherwise the error of `send`.
     pub fn reply_with(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
@@ -235,7 +255,7 @@ impl Reply<'_> {
         self.flow.reply_with(send)
     }
 
-    /// Returns the state of the driver.
+    /// Returns the flow, for its state.
     #[must_use]
     pub const fn flow(&self) -> &Flow {
         self.flow

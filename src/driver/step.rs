@@ -7,46 +7,61 @@ use crate::inbox::Inbox;
 use crate::input::Input;
 use crate::role::Role;
 
-/// The next thing to do, as [`Flow::step`] tells it.
+/// The next action of an event loop, returned by [`Flow::step`].
+///
+/// ```
+/// use sansocket::driver::Step;
+///
+/// /// Returns the readiness that the loop must wait for: (readable, writable).
+/// fn interest(step: Step) -> (bool, bool) {
+///     match step {
+///         Step::Read | Step::Drain => (true, false),
+///         Step::Write { or_read } => (or_read, true),
+///         _ => (false, false), // needs no transport
+///     }
+/// }
+/// assert_eq!(interest(Step::Write { or_read: true }), (true, true));
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "an event loop must do each of them")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Take the request ([`Flow::take_request`]) and answer it. Only of a server's opening handshake.
+    /// Take the request ([`Flow::take_request`]) and answer it. Only in the opening handshake of a
+    /// server.
     Request,
-    /// Take the response ([`Flow::take_response`]): the connection is open. Only of a client's
-    /// opening handshake.
+    /// Take the response ([`Flow::take_response`]): the connection is open. Only in the opening
+    /// handshake of a client.
     Opened,
     /// Receive the event ([`Intake::receive`]).
     Event,
-    /// Read, but not beyond [`Flow::deadline`]. [`Intake::room`] is not empty.
+    /// Read, until [`Flow::deadline`] at the latest. [`Intake::room`] is not empty.
     Read,
-    /// Write some of [`Flow::output`]. If nothing can be written at once and `or_read`: read, too.
-    /// If there is none, all of it is in flight: wait for its writes. With `or_read` [`Intake::room`] is
-    /// not empty.
+    /// Write some of [`Flow::output`]. If the write would block and `or_read` is true, read as
+    /// well. An empty output is entirely in flight: wait for its writes to complete. With `or_read`
+    /// [`Intake::room`] is not empty.
     Write {
-        /// Whether a read may come in place of a write that would wait, and should.
+        /// Read in place of a write that would block. The peer may not read until this end has
+        /// read.
         or_read: bool,
     },
-    /// Flush, then end the writing half of the transport; then call [`Flow::writing_ended`].
+    /// Flush, then shut down the write half of the transport; then call [`Flow::writing_ended`].
     EndWriting,
-    /// Read and drop the input ([`Flow::drained`]) until the peer's end or the deadline.
+    /// Read and drop the input ([`Flow::drained`]) until the peer's EOF or the deadline.
     Drain,
-    /// Drop the transport. How it has ended is told
+    /// Drop the transport. The result is returned
     ///
     /// * after an open connection by [`Flow::error`] and [`Flow::close_status`];
-    /// * after an opening handshake, its timeout included, by [`Flow::refusal`] of a server and by
-    ///   [`Flow::handshake_error`] of a client.
+    /// * after a failed opening handshake, also one that has timed out, by [`Flow::refusal`] for a
+    ///   server and by [`Flow::handshake_error`] for a client.
     ///
-    /// All of them are `None` after a response other than a refusal, and if the transport has failed, or
-    /// has ended before a request was whole.
+    /// All of them are `None` if the request was answered with another response, if the transport
+    /// has failed, or if it has ended before the request was complete.
     Done,
 }
 
 impl Flow {
-    /// Tells what to do next.
+    /// Processes unread input up to the next event, and returns the next step.
     ///
-    /// Input that was read is taken up to the next event, which it leaves to
-    /// [`Intake::receive`].
+    /// The event itself is left in the input for [`Intake::receive`].
     #[inline]
     pub fn step(&mut self, intake: &mut Intake) -> Step {
         if self.finds_whole(intake) {
@@ -55,10 +70,11 @@ impl Flow {
         self.step_any(intake)
     }
 
-    /// The short way of [`step`](Self::step): the unread bytes begin with a whole data frame, and so
-    /// little output is unsent that replies have room without a count of them.
+    /// The fast path of [`step`](Self::step): the unread bytes begin with a complete data frame, and
+    /// the unsent output is below the high-water mark, so that replies need not be counted.
     ///
-    /// It calls nothing, so that it needs no stack frame: many events come with one read.
+    /// It calls no function that is not inlined, so it needs no stack frame: one read often brings
+    /// many events.
     #[inline]
     fn finds_whole(&mut self, intake: &mut Intake) -> bool {
         let found = self.opening.is_none()
@@ -71,6 +87,7 @@ impl Flow {
         found
     }
 
+    // The slow path of `step`. It is not inlined, to keep the fast path small.
     #[inline(never)]
     fn step_any(&mut self, intake: &mut Intake) -> Step {
         if self.opening.is_some() {
@@ -79,7 +96,7 @@ impl Flow {
         if !self.is_over() {
             let Self { connection, output, .. } = self;
             let before = output.bytes.len();
-            // An error shows in the connection's state.
+            // The state of the connection holds the error, if any.
             let found = intake.seek(connection, &mut output.bytes) == Ok(true);
             self.note_answer(before);
             if found {
@@ -122,7 +139,7 @@ impl Flow {
         self.end_step()
     }
 
-    /// Nothing was read that gives an event.
+    /// Returns the step of an open connection, or of an opening handshake, that needs more input.
     fn wait_step(&mut self, intake: &mut Intake) -> Step {
         intake.release();
         if self.is_unwritable() {
@@ -132,30 +149,32 @@ impl Flow {
             self.output.release();
             return Step::Read;
         }
-        // Above the mark too: until there is an event nothing can be replied, and a peer that writes
-        // before it reads may wait for this end to read.
+        // Reads even above the high-water mark: without an event there is no reply that would add
+        // to the output, and a peer that writes before it reads may wait for this end to read.
         Step::Write { or_read: true }
     }
 
-    /// Tells what to do next once the connection is [over](Self::is_over), while the error of the
-    /// last [`Intake::receive`] keeps the intake borrowed. Otherwise [`step`](Self::step) calls it.
+    /// Returns the next step of a connection that [has ended](Self::is_over), while the error of
+    /// the last [`Intake::receive`] keeps the intake borrowed. In all other cases call
+    /// [`step`](Self::step), which includes it.
     pub fn end_step(&mut self) -> Step {
         match self.writing {
             Writing::Failed => {
-                // The Close frame of an error: nobody will write it.
+                // The output may hold the Close frame of an error, which can't be written.
                 self.output.clear();
                 return Step::Done;
             }
-            // Empty, unless it was ended too early.
+            // Already empty, unless the loop has shut down the write half too early.
             Writing::Ended => self.output.clear(),
             Writing::Open => {
                 if self.output.unsent() > 0 {
-                    // A peer that writes before it reads must get done with it.
+                    // A peer that writes before it reads must be able to finish its writes.
                     return Step::Write { or_read: !self.reading_ended };
                 }
-                // The peer may take its time to end.
+                // The drain may last until the linger timeout: don't hold the memory.
                 self.output.release();
-                // RFC 6455 7.1.1: the server ends first, and so does the end that fails the connection.
+                // RFC 6455 section 7.1.1: the server closes the transport first. So does the end
+                // that fails the connection (section 7.1.7).
                 let ends_first =
                     self.connection.role() == Role::Server || self.connection.error().is_some();
                 if ends_first || self.reading_ended {
@@ -166,15 +185,16 @@ impl Flow {
         if self.reading_ended { Step::Done } else { Step::Drain }
     }
 
-    /// Whether an event may be handed out: replies have room. Once our Close frame is sent nothing is
-    /// replied but pongs, and the peer's Close frame is awaited.
+    /// Returns true if an event may be handed out, because there is space for its replies. After
+    /// this end has sent its Close frame the limit does not apply: pongs are the only possible
+    /// replies, and the peer's Close frame must be read.
     #[inline]
     pub(super) fn may_receive(&mut self) -> bool {
         let mark = self.settings().high_water_mark;
         self.output.replies_below(mark) || !self.connection.is_open() || self.is_unwritable()
     }
 
-    /// Receives in the long way; `start` moves on by the input that it takes.
+    /// Receives on the slow path; `start` advances by the consumed input.
     #[inline(never)]
     pub(super) fn receive_any<'i>(
         &mut self,
@@ -189,7 +209,8 @@ impl Flow {
         event
     }
 
-    /// Receiving has answered something by itself, if the output is longer than `before` bytes now.
+    /// Accounts for an automatic answer: receiving has appended one if the output is now longer
+    /// than `before` bytes.
     #[inline]
     pub(super) fn note_answer(&mut self, before: usize) {
         if self.output.bytes.len() > before {
@@ -197,8 +218,8 @@ impl Flow {
         }
     }
 
-    /// Drops the pong that waits here if a newer one waits in the connection, which may send it now: a
-    /// pong must not follow the one for a later ping.
+    /// Drops the deferred pong if the connection holds a newer one, which it may send now. A pong
+    /// must not follow the pong for a later ping.
     pub(super) fn drop_older_pong(&mut self) {
         if self.output.has_late_pong() && self.connection.has_waiting_pong() {
             self.output.drop_late_pong();
@@ -207,7 +228,7 @@ impl Flow {
 
     #[cold]
     fn limit_pongs(&mut self, before: usize) {
-        // A Close frame can't wait.
+        // A Close frame must not be deferred.
         let most = if self.is_over() { usize::MAX } else { self.settings().high_water_mark };
         let taken_out = self.output.pong(before, most);
         self.connection.taken_out(taken_out);

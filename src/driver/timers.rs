@@ -1,17 +1,19 @@
-//! Until when to wait, and what is due afterwards.
+//! The deadline of a wait, and the actions when it has passed.
 
 use core::time::Duration;
 
-use crate::driver::deadlines::{Linger, earlier};
+use crate::driver::deadlines::Linger;
 use crate::driver::flow::Flow;
 use crate::driver::intake::Intake;
 use crate::error::protocol::TimeoutError;
-use crate::instant::Instant;
+use crate::instant::{Instant, earlier};
 
 /// Deadlines.
 impl Flow {
-    /// Returns until when the step may wait. Call it at `now`, just before waiting: some of the
-    /// deadlines begin with the first wait. When it has passed call [`timed_out`](Self::timed_out).
+    /// Returns the deadline for waiting in the current step. When it has passed, call
+    /// [`timed_out`](Self::timed_out).
+    ///
+    /// Call it at `now`, directly before the wait: some timeouts start with the first wait.
     #[must_use]
     pub fn deadline(&mut self, intake: &Intake, now: Instant) -> Option<Instant> {
         let writing = self.write_deadline(now);
@@ -22,20 +24,22 @@ impl Flow {
             return Some(now);
         }
         if self.opening.is_some() || intake.has_event() {
-            // A pong may lie behind the event, so its lack says nothing.
+            // A pong may follow the event in the input, so the keep-alive deadline does not apply.
             return writing;
         }
         self.end_rest(now);
         earlier(writing, self.connection.poll_timeout())
     }
 
-    /// The same for a wait of writes alone, beside which nothing is read. When it has passed call
+    /// Returns the deadline for a wait that writes and does not read. When it has passed, call
     /// [`write_timed_out`](Self::write_timed_out).
+    ///
+    /// It excludes the keep-alive deadline: the pong may be unread in the transport.
     #[must_use]
     pub fn write_deadline(&mut self, now: Instant) -> Option<Instant> {
         if self.is_over() {
             let since = self.begin_linger(now).since;
-            // `None` if the time overflows; then the peer's end alone ends the wait.
+            // `None` if the time overflows; then only the peer's EOF ends the wait.
             return since.checked_add(self.settings().linger_timeout);
         }
         let stall = if self.output.unsent() > 0 || self.output.needs_flush() {
@@ -61,8 +65,9 @@ impl Flow {
         settings.keep_alive_timeout.map_or(timeout, |keep_alive| keep_alive.min(timeout))
     }
 
-    /// Does what is due at `now`: sends a keep-alive ping, or fails the connection. Early is no
-    /// error. Try one last read before: the peer's pong may lie unread in the transport.
+    /// Performs the actions that are due at `now`: sends a keep-alive ping, or fails the
+    /// connection. An early call is harmless. Try one last read before the call: the peer's pong
+    /// may be unread in the transport.
     pub fn timed_out(&mut self, intake: &Intake, now: Instant) {
         if !self.is_over() && self.is_unwritable() {
             self.failed();
@@ -81,8 +86,9 @@ impl Flow {
         }
     }
 
-    /// Does what is due as of the last read, which has given no event: a peer that always has
-    /// something to say must not keep deadlines from passing by never making this end wait.
+    /// Performs the actions that are due at the time of the last read, which yielded no event. A
+    /// peer that sends without pause never lets this end wait, and must not escape the deadlines
+    /// that way.
     #[inline]
     pub(super) fn read_in_vain(&mut self, read_at: Instant) {
         if self.deadlines.stalled_since.is_some() || !self.connection.is_open() {
@@ -93,7 +99,8 @@ impl Flow {
         }
     }
 
-    /// Keep-alive pings are unsolicited; an error shows in the connection's state.
+    /// Performs the actions of the connection that are due. Keep-alive pings are unsolicited
+    /// output. The state of the connection holds the error, if any.
     fn handle_timeout(&mut self, now: Instant) {
         self.drop_older_pong();
         let Self { connection, output, .. } = self;
@@ -101,8 +108,8 @@ impl Flow {
         let _ = output.unsolicited(|out| connection.handle_timeout_beside(in_flight, now, out));
     }
 
-    /// Does what is due at `now` for a wait of writes alone: fails the connection if the peer has
-    /// taken no output for too long.
+    /// Performs the actions that are due at `now` in a wait that writes and does not read: fails
+    /// the connection if the peer has taken no output for too long.
     pub fn write_timed_out(&mut self, now: Instant) {
         if self.is_over() {
             self.end_linger(now);
@@ -126,19 +133,21 @@ impl Flow {
         }
     }
 
+    /// Starts the linger timeout, unless it runs already.
     pub(super) fn begin_linger(&mut self, now: Instant) -> &mut Linger {
         let unsent = self.output.unsent();
         self.deadlines.linger.get_or_insert_with(|| Linger::new(now, unsent))
     }
 
-    /// Ends the transport without more ado if its time is over.
+    /// Gives up the transport if the linger deadline has passed.
     pub(super) fn end_linger(&mut self, now: Instant) {
         if self.is_over() && self.write_deadline(now).is_some_and(|deadline| now >= deadline) {
             self.give_up();
         }
     }
 
-    /// For the message timeout: an event was found at `since`, and nothing is read before it is taken.
+    /// Pauses the message timeout: an event was found at `since`, and this end reads no input
+    /// before the event is taken.
     #[inline]
     pub(super) fn rest(&mut self, since: Instant) {
         if self.settings().message_timeout.is_some() {
@@ -146,7 +155,9 @@ impl Flow {
         }
     }
 
-    /// Reading goes on. Told only now: before, the message under way may have been another one.
+    /// Resumes the message timeout when reading resumes, and extends it by the pause. The
+    /// connection is notified only here, because the message in progress may have changed since the
+    /// pause began.
     #[inline]
     pub(super) fn end_rest(&mut self, now: Instant) {
         if let Some(since) = self.deadlines.resting_since.take() {
@@ -154,7 +165,8 @@ impl Flow {
         }
     }
 
-    /// Something was read at `now`. Output that is still unsent could not be written before.
+    /// Records a read at `now`. Output that is unsent at this point could not be written before, so
+    /// the stall timeout starts.
     #[inline]
     pub(super) fn reads(&mut self, now: Instant) {
         self.end_rest(now);
@@ -163,13 +175,13 @@ impl Flow {
         }
     }
 
-    /// Output doesn't move. Returns since when.
+    /// Starts the stall timeout, unless it runs already. Returns its start.
     fn begin_stall(&mut self, now: Instant) -> Instant {
         self.deadlines.write_waits |= self.output.unsent() > 0;
         *self.deadlines.stalled_since.get_or_insert(now)
     }
 
-    /// Output has moved, or there is none.
+    /// Stops the stall timeout: output has moved, or there is none.
     pub(super) const fn end_stall(&mut self) {
         self.deadlines.stalled_since = None;
         self.deadlines.write_waits = false;

@@ -1,4 +1,4 @@
-//! Reads and writes that were done.
+//! The results of reads and writes.
 
 use bytes::BytesMut;
 
@@ -8,8 +8,8 @@ use crate::instant::Instant;
 
 /// Input and output.
 impl Flow {
-    /// Takes in `n` bytes that were read at `now` into the [room](Intake::room) lent last; 0: the
-    /// peer has ended its writing half.
+    /// Reports a read of `n` bytes at `now` into the last [`room`](Intake::room). 0 reports that
+    /// the peer has shut down its write half.
     pub fn read_done(&mut self, intake: &mut Intake, n: usize, now: Instant) {
         if self.is_over() {
             self.drained(n, now);
@@ -23,13 +23,14 @@ impl Flow {
         }
     }
 
-    /// Takes note that `n` bytes were read at `now` and dropped, as [`Step::Drain`](crate::driver::Step::Drain) asks; 0: the
-    /// peer has ended its writing half.
+    /// Reports that `n` bytes were read at `now` and dropped, for
+    /// [`Step::Drain`](crate::driver::Step::Drain). 0 reports that the peer has shut down its write
+    /// half.
     pub fn drained(&mut self, n: usize, now: Instant) {
         if n == 0 {
             self.eof();
         }
-        // A peer that always has something to say must not keep the transport from ending.
+        // A peer that sends without pause must not keep the transport open.
         self.end_linger(now);
     }
 
@@ -39,8 +40,8 @@ impl Flow {
         &self.output.bytes
     }
 
-    /// Takes all output, for a write that owns its bytes. It counts as unsent until
-    /// [`write_done`](Self::write_done) tells of it, or the rest is [put back](Self::put_back).
+    /// Takes all output, for a write that owns its bytes. It counts as unsent until it is reported
+    /// by [`write_done`](Self::write_done), or [put back](Self::put_back).
     #[must_use]
     pub fn take_output(&mut self) -> BytesMut {
         self.output.take()
@@ -48,29 +49,30 @@ impl Flow {
 
     /// Puts back the rest of output that was taken and not written.
     pub fn put_back(&mut self, rest: BytesMut) {
-        // Output that can't be written was dropped, and what was in flight with it.
+        // After a failed write all output was dropped, including the bytes in flight.
         if !self.is_unwritable() {
             self.output.put_back(rest);
         }
     }
 
-    /// Takes note that `n` bytes of output were written at `now`: first of those that were taken.
+    /// Reports that `n` bytes of output were written at `now`. Taken output counts first.
     ///
-    /// A write of output that gives 0 bytes without a word of waiting won't do better the next time:
-    /// that is a failed one ([`write_failed`](Self::write_failed)).
+    /// A write of output that returns 0, and not "would block", would return 0 again: report it as
+    /// failed ([`write_failed`](Self::write_failed)).
     pub fn write_done(&mut self, n: usize, now: Instant) {
         self.write_done_with(n, || now);
     }
 
-    /// As [`write_done`](Self::write_done), with a clock in place of a time: it is read only if a
-    /// deadline depends on the time. Reading a clock costs more than a short message.
+    /// Reports a write as [`write_done`](Self::write_done) does, and reads the clock only if the
+    /// time is needed: reading a clock costs more than a small message.
     pub fn write_done_with(&mut self, n: usize, clock: impl FnOnce() -> Instant) {
         if self.is_unwritable() {
-            // Late news of a write in flight.
+            // A write in flight has completed after the failure.
             return;
         }
         self.output.wrote(n);
-        // A transport with a buffer takes more while it moves nothing.
+        // A transport with a buffer accepts bytes even if it can't send any. There, a write is
+        // progress only if one had to wait before.
         if n > 0 && (self.deadlines.write_waits || !self.output.needs_flush()) {
             self.end_stall();
         }
@@ -94,28 +96,28 @@ impl Flow {
         }
     }
 
-    /// Tells that the transport has a buffer of its own, which may hold bytes already: from now on
-    /// output that was written has left only when it was [flushed](Self::flush_done). Without this call
-    /// writes are flushes.
+    /// Declares that the transport has a buffer of its own, which may already hold bytes. From then
+    /// on written output has left only when it was [flushed](Self::flush_done). Without this call,
+    /// a write implies a flush.
     pub const fn track_flushes(&mut self) {
         self.output.track_flushes();
     }
 
-    /// Returns true if bytes were written that the transport may still hold: flush it before waiting.
-    /// Never without [`track_flushes`](Self::track_flushes).
+    /// Returns true if the transport may still hold written bytes: flush it before a wait. Always
+    /// false without [`track_flushes`](Self::track_flushes).
     #[must_use]
     pub const fn needs_flush(&self) -> bool {
         self.output.needs_flush()
     }
 
-    /// Takes note that all that was written has been flushed.
+    /// Reports that all written output has been flushed.
     pub const fn flush_done(&mut self) {
         self.output.flush_done();
         self.end_stall();
     }
 
-    /// Takes note that the writing half of the transport was ended, as [`Step::EndWriting`](crate::driver::Step::EndWriting)
-    /// asks.
+    /// Reports that the write half of the transport was shut down, for
+    /// [`Step::EndWriting`](crate::driver::Step::EndWriting).
     pub fn writing_ended(&mut self) {
         if self.writing == Writing::Open {
             self.writing = Writing::Ended;

@@ -7,15 +7,28 @@ use crate::handshake::error::HandshakeError;
 use crate::handshake::refusal::Refusal;
 
 /// An error of an open WebSocket.
+///
+/// ```
+/// use std::io;
+/// use sansocket::WebSocketError;
+/// use sansocket::error::{PeerError, ProtocolError, SendError};
+///
+/// // Functions that return an `io::Error` can use `?`: it keeps the cause.
+/// let error: io::Error = WebSocketError::from(SendError::Full).into();
+/// assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+///
+/// let error = WebSocketError::from(ProtocolError::Peer(PeerError::MaskedFrame));
+/// assert_eq!(error.to_string(), "the server masked a frame");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WebSocketError {
-    /// The transport failed: the peer or the network is gone.
+    /// The transport failed: the connection to the peer is lost.
     Io(io::Error),
-    /// The connection failed. Its Close frame has been written, if the peer took it, and the transport
-    /// ended.
+    /// The connection failed. Its Close frame has been written, if the peer accepted it, and the
+    /// transport has been ended.
     Protocol(ProtocolError),
-    /// A send was refused: nothing was sent, the connection is as it was.
+    /// A send was refused: no bytes were sent, and the connection is unchanged.
     Send(SendError),
 }
 
@@ -67,13 +80,32 @@ impl From<WebSocketError> for io::Error {
     }
 }
 
-/// A server's opening handshake has failed.
+/// The opening handshake of a server has failed.
+///
+/// ```
+/// use std::io;
+/// use sansocket::error::AcceptError;
+/// use sansocket::handshake::Refusal;
+///
+/// fn log(error: &AcceptError) -> String {
+///     match error {
+///         AcceptError::Refused(refusal) => format!("client error: {refusal}"),
+///         error => format!("transport error: {error}"),
+///     }
+/// }
+///
+/// let reset = io::Error::new(io::ErrorKind::ConnectionReset, "reset by peer");
+/// assert_eq!(log(&reset.into()), "transport error: reset by peer");
+/// let refused = AcceptError::Refused(Refusal::new(403)?);
+/// assert!(log(&refused).starts_with("client error: the handshake was refused: 403"));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The transport failed, or ended before the request was whole.
+    /// The transport failed, or ended before the request was complete.
     Io(io::Error),
-    /// The request was refused; the answer has been written.
+    /// The request was refused; the response has been written.
     Refused(Refusal),
 }
 
@@ -101,17 +133,26 @@ impl From<io::Error> for AcceptError {
     }
 }
 
-/// A client's opening handshake has failed.
+/// The opening handshake of a client has failed.
+///
+/// ```
+/// use sansocket::error::ConnectError;
+/// use sansocket::handshake::HandshakeError;
+///
+/// let error = ConnectError::from(HandshakeError::Timeout);
+/// assert!(matches!(error, ConnectError::Handshake(HandshakeError::Timeout)));
+/// assert!(error.to_string().contains("handshake_timeout"));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// Name resolution or the transport failed.
     Io(io::Error),
-    /// The server refused, answered wrongly, or not in time.
+    /// The server refused the request, sent an invalid response, or did not respond in time.
     Handshake(HandshakeError),
-    /// The request could not be sent: [`SendError::Entropy`], with the config of a server.
+    /// The request could not be sent: [`SendError::Entropy`], if the config is a server's.
     Send(SendError),
-    /// The URL is `wss://`: connect a TLS stream yourself, and give it to `WebSocket::client`.
+    /// The URL is `wss://`. Connect a TLS stream and pass it to `WebSocket::client`.
     TlsNotSupported,
 }
 

@@ -2,30 +2,39 @@
 
 use core::fmt;
 
-/// A setting that can't work, with what to change.
+/// A setting can't work. The text of the error names the correction.
+///
+/// ```
+/// use sansocket::Config;
+/// use sansocket::error::ConfigError;
+///
+/// let error = Config::server().max_unsent(1024).high_water_mark(1000).build().unwrap_err();
+/// assert_eq!(error, ConfigError::HighWaterMark { high_water_mark: 1000, max_unsent: 1024 });
+/// assert!(error.to_string().contains("set max_unsent to at least twice high_water_mark"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The named limit is 0: nothing could pass it.
+    /// The named limit is 0, which every value exceeds.
     ZeroLimit(&'static str),
     /// The named duration is shorter than a microsecond. `None` switches keep-alive and the message
     /// timeout off.
     ZeroDuration(&'static str),
-    /// A keep-alive timeout without an interval: no ping would ever be sent.
+    /// A keep-alive timeout without an interval: no ping is ever sent.
     TimeoutWithoutInterval,
     /// `high_water_mark` is more than half of `max_unsent`, or half of `max_unsent` is less than 1
-    /// byte: replies and unsolicited output need room beside each other.
+    /// byte: replies and unsolicited output each need a share of `max_unsent`.
     HighWaterMark {
         /// The high-water mark, in bytes.
         high_water_mark: usize,
         /// The limit of unsent output, in bytes.
         max_unsent: usize,
     },
-    /// The named limit is too large for this machine's addresses.
+    /// The named limit is too large for the address space of this machine.
     LimitTooLarge(&'static str),
     /// The named number of window bits is not from 9 to 15.
     WindowBits(&'static str, u8),
-    /// A window smaller than the chosen compression engine can keep to, which is this many bits.
+    /// The window is smaller than the smallest window of the chosen compression engine, in bits.
     EngineWindowBits(u8),
 }
 

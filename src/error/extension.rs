@@ -2,30 +2,47 @@
 
 use core::fmt;
 
-/// The extensions of an opening handshake can't be agreed to.
+/// The negotiation of extensions failed.
 ///
-/// What is wrong with an offer only declines the offer, except for its grammar.
+/// On a server only a violation of the grammar is an error. An offer with any other fault is
+/// declined.
+///
+/// ```
+/// use sansocket::error::EntropyError;
+/// use sansocket::handshake::{ExtendedConnect, ExtensionError, Fields, HandshakeError};
+/// use sansocket::{Config, ConnectRequest, Entropy, Instant};
+/// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+///
+/// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+/// let handshake = ExtendedConnect::new(&ConnectRequest::new("wss://example.com/")?, &config)?;
+/// // The client has offered no extension.
+/// let fields = [("sec-websocket-extensions", &b"permessage-deflate"[..])];
+/// let result = handshake.receive_response(200, Fields::new(&fields), Instant::from_micros(0));
+/// let Err(HandshakeError::Extensions(error, _)) = result else { panic!("an error") };
+/// assert_eq!(error, ExtensionError::Unoffered);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExtensionError {
     /// Sec-WebSocket-Extensions breaks its grammar
     /// ([RFC 6455 section 9.1](https://www.rfc-editor.org/rfc/rfc6455#section-9.1)).
     Grammar,
-    /// The answer has Sec-WebSocket-Extensions more than once.
+    /// The response has more than one Sec-WebSocket-Extensions field.
     DuplicateField,
-    /// The answer names an extension that was not offered.
+    /// The response names an extension that was not offered.
     Unoffered,
-    /// The answer names an extension more than once.
+    /// The response names an extension more than once.
     Duplicate,
-    /// The answer has a parameter that the extension doesn't know.
+    /// The response has a parameter that the extension doesn't define.
     UnknownParameter,
-    /// The answer has the named parameter more than once.
+    /// The response has the named parameter more than once.
     DuplicateParameter(&'static str),
-    /// The answer has the named parameter, which was not offered.
+    /// The response has the named parameter, which was not offered.
     UnofferedParameter(&'static str),
-    /// The answer's value of the named parameter is missing, out of range, or not wanted at all.
+    /// In the response, the value of the named parameter is missing, out of range, or not allowed.
     InvalidValue(&'static str),
-    /// The answer doesn't grant the named parameter, which the offer asked for.
+    /// The response lacks the named parameter, which the offer requires.
     NotGranted(&'static str),
     /// The server has declined permessage-deflate, which the client requires.
     Declined,

@@ -27,8 +27,8 @@ use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::role::Role;
 
-/// How a server accepts requests: origins, subprotocols, compression, fields of its responses. Make
-/// one and share it among all connections.
+/// The rules by which a server accepts requests: origins, subprotocols, compression, and fields of
+/// the responses. Create one value and share it among all connections.
 ///
 /// ```
 /// use sansocket::AcceptOptions;
@@ -58,8 +58,8 @@ impl Default for AcceptOptions {
 }
 
 impl AcceptOptions {
-    /// Pages of the same host, clients that are no browsers, no subprotocol, no compression, no
-    /// further fields.
+    /// Creates the default options: pages of the same host and clients that are not browsers are
+    /// accepted; no subprotocols, no compression, no further fields.
     pub const fn new() -> Self {
         Self {
             origins: OriginPolicy::SameHost,
@@ -70,28 +70,29 @@ impl AcceptOptions {
         }
     }
 
-    /// Sets which web pages may connect.
+    /// Sets the origins of the pages that may connect.
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.origins = policy;
         self
     }
 
-    /// Sets whether a request without an Origin passes, as every client but a browser sends it.
+    /// Sets whether a request without an Origin field is accepted. Browsers always send the field;
+    /// most other clients don't.
     pub const fn allow_missing_origin(mut self, allow: bool) -> Self {
         self.allow_missing_origin = allow;
         self
     }
 
-    /// Sets the subprotocols that the server speaks, in its order of preference: the first one
-    /// that the client offers is chosen. To choose by yourself, look at
-    /// [`UpgradeRequest::subprotocols`] and name that one only.
+    /// Sets the subprotocols that the server supports, in its order of preference. The first one
+    /// that the client offers is chosen. For another choice, inspect
+    /// [`UpgradeRequest::subprotocols`] and set only the chosen one.
     ///
-    /// If none fits, none is agreed on, and the request is accepted; browsers fail the connection then,
-    /// other clients may go on. To refuse such a request, look at [`UpgradeRequest::subprotocols`] and
-    /// answer with [`UpgradeRequest::refuse`].
+    /// If there is no match, the request is accepted without a subprotocol. Browsers fail the
+    /// connection in that case; other clients may continue. To refuse such a request, inspect
+    /// [`UpgradeRequest::subprotocols`] and call [`UpgradeRequest::refuse`].
     ///
     /// # Errors
-    /// [`FieldError`] if one is not a token, or named twice.
+    /// [`FieldError`] if one is not a token, or is listed twice.
     pub fn subprotocols<I>(mut self, subprotocols: I) -> Result<Self, FieldError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -100,7 +101,7 @@ impl AcceptOptions {
         Ok(self)
     }
 
-    /// Sets that messages are compressed if the client offers it. Read the
+    /// Enables compression, which is used if the client offers it. Read the
     /// [security section](crate::deflate::Deflate#security) first.
     #[cfg(feature = "deflate")]
     pub const fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
@@ -108,12 +109,13 @@ impl AcceptOptions {
         self
     }
 
-    /// Adds a field to the response; the same name may be added again. Over HTTP/2 and HTTP/3 its
-    /// name is sent in lower case, and Keep-Alive or another field about the connection not at all.
+    /// Adds a field to the response. The same name can be added several times. Over HTTP/2 and
+    /// HTTP/3 the name is sent in lower case, and Keep-Alive and other fields that are specific to
+    /// a connection are not sent.
     ///
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
-    /// handshake writes that field itself.
+    /// handshake itself writes that field.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = Arc::make_mut(self.fields.get_or_insert_default());
         fields.push(name, value.as_ref(), is_owned_by_response)?;
@@ -121,7 +123,8 @@ impl AcceptOptions {
     }
 }
 
-/// The fields that the handshake writes itself, and those that say where a body ends.
+/// Returns true for the fields that the handshake itself writes, and for those that determine the
+/// end of a body.
 fn is_owned_by_response(name: &str) -> bool {
     ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"]
         .iter()
@@ -130,15 +133,15 @@ fn is_owned_by_response(name: &str) -> bool {
 }
 
 impl UpgradeRequest<'_> {
-    /// Accepts the request, if the options allow its origin.
+    /// Accepts the request if the options allow its origin.
     ///
     /// # Errors
-    /// [`Refusal`] 403 if they don't.
+    /// [`Refusal`] 403 if they don't allow it.
     pub fn accept(&self, options: &AcceptOptions) -> Result<Accepted, Refusal> {
         let version = self.head().version();
         self.check_origin(options).map_err(|refusal| refusal.with_version(version))?;
         let mut negotiated = Negotiated::new();
-        // RFC 6455 4.2.2(5.5): one that the client has offered, or none at all.
+        // RFC 6455 4.2.2(5.5): one of the client's subprotocols, or none.
         let chosen = options.subprotocols.iter().find(|own| {
             let own: &str = own;
             self.subprotocols().any(|offered| offered == own)
@@ -161,7 +164,7 @@ impl UpgradeRequest<'_> {
         Ok(accepted)
     }
 
-    /// RFC 6455 4.2.2(4): the response to an origin that isn't accepted MUST be an error.
+    /// RFC 6455 4.2.2(4): the response to an origin that is not acceptable MUST be an error.
     fn check_origin(&self, options: &AcceptOptions) -> Result<(), Refusal> {
         let Some(origin) = self.raw_origin() else {
             return if options.allow_missing_origin {
@@ -188,22 +191,46 @@ impl UpgradeRequest<'_> {
     }
 }
 
-/// The response that opens a WebSocket: send it, then go on with the connection.
+/// The response that opens a WebSocket. Send it, then use the connection.
+///
+/// ```
+/// use sansocket::handshake::{Fields, Refusal, RequestHead};
+/// use sansocket::{AcceptOptions, Config, Instant};
+///
+/// // Over HTTP/2 the server's HTTP library sends `status` and `fields`.
+/// let fields = [("sec-websocket-version", &b"13"[..])];
+/// let head = RequestHead::extended_connect(
+///     "websocket",
+///     "https",
+///     "example.com",
+///     "/chat",
+///     Fields::new(&fields),
+/// );
+/// let accepted =
+///     head.upgrade()?.accept(&AcceptOptions::new())?.with_field("Set-Cookie", "a=1").unwrap();
+/// assert_eq!(accepted.status(), 200);
+/// assert!(accepted.fields().eq([("set-cookie", &b"a=1"[..])]));
+///
+/// let config = Config::server().build().unwrap();
+/// let connection = accepted.into_connection(&config, Instant::from_micros(0));
+/// assert!(connection.is_open());
+/// # Ok::<(), Refusal>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Accepted {
     version: HttpVersion,
-    /// Of HTTP/1.1 only: an extended CONNECT has no key (RFC 8441 5).
+    /// `None` over HTTP/2 and HTTP/3: an extended CONNECT has no key (RFC 8441 5).
     key: Option<AcceptKey>,
     negotiated: Negotiated,
     /// The value of Sec-WebSocket-Extensions.
     extensions: Option<Box<str>>,
-    /// In the form of the version.
+    /// The further fields, in the form of `version`.
     fields: Option<Arc<FieldList>>,
 }
 
 impl Accepted {
-    /// Adds a field to this response alone, such as a cookie.
+    /// Adds a field to this response only, such as a cookie.
     ///
     /// # Errors
     /// As [`AcceptOptions::field`].
@@ -214,7 +241,7 @@ impl Accepted {
         Ok(self)
     }
 
-    /// Changes what the version can't carry.
+    /// Converts the fields to the form of the version.
     fn adapt(&mut self) {
         if self.version.has_pseudo_headers()
             && let Some(fields) = &mut self.fields
@@ -224,7 +251,7 @@ impl Accepted {
         }
     }
 
-    /// Returns the version of HTTP that the request came over.
+    /// Returns the version of HTTP of the request.
     #[must_use]
     pub const fn version(&self) -> HttpVersion {
         self.version
@@ -258,15 +285,16 @@ impl Accepted {
             .chain(self.fields.iter().flat_map(|fields| fields.iter()))
     }
 
-    /// Appends the response as HTTP/1.1.
+    /// Appends the response in the form of HTTP/1.1.
     ///
-    /// Over HTTP/2 and HTTP/3 responses have no such form, and nothing is appended: send
+    /// Responses over HTTP/2 and HTTP/3 don't have this form. For them no bytes are appended: send
     /// [`status`](Self::status) and [`fields`](Self::fields).
     pub fn write(&self, out: &mut BytesMut) {
         // RFC 6455 4.2.2(5)
         const START: &[u8; 97] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Accept: ";
         let Some(key) = &self.key else { return };
+        // Enough for the response without further fields: at most one allocation.
         out.reserve(160);
         out.extend_from_slice(START);
         out.extend_from_slice(key.as_bytes());
@@ -283,20 +311,20 @@ impl Accepted {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Returns what was agreed on.
+    /// Returns the negotiated subprotocol and extensions.
     #[must_use]
     pub const fn negotiated(&self) -> &Negotiated {
         &self.negotiated
     }
 
-    /// Makes the connection: its first frames are what is left in the input.
+    /// Creates the connection. Its first frames are the rest of the input.
     #[must_use]
     pub fn into_connection(self, config: &Config, now: Instant) -> Connection {
         Connection::new(Role::Server, config, &self.negotiated, now)
     }
 }
 
-/// Without the values of fields, which may be credentials.
+/// Omits the values of fields, which may be credentials.
 impl fmt::Debug for Accepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields: Vec<(&str, Hidden)> =

@@ -11,10 +11,10 @@ use crate::error::send::SendError;
 use crate::kernel::class::{BASE64, run_len};
 use crate::kernel::hidden::Hidden;
 
-/// RFC 6455 1.3.
+/// The GUID that is appended to a key before hashing (RFC 6455 1.3).
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The characters of 16 bytes in base64.
+/// The length of 16 bytes in base64.
 pub(crate) const KEY_LEN: usize = 24;
 
 /// The value of Sec-WebSocket-Accept for a key: 20 bytes in base64.
@@ -22,13 +22,13 @@ pub(crate) const KEY_LEN: usize = 24;
 pub(crate) struct AcceptKey([u8; 28]);
 
 impl AcceptKey {
-    /// RFC 6455 4.2.2(5.4): base64 of the SHA-1 of key and GUID.
+    /// Computes the base64 of the SHA-1 of key and GUID (RFC 6455 4.2.2(5.4)).
     pub(crate) fn new(key: &[u8]) -> Self {
         let mut sha1 = Sha1::new();
         sha1.update(key);
         sha1.update(GUID);
         let mut text = [0; 28];
-        // 20 bytes always make 28 characters.
+        // The base64 of 20 bytes always has 28 characters, so the slice is large enough.
         let _ = STANDARD.encode_slice(sha1.digest().bytes(), &mut text);
         Self(text)
     }
@@ -37,7 +37,7 @@ impl AcceptKey {
         &self.0
     }
 
-    /// Base64 is ASCII.
+    /// Returns the value as text. Base64 is ASCII, so the default is never used.
     pub(crate) fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -57,17 +57,17 @@ pub(crate) fn fresh_key(config: &Config) -> Result<[u8; KEY_LEN], SendError> {
     Ok(encode_nonce(nonce))
 }
 
-/// Encodes 16 bytes as a key.
+/// Encodes 16 random bytes as a key.
 fn encode_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     let mut text = [0; KEY_LEN];
-    // 16 bytes always make 24 characters.
+    // The base64 of 16 bytes always has 24 characters, so the slice is large enough.
     let _ = STANDARD.encode_slice(nonce, &mut text);
     text
 }
 
-/// Tells whether a key is the base64 of 16 bytes: 22 characters of its alphabet and "==".
+/// Returns true if a key is the base64 of 16 bytes: 22 characters of its alphabet and "==".
 ///
-/// The last character may have bits that mean nothing, as in the example of RFC 6455 4.1(7).
+/// The unused bits of the last character may be set, as in the example of RFC 6455 4.1(7).
 pub(crate) fn is_key(key: &[u8]) -> bool {
     matches!(key, [digits @ .., b'=', b'=']
         if digits.len() == KEY_LEN - 2 && run_len(digits, BASE64) == digits.len())

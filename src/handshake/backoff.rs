@@ -2,19 +2,20 @@ use core::time::Duration;
 
 use crate::entropy::{Entropy, EntropyError};
 
-/// The shortest span behind the first, in microseconds: what doubles must not be 0.
+/// The shortest span after the first one, in microseconds. A span of 0 could not be doubled.
 const MIN_SPAN: u64 = 1000;
 
-/// How long to wait before a reconnect, so that the clients of a server that was down don't all
-/// come back at once
+/// The delay before a reconnect. It is random, so that the clients of a restarted server don't all
+/// reconnect at once
 /// ([RFC 6455 section 7.2.3](https://www.rfc-editor.org/rfc/rfc6455#section-7.2.3)).
 ///
-/// The first wait is random, from 0 to the first span. Each later wait is random between half and
-/// all of its span, which is twice the one before, up to a maximum. With the RFC's 5 s and a maximum
-/// of 60 s: 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
+/// The first delay is random, from 0 to the first span. Each later delay is random, from half of
+/// its span to its full span. Spans double up to a maximum. With the RFC's 5 s and a maximum of
+/// 60 s the delays are 0 to 5 s, 5 to 10 s, 10 to 20 s, 20 to 40 s, and from then on 30 to 60 s.
 ///
-/// Retry after errors of the network or the resolver, a timeout, an end before the response was whole,
-/// and a status of 500 or more. A wrong URL or a 401, 403 or 404 will not change by waiting.
+/// Retry after an error of the network or the resolver, a timeout, an end of the transport before
+/// the response was complete, or a status of 500 or more. Don't retry after an invalid URL or a
+/// 401, 403 or 404: time doesn't change these.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -35,7 +36,7 @@ const MIN_SPAN: u64 = 1000;
 /// # fn main() {}
 /// ```
 ///
-/// A client that comes back, on threads (feature `std`):
+/// A client that reconnects, on threads (feature `std`):
 ///
 /// ```no_run
 /// # #[cfg(feature = "std")]
@@ -71,25 +72,25 @@ const MIN_SPAN: u64 = 1000;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// In microseconds, as are all spans.
+    /// The first span. All spans are in microseconds.
     first: u64,
     max: u64,
-    /// The span of the last wait; `None` before the first one.
+    /// The span of the last delay; `None` before the first one.
     last: Option<u64>,
 }
 
 impl Backoff {
-    /// Starts without a failure: the first wait is at most `first`, and no wait is longer than
-    /// `max`.
+    /// Creates a backoff in the state without failures: the first delay is at most `first`, and no
+    /// delay is longer than `max`.
     ///
-    /// RFC 6455 suggests 5 s for the first. A short one brings a client back sooner, and all
-    /// clients of a server that has restarted at nearly the same time.
+    /// RFC 6455 suggests 5 s for `first`. A shorter span reconnects a client sooner, but
+    /// concentrates the reconnects of all clients of a restarted server in a shorter time.
     #[must_use]
     pub fn new(first: Duration, max: Duration) -> Self {
         Self { first: micros(first), max: micros(max), last: None }
     }
 
-    /// Returns how long to wait before the next attempt.
+    /// Returns the delay before the next attempt.
     ///
     /// # Errors
     /// [`EntropyError`] if the source of randomness fails.
@@ -107,7 +108,7 @@ impl Backoff {
         Ok(Duration::from_micros(delay))
     }
 
-    /// Forgets the failures.
+    /// Returns to the state without failures.
     pub const fn reset(&mut self) {
         self.last = None;
     }

@@ -1,4 +1,4 @@
-//! The client's side over HTTP/1.1: the request, and the rules about the response
+//! The client's part of the handshake over HTTP/1.1: the request, and the rules of the response
 //! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)).
 
 use alloc::boxed::Box;
@@ -19,19 +19,40 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::role::Role;
 
-/// How much of the body of a refusal is kept, in bytes.
+/// The number of bytes of a refusal's body that are kept.
 const MAX_BODY: usize = 1024;
 
-/// Asks for a WebSocket over HTTP/1.1, and judges the response.
+/// The client's opening handshake over HTTP/1.1: appends the request to the output and checks the
+/// response.
 ///
-/// Bytes behind the response stay in the input: they are the first frames.
+/// Bytes after the response stay in the input: they are the first frames.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::error::EntropyError;
+/// use sansocket::handshake::ClientHandshake;
+/// use sansocket::{Config, ConnectRequest, Entropy, Input, Instant};
+/// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+///
+/// let now = Instant::from_micros(0);
+/// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+/// let request = ConnectRequest::new("ws://example.com/chat")?;
+/// let mut out = BytesMut::new();
+/// let mut handshake = ClientHandshake::new(&request, &config, now, &mut out)?;
+///
+/// // Write `out`, then pass the bytes of each read. Here the server is one for pages only.
+/// let mut bytes = *b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+/// let error = handshake.receive(&mut Input::new(now, &mut bytes)).unwrap_err();
+/// assert!(error.to_string().starts_with("the server answered 404 Not Found"));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: ConnectRequest,
     config: Config,
     expected: AcceptKey,
     reader: HeadReader,
-    /// How many bytes all heads together may have from now on.
+    /// The number of bytes that all further heads together may have.
     room: usize,
     deadline: Option<Instant>,
     state: State,
@@ -45,12 +66,12 @@ enum State {
 }
 
 impl ClientHandshake {
-    /// Appends the request, with a fresh key from the config's entropy; the config's
+    /// Appends the request, with a fresh key from the config's entropy. The config's
     /// `handshake_timeout` runs from `now`.
     ///
     /// # Errors
     /// [`SendError::Entropy`] if the source of randomness fails, or if the config is a server's,
-    /// which has none. Nothing is appended then.
+    /// which has no such source. No bytes are appended in that case.
     pub fn new(
         request: &ConnectRequest,
         config: &Config,
@@ -72,8 +93,8 @@ impl ClientHandshake {
         })
     }
 
-    /// Returns the connection when the response is whole and valid; `None`: more bytes are needed.
-    /// After the connection nothing more is taken from any input.
+    /// Returns the connection when the response is complete and valid; `None` if more bytes are
+    /// needed. After it has returned the connection, it takes no more input.
     ///
     /// # Errors
     /// [`HandshakeError`]: end the transport. Each later call returns the same error.
@@ -97,7 +118,7 @@ impl ClientHandshake {
             let len = self.reader.len();
             let head = self.reader.take();
             // RFC 9110 15.2: a client MUST be able to read any number of 1xx before the response.
-            // All of them together are as long as one head may be.
+            // The limit of one head applies to all of them together.
             if matches!(head.line.status, 100 | 102..=199) {
                 self.room = self.room.saturating_sub(len);
                 let max_fields = self.config.settings().max_head_fields;
@@ -116,7 +137,7 @@ impl ClientHandshake {
         mut response: ConnectResponse,
         input: &Input<'_>,
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
-        // RFC 6455 4.1, rule 1 about the response: another status is handled as HTTP says.
+        // RFC 6455 4.1, rule 1 of the response: another status is handled as defined by HTTP.
         if response.status() != 101 {
             let body = input.as_bytes();
             response.set_body(body.get(..MAX_BODY).unwrap_or(body));
@@ -137,11 +158,11 @@ impl ClientHandshake {
         }
     }
 
-    /// Tells that the transport has ended.
+    /// Reports the end of the transport.
     ///
     /// # Errors
-    /// [`HandshakeError::ClosedWithoutResponse`] unless the handshake is over; the error it has
-    /// failed with if it has.
+    /// [`HandshakeError::ClosedWithoutResponse`] if the handshake is in progress; its error if it
+    /// has failed.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         match &self.state {
             State::Reading => Err(self.fail(HandshakeError::ClosedWithoutResponse)),
@@ -150,8 +171,7 @@ impl ClientHandshake {
         }
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` when there is nothing
-    /// to wait for.
+    /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
@@ -160,7 +180,7 @@ impl ClientHandshake {
         }
     }
 
-    /// Tells the time. Early is no error.
+    /// Reports the time. A call before the deadline has no effect.
     ///
     /// # Errors
     /// [`HandshakeError::Timeout`] when the deadline has passed: end the transport.

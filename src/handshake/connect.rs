@@ -1,4 +1,4 @@
-//! A client's request.
+//! The request of a client.
 
 use core::fmt;
 
@@ -17,8 +17,8 @@ use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 use crate::url::{Url, UrlError};
 
-/// A client's request: a URL, origin, subprotocols, compression and fields. Clones are cheap: keep
-/// one for reconnects.
+/// The request of a client: URL, origin, subprotocols, compression and fields. Clones are cheap:
+/// keep one for reconnects.
 ///
 /// ```
 /// use sansocket::ConnectRequest;
@@ -42,10 +42,10 @@ struct Parts {
 }
 
 impl ConnectRequest {
-    /// Reads a `ws://` or `wss://` URL.
+    /// Parses a `ws://` or `wss://` URL.
     ///
     /// # Errors
-    /// [`UrlError`], whose text says what to change.
+    /// [`UrlError`]. Its text names the correction.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self(Arc::new(Parts {
             url: Url::parse(url)?,
@@ -56,7 +56,7 @@ impl ConnectRequest {
         })))
     }
 
-    /// Sets the origin: of the page in whose name a browser connects. Other programs need none.
+    /// Sets the origin of the page for which a browser connects. Other programs don't need one.
     ///
     /// # Errors
     /// [`FieldError::InvalidOrigin`] unless it is `null` or `scheme://host[:port]`.
@@ -68,11 +68,12 @@ impl ConnectRequest {
         Ok(self)
     }
 
-    /// Sets the subprotocols that the client speaks, in its order of preference. If the server chooses
-    /// none the handshake succeeds: look at [`Connection::subprotocol`](crate::Connection::subprotocol).
+    /// Sets the subprotocols that the client supports, in its order of preference. If the server
+    /// chooses none, the handshake succeeds: inspect
+    /// [`Connection::subprotocol`](crate::Connection::subprotocol).
     ///
     /// # Errors
-    /// [`FieldError`] if one is not a token, or named twice.
+    /// [`FieldError`] if one is not a token, or is listed twice.
     pub fn subprotocols<I>(mut self, subprotocols: I) -> Result<Self, FieldError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -81,8 +82,7 @@ impl ConnectRequest {
         Ok(self)
     }
 
-    /// Sets that compression is offered. Read the
-    /// [security section](crate::deflate::Deflate#security) first.
+    /// Offers compression. Read the [security section](crate::deflate::Deflate#security) first.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, deflate: crate::deflate::Deflate) -> Self {
@@ -94,7 +94,7 @@ impl ConnectRequest {
     ///
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
-    /// handshake writes that field itself.
+    /// handshake itself writes that field.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let fields = &mut Arc::make_mut(&mut self.0).fields;
         fields.push(name, value.as_ref(), is_owned_by_request)?;
@@ -119,13 +119,13 @@ impl ConnectRequest {
         self.0.url.is_secure()
     }
 
-    /// Returns path and query.
+    /// Returns the path and the query.
     #[must_use]
     pub fn target(&self) -> &str {
         self.0.url.target()
     }
 
-    /// Returns host and port, as the Host field and `:authority` have them.
+    /// Returns host and port in the form of the Host field and `:authority`.
     pub(crate) fn authority(&self) -> &str {
         self.0.url.authority()
     }
@@ -135,7 +135,7 @@ impl ConnectRequest {
         self.0.subprotocols.iter().map(|name| &**name)
     }
 
-    /// Tells whether the client has offered a subprotocol: names are compared as they are.
+    /// Returns true if the client has offered the subprotocol. Names are case-sensitive.
     pub(crate) fn offers(&self, subprotocol: &str) -> bool {
         self.offered_subprotocols().any(|offered| offered == subprotocol)
     }
@@ -148,8 +148,9 @@ impl ConnectRequest {
         self.0.extensions.agree(value)
     }
 
-    /// Calls `each` with what the client wishes for: the same over every version of HTTP.
-    fn for_each_wish(&self, mut each: impl FnMut(&'static str, &[u8])) {
+    /// Calls `each` with the fields that state the client's choices. They are the same for every
+    /// version of HTTP.
+    fn for_each_choice(&self, mut each: impl FnMut(&'static str, &[u8])) {
         if let Some(origin) = &self.0.origin {
             each("Origin", origin.as_bytes());
         }
@@ -161,7 +162,7 @@ impl ConnectRequest {
         }
     }
 
-    /// RFC 6455 4.1: the request, with its fresh key.
+    /// Appends the request with a fresh key (RFC 6455 4.1).
     pub(crate) fn write(&self, key: &[u8], out: &mut BytesMut) {
         out.extend_from_slice(b"GET ");
         out.extend_from_slice(self.target().as_bytes());
@@ -177,25 +178,26 @@ impl ConnectRequest {
         each("Connection", b"Upgrade");
         each("Sec-WebSocket-Version", b"13");
         each("Sec-WebSocket-Key", key);
-        self.for_each_wish(&mut each);
+        self.for_each_choice(&mut each);
         for (name, value) in self.0.fields.iter() {
             each(name, value);
         }
     }
 
-    /// RFC 8441 5: the fields without those of an upgrade, in the form of HTTP/2 and HTTP/3.
+    /// Returns the fields in the form of HTTP/2 and HTTP/3, without those of an upgrade
+    /// (RFC 8441 5).
     pub(crate) fn http2_fields(&self) -> FieldList {
         let mut fields = FieldList::new();
         fields.push_own("Sec-WebSocket-Version", "13");
-        self.for_each_wish(|name, value| fields.push_checked(name, value));
+        self.for_each_choice(|name, value| fields.push_checked(name, value));
         fields.append(&self.0.fields);
         fields.make_http2();
         fields
     }
 }
 
-/// Without the values of fields and the query, which may be credentials; so may subprotocols, where
-/// browsers can send nothing else.
+/// Omits the values of fields and the query, which may be credentials. Subprotocols may be too,
+/// since scripts in browsers can't set other fields.
 impl fmt::Debug for ConnectRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts { url, origin, subprotocols, fields, .. } = &*self.0;
@@ -210,7 +212,8 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// The fields that the handshake writes itself, and those that would announce a body.
+/// Returns true for the fields that the handshake itself writes, and for those that announce a
+/// body.
 fn is_owned_by_request(name: &str) -> bool {
     ["Connection", "Content-Length", "Host", "Origin", "Transfer-Encoding", "Upgrade"]
         .iter()

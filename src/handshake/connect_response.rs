@@ -1,4 +1,4 @@
-//! A server's response to a client's handshake.
+//! The response of a server to the request of a client.
 
 use core::fmt;
 
@@ -8,7 +8,23 @@ use crate::http1::head::{Fields, RawHead};
 use crate::kernel::hidden::Hidden;
 use crate::negotiated::Negotiated;
 
-/// A server's response to a client's handshake: the one that opened the connection, or a refusal.
+/// The response of a server to the request of a client: it opens the connection, or is a refusal.
+///
+/// ```
+/// use sansocket::error::EntropyError;
+/// use sansocket::handshake::{ExtendedConnect, Fields, HandshakeError};
+/// use sansocket::{Config, ConnectRequest, Entropy, Instant};
+/// # fn my_generator(bytes: &mut [u8]) -> Result<(), EntropyError> { bytes.fill(7); Ok(()) }
+///
+/// let config = Config::client(Entropy::from_fn(my_generator)).build()?;
+/// let handshake = ExtendedConnect::new(&ConnectRequest::new("wss://example.com/")?, &config)?;
+/// let fields = [("retry-after", &b"120"[..])];
+/// let result = handshake.receive_response(503, Fields::new(&fields), Instant::from_micros(0));
+/// let Err(HandshakeError::Status(response)) = result else { panic!("a refusal") };
+/// assert_eq!(response.status(), 503);
+/// assert_eq!(response.fields().get_str("Retry-After"), Some("120"));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ConnectResponse {
     head: RawHead,
@@ -21,8 +37,8 @@ impl ConnectResponse {
         Self { head, negotiated: Negotiated::new(), body: Vec::new() }
     }
 
-    /// Copies the head of a response that another HTTP library has read. `minor` is the minor version
-    /// of HTTP/1.
+    /// Copies the head of a response that was read by another HTTP library. `minor` is the minor
+    /// version of HTTP/1.
     pub(crate) fn from_fields(status: u16, minor: u8, fields: Fields<'_>) -> Self {
         let mut head = RawHead::default();
         (head.line.status, head.line.minor) = (status, minor);
@@ -30,12 +46,12 @@ impl ConnectResponse {
         Self::new(head)
     }
 
-    /// Sets the beginning of a refusal's body.
+    /// Sets the first bytes of a refusal's body.
     pub(crate) fn set_body(&mut self, body: &[u8]) {
         self.body = body.into();
     }
 
-    /// Sets what the handshake has agreed on.
+    /// Sets the negotiated subprotocol and extensions.
     pub(crate) fn set_negotiated(&mut self, negotiated: Negotiated) {
         self.negotiated = negotiated;
     }
@@ -51,47 +67,48 @@ impl ConnectResponse {
         self.head.line.status
     }
 
-    /// Returns the reason phrase of an HTTP/1.1 status line: text for people, of any encoding;
-    /// empty over HTTP/2 and HTTP/3.
+    /// Returns the reason phrase of an HTTP/1.1 status line, a text for people in any encoding. It
+    /// is empty over HTTP/2 and HTTP/3.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         self.head.reason()
     }
 
-    /// Returns the fields, in their order.
+    /// Returns the fields in their order.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
         self.head.fields()
     }
 
-    /// Returns what the handshake has agreed on: nothing, if the response is a refusal.
+    /// Returns the negotiated subprotocol and extensions; there are none if the response is a
+    /// refusal.
     #[must_use]
     pub const fn negotiated(&self) -> &Negotiated {
         &self.negotiated
     }
 
-    /// Returns the subprotocol that was agreed on: one of those offered, or none.
+    /// Returns the negotiated subprotocol: one of the offered ones, or `None`.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.negotiated.subprotocol()
     }
 
-    /// Returns the agreement about compression; `None`: messages are not compressed.
+    /// Returns the negotiated compression; `None` if messages are not compressed.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
         self.negotiated.deflate()
     }
 
-    /// Returns the beginning of a refusal's body: what came in the same input as the end of its
-    /// head, at most 1 KiB. They are still in the input too.
+    /// Returns the first bytes of a refusal's body: those in the same input as the end of its head,
+    /// at most 1 KiB. They are not removed from the input.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 }
 
-/// Without the values of fields and the body, which may be credentials.
+/// Omits the values of fields and the body, which may be credentials.
 impl fmt::Debug for ConnectResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectResponse")

@@ -1,4 +1,4 @@
-//! How a client's opening handshake fails.
+//! The errors of a client's opening handshake.
 
 use core::fmt;
 
@@ -13,43 +13,57 @@ use crate::handshake::excerpt::{Excerpt, Text};
 use crate::handshake::rules::response::Fault;
 use crate::http1::error::HeadError;
 
-/// A client's handshake has failed: end the transport.
+/// The opening handshake of a client has failed: end the transport.
 ///
-/// `Display` shows the values that are wrong, escaped; `Debug` shows lengths only.
+/// `Display` shows the invalid values, escaped; `Debug` shows lengths only.
+///
+/// ```
+/// use sansocket::handshake::HandshakeError;
+///
+/// fn is_worth_a_retry(error: &HandshakeError) -> bool {
+///     match error {
+///         HandshakeError::Timeout | HandshakeError::ClosedWithoutResponse => true,
+///         HandshakeError::Status(response) => response.status() >= 500,
+///         _ => false,
+///     }
+/// }
+///
+/// assert!(is_worth_a_retry(&HandshakeError::Timeout));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The server has answered with another status than the one that opens a WebSocket: a refusal,
-    /// a redirect, a request for credentials. [`ConnectResponse::body`] often says why. Redirects are
-    /// not followed: Location is among [`ConnectResponse::fields`].
+    /// The status is not the one that opens a WebSocket: a refusal, a redirect or a request for
+    /// credentials. [`ConnectResponse::body`] often explains it. Redirects are not followed; their
+    /// Location is among [`ConnectResponse::fields`].
     Status(Box<ConnectResponse>),
-    /// Sec-WebSocket-Accept is missing, or not the one for our key: the server doesn't speak the
-    /// protocol, or the response came from a cache.
+    /// Sec-WebSocket-Accept is missing, or doesn't match our key. The server doesn't implement the
+    /// protocol, or the response is from a cache.
     BadAccept(Box<BadAccept>),
-    /// Upgrade is missing, or not `websocket`.
+    /// Upgrade is missing or isn't `websocket`.
     BadUpgrade(Box<ConnectResponse>),
-    /// Connection is missing, or doesn't name `Upgrade`.
+    /// Connection is missing or doesn't list `Upgrade`.
     BadConnection(Box<ConnectResponse>),
-    /// A subprotocol that was not offered, or more than one.
+    /// The server chose a subprotocol that was not offered, or more than one.
     UnofferedSubprotocol(Box<UnofferedSubprotocol>),
-    /// The extensions of the response can't be agreed to.
+    /// The negotiation of extensions failed.
     Extensions(ExtensionError, Box<ConnectResponse>),
-    /// A field that may be there once only is there again.
+    /// A field that is allowed only once occurs again.
     DuplicateField(&'static str, Box<ConnectResponse>),
-    /// A field that HTTP/2 and HTTP/3 forbid, such as Connection.
+    /// The response has a field that HTTP/2 and HTTP/3 forbid, such as Connection.
     ForbiddenField(&'static str, Box<ConnectResponse>),
     /// The response is not HTTP/1.1.
     BadHead(HeadError),
-    /// The response passes a limit of the [`Config`](crate::Config).
+    /// The response exceeds a limit of the [`Config`](crate::Config).
     Limit(LimitError),
-    /// The response was not whole in time.
+    /// The response was not complete in time.
     Timeout,
-    /// The transport has ended before the response was whole.
+    /// The transport ended before the response was complete.
     ClosedWithoutResponse,
 }
 
 impl HandshakeError {
-    /// Makes the error of a response that breaks a rule.
+    /// Creates the error of a response that breaks a rule.
     pub(crate) fn new(fault: Fault, response: ConnectResponse, request: &ConnectRequest) -> Self {
         match fault {
             Fault::Accept(expected) => Self::BadAccept(Box::new(BadAccept { expected, response })),
@@ -66,7 +80,7 @@ impl HandshakeError {
         }
     }
 
-    /// Returns the response, if one was read as a whole.
+    /// Returns the response, if a complete one was read.
     #[must_use]
     pub fn response(&self) -> Option<&ConnectResponse> {
         match self {
@@ -109,7 +123,7 @@ impl fmt::Display for HandshakeError {
             }
             Self::BadConnection(response) => {
                 let values = Values(response, "Connection");
-                write!(f, "the server's Connection is {values} and doesn't name Upgrade")
+                write!(f, "the server's Connection is {values} and doesn't list Upgrade")
             }
             Self::UnofferedSubprotocol(error) => error.fmt(f),
             Self::Extensions(ExtensionError::Declined, _) => ExtensionError::Declined.fmt(f),
@@ -127,7 +141,7 @@ impl fmt::Display for HandshakeError {
                     "the server's response has the field {name}, which HTTP/2 and HTTP/3 forbid"
                 )
             }
-            // As by the alert of a TLS server, or the banner of another protocol.
+            // For example, the alert of a TLS server or the banner of another protocol.
             Self::BadHead(HeadError::Version) => {
                 f.write_str("the server doesn't speak HTTP/1.1 (if it speaks TLS, use wss://)")
             }
@@ -139,7 +153,7 @@ impl fmt::Display for HandshakeError {
                 "the server didn't answer the handshake in time (setting: handshake_timeout)",
             ),
             Self::ClosedWithoutResponse => {
-                f.write_str("the server closed the connection before its response was whole")
+                f.write_str("the server closed the connection before its response was complete")
             }
         }
     }
@@ -147,7 +161,17 @@ impl fmt::Display for HandshakeError {
 
 impl core::error::Error for HandshakeError {}
 
-/// The Sec-WebSocket-Accept of a response is missing or wrong.
+/// The Sec-WebSocket-Accept of a response is missing or doesn't match the key.
+///
+/// ```
+/// use sansocket::handshake::HandshakeError;
+///
+/// fn log(error: &HandshakeError) {
+///     if let HandshakeError::BadAccept(error) = error {
+///         eprintln!("expected {}, received {:?}", error.expected(), error.received());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct BadAccept {
     expected: AcceptKey,
@@ -155,7 +179,7 @@ pub struct BadAccept {
 }
 
 impl BadAccept {
-    /// Returns the value for our key.
+    /// Returns the value that matches our key.
     #[must_use]
     pub fn expected(&self) -> &str {
         self.expected.as_str()
@@ -167,7 +191,7 @@ impl BadAccept {
         self.response.fields().get("Sec-WebSocket-Accept")
     }
 
-    /// Returns the whole response.
+    /// Returns the complete response.
     #[must_use]
     pub const fn response(&self) -> &ConnectResponse {
         &self.response
@@ -181,7 +205,18 @@ impl fmt::Display for BadAccept {
     }
 }
 
-/// A server has chosen a subprotocol that was not offered, or several.
+/// The server has chosen a subprotocol that was not offered, or several.
+///
+/// ```
+/// use sansocket::handshake::HandshakeError;
+///
+/// fn log(error: &HandshakeError) {
+///     if let HandshakeError::UnofferedSubprotocol(error) = error {
+///         let offered: Vec<&str> = error.offered().collect();
+///         eprintln!("offered {offered:?}, received {:?}", error.received());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct UnofferedSubprotocol {
     request: ConnectRequest,
@@ -200,7 +235,7 @@ impl UnofferedSubprotocol {
         self.response.fields().get("Sec-WebSocket-Protocol").unwrap_or_default()
     }
 
-    /// Returns the whole response.
+    /// Returns the complete response.
     #[must_use]
     pub const fn response(&self) -> &ConnectResponse {
         &self.response
@@ -210,20 +245,20 @@ impl UnofferedSubprotocol {
 impl fmt::Display for UnofferedSubprotocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let received = Excerpt(self.received());
-        write!(f, "the server chose the subprotocol {received}, and ")?;
+        write!(f, "the server chose the subprotocol {received}; the client offered ")?;
         let mut offered = self.offered();
-        let Some(first) = offered.next() else { return f.write_str("none was offered") };
-        write!(f, "offered was {first}")?;
+        let Some(first) = offered.next() else { return f.write_str("none") };
+        f.write_str(first)?;
         offered.try_for_each(|name| write!(f, ", {name}"))
     }
 }
 
-/// The values of a field in a text for people.
+/// The values of a field, for an error text.
 struct Values<'a>(&'a ConnectResponse, &'static str);
 
 impl fmt::Display for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// How many lines are shown.
+        /// The number of values that are shown.
         const MAX_LINES: usize = 3;
 
         let mut values = self.0.fields().get_all(self.1);

@@ -1,9 +1,9 @@
-//! Bytes of a peer in texts for people: escaped, so that none of them ends a line or looks like
-//! another text, and cut to a length that fits a log.
+//! Bytes of a peer in texts for people. They are escaped, so that they can't end a line or imitate
+//! other text, and cut to a length that fits a log.
 
 use core::fmt;
 
-/// A value, in quotes. It is harmless in an HTML text too.
+/// A value in quotes. It is safe in HTML text too.
 #[derive(Clone, Copy)]
 pub(crate) struct Excerpt<'a>(pub(crate) &'a [u8]);
 
@@ -15,7 +15,7 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// A text that a caller has written, such as a body.
+/// A text that the program has written, such as the body of its refusal.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a>(pub(crate) &'a [u8]);
 
@@ -25,6 +25,8 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Writes at most `max_len` bytes. Bytes other than visible ASCII and space are escaped, and so are
+/// those of `also`.
 fn write_escaped(
     bytes: &[u8],
     max_len: usize,

@@ -1,4 +1,4 @@
-//! The client's side over HTTP/2 and HTTP/3.
+//! The client's part of the handshake over HTTP/2 and HTTP/3.
 
 use alloc::boxed::Box;
 
@@ -14,13 +14,13 @@ use crate::http1::writer::FieldList;
 use crate::instant::Instant;
 use crate::role::Role;
 
-/// Asks for a WebSocket over HTTP/2 or HTTP/3, and judges the response
-/// ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441),
+/// The client's opening handshake over HTTP/2 and HTTP/3: returns the request and checks the
+/// response ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441),
 /// [RFC 9220](https://www.rfc-editor.org/rfc/rfc9220)).
 ///
 /// An HTTP/2 or HTTP/3 library sends and receives the heads. Send the request only after the
-/// server's settings have allowed it (`SETTINGS_ENABLE_CONNECT_PROTOCOL`); bound the wait for the
-/// response by a timeout. The stream's data are the frames of the connection.
+/// server's settings have allowed it (`SETTINGS_ENABLE_CONNECT_PROTOCOL`), and use a timeout for
+/// the response. The data of the stream are the frames of the connection.
 ///
 /// ```
 /// use sansocket::error::EntropyError;
@@ -55,12 +55,12 @@ pub struct ExtendedConnect {
 }
 
 impl ExtendedConnect {
-    /// Makes the request.
+    /// Creates the request.
     ///
     /// # Errors
     /// [`SendError::Entropy`] if the config is a server's, which has no source of randomness.
     pub fn new(request: &ConnectRequest, config: &Config) -> Result<Self, SendError> {
-        // RFC 8441 5: there is no key, but frames are masked all the same.
+        // RFC 8441 5: there is no key, but frames are masked nevertheless.
         if config.settings().entropy.is_none() {
             return Err(SendError::Entropy);
         }
@@ -86,14 +86,14 @@ impl ExtendedConnect {
         if self.request.is_secure() { "https" } else { "http" }
     }
 
-    /// Returns the value of `:authority`: the host, with its port unless that is the scheme's
-    /// default.
+    /// Returns the value of `:authority`: the host, with its port unless it is the default of the
+    /// scheme.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.request.authority()
     }
 
-    /// Returns the value of `:path`: path and query.
+    /// Returns the value of `:path`: the path and the query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.request.target()
@@ -104,12 +104,12 @@ impl ExtendedConnect {
         self.fields.iter()
     }
 
-    /// Judges the final response: any status but 1xx, which only announces one. A 2xx opens the
+    /// Checks the final response: any status except 1xx, which is interim. A 2xx opens the
     /// connection.
     ///
     /// # Errors
-    /// [`HandshakeError`]: reset the stream. The body of a refusal
-    /// ([`HandshakeError::Status`]) is the stream's data.
+    /// [`HandshakeError`]: reset the stream. The body of a refusal ([`HandshakeError::Status`]) is
+    /// the data of the stream.
     pub fn receive_response(
         &self,
         status: u16,

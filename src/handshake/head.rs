@@ -6,7 +6,7 @@ use crate::handshake::version::HttpVersion;
 use crate::http1::head::{Fields, Part, RawHead};
 use crate::kernel::hidden::Hidden;
 
-/// A borrowed request head: from this crate's reader, or from another HTTP server.
+/// A borrowed request head, from the reader of this crate or from another HTTP server.
 ///
 /// ```
 /// use sansocket::handshake::{Fields, HttpVersion, RequestHead};
@@ -37,10 +37,10 @@ pub struct RequestHead<'h> {
 }
 
 impl<'h> RequestHead<'h> {
-    /// Makes the head of an HTTP/1.1 request, or of any request with the setters below.
+    /// Creates the head of an HTTP/1.1 request, or of any request by the setters below.
     ///
-    /// `target` is what stands in the request line: path and query, or a whole URL. Over HTTP/2 and
-    /// HTTP/3 it is the value of `:path`.
+    /// `target` is the request target: path and query, or an absolute URL. Over HTTP/2 and HTTP/3
+    /// it is the value of `:path`.
     #[must_use]
     pub const fn new(method: &'h str, target: &'h str, fields: Fields<'h>) -> Self {
         Self {
@@ -54,12 +54,13 @@ impl<'h> RequestHead<'h> {
         }
     }
 
-    /// Makes the head of an extended CONNECT, with which a WebSocket is opened over HTTP/2 and
-    /// HTTP/3 ([RFC 8441 section 4](https://www.rfc-editor.org/rfc/rfc8441#section-4)): the values
-    /// of `:protocol`, `:scheme`, `:authority` and `:path`, each empty if the request has none.
+    /// Creates the head of an extended CONNECT, which opens a WebSocket over HTTP/2 and HTTP/3
+    /// ([RFC 8441 section 4](https://www.rfc-editor.org/rfc/rfc8441#section-4)). The arguments are
+    /// the values of `:protocol`, `:scheme`, `:authority` and `:path`; each is empty if the request
+    /// has none.
     ///
-    /// A CONNECT without `:protocol` (`None`) asks for a tunnel, not for a WebSocket. The version
-    /// is HTTP/2 until [`with_version`](Self::with_version) sets another.
+    /// A CONNECT without `:protocol` (`None`) requests a tunnel, not a WebSocket. The version is
+    /// HTTP/2 unless [`with_version`](Self::with_version) sets another.
     #[must_use]
     pub fn extended_connect(
         protocol: impl Into<Option<&'h str>>,
@@ -75,29 +76,29 @@ impl<'h> RequestHead<'h> {
             .with_authority(authority)
     }
 
-    /// Sets the version of HTTP: the rules of the handshake and the form of its response depend on
-    /// it, also for requests that ask for no WebSocket.
+    /// Sets the version of HTTP. The rules of the handshake and the form of its response depend on
+    /// it, also for requests that don't request a WebSocket.
     #[must_use]
     pub const fn with_version(mut self, version: HttpVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// Sets the value of `:protocol`. HTTP/1.1 has none: it is ignored there.
+    /// Sets the value of `:protocol`. It is ignored for HTTP/1.1, which has no such value.
     #[must_use]
     pub fn with_protocol(mut self, protocol: impl Into<Option<&'h str>>) -> Self {
         self.protocol = protocol.into();
         self
     }
 
-    /// Sets the value of `:scheme`; empty: there is none.
+    /// Sets the value of `:scheme`. An empty value means that the request has none.
     #[must_use]
     pub fn with_scheme(mut self, scheme: impl Into<Option<&'h str>>) -> Self {
         self.scheme = scheme.into().filter(|scheme| !scheme.is_empty());
         self
     }
 
-    /// Sets the value of `:authority`; empty: there is none.
+    /// Sets the value of `:authority`. An empty value means that the request has none.
     #[must_use]
     pub fn with_authority(mut self, authority: impl Into<Option<&'h str>>) -> Self {
         self.authority = authority.into().filter(|authority| !authority.is_empty());
@@ -116,14 +117,14 @@ impl<'h> RequestHead<'h> {
         self.method
     }
 
-    /// Returns the target as it came: path and query, or a whole URL. To route by it, use
+    /// Returns the target as received: path and query, or an absolute URL. For routing, use
     /// [`path`](Self::path).
     #[must_use]
     pub const fn target(&self) -> &'h str {
         self.target
     }
 
-    /// Returns the target's path, still percent-encoded; "/" if the target is a URL without one.
+    /// Returns the target's path, percent-encoded; "/" if the target is a URL without a path.
     #[must_use]
     pub fn path(&self) -> &'h str {
         let Target { authority, path_and_query } = Target::new(self.target);
@@ -133,7 +134,7 @@ impl<'h> RequestHead<'h> {
         }
     }
 
-    /// Returns the target's query, still percent-encoded, without the question mark.
+    /// Returns the target's query, percent-encoded, without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         Target::new(self.target).path_and_query.split_once('?').map(|(_, query)| query)
@@ -145,8 +146,9 @@ impl<'h> RequestHead<'h> {
         self.scheme
     }
 
-    /// Returns the value of `:authority`, or the authority of a target that is a URL. It counts more
-    /// than a Host field ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
+    /// Returns the value of `:authority`, or the authority of a target that is a URL. It takes
+    /// precedence over a Host field
+    /// ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
     #[must_use]
     pub fn authority(&self) -> Option<&'h str> {
         self.authority.or_else(|| Target::new(self.target).authority)
@@ -158,7 +160,7 @@ impl<'h> RequestHead<'h> {
         self.protocol
     }
 
-    /// Returns the fields, in their order.
+    /// Returns the fields in their order.
     #[must_use]
     pub const fn fields(&self) -> Fields<'h> {
         self.fields
@@ -178,11 +180,11 @@ impl<'h> RequestHead<'h> {
     }
 }
 
-/// Without the values of fields and queries, which may be credentials.
+/// Omits the values of fields and queries, which may be credentials.
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path();
-        // Another target than a path, such as that of a CONNECT, may have a password in it.
+        // Other forms of targets, such as that of a CONNECT, may include a password.
         let path: &dyn fmt::Debug =
             if path.starts_with('/') { &path } else { &Hidden::new(self.target) };
         f.debug_struct("RequestHead")
@@ -198,12 +200,12 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// A request target, taken apart (RFC 9112 3.2).
+/// The components of a request target (RFC 9112 3.2).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'h> {
-    /// The authority of an absolute-form target, where it names http, https, ws or wss.
+    /// The authority of a target in absolute form with the scheme http, https, ws or wss.
     pub(crate) authority: Option<&'h str>,
-    /// All of a target of another form.
+    /// The rest of that target, or a complete target of another form.
     pub(crate) path_and_query: &'h str,
 }
 
@@ -222,11 +224,26 @@ impl<'h> Target<'h> {
     }
 }
 
-/// A request head that owns its bytes: read by [`ServerHandshake`](crate::handshake::ServerHandshake), or
-/// copied by [`RequestHead::into_owned`].
+/// A request head that owns its bytes. It is read by
+/// [`ServerHandshake`](crate::handshake::ServerHandshake), or copied by
+/// [`RequestHead::into_owned`].
+///
+/// ```
+/// use sansocket::handshake::ServerHandshake;
+/// use sansocket::{Config, Input, Instant};
+///
+/// let now = Instant::from_micros(0);
+/// let mut handshake = ServerHandshake::new(&Config::server().build()?, now);
+/// let mut bytes = *b"GET /status?full HTTP/1.1\r\nHost: example.com\r\n\r\n";
+/// let head = handshake.receive(&mut Input::new(now, &mut bytes))?.expect("the head is complete");
+/// assert_eq!((head.path(), head.query()), ("/status", Some("full")));
+/// assert_eq!(head.fields().get_str("Host"), Some("example.com"));
+/// assert!(!head.is_upgrade()); // an ordinary page
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct OwnedRequestHead {
-    /// Method and target are the parts of its first line.
+    /// The parts of its first line are the method and the target.
     raw: RawHead,
     version: HttpVersion,
     scheme: Option<Part>,
@@ -235,7 +252,7 @@ pub struct OwnedRequestHead {
 }
 
 impl OwnedRequestHead {
-    /// Makes the head of an HTTP/1.1 request.
+    /// Creates the head of an HTTP/1.1 request.
     pub(crate) const fn from_raw(raw: RawHead) -> Self {
         Self { raw, version: HttpVersion::Http11, scheme: None, authority: None, protocol: None }
     }
@@ -267,33 +284,33 @@ impl OwnedRequestHead {
         self.raw.method()
     }
 
-    /// Returns the target as it came: path and query, or a whole URL. To route by it, use
+    /// Returns the target as received: path and query, or an absolute URL. For routing, use
     /// [`path`](Self::path).
     #[must_use]
     pub fn target(&self) -> &str {
         self.raw.target()
     }
 
-    /// Returns the target's path, still percent-encoded; "/" if the target is a URL without one.
+    /// Returns the target's path, percent-encoded; "/" if the target is a URL without a path.
     #[must_use]
     pub fn path(&self) -> &str {
         self.as_head().path()
     }
 
-    /// Returns the target's query, still percent-encoded, without the question mark.
+    /// Returns the target's query, percent-encoded, without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.as_head().query()
     }
 
-    /// Returns the fields, in their order.
+    /// Returns the fields in their order.
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
         self.raw.fields()
     }
 }
 
-/// As [`RequestHead`]'s.
+/// Shows the same as the `Debug` form of [`RequestHead`].
 impl fmt::Debug for OwnedRequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OwnedRequestHead").field(&self.as_head()).finish()

@@ -1,22 +1,23 @@
 //! The opening handshakes of both roles: over HTTP/1.1 by an upgrade, over HTTP/2 and HTTP/3 by an
 //! extended CONNECT.
 //!
-//! The phases are values: a server has no connection to send on before it has accepted a request, a
-//! client none before it has judged the response. The values are the same over every version of
-//! HTTP; a [`RequestHead`] knows its version, and the rules and the response follow from that.
+//! The phases are types: a server has no connection to send on before it has accepted a request,
+//! and a client has none before it has checked the response. The types are the same for every
+//! version of HTTP. A [`RequestHead`] holds its version, which determines the rules and the
+//! response.
 //!
 //! | | HTTP/1.1 | HTTP/2 and HTTP/3, or another HTTP server |
 //! |---|---|---|
 //! | server reads | [`ServerHandshake`] | [`RequestHead::new`], [`RequestHead::extended_connect`] |
-//! | server judges | [`RequestHead::upgrade`] | the same |
+//! | server checks | [`RequestHead::upgrade`] | the same |
 //! | server responds | [`Accepted::write`], [`Refusal::write`] | their `status` and `fields` |
 //! | client | [`ClientHandshake`] | [`ExtendedConnect`] |
 //!
 //! # Server
-//! [`ServerHandshake`] reads any request, so that pages can be served too: route by
-//! [`OwnedRequestHead::path`]. [`RequestHead::upgrade`] judges the request by every rule of the
-//! handshake, and [`UpgradeRequest::accept`] makes the response. [`OwnedUpgradeRequest`] keeps a
-//! request, as an extractor of a web framework does.
+//! [`ServerHandshake`] reads any request, so that a server can also serve pages: route by
+//! [`OwnedRequestHead::path`]. [`RequestHead::upgrade`] checks the request against every rule of
+//! the handshake, and [`UpgradeRequest::accept`] creates the response. [`OwnedUpgradeRequest`]
+//! stores a request, as an extractor of a web framework needs it.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -40,7 +41,7 @@
 //!     Ok(Some(accepted)) => {
 //!         accepted.write(&mut out);
 //!         let connection = accepted.into_connection(&config, now);
-//!         assert!(connection.is_open()); // its first frames are what is left in `input`
+//!         assert!(connection.is_open()); // its first frames are the rest of `input`
 //!     }
 //!     Ok(None) => {}
 //!     Err(refusal) => refusal.write(&mut out), // then end the transport
@@ -49,7 +50,7 @@
 //! # Ok::<(), sansocket::error::ConfigError>(())
 //! ```
 //!
-//! The same over HTTP/2, where a library has read the head and sends the response:
+//! The same over HTTP/2, where an HTTP library reads the head and sends the response:
 //!
 //! ```
 //! use sansocket::AcceptOptions;
@@ -66,10 +67,11 @@
 //! ```
 //!
 //! # Client
-//! A [`ConnectRequest`](crate::ConnectRequest) says what to ask for, [`ClientHandshake`] asks and
-//! judges the response. Have at most one handshake under way to each host
-//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)): only the program
-//! knows all its connections. [`Backoff`] tells how long to wait before a reconnect.
+//! A [`ConnectRequest`](crate::ConnectRequest) describes the request. [`ClientHandshake`] writes it
+//! and checks the response. Have at most one handshake in progress to each host
+//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)): this is the duty
+//! of the program, since this crate doesn't see its other connections. [`Backoff`] returns the
+//! delay before a reconnect.
 //!
 //! ```
 //! # #[cfg(feature = "std")]
@@ -83,7 +85,7 @@
 //! let mut out = BytesMut::new();
 //! // Connect to request.host() and request.port(), then:
 //! let handshake = ClientHandshake::new(&request, &config, Instant::now(), &mut out)?;
-//! // Write `out`; give what is read to handshake.receive(&mut input) until it returns a connection.
+//! // Write `out`; pass all input to handshake.receive(&mut input) until it returns a connection.
 //! assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
 //! # drop(handshake);
 //! # Ok(())
@@ -93,8 +95,8 @@
 //! ```
 //!
 //! # Logs
-//! `{:?}` of every type here shows names and lengths: no value of a field, no query, no body. The
-//! `Display` of errors shows the values that are wrong, escaped and cut.
+//! The `Debug` form of every type here shows names and lengths, but no value of a field, no query
+//! and no body. The `Display` form of errors shows the invalid values, escaped and cut.
 
 pub(crate) mod accept;
 pub(crate) mod accept_key;

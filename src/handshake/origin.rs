@@ -1,4 +1,4 @@
-//! Web pages that may connect
+//! The web pages that may connect
 //! ([RFC 6455 section 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
 
 use core::fmt;
@@ -9,39 +9,59 @@ use alloc::vec::Vec;
 use crate::authority::Authority;
 use crate::http1::writer::FieldError;
 
-/// The origins that a server accepts: the web pages whose scripts may connect, with the visitor's
-/// cookies, from the visitor's browser.
+/// The origins that a server accepts: the web pages with scripts that may connect from a visitor's
+/// browser, with the visitor's cookies.
 ///
-/// The default is [`SameHost`](Self::SameHost); ASP.NET Core's is any.
+/// The default is [`SameHost`](Self::SameHost). ASP.NET Core accepts any origin by default.
 ///
-/// Browsers send no question ahead, as they do for other requests (CORS): without a policy every
-/// page in the world can connect in the name of its visitor. Other programs can send any Origin, so
-/// it says nothing about a client's identity.
+/// Browsers send no preflight request before a WebSocket, as they do for other requests (CORS).
+/// Without a policy, any page can connect on behalf of its visitor. Other programs can send any
+/// Origin, so the field doesn't identify a client.
 ///
-/// Scheme and host of web pages are compared without regard to case, ports with the scheme's
-/// default.
+/// Scheme and host of web pages are compared without regard to case. A missing port is the default
+/// of the scheme.
+///
+/// ```
+/// use sansocket::AcceptOptions;
+/// use sansocket::handshake::{Fields, OriginPolicy, RequestHead};
+///
+/// let fields = [
+///     ("Host", &b"example.com"[..]),
+///     ("Origin", b"https://evil.example"),
+///     ("Upgrade", b"websocket"),
+///     ("Connection", b"Upgrade"),
+///     ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+///     ("Sec-WebSocket-Version", b"13"),
+/// ];
+/// let request = RequestHead::new("GET", "/", Fields::new(&fields)).upgrade().unwrap();
+/// let same_host = AcceptOptions::new(); // the default
+/// assert_eq!(request.accept(&same_host).unwrap_err().status(), 403);
+/// let any = AcceptOptions::new().origins(OriginPolicy::Any);
+/// assert!(request.accept(&any).is_ok());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// Every origin passes.
+    /// Every origin is accepted.
     Any,
-    /// An http or https page passes if its host and port are those of the request. Where a proxy
-    /// ends TLS and sends no port, the port is the default of the page's scheme.
+    /// An http or https page is accepted if its host and port are those of the request. If the
+    /// request names no port, for example with a proxy that terminates TLS, its port is the
+    /// default of the page's scheme.
     #[default]
     SameHost,
-    /// The origins of a list pass.
+    /// The origins of a list are accepted.
     List(OriginList),
 }
 
 impl OriginPolicy {
-    /// Makes a list of origins.
+    /// Creates a list of origins.
     ///
-    /// | entry | origins that pass |
+    /// | entry | accepted origins |
     /// |---|---|
     /// | `https://example.com`, `http://localhost:8080` | this one |
-    /// | `https://*.example.com` | all hosts below it, at any depth: `https://a.example.com`, `https://b.a.example.com`; not `https://example.com` itself, which needs its own entry |
-    /// | `file://`, `app://.`, `capacitor://localhost`, `vscode-webview://id` | this text, exactly as it is sent: origins of other schemes are opaque |
-    /// | `null` | pages without an origin of their own, such as sandboxed frames |
+    /// | `https://*.example.com` | all subdomains at any depth: `https://a.example.com`, `https://b.a.example.com`; not `https://example.com` itself, which needs its own entry |
+    /// | `file://`, `app://.`, `capacitor://localhost`, `vscode-webview://id` | exactly this text: origins of other schemes are opaque |
+    /// | `null` | pages with an opaque origin, such as sandboxed frames |
     ///
     /// ```
     /// use sansocket::handshake::OriginPolicy;
@@ -53,8 +73,8 @@ impl OriginPolicy {
     /// ```
     ///
     /// # Errors
-    /// [`FieldError::InvalidOrigin`] if an entry is no origin, such as a URL with a path, or could
-    /// never match one, such as `https://a*.example.com`.
+    /// [`FieldError::InvalidOrigin`] if an entry is not an origin, such as a URL with a path, or
+    /// can never match one, such as `https://a*.example.com`.
     pub fn list<I>(origins: I) -> Result<Self, FieldError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -64,14 +84,14 @@ impl OriginPolicy {
         Ok(Self::List(OriginList(entries.ok_or(FieldError::InvalidOrigin)?)))
     }
 
-    /// Tells whether a page may connect to a host; `text` is what `host` was read from.
+    /// Returns true if a page may connect to `host`, which was parsed from `text`.
     pub(crate) fn allows(&self, origin: &[u8], text: &[u8], host: Authority<'_>) -> bool {
         match self {
             Self::Any => true,
             Self::SameHost => {
                 let rest = origin.strip_prefix(b"http");
                 let rest = rest.map(|rest| rest.strip_prefix(b"s").unwrap_or(rest));
-                // As browsers send it: the same text needs no second look.
+                // Fast path for the form that browsers send: equal texts need no parsing.
                 let is_same = rest.and_then(|rest| rest.strip_prefix(b"://")) == Some(text);
                 is_same || Web::parse(origin).is_some_and(|page| page.is_on(host))
             }
@@ -84,10 +104,19 @@ impl OriginPolicy {
 }
 
 /// The origins of [`OriginPolicy::list`].
+///
+/// ```
+/// use sansocket::handshake::OriginPolicy;
+///
+/// let policy = OriginPolicy::list(["https://example.com", "null"])?;
+/// let OriginPolicy::List(list) = policy else { unreachable!() };
+/// assert_eq!(list.to_string(), "https://example.com, null");
+/// # Ok::<(), sansocket::handshake::FieldError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginList(Vec<Entry>);
 
-/// The entries, with commas between.
+/// Writes the entries, separated by commas.
 impl fmt::Display for OriginList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, entry) in self.0.iter().enumerate() {
@@ -100,14 +129,14 @@ impl fmt::Display for OriginList {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
-    /// Compared as it is.
+    /// An origin that is compared byte by byte.
     Exact(Box<str>),
-    /// A page of this host, or of all hosts below it.
+    /// A page of this host, or of all its subdomains.
     Web { secure: bool, subdomains: bool, host: Box<str>, port: u16 },
 }
 
 impl Entry {
-    /// `None` if no origin could match it.
+    /// Parses an entry; `None` if no origin can match it.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = match text.split_once("://") {
             Some(parts) => parts,
@@ -124,7 +153,7 @@ impl Entry {
         };
         let authority = Authority::parse(authority.as_bytes()).ok()?;
         let host = core::str::from_utf8(authority.host).ok()?;
-        // Browsers send neither of them in a host; nothing lies below an address.
+        // Browsers send neither character in a host. An address has no subdomains.
         if host.contains(['*', '%']) || (subdomains && !is_name(host)) {
             return None;
         }
@@ -132,7 +161,8 @@ impl Entry {
         Some(Self::Web { secure, subdomains, host: host.to_ascii_lowercase().into(), port })
     }
 
-    /// `page` is the origin if that is a web page's.
+    /// Returns true if the entry matches. `page` is `origin` in parsed form if it is that of a web
+    /// page.
     fn matches(&self, origin: &[u8], page: Option<Web<'_>>) -> bool {
         match self {
             Self::Exact(listed) => origin == listed.as_bytes(),
@@ -162,13 +192,13 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Tells whether a host is a name, not an address.
+/// Returns true if a host is a name, not an address.
 fn is_name(host: &str) -> bool {
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     !host.starts_with(['[', '.']) && !host.rsplit('.').next().is_some_and(is_number)
 }
 
-/// Tells whether a host is made of one or more labels, a dot, and `domain`.
+/// Returns true if a host consists of one or more labels, a dot, and `domain`.
 fn is_below(host: &[u8], domain: &[u8]) -> bool {
     let Some(len) = host.len().checked_sub(domain.len()) else { return false };
     let Some((labels, end)) = host.split_at_checked(len) else { return false };
@@ -194,16 +224,16 @@ impl<'a> Web<'a> {
         Some(Self { secure, host, port: port.unwrap_or_else(|| default_port(secure)) })
     }
 
-    /// Tells whether the page was served by this host.
+    /// Returns true if the page was served by this host.
     fn is_on(&self, host: Authority<'_>) -> bool {
         self.host.eq_ignore_ascii_case(host.host)
             && self.port == host.port.unwrap_or_else(|| default_port(self.secure))
     }
 }
 
-/// Tells whether a client may send it as its Origin: `null`, or `scheme://host[:port]`
-/// ([RFC 6454 section 6.2](https://www.rfc-editor.org/rfc/rfc6454#section-6.2)). Only web pages
-/// must have a host.
+/// Returns true if a client may send this text as its Origin: `null`, or `scheme://host[:port]`
+/// ([RFC 6454 section 6.2](https://www.rfc-editor.org/rfc/rfc6454#section-6.2)). The host may be
+/// empty, except for web pages.
 pub(crate) fn is_origin(text: &[u8]) -> bool {
     if text == b"null" {
         return true;
@@ -223,7 +253,8 @@ fn split_scheme(origin: &[u8]) -> Option<(&[u8], &[u8])> {
     is_scheme.then_some((scheme, authority))
 }
 
-/// True for https, false for http, `None` for other schemes, which have no default port.
+/// Returns true for https, false for http, and `None` for other schemes, which have no default
+/// port.
 fn web_scheme(scheme: &[u8]) -> Option<bool> {
     if scheme.eq_ignore_ascii_case(b"https") {
         Some(true)

@@ -11,27 +11,27 @@ use crate::handshake::version::HttpVersion;
 use crate::http1::error::HeadError;
 use crate::http1::writer::FieldError;
 
-/// A refused handshake, with the response ready to be sent.
+/// A refused handshake, with the response to send.
 ///
-/// | status | when | beside it |
+/// | status | cause | fields |
 /// |---|---|---|
 /// | 400 | the request breaks a rule of HTTP or of the handshake, or is HTTP/1.0 | |
 /// | 403 | the options don't allow the origin | |
-/// | 405 | an upgrade is asked for, but the method is not GET | `Allow: GET` |
-/// | 408 | the head was not whole in time | |
-/// | 426 | no upgrade is asked for, by any method, or another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
-/// | 431 | the head passes `max_head_len` or `max_head_fields` | |
-/// | 501 | another `:protocol` than `websocket` | |
-/// | 505 | another major version of HTTP | |
+/// | 405 | the request is for an upgrade, but its method is not GET | `Allow: GET` |
+/// | 408 | the head was not complete in time | |
+/// | 426 | the request, of any method, is not for an upgrade, or is for another version of the protocol | `Upgrade: websocket`, `Sec-WebSocket-Version: 13` |
+/// | 431 | the head exceeds `max_head_len` or `max_head_fields` | |
+/// | 501 | the `:protocol` is not `websocket` | |
+/// | 505 | the major version of HTTP is not 1 | |
 ///
-/// The body says what is wrong, in one line. Your own refusals come from
+/// The body is one line that describes the fault. Refusals of the program are created by
 /// [`UpgradeRequest::refuse`](crate::handshake::UpgradeRequest::refuse), [`Refusal::new`] or an
 /// [`HttpResponse`].
 ///
-/// Only HTTP/1.1 has Upgrade: over other versions 426 becomes 400, still with
-/// Sec-WebSocket-Version, and neither Upgrade nor Connection is among the fields. Refusals of a
-/// request know its version; those made without one are for HTTP/1.1 until
-/// [`with_version`](Self::with_version) says otherwise.
+/// Only HTTP/1.1 has Upgrade. Over other versions 426 becomes 400, still with
+/// Sec-WebSocket-Version, and the fields include neither Upgrade nor Connection. A refusal that was
+/// created from a request has its version. Any other is for HTTP/1.1 unless
+/// [`with_version`](Self::with_version) changes it.
 ///
 /// ```
 /// use sansocket::handshake::Refusal;
@@ -46,13 +46,13 @@ pub struct Refusal(Box<Inner>);
 #[derive(Clone, PartialEq, Eq)]
 struct Inner {
     response: HttpResponse,
-    /// For the server's log, not for the peer.
+    /// A text for the log of the server, which is not sent to the peer.
     detail: Option<Box<str>>,
 }
 
 impl Refusal {
-    /// Makes a refusal with your own status: 401, 404, a redirect. Its body is the name of the
-    /// status until you set another.
+    /// Creates a refusal with any final status, such as 401, 404 or a redirect. Its body is the
+    /// reason phrase of the status; [`with_body`](Self::with_body) sets another.
     ///
     /// # Errors
     /// [`StatusError`] unless the status is from 200 to 599.
@@ -79,7 +79,7 @@ impl Refusal {
         Ok(Self::from(response.with_body(content_type, body)?).with_detail(detail))
     }
 
-    /// Sets the version of HTTP that carries the response, and changes what that can't carry.
+    /// Sets the version of HTTP, and adapts the response to it.
     #[must_use]
     pub fn with_version(self, version: HttpVersion) -> Self {
         let Inner { response, detail } = *self.0;
@@ -92,21 +92,22 @@ impl Refusal {
         self.0.response.status()
     }
 
-    /// Returns the fields, for a response that another HTTP server writes: all that its version
-    /// needs but Content-Length. Over HTTP/2 and HTTP/3 names are in lower case.
+    /// Returns the fields, for a response that another HTTP server writes: all fields that its
+    /// version needs except Content-Length. Over HTTP/2 and HTTP/3 names are in lower case.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.response.fields()
     }
 
-    /// Returns the body: what is wrong, in one line, unless you have set your own.
+    /// Returns the body: one line that describes the fault, or the body that was set.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.0.response.body()
     }
 
-    /// Appends the response as HTTP/1.1, with `Connection: close`: end the transport behind it.
+    /// Appends the response in the form of HTTP/1.1, with `Connection: close`. End the transport
+    /// after it.
     ///
-    /// Over HTTP/2 and HTTP/3 responses have no such form, and nothing is appended: send
+    /// Responses over HTTP/2 and HTTP/3 don't have this form. For them no bytes are appended: send
     /// [`status`](Self::status), [`fields`](Self::fields) and [`body`](Self::body).
     pub fn write(&self, out: &mut BytesMut) {
         self.0.response.write(out);
@@ -125,7 +126,7 @@ impl Refusal {
         Self::from(HttpResponse::own(400, message))
     }
 
-    /// `detail` is shown by `Display` only.
+    /// Creates a 403. `detail` is shown by `Display`, but not sent to the peer.
     pub(crate) fn forbidden(message: impl Into<Bytes>, detail: Option<Box<str>>) -> Self {
         Self::from(HttpResponse::own(403, message)).with_detail(detail)
     }
@@ -136,16 +137,16 @@ impl Refusal {
     }
 
     pub(crate) fn method() -> Self {
-        let message = "a WebSocket is asked for with GET";
+        let message = "a request for a WebSocket needs the method GET";
         Self::from(HttpResponse::own(405, message).with_own_field("Allow", "GET"))
     }
 
     pub(crate) fn protocol() -> Self {
-        Self::from(HttpResponse::own(501, "the only :protocol here is websocket"))
+        Self::from(HttpResponse::own(501, "the only supported :protocol is websocket"))
     }
 
-    /// RFC 6455 4.2.2(4), 4.4: the response to a wrong version MUST name the right one; RFC 9110
-    /// 15.5.22: 426 MUST come with Upgrade.
+    /// Creates a 426. RFC 6455 4.2.2(4), 4.4: the response to an unsupported version MUST name the
+    /// supported one. RFC 9110 15.5.22: a 426 MUST have an Upgrade field.
     pub(crate) fn upgrade_required(message: &'static str) -> Self {
         Self::from(
             HttpResponse::own(426, message)
@@ -161,7 +162,7 @@ impl From<HttpResponse> for Refusal {
     }
 }
 
-/// The one table from errors of the head to statuses.
+/// The only table from errors of the head to statuses.
 impl From<HeadError> for Refusal {
     fn from(error: HeadError) -> Self {
         let status = match error {
@@ -180,8 +181,8 @@ impl From<HeadError> for Refusal {
             | HeadError::TransferEncoding => 400,
         };
         let message = if error == HeadError::Version {
-            "the version is not HTTP/1.1, which a WebSocket needs (a proxy may have changed it; nginx: \
-             proxy_http_version 1.1)"
+            "the version is not HTTP/1.1, which a WebSocket needs (a proxy may have changed it; \
+             nginx: proxy_http_version 1.1)"
         } else {
             error.message()
         };
@@ -191,7 +192,7 @@ impl From<HeadError> for Refusal {
 
 impl From<TimeoutError> for Refusal {
     fn from(_: TimeoutError) -> Self {
-        Self::from(HttpResponse::own(408, "the request was not whole in time"))
+        Self::from(HttpResponse::own(408, "the request was not complete in time"))
             .with_detail(Some("setting: handshake_timeout".into()))
     }
 }

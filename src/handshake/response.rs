@@ -1,4 +1,4 @@
-//! Plain HTTP responses: pages, and what refusals are made of.
+//! Plain HTTP responses: pages, and the basis of refusals.
 
 use core::fmt;
 
@@ -8,9 +8,9 @@ use crate::handshake::version::HttpVersion;
 use crate::http1::writer::{FieldError, FieldList, write_field, write_number};
 use crate::kernel::hidden::Hidden;
 
-/// A whole HTTP/1.1 response, for requests that ask for no WebSocket.
+/// A complete HTTP/1.1 response, for requests that are not for a WebSocket.
 ///
-/// It is written with `Connection: close` and its length: end the transport behind it.
+/// It is written with its length and `Connection: close`. End the transport after it.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -28,7 +28,7 @@ use crate::kernel::hidden::Hidden;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// The version of HTTP that carries it; the parts below have its form.
+    /// The version of HTTP. The other members have its form.
     version: HttpVersion,
     status: u16,
     fields: FieldList,
@@ -36,10 +36,10 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// Makes a response without a body.
+    /// Creates a response without a body.
     ///
     /// # Errors
-    /// [`StatusError`] unless the status is from 200 to 599: those below are not final.
+    /// [`StatusError`] unless the status is from 200 to 599: lower ones are interim.
     pub const fn new(status: u16) -> Result<Self, StatusError> {
         if let 200..=599 = status {
             Ok(Self {
@@ -53,7 +53,7 @@ impl HttpResponse {
         }
     }
 
-    /// A response of the crate's own: a valid status, and a line of text as the body.
+    /// Creates a response of this crate: a valid status, and a line of text as the body.
     pub(crate) fn own(status: u16, message: impl Into<Bytes>) -> Self {
         let mut fields = FieldList::new();
         fields.push_own("Content-Type", "text/plain; charset=utf-8");
@@ -75,8 +75,8 @@ impl HttpResponse {
         self.version
     }
 
-    /// Changes what the version can't carry. RFC 9110 15.5.22: 426 MUST come with Upgrade; where
-    /// that is forbidden, the status is 400.
+    /// Adapts the response to its version. RFC 9110 15.5.22: a 426 MUST have an Upgrade field, so
+    /// it becomes a 400 where Upgrade is forbidden.
     fn adapt(mut self) -> Self {
         if !self.version.has_upgrade() {
             self.fields.remove("Upgrade");
@@ -90,7 +90,7 @@ impl HttpResponse {
         self
     }
 
-    /// Adds a field; the same name may be added again.
+    /// Adds a field. The same name can be added several times.
     ///
     /// # Errors
     /// [`FieldError`] if the name is not a token, if the value has a CR, LF or NUL, or if the
@@ -126,9 +126,9 @@ impl HttpResponse {
         self.status
     }
 
-    /// Returns the fields, for a response that another HTTP server writes. Upgrade comes with
-    /// `Connection: Upgrade`; Content-Length, and what else is said about the connection, is that
-    /// server's business.
+    /// Returns the fields, for a response that another HTTP server writes. With Upgrade they
+    /// include `Connection: Upgrade`. That server adds Content-Length and its own fields about the
+    /// connection.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let connection = self.has_upgrade().then_some(("Connection", &b"Upgrade"[..]));
         self.fields.iter().chain(connection)
@@ -146,7 +146,7 @@ impl HttpResponse {
         if self.may_have_body() { self.body.clone() } else { Bytes::new() }
     }
 
-    /// Appends the response as HTTP/1.1.
+    /// Appends the response in the form of HTTP/1.1.
     pub fn write(&self, out: &mut BytesMut) {
         self.write_head(out);
         if self.may_have_body() && !self.version.has_pseudo_headers() {
@@ -154,7 +154,7 @@ impl HttpResponse {
         }
     }
 
-    /// The same without the body: the response to a HEAD request.
+    /// Appends the response without the body, for a HEAD request.
     pub fn write_head(&self, out: &mut BytesMut) {
         if self.version.has_pseudo_headers() {
             return;
@@ -175,18 +175,18 @@ impl HttpResponse {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// RFC 9110 7.8: Upgrade MUST be named in Connection too.
+    /// Returns true if there is an Upgrade field. RFC 9110 7.8: Connection MUST list it.
     fn has_upgrade(&self) -> bool {
         self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"))
     }
 
-    /// RFC 9110 8.6, 15.3.5, 15.4.5: neither a body nor its length may come with these.
+    /// Returns false for a status without a body and a length (RFC 9110 8.6, 15.3.5, 15.4.5).
     const fn may_have_body(&self) -> bool {
         !matches!(self.status, 204 | 304)
     }
 }
 
-/// Without the values of fields and the body, which may be credentials.
+/// Omits the values of fields and the body, which may be credentials.
 impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpResponse")
@@ -198,7 +198,7 @@ impl fmt::Debug for HttpResponse {
     }
 }
 
-/// The words of RFC 9110 15 for a status; they are for people only.
+/// Returns the reason phrase of RFC 9110 15 for a status. It is a text for people only.
 pub(crate) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -232,17 +232,24 @@ pub(crate) const fn reason(status: u16) -> &'static str {
     }
 }
 
-/// A status that can't end a request: use one from 200 to 599.
+/// The status is not a final one: use one from 200 to 599.
+///
+/// ```
+/// use sansocket::handshake::{HttpResponse, StatusError};
+///
+/// let error: StatusError = HttpResponse::new(101).unwrap_err();
+/// assert_eq!(error.status, 101);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct StatusError {
-    /// The status that was given.
+    /// The rejected status.
     pub status: u16,
 }
 
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the status {} can't end a request: use one from 200 to 599", self.status)
+        write!(f, "the status {} is not a final one: use one from 200 to 599", self.status)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The server's side, up to a whole request.
+//! The server's part of the handshake, up to a complete request.
 
 use crate::config::Config;
 use crate::error::protocol::TimeoutError;
@@ -8,10 +8,30 @@ use crate::http1::reader::{HeadReader, Kind};
 use crate::input::Input;
 use crate::instant::Instant;
 
-/// Reads one HTTP/1.1 request, of whatever kind, so that pages can be served too.
+/// The reader of one HTTP/1.1 request of any kind, so that a server can also serve pages.
 ///
-/// Bounded in bytes, fields and time, never in the number of reads. Bytes behind the head stay in
-/// the input: they are the first frames, or the body of a request that is no WebSocket.
+/// It is bounded in bytes, fields and time, but not in the number of reads. Bytes after the head
+/// stay in the input: they are the first frames, or the body of a request that is not for a
+/// WebSocket.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::handshake::{HttpResponse, ServerHandshake};
+/// use sansocket::{Config, Input, Instant};
+///
+/// let now = Instant::from_micros(0);
+/// let mut handshake = ServerHandshake::new(&Config::server().build()?, now);
+/// let mut out = BytesMut::new();
+/// for part in ["GET /health HTTP/1.1\r\nHost: a", "\r\n\r\n"] {
+///     let mut bytes = part.as_bytes().to_vec(); // the bytes of one read
+///     let Some(head) = handshake.receive(&mut Input::new(now, &mut bytes))? else { continue };
+///     if head.path() == "/health" && !head.is_upgrade() {
+///         HttpResponse::new(204)?.write(&mut out);
+///     }
+/// }
+/// assert_eq!(out, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
@@ -27,7 +47,7 @@ enum State {
 }
 
 impl ServerHandshake {
-    /// Begins to wait for a request; the config's `handshake_timeout` runs from `now`.
+    /// Creates a reader. The config's `handshake_timeout` runs from `now`.
     #[must_use]
     pub fn new(config: &Config, now: Instant) -> Self {
         let settings = config.settings();
@@ -38,12 +58,11 @@ impl ServerHandshake {
         }
     }
 
-    /// Returns the request when it is whole; `None`: more bytes are needed. After the request
-    /// nothing more is taken from any input.
+    /// Returns the request when it is complete; `None` if more bytes are needed. After it has
+    /// returned the request, it takes no more input.
     ///
     /// # Errors
-    /// [`Refusal`]: write it, and end the transport. Each later call returns the
-    /// same one.
+    /// [`Refusal`]: write it, and end the transport. Each later call returns the same refusal.
     pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<OwnedRequestHead>, Refusal> {
         match &self.state {
             State::Reading => {}
@@ -57,14 +76,13 @@ impl ServerHandshake {
                 self.state = State::Done;
                 Ok(Some(OwnedRequestHead::from_raw(self.reader.take())))
             }
-            // A client that always sends one more byte in time must not stay for ever.
+            // A client that sends one byte at a time must not extend the deadline.
             Ok(false) => self.handle_timeout(input.now()).map(|()| None),
             Err(error) => Err(self.fail(error.into())),
         }
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` when there is nothing
-    /// to wait for.
+    /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
@@ -73,7 +91,7 @@ impl ServerHandshake {
         }
     }
 
-    /// Tells the time. Early is no error.
+    /// Reports the time. A call before the deadline has no effect.
     ///
     /// # Errors
     /// [`Refusal`] 408 when the deadline has passed: write it, and end the transport.

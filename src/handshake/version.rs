@@ -1,10 +1,18 @@
 use core::fmt;
 
 /// The version of HTTP that carries a handshake.
+///
+/// ```
+/// use sansocket::handshake::{Fields, HttpVersion, RequestHead};
+///
+/// let head = RequestHead::extended_connect("websocket", "https", "a", "/", Fields::new(&[]))
+///     .with_version(HttpVersion::Http3);
+/// assert_eq!(head.version().to_string(), "HTTP/3");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HttpVersion {
-    /// HTTP/1.0, over which no WebSocket can be opened.
+    /// HTTP/1.0, over which a WebSocket can't be opened.
     Http10,
     /// HTTP/1.1: GET with Upgrade
     /// ([RFC 6455 section 4](https://www.rfc-editor.org/rfc/rfc6455#section-4)).
@@ -16,13 +24,13 @@ pub enum HttpVersion {
 }
 
 impl HttpVersion {
-    /// Tells whether Upgrade may be sent: HTTP/1.0 ignores it (RFC 9110 7.8), HTTP/2 and HTTP/3
+    /// Returns true if Upgrade may be sent: HTTP/1.0 ignores it (RFC 9110 7.8), HTTP/2 and HTTP/3
     /// forbid it (RFC 9113 8.2.2, RFC 9114 4.2).
     pub(crate) const fn has_upgrade(self) -> bool {
         matches!(self, Self::Http11)
     }
 
-    /// Tells whether heads have pseudo-headers and names in lower case.
+    /// Returns true if heads have pseudo-header fields, and names in lower case.
     pub(crate) const fn has_pseudo_headers(self) -> bool {
         matches!(self, Self::Http2 | Self::Http3)
     }

@@ -1,66 +1,79 @@
-//! What can be wrong with a head.
+//! The errors of a head.
 
 use core::fmt;
 
 use crate::error::protocol::LimitError;
 
-/// A head that breaks a rule of HTTP/1.1, or passes a limit.
+/// A head breaks a rule of HTTP/1.1 or exceeds a limit.
+///
+/// ```
+/// use sansocket::handshake::{HeadError, ServerHandshake};
+/// use sansocket::{Config, Input, Instant};
+///
+/// let now = Instant::from_micros(0);
+/// let mut handshake = ServerHandshake::new(&Config::server().build().unwrap(), now);
+/// let mut bytes = *b"GET / HTTP/1.1\r\nHost : example.com\r\n\r\n";
+/// let refusal = handshake.receive(&mut Input::new(now, &mut bytes)).unwrap_err();
+/// assert_eq!(refusal.status(), 400);
+/// assert!(refusal.to_string().contains(&HeadError::FieldName.to_string()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The method is not a token, or no single space follows it.
+    /// The method is not a token, or is not followed by exactly one space.
     Method,
-    /// The request target is missing or has characters that it can't have.
+    /// The request target is missing or has a character that is not allowed in it.
     Target,
-    /// The version is not `HTTP/1.1`; nothing may follow it on its line.
+    /// The version is not `HTTP/1.1`, or is followed by other bytes on its line.
     Version,
-    /// Another major version of HTTP.
+    /// The major version of HTTP is not 1.
     MajorVersion,
-    /// The status is not three digits from 100 to 599, followed by a space or the line's end.
+    /// The status is not three digits from 100 to 599, followed by a space or the end of the line.
     Status,
-    /// A field's name is not a token that ends with a colon.
+    /// The name of a field is not a token, or is not directly followed by a colon.
     FieldName,
-    /// A field's value, or the reason of a status, has a control character.
+    /// The value of a field, or the reason phrase of a status line, has a control character.
     ControlCharacter,
     /// A line doesn't end with CR LF.
     LineEnd,
-    /// A line begins with a blank.
+    /// A line begins with a space or tab: obsolete line folding (RFC 9112 section 5.2).
     Folding,
-    /// Not exactly one Host field, or not a host.
+    /// There is not exactly one Host field, or its value is not a valid host.
     Host,
-    /// More than one Content-Length, or not a number, or a Transfer-Encoding beside it.
+    /// Content-Length occurs more than once, is not a number, or occurs together with
+    /// Transfer-Encoding.
     ContentLength,
-    /// More than one Transfer-Encoding, or one that doesn't end with `chunked`.
+    /// Transfer-Encoding occurs more than once, or its last coding is not `chunked`.
     TransferEncoding,
-    /// A limit of the [`Config`](crate::Config) was passed.
+    /// A limit of the [`Config`](crate::Config) was exceeded.
     Limit(LimitError),
 }
 
 impl HeadError {
-    /// What a byte in the wrong place of a value or reason is.
+    /// Returns the error of a byte that is not allowed in a value or reason phrase.
     pub(crate) const fn control(byte: u8) -> Self {
         if byte == b'\n' { Self::LineEnd } else { Self::ControlCharacter }
     }
 
-    /// What happened, for people.
+    /// Returns the text of the error. Refusals use it as their body.
     pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::Method => "the method is not a token followed by one space",
-            Self::Target => "the request target is missing or has a character it can't have",
+            Self::Target => "the request target is missing or has a character that is not allowed",
             Self::Version => "the version is not HTTP/1.1",
             Self::MajorVersion => "the major version of HTTP is not 1",
             Self::Status => "the status is not three digits from 100 to 599",
             Self::FieldName => "a field name is not a token followed by a colon",
             Self::ControlCharacter => "a field value or reason has a control character",
             Self::LineEnd => "a line doesn't end with CR LF",
-            Self::Folding => "a line begins with a blank",
+            Self::Folding => "a line begins with a space or tab",
             Self::Host => "there must be exactly one valid Host field",
             Self::ContentLength => {
                 "there must be at most one Content-Length, a number, and no Transfer-Encoding \
-                 beside it"
+                 with it"
             }
             Self::TransferEncoding => {
-                "there must be at most one Transfer-Encoding, which ends with chunked"
+                "there must be at most one Transfer-Encoding, which must end with chunked"
             }
             Self::Limit(LimitError::TooManyFields) => {
                 "the head has more fields than max_head_fields allows"

@@ -1,4 +1,4 @@
-//! A head that has been read: its bytes, and where the parts lie.
+//! A complete head: its bytes, and the positions of its parts.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use crate::kernel::class::trim;
 use crate::kernel::hidden::Hidden;
 
-/// Where a part of a head begins and ends, in one word: it travels in a register. The reader stops
-/// before 4 GiB.
+/// The start and the end of a part of a head, in bytes from the start of the head. Both are packed
+/// into one word, so that a part is passed in a register: start in the upper 32 bits, end in the
+/// lower. The reader limits a head to less than 4 GiB.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Part(u64);
 
@@ -29,7 +30,7 @@ impl Part {
         (self.0 & 0xffff_ffff) as u32 as usize
     }
 
-    /// The bytes, out of those of the head from `base` on.
+    /// Returns the bytes of the part. `bytes` are those of the head from position `base` on.
     #[inline]
     pub(crate) fn of(self, bytes: &[u8], base: usize) -> &[u8] {
         let start = self.start().saturating_sub(base);
@@ -44,17 +45,17 @@ impl fmt::Debug for Part {
     }
 }
 
-/// Where a field lies among the bytes of its head.
+/// The positions of a field in the bytes of its head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
     pub(crate) name: Part,
     pub(crate) value: Part,
 }
 
-/// Where the parts of the first line lie.
+/// The positions of the parts of the first line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Line {
-    /// The method of a request, the reason of a response.
+    /// The method of a request, or the reason phrase of a response.
     pub(crate) first: Part,
     /// The target of a request.
     pub(crate) second: Part,
@@ -64,7 +65,7 @@ pub(crate) struct Line {
     pub(crate) minor: u8,
 }
 
-/// A whole head, checked: names are tokens, values have no control characters but tabs.
+/// A complete, checked head: names are tokens, values have no control characters except tabs.
 #[derive(Clone, Default)]
 pub(crate) struct RawHead {
     pub(crate) bytes: Vec<u8>,
@@ -73,11 +74,11 @@ pub(crate) struct RawHead {
 }
 
 impl RawHead {
-    /// Copies bytes to the end of the head.
+    /// Appends bytes to the head and returns their position.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Part {
         let start = self.bytes.len();
-        // Places are 32 bits wide. A head of 4 GiB, which no HTTP library takes, would lose the
-        // parts behind that.
+        // Positions have 32 bits. A head of 4 GiB, which no HTTP library accepts, would lose the
+        // parts after that position.
         if u32::try_from(start + bytes.len()).is_err() {
             return Part::default();
         }
@@ -85,7 +86,7 @@ impl RawHead {
         Part::new(start, start + bytes.len())
     }
 
-    /// Copies fields to the end of the head.
+    /// Appends copies of fields to the head.
     pub(crate) fn push_fields(&mut self, fields: Fields<'_>) {
         let len: usize = fields.raw().map(|(name, value)| name.len() + value.len()).sum();
         self.bytes.reserve_exact(len);
@@ -96,22 +97,22 @@ impl RawHead {
         }
     }
 
-    /// A part that was found to be ASCII, or was copied from a text.
+    /// Returns a part that is known to be ASCII, or that was copied from a `str`.
     pub(crate) fn text(&self, part: Part) -> &str {
         text(part.of(&self.bytes, 0))
     }
 
-    /// The method of a request; a token.
+    /// Returns the method of a request, a token.
     pub(crate) fn method(&self) -> &str {
         self.text(self.line.first)
     }
 
-    /// The target of a request; visible ASCII.
+    /// Returns the target of a request, which is visible ASCII.
     pub(crate) fn target(&self) -> &str {
         self.text(self.line.second)
     }
 
-    /// The reason of a response, which may be of any encoding.
+    /// Returns the reason phrase of a response, in any encoding.
     pub(crate) fn reason(&self) -> &[u8] {
         self.line.first.of(&self.bytes, 0)
     }
@@ -130,13 +131,15 @@ impl fmt::Debug for RawHead {
     }
 }
 
-/// Bytes that the reader has found to be ASCII, or that were a text.
+/// Converts bytes that the reader has found to be ASCII, or that were a `str` before. The default
+/// is never used for them.
 fn text(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Returns the name of a field that is about one HTTP/1.1 connection: with such a field an HTTP/2 or
-/// HTTP/3 message is malformed (RFC 9113 8.2.2, RFC 9114 4.2).
+/// Returns the name of the field if it is specific to one HTTP/1.1 connection. Such a field makes
+/// an HTTP/2 or HTTP/3 message malformed (RFC 9113 8.2.2, RFC 9114 4.2). `TE: trailers` is allowed
+/// there.
 pub(crate) fn connection_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
     let name =
         ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Transfer-Encoding", "Upgrade"]
@@ -145,7 +148,7 @@ pub(crate) fn connection_field(name: &[u8], value: &[u8]) -> Option<&'static str
     (name != "TE" || !value.eq_ignore_ascii_case(b"trailers")).then_some(name)
 }
 
-/// The fields of a head, in their order; names are compared without regard to case.
+/// The fields of a head, in their order. Names are compared without regard to case.
 ///
 /// ```
 /// use sansocket::handshake::Fields;
@@ -166,38 +169,38 @@ enum Source<'h> {
 }
 
 impl<'h> Fields<'h> {
-    /// Takes names and values that somebody else has read.
+    /// Creates fields from the names and values of another HTTP parser.
     #[must_use]
     pub const fn new(pairs: &'h [(&'h str, &'h [u8])]) -> Self {
         Self(Source::Pairs(pairs))
     }
 
-    /// Returns the first value of the field, without the blanks around it.
+    /// Returns the first value of the field, without leading and trailing spaces and tabs.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'h [u8]> {
         self.get_all(name).next()
     }
 
-    /// Returns the first value of the field as a text; `None` too if it is not UTF-8.
+    /// Returns the first value of the field as text; `None` also if it is not UTF-8.
     #[must_use]
     pub fn get_str(&self, name: &str) -> Option<&'h str> {
         core::str::from_utf8(self.get(name)?).ok()
     }
 
-    /// Returns all values of the field: one for each line that names it.
+    /// Returns all values of the field, one for each line with its name.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'h [u8]> + use<'h, 'n> {
         self.raw()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// Returns all fields, names as they were written.
+    /// Returns all fields, with their names as written.
     #[must_use]
     pub fn iter(&self) -> FieldsIter<'h> {
         FieldsIter(self.raw())
     }
 
-    /// Returns how many fields there are.
+    /// Returns the number of fields.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.0 {
@@ -212,12 +215,13 @@ impl<'h> Fields<'h> {
         self.len() == 0
     }
 
-    /// Returns the value of the field at a place.
+    /// Returns the value of the field at an index.
     pub(crate) fn value_at(&self, at: usize) -> Option<&'h [u8]> {
         RawFields { source: self.0, next: at }.next().map(|(_, value)| value)
     }
 
-    /// Names as bytes: they needn't be shown to be UTF-8 to be compared.
+    /// Returns the fields with names as bytes: a comparison doesn't need them to be validated
+    /// UTF-8.
     pub(crate) const fn raw(&self) -> RawFields<'h> {
         RawFields { source: self.0, next: 0 }
     }
@@ -238,7 +242,7 @@ impl<'h> IntoIterator for Fields<'h> {
     }
 }
 
-/// Names and lengths only: values may be credentials.
+/// Shows names and lengths only: values may be credentials.
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields = self.iter().map(|(name, value)| (name, Hidden::new(value)));
@@ -246,7 +250,16 @@ impl fmt::Debug for Fields<'_> {
     }
 }
 
-/// The fields of a head, one after the other. See [`Fields::iter`].
+/// An iterator over the fields of a head. See [`Fields::iter`].
+///
+/// ```
+/// use sansocket::handshake::Fields;
+///
+/// let pairs = [("Host", &b"example.com"[..]), ("Cookie", b" a=1 ")];
+/// let mut fields = Fields::new(&pairs).iter();
+/// assert_eq!(fields.len(), 2);
+/// assert_eq!(fields.nth(1), Some(("Cookie", &b"a=1"[..])));
+/// ```
 #[derive(Clone, Debug)]
 pub struct FieldsIter<'h>(RawFields<'h>);
 
@@ -265,7 +278,7 @@ impl<'h> Iterator for FieldsIter<'h> {
 impl ExactSizeIterator for FieldsIter<'_> {}
 impl FusedIterator for FieldsIter<'_> {}
 
-/// The same with names as bytes.
+/// An iterator over the fields of a head, with names as bytes.
 #[derive(Clone)]
 pub(crate) struct RawFields<'h> {
     source: Source<'h>,

@@ -1,29 +1,30 @@
-//! Comma lists: one list may lie in several field lines
+//! Comma-separated lists. Several field lines can form one list
 //! ([RFC 9110 sections 5.3, 5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
 //!
-//! Every function looks at each byte a fixed number of times.
+//! Every function scans each byte a fixed number of times, so the time is linear in the input.
 
 use crate::kernel::class::{TOKEN, is_of, is_token, skip_blanks, split_run, trim};
 
-/// How many empty members one list may have: RFC 9110 5.6.1.2 wants "a reasonable number" ignored.
+/// The largest number of empty members in one list. RFC 9110 5.6.1.2 requires a recipient to ignore
+/// "a reasonable number" of them.
 const MAX_EMPTY: u8 = 16;
 
 /// A list breaks its grammar, or has too many empty members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListError;
 
-/// A part of a list of extensions.
-#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "none is used: nothing is read"))]
+/// An element of a list of extensions.
+#[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "no extension is supported"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part<'l> {
     /// The name of an extension.
     Extension(&'l [u8]),
-    /// A parameter of the extension named last, and its value: one character at least, without
-    /// quotes, but with the backslashes that a quoted value may have.
+    /// A parameter of the preceding extension, and its value. The value has at least one character
+    /// and no quotes, but a value that was quoted keeps its backslashes.
     Parameter(&'l [u8], Option<&'l [u8]>),
 }
 
-/// Reads one list out of the lines that hold it.
+/// The state of one list that is read line by line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct List {
     empty: u8,
@@ -31,12 +32,12 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// How many members have come, the empty ones apart.
+    /// Returns the number of members so far, without the empty ones.
     pub(crate) const fn members(&self) -> usize {
         self.members
     }
 
-    /// Reads a line of tokens and tells whether `wanted` is among them, without regard to case.
+    /// Reads a line of tokens. Returns true if `wanted` is one of them, without regard to case.
     pub(crate) fn find_token(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
         if self.is_just(line, wanted) {
             return Ok(true);
@@ -52,7 +53,8 @@ impl List {
         Ok(found)
     }
 
-    /// The same for a line of protocols: names, each with a version if it has a `/`.
+    /// Reads a line of protocols: names, each with a version after a `/` or without one. Returns
+    /// true if `wanted` is one of them, without regard to case.
     pub(crate) fn find_protocol(&mut self, line: &[u8], wanted: &str) -> Result<bool, ListError> {
         if self.is_just(line, wanted) {
             return Ok(true);
@@ -68,8 +70,9 @@ impl List {
         Ok(found)
     }
 
-    /// Reads a line of extensions (RFC 6455 9.1): names with parameters, whose values are tokens,
-    /// quoted or not. `each` gets every part as it comes, also those before a breach.
+    /// Reads a line of extensions (RFC 6455 9.1): names with parameters. Values are tokens,
+    /// quoted or not. `each` is called for every element in order, including those before a
+    /// violation of the grammar.
     pub(crate) fn read_extensions<'l>(
         &mut self,
         line: &'l [u8],
@@ -94,14 +97,14 @@ impl List {
         }
     }
 
-    /// The short way: a line that is the one member that is looked for.
+    /// Fast path for a line that consists of the wanted member only.
     fn is_just(&mut self, line: &[u8], wanted: &str) -> bool {
         let just = !wanted.is_empty() && line.eq_ignore_ascii_case(wanted.as_bytes());
         self.members += usize::from(just);
         just
     }
 
-    /// Counts a member; `None` if it is empty.
+    /// Trims and counts a member; `None` if it is empty.
     fn member<'a>(&mut self, member: &'a [u8]) -> Result<Option<&'a [u8]>, ListError> {
         let member = trim(member);
         if member.is_empty() {
@@ -113,17 +116,19 @@ impl List {
     }
 }
 
-/// The members of one line, blanks and empty ones left out; for lines that have been checked.
+/// Returns the members of one line, trimmed and without the empty ones. For lines that have been
+/// checked.
 pub(crate) fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b',').map(trim).filter(|member| !member.is_empty())
 }
 
-/// Tells whether a line has no member.
+/// Returns true if a line has no member.
 pub(crate) fn is_empty_list(line: &[u8]) -> bool {
     line.iter().all(|byte| b", \t".contains(byte))
 }
 
-/// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with the blanks behind it.
+/// Reads `token *( ";" token [ "=" ( token | quoted-string ) ] )` and the blanks after it. Returns
+/// the rest of the line.
 fn read_extension<'l>(
     text: &'l [u8],
     each: &mut impl FnMut(Part<'l>),
@@ -148,7 +153,7 @@ fn read_extension<'l>(
     Ok(rest)
 }
 
-/// One token, and what is behind it and its blanks.
+/// Reads one token and the blanks after it. Returns the token and the rest of the line.
 fn read_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
     match split_run(text, TOKEN) {
         ([], _) => Err(ListError),
@@ -156,8 +161,9 @@ fn read_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
     }
 }
 
-/// What follows an opening quote, up to the closing one, and what is behind that and its blanks:
-/// RFC 6455 9.1 wants the value to be a token when it is unquoted.
+/// Reads the text after an opening quote up to the closing one, and the blanks after it. Returns
+/// the text between the quotes and the rest of the line. RFC 6455 9.1 requires the value to be a
+/// token after unquoting.
 fn read_quoted_token(text: &[u8]) -> Result<(&[u8], &[u8]), ListError> {
     let mut left = text;
     loop {

@@ -1,6 +1,6 @@
 //! HTTP/1.1 heads: a strict, resumable, bounded reader, a writer, and the grammar of lists.
 //!
-//! Just what an opening handshake needs, and nothing about bodies.
+//! It covers the needs of an opening handshake only. There is no support for bodies.
 
 pub(crate) mod error;
 pub(crate) mod head;

@@ -1,8 +1,8 @@
 //! The reader of heads: strict, resumable at any byte, bounded in bytes and fields.
 //!
-//! Each byte is looked at once, and its value once more if it is the blank end of a field, however
-//! the input is cut. A syntax error is decided at the first byte that shows it; what Host,
-//! Content-Length and Transfer-Encoding say is judged when their line has ended.
+//! Each byte is scanned once, and a second time if it belongs to the blanks at the end of a field
+//! value. Where the input is cut makes no difference. A syntax error is reported at the first byte
+//! that shows it; Host, Content-Length and Transfer-Encoding are checked at the end of their line.
 
 use core::mem;
 
@@ -18,45 +18,55 @@ use crate::kernel::class::{
     TARGET, TOKEN, VALUE, is_of, is_token, skip_blanks, split_run, trim_end,
 };
 
-/// Which kind of head is read.
+/// The kind of head that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Request,
     Response,
 }
 
-/// A head on its way in.
+/// The reader of one head.
+///
+/// ```text
+///  head.bytes                       window of the current input
+/// ├──────────────────────────────┤├───────────────────────┬──────────────┤
+///                      start ▲                         passed          not read
+///                            └─ the current part may begin in an earlier input
+/// ```
+///
+/// Bytes that were passed are copied to `head.bytes` at the end of each input. All positions are
+/// relative to the start of the head, so they stay valid across inputs.
 #[derive(Debug)]
 pub(crate) struct HeadReader {
     head: RawHead,
-    /// The field under way, as far as it is known.
+    /// The known positions of the current field.
     span: Span,
-    /// Where the part under way begins.
+    /// The position of the current part.
     start: usize,
     state: State,
     kind: Kind,
     max_len: usize,
     max_fields: usize,
-    /// How many bytes have been read; `head.bytes` lags behind while an input is being read.
+    /// The number of bytes read. While an input is read, `head.bytes` may have fewer.
     len: usize,
     framing: Framing,
     #[cfg(test)]
     scanned: usize,
 }
 
-/// What the next byte belongs to.
+/// The part of the head to which the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The beginning of a request: one empty line may come first.
+    /// The start of a request. One empty line is allowed before the request line.
     Start,
     StartLf,
     Method,
     Target,
-    /// The version of a request, after so many of its bytes.
+    /// The version of a request, after this number of its bytes.
     RequestVersion(u8),
-    /// The version of a response, after so many of its bytes.
+    /// The version of a response, after this number of its bytes.
     ResponseVersion(u8),
-    /// The status, after so many digits.
+    /// The status, after this number of digits.
     Status(u8),
     Reason,
     /// The line feed of the first line, or of a field.
@@ -64,7 +74,7 @@ enum State {
     FieldLf,
     FieldStart,
     Name,
-    /// The blanks before a value.
+    /// The blanks between a colon and a value.
     Blanks,
     Value,
     /// The line feed of the empty line.
@@ -72,7 +82,7 @@ enum State {
     Done,
 }
 
-/// What the fields of a request have said about it so far.
+/// The fields of a request that determine its framing and its host, as far as they were read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Framing {
     host: bool,
@@ -93,7 +103,7 @@ impl HeadReader {
                 Kind::Response => State::ResponseVersion(0),
             },
             kind,
-            // Places in a head are 32 bits wide.
+            // Positions in a head have 32 bits.
             max_len: max_len.min(u32::MAX as usize),
             max_fields,
             len: 0,
@@ -103,13 +113,13 @@ impl HeadReader {
         }
     }
 
-    /// How many bytes the head has so far.
+    /// Returns the number of bytes of the head so far.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Reads on, and tells how many of the bytes belong to the head and whether it is whole now.
-    /// With an error, the byte that shows it is the last one counted.
+    /// Reads an input. Returns the number of bytes that belong to the head, and whether the head is
+    /// complete. If there is an error, the byte that shows it is the last one counted.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> (usize, Result<bool, HeadError>) {
         if self.state == State::Done {
             return (0, Ok(true));
@@ -134,7 +144,7 @@ impl HeadReader {
         }
     }
 
-    /// Takes the whole head out.
+    /// Takes the complete head.
     pub(crate) fn take(&mut self) -> RawHead {
         mem::take(&mut self.head)
     }
@@ -157,8 +167,9 @@ impl HeadReader {
                 State::ResponseVersion(n) => input.pass(self.response_version(n, byte)?),
                 State::Status(n) => self.status(n, byte, input)?,
                 State::Reason => self.reason(input)?,
-                // RFC 9112 2.2 lets a recipient take a bare LF as a line's end: attackers have
-                // used that recipients differ there, so it is refused, as is a bare CR.
+                // RFC 9112 2.2 allows a recipient to accept a bare LF as the end of a line.
+                // Differences between recipients have been used for request smuggling, so a bare LF
+                // is refused, as is a bare CR.
                 State::LineLf | State::EndLf if byte != b'\n' => return Err(HeadError::LineEnd),
                 State::LineLf => input.pass(State::FieldStart),
                 State::FieldStart => self.fields(input)?,
@@ -201,7 +212,7 @@ impl HeadReader {
         }
         self.head.line.second = Part::new(self.start, at);
         input.pass(());
-        // The short way of nearly all requests.
+        // Fast path for nearly all requests.
         if input.skip_text(b"HTTP/1.1\r\n") {
             self.head.line.minor = 1;
             return Ok(State::FieldStart);
@@ -212,8 +223,8 @@ impl HeadReader {
     fn request_version(&mut self, n: u8, byte: u8) -> Result<State, HeadError> {
         match n {
             8 if byte == b'\r' => Ok(State::LineLf),
-            // RFC 9110 2.5: a higher minor version is read as the highest one that is known.
-            // RFC 9110 7.8: Upgrade MUST be ignored in HTTP/1.0, so there is nothing to ask for.
+            // RFC 9110 2.5: a higher minor version is treated as the highest known one.
+            // RFC 9110 7.8: Upgrade MUST be ignored in HTTP/1.0, so HTTP/1.0 can't request it.
             7 if byte == b'0' => Err(HeadError::Version),
             8 if byte == b'\n' => Err(HeadError::LineEnd),
             _ => self.version(n, byte).map(|()| State::RequestVersion(n + 1)),
@@ -227,7 +238,7 @@ impl HeadReader {
         }
     }
 
-    /// `HTTP/1.x`, byte by byte.
+    /// Checks the byte at index `n` of `HTTP/1.x`.
     fn version(&mut self, n: u8, byte: u8) -> Result<(), HeadError> {
         let fits = match n {
             0..5 => VERSION.get(usize::from(n)) == Some(&byte),
@@ -250,8 +261,8 @@ impl HeadReader {
                     self.start = input.place() + 1;
                     Ok(input.pass(State::Reason))
                 }
-                // RFC 9112 4: the space is there even without a reason. Servers that leave it out
-                // are understood: nothing else can be meant.
+                // RFC 9112 4: the space is required even without a reason phrase. Some servers omit
+                // it; that is accepted, since it has only one possible meaning.
                 b'\r' => Ok(input.pass(State::LineLf)),
                 b'\n' => Err(HeadError::LineEnd),
                 _ => Err(HeadError::Status),
@@ -275,10 +286,11 @@ impl HeadReader {
         Ok(input.pass(State::LineLf))
     }
 
-    /// The lines of the fields, up to the empty line or the end of the input.
+    /// Reads field lines, up to the empty line or the end of the input.
     ///
-    /// Whole and right lines are taken straight on. Where one isn't, what was found of it is handed
-    /// over to [`Self::rest_of_field`], which knows all cases; nothing is looked at again.
+    /// Fast path: complete and valid lines are handled in this loop. For any other line, the
+    /// positions found so far are passed to [`Self::rest_of_field`], which covers all cases. No
+    /// byte is scanned again.
     #[inline(never)]
     fn fields(&mut self, input: &mut Window<'_>) -> Result<State, HeadError> {
         let end = input.end();
@@ -311,7 +323,7 @@ impl HeadReader {
             let (run, behind) = split_run(value, VALUE);
             let kept = trim_end(run).len();
             let span = Span { name, value: Part::new(start, start + kept) };
-            // The blanks at the end of the value have been looked at twice.
+            // The blanks at the end of the value were scanned twice.
             let looked_at = line.len() - behind.len() + run.len() - kept;
             if let [b'\r', line_feed @ ..] = behind
                 && let [b'\n', ..] = line_feed
@@ -328,7 +340,8 @@ impl HeadReader {
         }
     }
 
-    /// The rest of a field of which the beginning is known.
+    /// Reads the rest of a field after its beginning was read. It covers lines that are cut by the
+    /// end of an input, and invalid lines, both of which are rare.
     #[cold]
     fn rest_of_field(
         &mut self,
@@ -379,14 +392,16 @@ impl HeadReader {
         Ok(input.pass(State::FieldStart))
     }
 
-    /// The line of a field has ended.
+    /// Stores a field at the end of its line, and checks the fields that need it.
     #[inline(always)]
     fn end_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
+        // Room for the fields of a usual request; it grows on demand.
         if self.head.spans.capacity() == 0 {
             self.head.spans = Vec::with_capacity(16.min(self.max_fields));
         }
         self.head.spans.push(span);
-        // Only the names of these lengths are asked for.
+        // Host, Content-Length and Transfer-Encoding have names of these lengths. The test of the
+        // length keeps other fields away from the comparison of names.
         if self.kind == Kind::Request
             && let 4 | 14 | 17 = span.name.end() - span.name.start()
         {
@@ -396,7 +411,7 @@ impl HeadReader {
     }
 
     fn judge_field(&mut self, span: Span, input: &mut Window<'_>) -> Result<(), HeadError> {
-        // Most fields lie in one input as a whole.
+        // The bytes of most fields are in one input.
         let (bytes, base) = match input.around(span.name.start()) {
             Some(around) => around,
             None => {
@@ -431,7 +446,7 @@ impl Framing {
                 return Err(HeadError::TransferEncoding);
             }
         }
-        // RFC 9112 6.1: both of them ought to be handled as an error.
+        // RFC 9112 6.1: a message with both ought to be handled as an error.
         if self.content_length && self.transfer_encoding {
             return Err(HeadError::ContentLength);
         }
@@ -439,7 +454,8 @@ impl Framing {
     }
 }
 
-/// RFC 9112 3.2: the value is empty if the target has no authority.
+/// Returns true for a valid value of Host. RFC 9112 3.2: it is empty if the target has no
+/// authority.
 fn is_host(value: &[u8]) -> bool {
     value.is_empty() || Authority::parse(value).is_ok()
 }
@@ -453,21 +469,21 @@ mod tests {
 
     const MAX_LEN: usize = 1 << 17;
 
-    /// Reads in pieces, and tells how many bytes were looked at.
-    fn read(pieces: &[&[u8]]) -> (Result<bool, HeadError>, usize) {
+    /// Reads parts of a head. Returns the result and the number of scanned bytes.
+    fn read(parts: &[&[u8]]) -> (Result<bool, HeadError>, usize) {
         let mut reader = HeadReader::new(Kind::Request, MAX_LEN, 100);
-        for piece in pieces {
-            let (taken, result) = reader.read(piece);
+        for part in parts {
+            let (taken, result) = reader.read(part);
             if result != Ok(false) {
                 return (result, reader.scanned);
             }
-            assert_eq!(taken, piece.len());
+            assert_eq!(taken, part.len());
         }
         (Ok(false), reader.scanned)
     }
 
     #[test]
-    fn v1_no_byte_is_looked_at_again_and_again() {
+    fn v1_each_byte_is_scanned_at_most_twice() {
         let start = "GET / HTTP/1.1\r\nHost: a\r\n";
         let heads: [String; 6] = [
             format!("{start}X: {}\r\n\r\n", "x".repeat(65_000)),
@@ -480,8 +496,8 @@ mod tests {
         for head in &heads {
             let bytes = head.as_bytes();
             for len in [1, 2, 3, 7, 64, 1000, bytes.len()] {
-                let pieces: Vec<&[u8]> = bytes.chunks(len).collect();
-                let (result, scanned) = read(&pieces);
+                let parts: Vec<&[u8]> = bytes.chunks(len).collect();
+                let (result, scanned) = read(&parts);
                 assert_eq!(result, Ok(true));
                 assert!(scanned >= bytes.len() && scanned <= 2 * bytes.len(), "{scanned}");
             }
@@ -489,17 +505,17 @@ mod tests {
     }
 
     #[test]
-    fn v1_an_endless_head_costs_its_limit() {
+    fn v1_an_endless_head_is_read_up_to_its_limit() {
         let bytes = format!("GET /{}", "x".repeat(2 * MAX_LEN));
-        let pieces: Vec<&[u8]> = bytes.as_bytes().chunks(1).collect();
-        let (result, scanned) = read(&pieces);
+        let parts: Vec<&[u8]> = bytes.as_bytes().chunks(1).collect();
+        let (result, scanned) = read(&parts);
         assert_eq!(result, Err(LimitError::HeadTooLong.into()));
         assert!(scanned <= 2 * MAX_LEN);
     }
 
     #[test]
-    fn memory_follows_what_has_come() {
-        // A header announces nothing here, but an input may be far longer than the head may be.
+    fn memory_is_bounded_by_the_bytes_received() {
+        // The input may be far longer than the limit of the head.
         let mut bytes = Vec::from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         bytes.resize(1 << 20, b'x');
         let mut reader = HeadReader::new(Kind::Request, 1000, 100);

@@ -1,24 +1,30 @@
-//! The bytes of one input that belong to a head, and how far they have been read.
+//! A cursor over the bytes of one input that belong to a head.
 
 use alloc::vec::Vec;
 
 use crate::kernel::class::split_run;
 
 /// A cursor over the bytes of one input that belong to a head.
+///
+/// ```text
+///  base ▼ position in the head                                  end ▼
+///       ├───────── kept ─────────┼──── passed ────┼────── rest ──────┤
+///       │    copied to the head  │   not copied   │     not read     │
+/// ```
 #[derive(Debug)]
 pub(crate) struct Window<'w> {
     rest: &'w [u8],
     all: &'w [u8],
-    /// How many of them have been copied to the head.
+    /// The number of bytes that have been copied to the head.
     kept: usize,
-    /// How many bytes of the head came before.
+    /// The number of bytes of the head before this window.
     base: usize,
     #[cfg(test)]
     pub(crate) scanned: usize,
 }
 
 impl<'w> Window<'w> {
-    /// `base` bytes of the head came before.
+    /// Creates a window. `base` bytes of the head precede it.
     pub(crate) const fn new(bytes: &'w [u8], base: usize) -> Self {
         Self {
             rest: bytes,
@@ -30,7 +36,7 @@ impl<'w> Window<'w> {
         }
     }
 
-    /// How many bytes have been passed.
+    /// Returns the number of bytes that have been passed.
     #[inline]
     pub(crate) const fn passed(&self) -> usize {
         self.all.len() - self.rest.len()
@@ -41,13 +47,13 @@ impl<'w> Window<'w> {
         if let [byte, ..] = self.rest { Some(*byte) } else { None }
     }
 
-    /// Where the next byte lies in the head.
+    /// Returns the position of the next byte in the head.
     #[inline]
     pub(crate) const fn place(&self) -> usize {
         self.base + self.passed()
     }
 
-    /// Where the byte behind the window lies in the head.
+    /// Returns the position of the end of the window in the head.
     #[inline]
     pub(crate) const fn end(&self) -> usize {
         self.base + self.all.len()
@@ -58,14 +64,14 @@ impl<'w> Window<'w> {
         self.rest
     }
 
-    /// Goes on at `rest`, an end of the window, after `looked_at` bytes have been looked at.
+    /// Continues at `rest`, a suffix of the window, after `looked_at` bytes have been scanned.
     #[inline]
     pub(crate) const fn go_on(&mut self, rest: &'w [u8], looked_at: usize) {
         self.looked_at(looked_at);
         self.rest = rest;
     }
 
-    /// Passes one byte, which leads to `next`.
+    /// Passes one byte and returns `next`, the state that follows it.
     #[inline]
     pub(crate) const fn pass<T: Copy>(&mut self, next: T) -> T {
         if let [_, after @ ..] = self.rest {
@@ -75,17 +81,17 @@ impl<'w> Window<'w> {
         next
     }
 
-    /// Passes all bytes of a class.
+    /// Passes all bytes of a class and returns them.
     #[inline]
     pub(crate) fn skip(&mut self, class: u8) -> &'w [u8] {
         let (run, after) = split_run(self.rest, class);
-        // The byte that ends the run has been looked at too.
+        // The byte that ends the run was scanned too.
         self.looked_at(run.len() + if after.is_empty() { 0 } else { 1 });
         self.rest = after;
         run
     }
 
-    /// Passes these bytes, if they are what comes next.
+    /// Passes `text` if the rest begins with it.
     #[inline]
     pub(crate) fn skip_text(&mut self, text: &[u8]) -> bool {
         let Some(after) = self.rest.strip_prefix(text) else { return false };
@@ -94,7 +100,7 @@ impl<'w> Window<'w> {
         true
     }
 
-    /// Counts, for the test that bytes are not looked at again and again.
+    /// Counts scanned bytes, for the test that the reader scans each byte at most twice.
     #[inline]
     #[cfg_attr(not(test), expect(clippy::needless_pass_by_ref_mut, reason = "tests count"))]
     const fn looked_at(&mut self, n: usize) {
@@ -106,12 +112,13 @@ impl<'w> Window<'w> {
         let _ = n;
     }
 
-    /// The window's bytes and their place in the head, if `place` lies in it.
+    /// Returns the window's bytes and their position in the head, if `place` is not before the
+    /// window.
     pub(crate) const fn around(&self, place: usize) -> Option<(&'w [u8], usize)> {
         if place >= self.base { Some((self.all, self.base)) } else { None }
     }
 
-    /// Copies to the head what has been passed.
+    /// Copies the passed bytes to the head.
     pub(crate) fn keep(&mut self, head: &mut Vec<u8>) {
         let passed = self.passed();
         head.extend_from_slice(self.all.get(self.kept..passed).unwrap_or_default());

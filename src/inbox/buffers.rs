@@ -1,4 +1,4 @@
-//! The memory of an inbox: how much of it is reserved, and charged to the memory budget.
+//! The memory of an inbox: how much is reserved, and the charge to the memory budget.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use crate::budget::{Charge, MemoryBudget};
 use crate::message::MessageKind;
 
-/// A buffer for each kind of message; only the one of the message under way is used.
+/// A buffer for each kind of message. Only the buffer of the current message is in use.
 ///
-/// Whatever changes a capacity is a method here, so that what is charged is what there is.
+/// Each change of a capacity is a method of this type, so that the charge always equals the sum of
+/// the capacities between two calls.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) text: String,
@@ -16,23 +17,24 @@ pub(super) struct Buffers {
     charge: Charge,
 }
 
-/// No room for a longer message.
+/// There is no room for a longer message.
 #[derive(Debug)]
 pub(crate) enum NoRoom {
-    /// The memory budget has none.
+    /// The memory budget is used up.
     Budget,
-    /// The allocator has none.
+    /// Out of memory.
     Memory,
 }
 
 impl Buffers {
-    /// Gets ready for a message, of which the memory is charged to `budget`.
+    /// Clears the buffers for a new message. Its memory is charged to `budget`.
     pub(super) fn begin(&mut self, kind: MessageKind, budget: Option<&MemoryBudget>) {
         if !self.charge.is_to(budget) {
             self.change_budget(budget);
         }
+        // The buffer of the last message keeps its capacity if the kind is the same.
         self.text.clear();
-        // Not two long buffers at once, of which one lies fallow.
+        // Don't keep a large buffer of the other kind: it is not used.
         match kind {
             MessageKind::Text => {
                 self.bytes.clear();
@@ -43,7 +45,8 @@ impl Buffers {
         self.settle();
     }
 
-    /// Makes room for `need` bytes of text in all, if it isn't there; if so, better for `want`.
+    /// Makes room for a text of `need` bytes in total. If the buffer has to grow, it grows to
+    /// `want` bytes, or less if the budget has no room for that.
     pub(super) fn reserve_text(&mut self, need: usize, want: usize) -> Result<(), NoRoom> {
         let capacity = self.text.capacity();
         if need <= capacity {
@@ -55,7 +58,7 @@ impl Buffers {
         result.map_err(|_| NoRoom::Memory)
     }
 
-    /// The same for bytes.
+    /// Makes room for `need` bytes in total, as [`reserve_text`](Self::reserve_text) does.
     pub(super) fn reserve_bytes(&mut self, need: usize, want: usize) -> Result<(), NoRoom> {
         let capacity = self.bytes.capacity();
         if need <= capacity {
@@ -67,14 +70,14 @@ impl Buffers {
         result.map_err(|_| NoRoom::Memory)
     }
 
-    /// Moves the text out with its buffer.
+    /// Moves the text out, with its buffer.
     pub(super) fn take_text(&mut self) -> String {
         let text = core::mem::take(&mut self.text);
         self.settle();
         text
     }
 
-    /// Moves the bytes out with their buffer.
+    /// Moves the bytes out, with their buffer.
     pub(super) fn take_bytes(&mut self) -> Vec<u8> {
         let bytes = core::mem::take(&mut self.bytes);
         self.settle();
@@ -85,7 +88,7 @@ impl Buffers {
         self.text.capacity() + self.bytes.capacity()
     }
 
-    /// What the last message has left is charged to another budget, or freed if that has no room.
+    /// Charges the present buffers to another budget, or frees them if it has no room.
     #[cold]
     fn change_budget(&mut self, budget: Option<&MemoryBudget>) {
         let mut charge = Charge::new(budget);
@@ -96,8 +99,10 @@ impl Buffers {
         self.charge = charge;
     }
 
-    /// Charges a buffer that takes the place of one with `capacity`, and returns how large it may be.
-    /// Both count while both exist: [`Self::settle`] gives the old one back.
+    /// Charges a new buffer, which replaces one with `capacity`, and returns its capacity.
+    ///
+    /// Both buffers are charged while both exist. [`Self::settle`] takes back the charge of the old
+    /// one.
     fn charge_room(
         &mut self,
         kind: MessageKind,
@@ -111,7 +116,7 @@ impl Buffers {
         self.charge_less(kind, capacity, need, want)
     }
 
-    /// The same where the budget has no room for `want` bytes.
+    /// Charges a smaller buffer if the budget has no room for `want` bytes.
     #[cold]
     fn charge_less(
         &mut self,
@@ -120,8 +125,10 @@ impl Buffers {
         need: usize,
         want: usize,
     ) -> Result<usize, NoRoom> {
-        // By less than a quarter more each time, many small pieces would be copied too often.
+        // Growth by less than a quarter would copy the message too often if it arrives in many
+        // small inputs.
         let least = need.max(capacity.saturating_add(capacity / 4)).min(want);
+        // Try half of the room each time, down to the least.
         let mut room = want;
         while room > least {
             room = (room / 2).max(least);
@@ -132,7 +139,7 @@ impl Buffers {
         if need > ALWAYS {
             return Err(NoRoom::Budget);
         }
-        // Nothing but the message itself is beyond the budget.
+        // The message itself may pass the budget, but not the unused buffer of the other kind.
         match kind {
             MessageKind::Text => self.bytes = Vec::new(),
             MessageKind::Binary => self.text = String::new(),
@@ -142,14 +149,14 @@ impl Buffers {
         Ok(room)
     }
 
-    /// Charges what there is, no more.
+    /// Sets the charge to the sum of the capacities.
     fn settle(&mut self) {
         self.charge.settle(self.capacity());
     }
 }
 
-/// The length, in bytes, up to which a message has room whatever the memory budget says.
+/// The length, in bytes, up to which a message has room even if the memory budget is used up.
 const ALWAYS: usize = 64 * 1024;
 
-/// What a message of the other kind may leave behind when one begins, in bytes.
+/// The capacity, in bytes, that is kept of the other kind's buffer when a message begins.
 const MAX_LEFT: usize = 4096;

@@ -6,12 +6,12 @@ use crate::inbox::{Inbox, Tag, ZEROED};
 use crate::kernel::utf8::Carry;
 use crate::message::MessageKind;
 
-/// What is zeroed for the first bytes of an inflated message, at least.
+/// The room, in bytes, that is zeroed first for an inflated message, at least.
 const FIRST_ROOM: usize = 128;
 
 impl Inbox {
-    /// Begins a message that is inflated, as [`begin_message`](Self::begin_message) does. The bytes of
-    /// a text too lie in `bytes`, which the decoder writes and refers to.
+    /// Begins an inflated message, as [`begin_message`](Self::begin_message) does. A text is stored
+    /// in `bytes` as well: the decoder writes to it, and its matches refer back to it.
     pub(crate) fn begin_inflated(
         &mut self,
         kind: MessageKind,
@@ -22,7 +22,8 @@ impl Inbox {
         tag
     }
 
-    /// Begins with the beginning of a character, of which the end is to come.
+    /// Starts a part of a text with the first bytes of a character, which the part before has left
+    /// over. The part is empty before.
     pub(crate) fn append_carry(&mut self, carry: &Carry) -> Result<(), NoRoom> {
         if carry.is_empty() {
             return Ok(());
@@ -40,8 +41,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Lends the message's bytes with initialised room behind them, at most `max_len` in all, and
-    /// tells how many there are.
+    /// Returns the bytes of the message with initialised room after them, at most `max_len` bytes
+    /// in total, and the number of bytes that belong to the message.
     pub(crate) fn inflate_room(&mut self, max_len: usize) -> (&mut [u8], usize) {
         let store = self.store();
         store.lent = 0;
@@ -50,20 +51,21 @@ impl Inbox {
         (store.buffers.bytes.get_mut(..len).unwrap_or_default(), filled)
     }
 
-    /// `n` bytes of the room were written.
+    /// Adds `n` bytes to the message, which were written to the room.
     pub(crate) fn inflated(&mut self, n: usize) {
         let store = self.store();
         store.filled = (store.filled + n).min(store.buffers.bytes.len());
     }
 
-    /// Drops what is behind the first `len` bytes.
+    /// Drops the bytes of the message after the first `len`.
     pub(crate) fn cut(&mut self, len: usize) {
         let store = self.store();
         store.filled = store.filled.min(len);
     }
 
-    /// Makes room for more: `first` bytes, or twice as much as there is, or less if the budget has
-    /// less, but never more than `max_len` in all. False: the message is that long already.
+    /// Grows the room to `first` bytes or to twice the present length, whichever is larger. It
+    /// grows less if the budget has no room for that, and never to more than `max_len` bytes in
+    /// total. Returns false if there is room for `max_len` bytes already.
     pub(crate) fn grow(&mut self, first: usize, max_len: usize) -> Result<bool, NoRoom> {
         let store = self.store();
         let have = store.buffers.bytes.len();
@@ -71,7 +73,7 @@ impl Inbox {
             return Ok(false);
         }
         let want = first.max(FIRST_ROOM).max(have.saturating_mul(2)).min(max_len);
-        // Room that is reserved already costs nothing but the zeroing.
+        // Use reserved room up to the capacity: its only cost is the zeroing.
         store.buffers.reserve_bytes(have + 1, want)?;
         let want = store.buffers.bytes.capacity();
         let zeroed = have.saturating_add(ZEROED).min(want).min(max_len);

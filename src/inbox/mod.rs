@@ -18,56 +18,99 @@ use crate::kernel::mask::{mask, rotate};
 use crate::kernel::utf8::validate;
 use crate::message::{MessageKind, Utf8Bytes};
 
-/// For each byte that has arrived, at most this many are reserved for those a header announces.
+/// The number of bytes reserved in advance for each byte that has arrived, at most. A header alone,
+/// which costs the peer 14 bytes, reserves no memory.
 const MAX_AHEAD: usize = 31;
 
-/// Pieces that are unmasked and copied while they are in the first-level cache; see
-/// [`crate::kernel::copy`] for why not more.
+/// The length of the chunks, in bytes, that are unmasked and then copied. Each is still in the
+/// first-level cache when it is copied. [`crate::kernel::copy`] has the reason for the length.
 const PIECE: usize = 2048;
 
-/// At most this much room is zeroed at once: the read that it is for finds it in the cache.
+/// The room, in bytes, that is zeroed at once, at most. So it is still in the cache when the read
+/// fills it.
 const ZEROED: usize = 256 * 1024;
 
-/// Storage of a message that doesn't lie whole in one input: straddling, fragmented or inflated.
+/// The storage of messages that are not contiguous in one input: those that straddle two inputs,
+/// are fragmented or are inflated.
 ///
-/// Empty: 8 bytes, no heap. It grows with what has arrived, at most 32 times that, never with what
-/// a header announces; what is inflated can be 1032 times as long as what has arrived. All of it
-/// stays below the config's `max_message_len`, and is counted in the [`MemoryBudget`] of the
-/// connection that used it last. Give each connection its own.
+/// An empty inbox has 8 bytes and no heap memory. The memory grows with the received bytes, to at
+/// most 32 times their number, and not with the length that a header announces. An inflated message
+/// can be 1032 times as long as its compressed form. The memory stays below the config's
+/// `max_message_len`, and is counted in the [`MemoryBudget`] of the connection that used the inbox
+/// last. Use one inbox for each connection.
 ///
-/// The connection frees the memory when it fails or closes.
+/// A connection that fails or closes frees the memory of its inbox.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::connection::Negotiated;
+/// use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Role};
+///
+/// let now = Instant::from_micros(0);
+/// # fn entropy() -> sansocket::Entropy { sansocket::Entropy::from_fn(|bytes| Ok(bytes.fill(7))) }
+/// let config = Config::client(entropy()).build()?;
+/// let mut connection = Connection::new(Role::Client, &config, &Negotiated::new(), now);
+/// let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
+///
+/// // A message that arrives in two reads.
+/// let mut read = *b"\x81\x05Hel";
+/// let mut input = Input::new(now, &mut read);
+/// assert_eq!(connection.receive(&mut input, &mut inbox, &mut out)?, None);
+/// assert!(inbox.capacity() >= 3);
+///
+/// let mut read = *b"lo";
+/// let mut input = Input::new(now, &mut read);
+/// let event = connection.receive(&mut input, &mut inbox, &mut out)?;
+/// assert_eq!(event, Some(Event::Text("Hello")));
+///
+/// // The connection becomes idle.
+/// inbox.shrink();
+/// assert_eq!(inbox.capacity(), 0);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct Inbox(Option<Box<Store>>);
 
 #[derive(Default)]
 struct Store {
-    /// In `bytes` are `filled` bytes of the message; behind them initialised room, of which the first
-    /// `lent` bytes are lent by [`Inbox::direct_room`].
+    /// An uncompressed text is in `buffers.text`. All other messages are in `buffers.bytes`:
+    ///
+    /// ```text
+    /// 0          filled            filled + lent        len()         capacity()
+    /// │  message   │   direct room      │   zeroed room    │   reserved   │
+    /// ```
     buffers: Buffers,
+    /// The number of message bytes in `buffers.bytes`.
     filled: usize,
+    /// The number of bytes after them that [`Inbox::direct_room`] has returned last. They may have
+    /// any content.
     lent: usize,
-    /// The payload of a control frame that is not whole yet.
+    /// The payload of a control frame that is not complete yet.
     control: Vec<u8>,
-    /// Whether the message is a text whose characters lie in `bytes`: it was inflated.
+    /// True if the message is an inflated text: its characters are in `buffers.bytes`.
     text_in_bytes: bool,
     message_under_way: bool,
     control_under_way: bool,
-    /// Whose message or control frame it is; see [`Tag`].
+    /// Identifies the owner of the message or control frame; see [`Tag`].
     tag: Tag,
 }
 
-/// Names a use of an inbox: the connection keeps it, so that neither another inbox nor the same one
-/// in another connection's use passes for the one that holds its data.
+/// Identifies one use of an inbox.
+///
+/// The connection keeps the tag of the message or control frame that it has begun. If the caller
+/// passes another inbox, or the inbox was used by another connection since, the tags differ. The
+/// connection then reports an error instead of data that it did not receive.
 pub(crate) type Tag = u16;
 
 impl Inbox {
-    /// Makes an empty one.
+    /// Creates an empty inbox.
     #[must_use]
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// Frees the memory unless a message is under way; call it before waiting.
+    /// Frees the memory, unless the inbox holds an incomplete message or control frame. Call it
+    /// when the connection becomes idle.
     pub fn shrink(&mut self) {
         if let Some(store) = &self.0
             && !store.is_under_way()
@@ -76,14 +119,13 @@ impl Inbox {
         }
     }
 
-    /// Returns how many bytes of heap the messages in it hold.
+    /// Returns the number of heap bytes that the buffers of messages and control frames hold.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.as_ref().map_or(0, |store| store.buffers.capacity() + store.control.capacity())
     }
 
-    /// Drops what is left of the last message and gets ready for the next, of which the memory is
-    /// charged to `budget`.
+    /// Drops the last message and begins a new one. Its memory is charged to `budget`.
     pub(crate) fn begin_message(
         &mut self,
         kind: MessageKind,
@@ -100,22 +142,23 @@ impl Inbox {
         store.tag
     }
 
-    /// The message is whole; its data stays until the next begins.
+    /// Ends the message, which is complete. Its data stays until the next message begins.
     pub(crate) fn end_message(&mut self) {
         if let Some(store) = &mut self.0 {
             store.message_under_way = false;
         }
     }
 
-    /// The connection with this tag receives nothing more: frees the memory, unless the inbox holds
-    /// data of another connection that is under way.
+    /// Frees the memory, because the connection with this tag receives no more messages. Does not
+    /// free it if the inbox holds an incomplete message or control frame of another connection.
     pub(crate) fn abandon(&mut self, tag: Tag) {
         if self.0.as_ref().is_some_and(|store| store.is_free_for(tag)) {
             self.0 = None;
         }
     }
 
-    /// The same, but keeps the payload of the last control frame: an event is lent from it.
+    /// Frees the memory as [`abandon`](Self::abandon) does, but keeps the payload of the last
+    /// control frame: a Close event borrows it.
     pub(crate) fn abandon_message(&mut self, tag: Tag) {
         if let Some(store) = &mut self.0
             && store.is_free_for(tag)
@@ -125,13 +168,14 @@ impl Inbox {
         }
     }
 
-    /// How many bytes of the message with this tag are here; `None` if it isn't.
+    /// Returns the number of bytes of the incomplete message with this tag, `None` if there is no
+    /// such message.
     pub(crate) fn message_len(&self, tag: Tag) -> Option<usize> {
         let store = self.0.as_ref().filter(|store| store.message_under_way && store.tag == tag)?;
         Some(store.message_len())
     }
 
-    /// Appends text of a frame, and of a message, that may go on as `ahead` says.
+    /// Appends text. `ahead` limits the rest of the frame and of the message.
     pub(crate) fn append_text(&mut self, text: &str, ahead: Ahead) -> Result<(), NoRoom> {
         let store = self.store();
         let (len, capacity) = (store.buffers.text.len(), store.buffers.text.capacity());
@@ -143,12 +187,12 @@ impl Inbox {
         Ok(())
     }
 
-    /// Appends a character that arrived in two pieces.
+    /// Appends a character that arrived in two inputs.
     pub(crate) fn append_char(&mut self, char: char, ahead: Ahead) -> Result<(), NoRoom> {
         self.append_text(char.encode_utf8(&mut [0; 4]), ahead)
     }
 
-    /// Unmasks `bytes` and appends them; the frame and the message may go on as `ahead` says.
+    /// Unmasks `bytes` and appends them. `ahead` limits the rest of the frame and of the message.
     pub(crate) fn append_masked(
         &mut self,
         bytes: &mut [u8],
@@ -165,7 +209,7 @@ impl Inbox {
         }
         for (i, piece) in bytes.chunks_mut(PIECE).enumerate() {
             mask(piece, rotate(key, i * PIECE));
-            // Room that was once lent stays initialised: nothing is zeroed twice.
+            // Initialised room is overwritten: truncating it would zero it again later.
             let place =
                 store.buffers.bytes.get_mut(store.filled..).and_then(|r| r.get_mut(..piece.len()));
             if let Some(place) = place {
@@ -179,18 +223,22 @@ impl Inbox {
         Ok(())
     }
 
-    /// Lends initialised room behind the bytes that are here, for at most `announced` more.
+    /// Returns initialised room after the bytes of the message, for at most `announced` more bytes.
     pub(crate) fn direct_room(&mut self, announced: u64) -> Option<&mut [u8]> {
         let store = self.0.as_mut()?;
         let filled = store.filled;
+        // Before the first byte has arrived, `filled` is 0 and so is the room: the first bytes are
+        // read into the caller's buffer.
         let want = at_most(announced, filled.saturating_mul(MAX_AHEAD));
         let capacity = store.buffers.bytes.capacity();
-        // Growing each time would copy what has arrived each time.
+        // Grow only if the free room is less than the length of the message: growing on each call
+        // would copy the message on each call.
         if capacity - filled < want.min(filled) {
             store.buffers.bytes.truncate(filled);
-            // Without more there is still the room that there is.
+            // If there is no memory, the present room is returned.
             let _ = store.buffers.reserve_bytes(capacity + 1, filled.saturating_add(want));
         }
+        // Return room that is initialised already, or zero up to `ZEROED` bytes more.
         let lend = want.min(store.buffers.bytes.capacity() - filled);
         let initialised = store.buffers.bytes.len() - filled;
         store.lent = lend.min(initialised.max(ZEROED));
@@ -200,8 +248,8 @@ impl Inbox {
         store.buffers.bytes.get_mut(filled..filled + store.lent)
     }
 
-    /// Unmasks the first `n` bytes of the room lent by [`Self::direct_room`] and takes them in; false
-    /// if that much wasn't lent.
+    /// Unmasks the first `n` bytes of the room that [`Self::direct_room`] has returned, and adds
+    /// them to the message. Returns false, and adds no bytes, if the room was smaller.
     #[must_use]
     pub(crate) fn take_direct(&mut self, n: usize, key: [u8; 4]) -> bool {
         let Some(store) = &mut self.0 else { return false };
@@ -213,15 +261,18 @@ impl Inbox {
         true
     }
 
+    /// Returns the text of the message, or of the part.
     pub(crate) fn text(&self) -> &str {
         let Some(store) = &self.0 else { return "" };
         if store.text_in_bytes {
-            // Judged when it came; this is what says so to the compiler.
+            // Valid: the text was validated while it was inflated. Without `unsafe` a `&str` needs
+            // another validation.
             return validate(self.bytes()).unwrap_or_default();
         }
         &store.buffers.text
     }
 
+    /// Returns the bytes of the message, or of the part.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0
             .as_ref()
@@ -229,16 +280,16 @@ impl Inbox {
             .unwrap_or_default()
     }
 
-    /// Moves the text out, without a copy unless it takes less than half of its room.
+    /// Moves the text out. Copies it only if it is shorter than half of its buffer.
     pub(crate) fn take_text(&mut self) -> Utf8Bytes {
         let Some(store) = &mut self.0 else { return Utf8Bytes::default() };
         if store.text_in_bytes {
-            // Validated as it was inflated, but in memory that the decoder could write to since:
-            // `Utf8Bytes` trusts no code outside of its own file. One look costs little beside
-            // inflating.
+            // The text was validated while it was inflated, but the decoder had access to the
+            // memory since. The safety of `Utf8Bytes` depends on no code outside of its own file,
+            // so it validates again. That takes little time compared with inflating.
             return self.take_bytes().try_into().unwrap_or_default();
         }
-        // As in `take_bytes`.
+        // A short text doesn't keep a large buffer alive, as in `take_bytes`.
         if store.buffers.text.capacity() / 2 > store.buffers.text.len() {
             let text = String::from(store.buffers.text.as_str());
             store.buffers.text.clear();
@@ -247,12 +298,12 @@ impl Inbox {
         store.buffers.take_text().into()
     }
 
-    /// Moves the bytes out, without a copy unless they take less than half of their room.
+    /// Moves the bytes out. Copies them only if they are shorter than half of their buffer.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
         let Some(store) = &mut self.0 else { return Bytes::new() };
         store.text_in_bytes = false;
         let filled = core::mem::take(&mut store.filled);
-        // A short message doesn't take a long one's room with it.
+        // A short message doesn't keep alive the large buffer of a long one before it.
         if store.buffers.bytes.capacity() / 2 > filled {
             return Bytes::copy_from_slice(store.buffers.bytes.get(..filled).unwrap_or_default());
         }
@@ -260,7 +311,8 @@ impl Inbox {
         Bytes::from(store.buffers.take_bytes())
     }
 
-    /// Gets ready for a control frame; the one who has a message with `tag` under way here keeps it.
+    /// Begins a control frame. An incomplete message with `tag` is kept, one with another tag is
+    /// dropped.
     pub(crate) fn begin_control(&mut self, tag: Tag) -> Tag {
         let store = self.store();
         store.control.clear();
@@ -272,33 +324,38 @@ impl Inbox {
         store.tag
     }
 
+    /// Ends the control frame. Its payload stays until the next one begins.
     pub(crate) fn end_control(&mut self) {
         if let Some(store) = &mut self.0 {
             store.control_under_way = false;
         }
     }
 
-    /// Unmasks a piece of a control frame's payload and appends it.
+    /// Unmasks bytes of a control frame's payload and appends them.
     pub(crate) fn append_control(&mut self, bytes: &mut [u8], key: [u8; 4]) {
         mask(bytes, key);
-        // At most 125 bytes in all: the header has been judged.
+        // At most 125 bytes in total: the header was checked before.
         self.store().control.extend_from_slice(bytes);
     }
 
-    /// How many bytes of the control frame with this tag are here; `None` if it isn't.
+    /// Returns the number of bytes of the incomplete control frame with this tag, `None` if there
+    /// is no such frame.
     pub(crate) fn control_len(&self, tag: Tag) -> Option<usize> {
         let store = self.0.as_ref().filter(|store| store.control_under_way && store.tag == tag)?;
         Some(store.control.len())
     }
 
+    /// Returns the payload of the control frame.
     pub(crate) fn control(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |store| &store.control)
     }
 
+    /// Returns the memory, and allocates it if there is none.
     fn store(&mut self) -> &mut Store {
         self.0.get_or_insert_with(|| {
             let mut store = Box::new(Store::default());
-            // Two inboxes start from different tags, since they lie at different places.
+            // Two inboxes start from different tags, as far as 16 bits can differ: the tag is part
+            // of the address of the allocation, which is aligned to 16 bytes by most allocators.
             let place = core::ptr::from_ref(&*store).addr() >> 4;
             store.tag = Tag::try_from(place & usize::from(Tag::MAX)).unwrap_or_default();
             store
@@ -307,7 +364,7 @@ impl Inbox {
 }
 
 impl fmt::Debug for Inbox {
-    /// No data: debug output ends in logs.
+    /// Shows no data: debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let store = self.0.as_ref();
         let message =
@@ -326,33 +383,34 @@ impl Store {
         self.message_under_way || self.control_under_way
     }
 
-    /// How many bytes of the message are here.
+    /// Returns the number of bytes of the message. One of the two terms is 0.
     const fn message_len(&self) -> usize {
         self.buffers.text.len() + self.filled
     }
 
-    /// Whether it holds no data under way but that with `tag`.
+    /// Returns whether the inbox holds no incomplete data, or only data with `tag`.
     const fn is_free_for(&self, tag: Tag) -> bool {
         self.tag == tag || !self.is_under_way()
     }
 }
 
-/// What may come behind the bytes at hand.
+/// The limits of the bytes that follow the received ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
-    /// How much more the header of the frame has announced, in bytes.
+    /// The number of bytes of the frame that have not arrived, as its header announces it.
     pub(crate) announced: u64,
-    /// How long the message may get, in bytes.
+    /// The length limit of the message, in bytes.
     pub(crate) max_len: u64,
 }
 
 impl Ahead {
-    /// How much to reserve behind `len` bytes for `add` that have arrived and those to come.
+    /// Returns the number of bytes to reserve after `len` bytes: for the `add` bytes that have
+    /// arrived, and for later ones.
     fn room(self, len: usize, add: usize, capacity: usize) -> usize {
         let need = len + add;
         let announced = at_most(self.announced, need.saturating_mul(MAX_AHEAD));
-        // At least the double, so that many small pieces are not copied each time; but what the
-        // message can't become is never reserved.
+        // At least twice the capacity, so that many small appends copy the message few times. But
+        // never more than the length limit.
         let doubled = at_most(self.max_len, capacity.saturating_mul(2));
         (add + announced).max(doubled.saturating_sub(len))
     }

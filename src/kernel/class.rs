@@ -1,24 +1,26 @@
-//! Classes of bytes that HTTP and URLs are made of, and runs of them.
+//! The byte classes of the grammars of HTTP and URLs, and runs of bytes of one class.
 
-/// Letters, digits and marks of names (RFC 9110 5.6.2).
+/// The characters of a token: letters, digits and some marks (RFC 9110 5.6.2).
 pub(crate) const TOKEN: u8 = 1;
-/// What a request target may hold: visible ASCII, as browsers write it, but for `"`, `#`, `<`, `>`.
+/// The characters of a request target: visible ASCII, as browsers send it, except `"`, `#`, `<`,
+/// `>`.
 pub(crate) const TARGET: u8 = 1 << 1;
-/// What a field value may hold: visible characters, blanks and bytes of other encodings
+/// The bytes of a field value: visible characters, blanks and bytes of other encodings
 /// (RFC 9110 5.5).
 pub(crate) const VALUE: u8 = 1 << 2;
-/// What the name of a host may hold, but for percent-encoded bytes (RFC 3986 3.2.2).
+/// The characters of a host name, without percent-encoded bytes (RFC 3986 3.2.2).
 pub(crate) const HOST: u8 = 1 << 3;
-/// What a path and a query may hold, but for percent-encoded bytes (RFC 3986 3.3, 3.4).
+/// The characters of a path and a query, without percent-encoded bytes (RFC 3986 3.3, 3.4).
 pub(crate) const PATH: u8 = 1 << 4;
-/// The digits of base64.
+/// The digits of base64 (RFC 4648 4).
 pub(crate) const BASE64: u8 = 1 << 5;
 
+/// The classes of each byte: one lookup answers all questions about it.
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte: u8 = 0;
     loop {
-        #[expect(clippy::indexing_slicing, reason = "256 places for every u8")]
+        #[expect(clippy::indexing_slicing, reason = "256 entries: every u8 is in range")]
         {
             classes[byte as usize] = classes_of(byte);
         }
@@ -29,6 +31,7 @@ const CLASSES: [u8; 256] = {
     }
 };
 
+/// Returns the classes of a byte, by the grammars. Only evaluated at compile time.
 const fn classes_of(byte: u8) -> u8 {
     let alphanumeric = byte.is_ascii_alphanumeric();
     let token = alphanumeric
@@ -93,30 +96,32 @@ const fn classes_of(byte: u8) -> u8 {
     classes
 }
 
-/// Whether a byte is of the class.
+/// Returns whether a byte is of the class.
 #[inline]
 pub(crate) fn is_of(byte: u8, class: u8) -> bool {
     classes_at(byte) & class != 0
 }
 
-/// All classes of a byte.
+/// Returns all classes of a byte.
 #[inline]
 fn classes_at(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// How many bytes of the class come first.
+/// Returns the length of the run of bytes of the class at the beginning.
 #[inline]
 pub(crate) fn run_len(bytes: &[u8], class: u8) -> usize {
     bytes.iter().position(|&byte| !is_of(byte, class)).unwrap_or(bytes.len())
 }
 
-/// The same for [`VALUE`], whose runs are long: 16 bytes at a time while there are no tabs, then 8.
+/// Returns the length of the run of [`VALUE`] bytes at the beginning. Such runs are long, so it
+/// checks 16 bytes at a time up to the first tab or control character, and then 8 at a time.
 #[inline]
 pub(crate) fn value_len(bytes: &[u8]) -> usize {
     let mut rest = bytes;
-    // The compiler turns each block into a few vector instructions.
+    // Without a branch per byte: the compiler turns each block into a few vector instructions.
     while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        // A tab is a valid byte, but rare: the second loop and `run_len` handle it.
         if block.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == 0x7f)) {
             break;
         }
@@ -133,8 +138,12 @@ pub(crate) fn value_len(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + run_len(rest, VALUE)
 }
 
-/// How many bytes come before the first control character, a tab too. In one word: subtracting makes the
-/// top bit of a byte below the limit 1, and what it borrows changes only bytes behind it.
+/// Returns the number of bytes before the first control character. A tab counts as one.
+///
+/// It works on all eight bytes in one word. Subtracting the limit from a byte below it sets the top
+/// bit of the byte. `& !word` leaves out bytes that had it before: they are no control characters.
+/// The borrow of a subtraction changes only higher bytes. The word is little-endian, so these are
+/// later in the text, and the first hit is always right.
 #[inline]
 const fn leading_non_controls(block: [u8; 8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -146,7 +155,7 @@ const fn leading_non_controls(block: [u8; 8]) -> usize {
     ((below_blank | is_delete) & TOPS).trailing_zeros() as usize / 8
 }
 
-/// Parts the bytes of the class that come first from those behind.
+/// Splits after the run of bytes of the class at the beginning.
 #[inline]
 pub(crate) fn split_run(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
     let len = if class == VALUE { value_len(bytes) } else { run_len(bytes, class) };
@@ -156,25 +165,28 @@ pub(crate) fn split_run(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
     }
 }
 
-/// A run is never longer than what it is a run of. A call, so that the compiler makes it a jump: a
-/// conditional move would keep the next field waiting until the end of this one is known.
+/// Unreachable: a run is never longer than its text.
+///
+/// It is a call, so that the compiler makes a jump. A conditional move would delay parsing of the
+/// next field until the end of this one is computed.
 #[cold]
 #[inline(never)]
 const fn never(bytes: &[u8]) -> (&[u8], &[u8]) {
     (bytes, &[])
 }
 
-/// A name: one token character at least.
+/// Returns whether the text is a token: at least one token character, and no others.
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && run_len(text, TOKEN) == text.len()
 }
 
-/// A value that can be sent in a field.
+/// Returns whether the text can be sent as the value of a field.
 pub(crate) fn is_value(text: &[u8]) -> bool {
     value_len(text) == text.len()
 }
 
-/// The place of the first byte that is neither of the class nor a `%` with two hex digits behind it.
+/// Returns the position of the first byte that is neither of the class nor part of a
+/// percent-encoded byte: `%` and two hex digits.
 pub(crate) fn find_unencoded(text: &[u8], class: u8) -> Option<usize> {
     let mut rest = text;
     loop {
@@ -187,7 +199,7 @@ pub(crate) fn find_unencoded(text: &[u8], class: u8) -> Option<usize> {
     }
 }
 
-/// Without the blanks at the beginning.
+/// Returns the text without the blanks at the beginning.
 #[inline]
 pub(crate) const fn skip_blanks(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
@@ -196,7 +208,7 @@ pub(crate) const fn skip_blanks(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Without the blanks at the end.
+/// Returns the text without the blanks at the end.
 #[inline]
 pub(crate) const fn trim_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = text {
@@ -205,7 +217,7 @@ pub(crate) const fn trim_end(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Without the blanks at both ends.
+/// Returns the text without the blanks at both ends.
 pub(crate) const fn trim(text: &[u8]) -> &[u8] {
     trim_end(skip_blanks(text))
 }
@@ -215,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_runs_agree_with_the_naive_loop_at_every_place_and_byte() {
+    fn long_runs_agree_with_the_naive_loop_at_every_position_and_byte() {
         for len in 0..28 {
             for at in 0..len {
                 for byte in 0..=255 {

@@ -6,14 +6,15 @@ use bytes::BytesMut;
 
 use crate::kernel::mask::mask;
 
-/// Longer copies are cut into pieces of this many bytes: with glibc on some processors a `memcpy`
-/// of 4 KiB and more whose ends lie a few bytes apart modulo the page is up to 15 times slower.
+/// Longer copies are done in chunks of this many bytes. With glibc on some processors, a `memcpy`
+/// of 4 KiB and more is up to 15 times slower if source and destination are a few bytes apart
+/// modulo the page size.
 const PIECE: usize = 2048;
 
-/// As much is masked while it is in the first-level cache, just behind its copying.
+/// The number of bytes that are copied and then masked, while they are in the first-level cache.
 const MASK_PIECE: usize = 16 * 1024;
 
-/// Appends `data`; room for it should have been reserved.
+/// Appends `data`. The caller should have reserved the room: otherwise each chunk may reallocate.
 #[inline]
 pub(crate) fn append(out: &mut BytesMut, data: &[u8]) {
     if data.len() <= PIECE {
@@ -25,10 +26,10 @@ pub(crate) fn append(out: &mut BytesMut, data: &[u8]) {
     }
 }
 
-/// Appends `data` masked with `key`; room for it should have been reserved.
+/// Appends `data` masked with `key`. The caller should have reserved the room.
 ///
-/// Copied, then masked in place: through a block on the stack it takes 1.5 to 2 times as long at
-/// 1 KiB and more, since its wide loads wait for narrower stores.
+/// The data is copied and then masked in place. Masking through a block on the stack takes 1.5 to 2
+/// times as long at 1 KiB and more: its wide loads stall on narrower stores before them.
 #[inline]
 pub(crate) fn append_masked(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
     if data.len() <= PIECE {
@@ -40,13 +41,13 @@ pub(crate) fn append_masked(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
 
 #[inline(never)]
 fn append_masked_long(out: &mut BytesMut, data: &[u8], key: [u8; 4]) {
-    // MASK_PIECE is a multiple of the key's length: each piece begins with the key's first byte.
+    // `MASK_PIECE` is a multiple of the key's length: each chunk begins with the first key byte.
     for piece in data.chunks(MASK_PIECE) {
         append_masked_piece(out, piece, key);
     }
 }
 
-// In line for both lengths: a short frame would pay for another stack frame.
+// Inlined into both callers: a short frame would pay for another stack frame.
 #[inline(always)]
 fn append_masked_piece(out: &mut BytesMut, piece: &[u8], key: [u8; 4]) {
     let at = out.len();
@@ -56,7 +57,7 @@ fn append_masked_piece(out: &mut BytesMut, piece: &[u8], key: [u8; 4]) {
     }
 }
 
-/// Appends text, in pieces that end at characters.
+/// Appends text, in chunks that end between characters.
 pub(crate) fn append_text(out: &mut String, mut text: &str) {
     while text.len() > PIECE {
         let (piece, rest) = text.split_at(text.floor_char_boundary_compat(PIECE));
@@ -66,7 +67,7 @@ pub(crate) fn append_text(out: &mut String, mut text: &str) {
     out.push_str(text);
 }
 
-/// `str::floor_char_boundary`, which the MSRV doesn't have yet.
+/// `str::floor_char_boundary`, which the minimum Rust version doesn't have yet.
 trait FloorCharBoundary {
     fn floor_char_boundary_compat(&self, at: usize) -> usize;
 }
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_cut_at_characters() {
+    fn text_is_cut_between_characters() {
         for pad in 0..5 {
             let mut text = "x".repeat(pad);
             text.push_str(&"a\u{e4}\u{20ac}\u{1f600}".repeat(2000));

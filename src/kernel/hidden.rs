@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// Bytes that may be credentials: only their number is for logs.
+/// Bytes that may be credentials. Debug output shows only their number.
 #[derive(Clone, Copy)]
 pub(crate) struct Hidden(usize);
 

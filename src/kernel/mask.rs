@@ -1,10 +1,21 @@
 //! Masking ([RFC 6455 section 5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
 
-/// From here on the stores are aligned and, where the processor has it, AVX2 is used; below, the
-/// detection and the alignment cost more than they bring.
+/// From this length on, stores are aligned, and AVX2 is used if the processor has it. For shorter
+/// data the detection and the alignment take more time than they save.
 const LONG: usize = 512;
 
-/// XORs `data` with `key`, over and over. Masking and unmasking are the same.
+/// XORs `data` with `key`, repeated. Masking and unmasking are the same operation.
+///
+/// ```
+/// use sansocket::frame::mask;
+///
+/// let key = [0x37, 0xfa, 0x21, 0x3d];
+/// let mut payload = *b"Hello";
+/// mask(&mut payload, key);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// mask(&mut payload, key);
+/// assert_eq!(payload, *b"Hello");
+/// ```
 #[inline]
 pub fn mask(data: &mut [u8], key: [u8; 4]) {
     if data.len() < LONG {
@@ -14,17 +25,19 @@ pub fn mask(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// The key for the bytes that come after `n` bytes masked with `key`.
+/// Returns the key for the bytes that follow `n` bytes masked with `key`.
 #[inline]
 pub(crate) const fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
-    // Truncation keeps n mod 4.
-    #[expect(clippy::cast_possible_truncation, reason = "only n mod 4 counts")]
+    #[expect(clippy::cast_possible_truncation, reason = "truncation keeps n modulo 4")]
     let bits = 8 * (n as u32 & 3);
     u32::from_le_bytes(key).rotate_right(bits).to_le_bytes()
 }
 
-/// 32-byte blocks, then 8, 4 and 1; the compiler turns the blocks into vector instructions of
-/// whatever width is allowed. Few single bytes are left: at 125 bytes that decides.
+/// Masks in blocks of 32 bytes, then of 8 and 4 bytes, then byte by byte.
+///
+/// The compiler turns the blocks of 32 bytes into vector instructions of the width that the target
+/// allows. Without the blocks of 8 and 4 bytes up to 31 single bytes would be left, which take most
+/// of the time at 125 bytes.
 #[inline(always)]
 fn mask_body(data: &mut [u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
@@ -51,32 +64,37 @@ fn mask_body(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Stores aligned to the register's width matter more than the width itself.
+/// Masks with stores that are aligned to `ALIGN`. For long data the alignment saves more time than
+/// wider registers.
 #[inline(always)]
 fn mask_aligned<const ALIGN: usize>(data: &mut [u8], key: [u8; 4]) {
     let first = data.as_ptr().align_offset(ALIGN).min(data.len());
+    // `align_offset` may return `usize::MAX`: then all of the data is `head`.
     if let Some((head, body)) = data.split_at_mut_checked(first) {
         mask_body(head, key);
         mask_body(body, rotate(key, first));
     }
 }
 
+/// [`mask_body`], compiled for AVX2 registers of 32 bytes.
 #[cfg(all(feature = "std", feature = "simd", target_arch = "x86_64"))]
 #[target_feature(enable = "avx2")]
 fn mask_avx2(data: &mut [u8], key: [u8; 4]) {
     mask_aligned::<32>(data, key);
 }
 
-/// Only behind the question whether the processor has AVX2.
+/// Calls [`mask_avx2`]. Only to be called after the processor was found to have AVX2.
 #[cfg(all(feature = "std", feature = "simd", target_arch = "x86_64"))]
 #[expect(unsafe_code, reason = "a safe function with a target feature, found at run time")]
 #[inline]
 fn mask_found_avx2(data: &mut [u8], key: [u8; 4]) {
-    // SAFETY: `mask_long` asks for AVX2 in the line above its call; the function has no other
-    // precondition, and `masking_agrees_with_the_naive_loop` compares it at every length.
+    // SAFETY: the only precondition of `mask_avx2` is that the processor has AVX2: its body is safe
+    // code. `mask_long`, the only caller, checks it in the line above the call. The test
+    // `masking_agrees_with_the_naive_loop` compares the result at many lengths and offsets.
     unsafe { mask_avx2(data, key) }
 }
 
+/// Masks data of at least [`LONG`] bytes. Not inlined, so that short data don't pay for its code.
 #[inline(never)]
 fn mask_long(data: &mut [u8], key: [u8; 4]) {
     #[cfg(all(feature = "std", feature = "simd", target_arch = "x86_64"))]
@@ -137,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_goes_on() {
+    fn a_rotated_key_continues_the_mask() {
         for cut in 0..64 {
             let mut whole: Vec<u8> = (0..64).collect();
             let mut cut_up = whole.clone();

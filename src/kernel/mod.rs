@@ -1,5 +1,5 @@
-//! The byte loops: masking, UTF-8 validation, copying, classes of bytes; bytes hidden from logs. No
-//! state, no protocol.
+//! The byte loops: masking, UTF-8 validation, copying, classes of bytes. Also the type of bytes
+//! that are hidden from logs. They have no state and depend on no protocol.
 
 pub(crate) mod class;
 pub(crate) mod copy;

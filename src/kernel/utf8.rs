@@ -1,13 +1,22 @@
-//! UTF-8 validation ([RFC 6455 section 8.1](https://www.rfc-editor.org/rfc/rfc6455#section-8.1)),
-//! whole and in pieces.
+//! UTF-8 validation ([RFC 6455 section 8.1](https://www.rfc-editor.org/rfc/rfc6455#section-8.1)) of
+//! complete texts, and of texts in parts.
+//!
+//! A part can end inside a character. [`split`] cuts it there, and [`Carry`] keeps the first bytes
+//! of the character for the next part:
+//!
+//! ```text
+//! part 1: 48 69 │ e2 82        part 2: ac │ 21
+//!         text  │ carry ────────────────► │ text
+//!                        '€' = e2 82 ac
+//! ```
 
 use core::str::Utf8Error;
 
-/// Below this the standard library's loop is as fast.
+/// Below this length the loop of the standard library is as fast as the vector code.
 #[cfg(feature = "simd")]
 const SHORT: usize = 64;
 
-/// Returns the bytes as text if they are.
+/// Returns the bytes as text, `None` if they are not valid UTF-8.
 #[inline]
 pub(crate) fn validate(bytes: &[u8]) -> Option<&str> {
     #[cfg(feature = "simd")]
@@ -17,29 +26,30 @@ pub(crate) fn validate(bytes: &[u8]) -> Option<&str> {
     core::str::from_utf8(bytes).ok()
 }
 
-/// Returns the bytes as text, or where the fault lies, which [`validate`] doesn't tell.
+/// Returns the bytes as text, or an error with the position of the fault.
 pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
     validate(bytes).map_or_else(|| core::str::from_utf8(bytes), Ok)
 }
 
-/// A piece of a text: what is valid of it, and what comes behind.
+/// A part of a text, split after its last valid character.
 pub(crate) struct Split<'a> {
     pub(crate) text: &'a str,
     pub(crate) rest: Rest<'a>,
 }
 
-/// What comes behind the valid text of a piece.
+/// The bytes after the valid text of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Rest<'a> {
     Nothing,
-    /// The beginning of a character, 1 to 3 bytes.
+    /// The first 1 to 3 bytes of a character. The others are in the next part.
     Incomplete(&'a [u8]),
-    /// Bytes that no text goes on with.
+    /// Bytes that make the text invalid, with any continuation.
     Invalid,
 }
 
-/// Splits a piece that begins at a character into text and what comes behind.
+/// Splits a part, which begins between two characters, after its last valid character.
 pub(crate) fn split(bytes: &[u8]) -> Split<'_> {
+    // Remove an incomplete character at the end, so that the fast validation can check the rest.
     let cut = bytes.len() - incomplete_len(bytes);
     let (body, tail) = bytes.split_at_checked(cut).unwrap_or((bytes, &[]));
     let Some(text) = validate(body) else {
@@ -56,8 +66,10 @@ pub(crate) fn split(bytes: &[u8]) -> Split<'_> {
     Split { text, rest }
 }
 
-/// How many bytes at the end may be the beginning of a longer character: 0 to 3.
+/// Returns the number of bytes at the end that may be the first bytes of a longer character: 0 to
+/// 3.
 fn incomplete_len(bytes: &[u8]) -> usize {
+    // Search backwards for the first byte of a character. It holds the character's length.
     for (i, byte) in bytes.iter().rev().take(3).enumerate() {
         let have = i + 1;
         let want = match byte {
@@ -72,7 +84,8 @@ fn incomplete_len(bytes: &[u8]) -> usize {
     0
 }
 
-/// Somewhere there is a bad byte: the standard library tells where.
+/// Splits a part that has an invalid byte. The standard library returns its position, which the
+/// fast validation does not.
 #[cold]
 fn split_slowly(bytes: &[u8]) -> Split<'_> {
     let (text, rest) = match core::str::from_utf8(bytes) {
@@ -87,23 +100,21 @@ fn split_slowly(bytes: &[u8]) -> Split<'_> {
     Split { text, rest }
 }
 
-/// The beginning of a character whose end has not come yet.
+/// The first bytes of a character. The others have not arrived yet.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Carry {
     bytes: [u8; 3],
     len: u8,
 }
 
-/// What bytes after a [`Carry`] make of it.
+/// The result of adding bytes to a [`Carry`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Completed {
-    /// A character, with as many of the bytes as were needed.
-    Char {
-        char: char,
-        taken: usize,
-    },
-    /// Still incomplete, with all of the bytes.
+    /// The character is complete. `taken` of the bytes belong to it.
+    Char { char: char, taken: usize },
+    /// The character is still incomplete. All of the bytes belong to it.
     Incomplete,
+    /// No character begins with these bytes.
     Invalid,
 }
 
@@ -114,18 +125,18 @@ impl Carry {
         self.len == 0
     }
 
-    /// How many bytes of the character are here: 0 to 3.
+    /// Returns the number of bytes of the character: 0 to 3.
     pub(crate) fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    /// The bytes of the character that are here.
+    /// Returns the bytes of the character.
     #[cfg(feature = "deflate")]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len()).unwrap_or_default()
     }
 
-    /// Keeps the beginning of a character; at most 3 bytes are one.
+    /// Sets the bytes of the character. An incomplete character has at most 3.
     pub(crate) fn keep(&mut self, beginning: &[u8]) {
         for (kept, byte) in self.bytes.iter_mut().zip(beginning) {
             *kept = *byte;
@@ -133,7 +144,7 @@ impl Carry {
         self.len = u8::try_from(beginning.len().min(3)).unwrap_or(3);
     }
 
-    /// Goes on with `bytes`; the carry is empty after a character.
+    /// Adds `bytes` until the character is complete. The carry is empty then.
     pub(crate) fn complete(&mut self, bytes: impl IntoIterator<Item = u8>) -> Completed {
         let mut char = [0; 4];
         let [b0, b1, b2, _] = &mut char;
@@ -144,6 +155,7 @@ impl Carry {
                 *place = byte;
             }
             len += 1;
+            // The standard library decides: valid, incomplete (no `error_len`) or invalid.
             match core::str::from_utf8(char.get(..len).unwrap_or_default()) {
                 Ok(text) => {
                     *self = Self::NONE;
@@ -166,10 +178,11 @@ mod tests {
 
     use super::*;
 
-    /// Text, rest of an unfinished character, whether invalid: by pieces of `piece` bytes.
-    fn in_pieces(bytes: &[u8], piece: usize) -> (String, bool) {
+    /// Splits `bytes` in parts of `len` bytes. Returns the valid text, and true if it is valid to
+    /// the end.
+    fn in_parts(bytes: &[u8], len: usize) -> (String, bool) {
         let (mut text, mut carry) = (String::new(), Carry::NONE);
-        for mut part in bytes.chunks(piece) {
+        for mut part in bytes.chunks(len) {
             if !carry.is_empty() {
                 match carry.complete(part.iter().copied()) {
                     Completed::Char { char, taken } => {
@@ -192,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn f12_pieces_agree_with_the_whole() {
+    fn f12_parts_agree_with_the_complete_text() {
         let mut samples: Vec<Vec<u8>> = [
             "plain ascii, long enough for the vector loop, and then some more of the same kind ...",
             "\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}",
@@ -227,16 +240,16 @@ mod tests {
         for sample in samples {
             let whole = core::str::from_utf8(&sample);
             let valid = whole.map_or_else(|e| e.valid_up_to(), str::len);
-            for piece in 1..=sample.len() {
-                let (text, ok) = in_pieces(&sample, piece);
-                assert_eq!(ok, whole.is_ok(), "{sample:x?} by {piece}");
-                assert_eq!(text.as_bytes(), &sample[..valid], "{sample:x?} by {piece}");
+            for len in 1..=sample.len() {
+                let (text, ok) = in_parts(&sample, len);
+                assert_eq!(ok, whole.is_ok(), "{sample:x?} by {len}");
+                assert_eq!(text.as_bytes(), &sample[..valid], "{sample:x?} by {len}");
             }
         }
     }
 
     #[test]
-    fn q3_every_two_and_three_byte_beginning_is_judged_at_its_first_bad_byte() {
+    fn q3_every_two_and_three_byte_beginning_fails_at_its_first_bad_byte() {
         for a in 0x80..=0xff_u8 {
             for b in 0..=0xff_u8 {
                 for c in [0x00, 0x7f, 0x80, 0x8f, 0x90, 0xa0, 0xbf, 0xc0] {
@@ -245,8 +258,8 @@ mod tests {
                         let whole = core::str::from_utf8(&bytes[..n]);
                         let bad = whole.is_err_and(|e| e.error_len().is_some());
                         assert_eq!(split(&bytes[..n]).rest == Rest::Invalid, bad, "{bytes:x?}");
-                        // Byte by byte: the error comes with the same byte.
-                        let (text, _) = in_pieces(&bytes[..n], 1);
+                        // Byte by byte: the same byte gives the error.
+                        let (text, _) = in_parts(&bytes[..n], 1);
                         assert_eq!(text.len(), whole.map_or_else(|e| e.valid_up_to(), str::len));
                     }
                 }

@@ -6,17 +6,25 @@ use crate::message::utf8_bytes::Utf8Bytes;
 /// The code and the reason of a Close frame, borrowed
 /// ([RFC 6455 section 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
 ///
-/// A Close frame without a code is `None` of an `Option<CloseFrame>`.
+/// A Close frame without a code is represented by `None` of an `Option<CloseFrame>`.
+///
+/// ```
+/// use sansocket::{CloseCode, CloseFrame};
+///
+/// let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: "restart" };
+/// assert_eq!(frame.to_string(), "1001 (restart)");
+/// assert_eq!(CloseFrame { code: CloseCode::NORMAL, reason: "" }.to_string(), "1000");
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "RFC 6455 section 5.5.1 has these two")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
     /// The status code.
     pub code: CloseCode,
-    /// The reason, for people; at most 123 bytes.
+    /// The reason, a text for people; at most 123 bytes.
     pub reason: &'a str,
 }
 
-/// The owned twin of [`CloseFrame`], which tungstenite and axum call `CloseFrame`.
+/// The owned form of [`CloseFrame`], which is called `CloseFrame` in tungstenite and axum.
 ///
 /// ```
 /// use sansocket::message::OwnedCloseFrame;
@@ -32,19 +40,19 @@ pub struct CloseFrame<'a> {
 pub struct OwnedCloseFrame {
     /// The status code.
     pub code: CloseCode,
-    /// The reason, for people; at most 123 bytes.
+    /// The reason, a text for people; at most 123 bytes.
     pub reason: Utf8Bytes,
 }
 
 impl OwnedCloseFrame {
-    /// Makes one of a code and a reason, which may be empty. Whether both may be sent is checked
-    /// when the frame is sent.
+    /// Creates a frame from a code and a reason, which may be empty. Both are checked when the
+    /// frame is sent.
     #[must_use]
     pub fn new(code: CloseCode, reason: impl Into<Utf8Bytes>) -> Self {
         Self { code, reason: reason.into() }
     }
 
-    /// Borrows code and reason.
+    /// Borrows the code and the reason.
     #[must_use]
     pub fn as_close_frame(&self) -> CloseFrame<'_> {
         CloseFrame { code: self.code, reason: self.reason.as_str() }
@@ -71,7 +79,7 @@ impl PartialEq<OwnedCloseFrame> for CloseFrame<'_> {
 }
 
 impl fmt::Display for CloseFrame<'_> {
-    /// The code, with the reason in parentheses if there is one.
+    /// Writes the code, with the reason in parentheses if it isn't empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.code.fmt(f)?;
         if self.reason.is_empty() {
@@ -82,7 +90,7 @@ impl fmt::Display for CloseFrame<'_> {
 }
 
 impl fmt::Display for OwnedCloseFrame {
-    /// The code, with the reason in parentheses if there is one.
+    /// Writes the code, with the reason in parentheses if it isn't empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_close_frame().fmt(f)
     }

@@ -3,18 +3,27 @@ use bytes::Bytes;
 use crate::message::utf8_bytes::Utf8Bytes;
 use crate::opcode::OpCode;
 
-/// Borrowed data of a message or of a piece of one.
+/// Borrowed data of a message or of a part of a message.
+///
+/// ```
+/// use sansocket::message::{Data, MessageKind, OwnedData};
+///
+/// let data = Data::from("hello");
+/// assert_eq!(data.kind(), MessageKind::Text);
+/// assert_eq!(data.as_bytes(), b"hello");
+/// assert_eq!(OwnedData::from(data), OwnedData::text("hello"));
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data<'a> {
     /// Text, valid UTF-8.
     Text(&'a str),
-    /// Any bytes.
+    /// Arbitrary bytes.
     Binary(&'a [u8]),
 }
 
 impl<'a> Data<'a> {
-    /// Returns the bytes, of either kind.
+    /// Returns the bytes of either kind.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         match self {
@@ -46,17 +55,23 @@ impl<'a> From<&'a [u8]> for Data<'a> {
 }
 
 /// The two kinds of messages.
+///
+/// ```
+/// use sansocket::message::{Data, MessageKind};
+///
+/// assert_eq!(Data::Binary(&[1, 2]).kind(), MessageKind::Binary);
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// Text, valid UTF-8.
     Text,
-    /// Any bytes.
+    /// Arbitrary bytes.
     Binary,
 }
 
 impl MessageKind {
-    /// The opcode of a message's first frame.
+    /// Returns the opcode of a message's first frame.
     pub(crate) const fn opcode(self) -> OpCode {
         match self {
             Self::Text => OpCode::Text,
@@ -65,32 +80,41 @@ impl MessageKind {
     }
 }
 
-/// Owned data of a message or of a part of one: the owned twin of [`Data`].
+/// Owned data of a message or of a part of a message: the owned form of [`Data`].
 ///
-/// Moved out of the inbox without a copy, or copied to its exact size from the input.
+/// Data of an inbox is moved out of it without a copy. Data of an input is copied to a buffer of
+/// its exact size.
+///
+/// ```
+/// use sansocket::message::{Data, OwnedData};
+///
+/// let data = OwnedData::binary(vec![1, 2, 3]);
+/// assert_eq!(data.as_data(), Data::Binary(&[1, 2, 3]));
+/// assert_eq!(data.into_bytes(), [1, 2, 3][..]);
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "RFC 6455 has two kinds of messages")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnedData {
     /// Text, valid UTF-8.
     Text(Utf8Bytes),
-    /// Any bytes.
+    /// Arbitrary bytes.
     Binary(Bytes),
 }
 
 impl OwnedData {
-    /// Makes data of text.
+    /// Creates data from text.
     #[must_use]
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Makes data of any bytes.
+    /// Creates data from bytes.
     #[must_use]
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// Returns the bytes, of either kind, without a copy.
+    /// Returns the bytes of either kind, without a copy.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
@@ -110,7 +134,7 @@ impl OwnedData {
 }
 
 impl From<Data<'_>> for OwnedData {
-    /// Copies the data to its exact size.
+    /// Copies the data to a buffer of its exact size.
     fn from(data: Data<'_>) -> Self {
         match data {
             Data::Text(text) => Self::Text(text.into()),

@@ -1,4 +1,20 @@
-//! What messages and Close frames carry, borrowed and owned.
+//! The contents of messages and Close frames, borrowed and owned.
+//!
+//! | borrowed | owned | contents |
+//! |---|---|---|
+//! | [`Data`] | [`OwnedData`] | a text or binary message, or a part of one |
+//! | [`CloseFrame`] | [`OwnedCloseFrame`] | the code and the reason of a Close frame |
+//! | [`Event`](crate::Event) | [`Message`] | a message or a control frame |
+//!
+//! [`SendOptions`] determine how a message is sent.
+//!
+//! ```
+//! use sansocket::Message;
+//! use sansocket::message::{Data, OwnedData};
+//!
+//! let message = Message::from(OwnedData::text("hello"));
+//! assert_eq!(message.as_data(), Some(Data::Text("hello")));
+//! ```
 
 mod close_frame;
 mod data;
@@ -20,16 +36,16 @@ pub use crate::message::data::{Data, MessageKind, OwnedData};
 pub use crate::message::options::{Compress, SendOptions};
 pub use crate::message::utf8_bytes::Utf8Bytes;
 
-/// An owned message, or an owned control frame: the type of streams and sinks.
+/// An owned message or control frame: the item type of streams and sinks.
 ///
-/// It has the variants and methods of the `Message` of tungstenite and axum. What code for those has
-/// to change:
+/// It has the variants and methods of the `Message` of tungstenite and axum. Code for those needs
+/// these changes:
 ///
-/// * Imports: their `CloseFrame` is [`OwnedCloseFrame`].
+/// * Import [`OwnedCloseFrame`] for `CloseFrame`.
 /// * Codes are constants of [`CloseCode`](crate::CloseCode): tungstenite's `CloseCode::Away` is
-///   `CloseCode::GOING_AWAY`; a number, as axum has them, is converted by `1001.into()`.
-/// * Errors of [`to_text`](Self::to_text) and [`into_text`](Self::into_text) are those of the standard
-///   library.
+///   `CloseCode::GOING_AWAY`. A number, as in axum, is converted by `1001.into()`.
+/// * The errors of [`to_text`](Self::to_text) and [`into_text`](Self::into_text) are those of the
+///   standard library.
 /// * A stream of messages ends with `None` when the connection is closed, not with an error such as
 ///   `ConnectionClosed`.
 /// * To close with a code, send [`Message::Close`].
@@ -67,28 +83,35 @@ pub enum Message {
     Text(Utf8Bytes),
     /// A binary message.
     Binary(Bytes),
-    /// A ping, at most 125 bytes. A received one has been answered already.
+    /// A ping, at most 125 bytes. A received ping has been answered already.
     Ping(Bytes),
     /// A pong, at most 125 bytes: the answer to a ping, or unsolicited.
     Pong(Bytes),
-    /// A Close frame. `None`: without a code.
+    /// A Close frame; `None` if it has no code.
     Close(Option<OwnedCloseFrame>),
 }
 
 impl Message {
-    /// Makes a text message.
+    /// Creates a text message.
     #[must_use]
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// Makes a binary message.
+    /// Creates a binary message.
     #[must_use]
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// Returns the payload, without a copy: of a Close frame the reason.
+    /// Returns the payload, without a copy. The payload of a Close frame is its reason.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    ///
+    /// assert_eq!(Message::text("hello").into_data(), "hello");
+    /// assert_eq!(Message::Close(None).into_data(), "");
+    /// ```
     #[must_use]
     pub fn into_data(self) -> Bytes {
         match self {
@@ -98,11 +121,19 @@ impl Message {
         }
     }
 
-    /// Returns the payload as text, without a copy: of a Close frame the reason.
+    /// Returns the payload as text, without a copy. The payload of a Close frame is its reason.
     ///
     /// # Errors
-    /// [`Utf8Error`] if the payload of another variant than `Text` isn't UTF-8. The message is gone
-    /// then; [`to_text`](Self::to_text) keeps it.
+    /// [`Utf8Error`] if the payload of another variant than `Text` isn't UTF-8. The message is lost
+    /// in that case; [`to_text`](Self::to_text) doesn't consume it.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    ///
+    /// assert_eq!(Message::binary("hello").into_text()?, "hello");
+    /// assert!(Message::binary(vec![0xff]).into_text().is_err());
+    /// # Ok::<(), core::str::Utf8Error>(())
+    /// ```
     pub fn into_text(self) -> Result<Utf8Bytes, Utf8Error> {
         match self {
             Self::Text(text) => Ok(text),
@@ -111,7 +142,7 @@ impl Message {
         }
     }
 
-    /// Borrows the payload as text: of a Close frame the reason.
+    /// Borrows the payload as text. The payload of a Close frame is its reason.
     ///
     /// # Errors
     /// [`Utf8Error`] if the payload of another variant than `Text` isn't UTF-8.
@@ -124,6 +155,14 @@ impl Message {
     }
 
     /// Borrows the data of a text or binary message; `None` for a control frame.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    /// use sansocket::message::Data;
+    ///
+    /// assert_eq!(Message::text("hello").as_data(), Some(Data::Text("hello")));
+    /// assert_eq!(Message::Ping("hello".into()).as_data(), None);
+    /// ```
     #[must_use]
     pub fn as_data(&self) -> Option<Data<'_>> {
         match self {
@@ -133,7 +172,7 @@ impl Message {
         }
     }
 
-    /// Returns the length of the payload, in bytes: of a Close frame the reason's.
+    /// Returns the length of the payload, in bytes. The payload of a Close frame is its reason.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -181,7 +220,8 @@ impl Message {
 }
 
 impl fmt::Display for Message {
-    /// The payload if it is text, otherwise its length; of a Close frame code and reason.
+    /// Writes the payload if it is text, otherwise its length. For a Close frame, writes the code
+    /// and the reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Close(Some(frame)) = self {
             return frame.fmt(f);
@@ -194,49 +234,49 @@ impl fmt::Display for Message {
 }
 
 impl From<&str> for Message {
-    /// A text message; copies.
+    /// Creates a text message from a copy of the text.
     fn from(text: &str) -> Self {
         Self::text(text)
     }
 }
 
 impl From<&String> for Message {
-    /// A text message; copies.
+    /// Creates a text message from a copy of the text.
     fn from(text: &String) -> Self {
         Self::text(text)
     }
 }
 
 impl From<String> for Message {
-    /// A text message, without a copy.
+    /// Creates a text message, without a copy.
     fn from(text: String) -> Self {
         Self::text(text)
     }
 }
 
 impl From<Utf8Bytes> for Message {
-    /// A text message, without a copy.
+    /// Creates a text message, without a copy.
     fn from(text: Utf8Bytes) -> Self {
         Self::Text(text)
     }
 }
 
 impl From<&[u8]> for Message {
-    /// A binary message; copies.
+    /// Creates a binary message from a copy of the bytes.
     fn from(bytes: &[u8]) -> Self {
         Self::Binary(Bytes::copy_from_slice(bytes))
     }
 }
 
 impl From<Vec<u8>> for Message {
-    /// A binary message, without a copy.
+    /// Creates a binary message, without a copy.
     fn from(bytes: Vec<u8>) -> Self {
         Self::binary(bytes)
     }
 }
 
 impl From<Bytes> for Message {
-    /// A binary message, without a copy.
+    /// Creates a binary message, without a copy.
     fn from(bytes: Bytes) -> Self {
         Self::Binary(bytes)
     }
@@ -252,14 +292,14 @@ impl From<OwnedData> for Message {
 }
 
 impl From<Message> for Bytes {
-    /// The payload, without a copy; see [`Message::into_data`].
+    /// Returns the payload, without a copy. See [`Message::into_data`].
     fn from(message: Message) -> Self {
         message.into_data()
     }
 }
 
 impl From<Message> for Vec<u8> {
-    /// The payload, without a copy if nothing else shares it; see [`Message::into_data`].
+    /// Returns the payload, without a copy if the memory isn't shared. See [`Message::into_data`].
     fn from(message: Message) -> Self {
         message.into_data().into()
     }

@@ -9,14 +9,15 @@ use bytes::{Bytes, BytesMut};
 
 use crate::kernel::utf8::from_utf8;
 
-/// [`Bytes`] known to be UTF-8: text whose clones share the memory.
+/// [`Bytes`] that are valid UTF-8. Clones share the memory.
 ///
-/// It dereferences to `str` in constant time: the bytes were validated when it was made. A `&str` is
-/// copied, a `String` keeps its memory, and [`from_static`](Self::from_static) copies nothing.
+/// The bytes are validated at construction, so that dereferencing to `str` takes constant time.
+/// Conversion from `&str` copies the text; conversion from `String` and
+/// [`from_static`](Self::from_static) don't.
 ///
-/// It compares and sorts as `str` does, but its hash is that of the bytes, which differs from that of
-/// a `str`. So there is no `Borrow<str>`, and a map with `Utf8Bytes` for keys is not asked for a
-/// `&str`.
+/// Comparison and order are those of `str`, but the hash is that of the bytes, which differs from
+/// the hash of a `str`. For this reason there is no `Borrow<str>`: a map with `Utf8Bytes` as keys
+/// can't be searched with a `&str`.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -27,7 +28,7 @@ use crate::kernel::utf8::from_utf8;
 /// assert_eq!(text, "hello world");
 /// assert!(text.starts_with("hello"));
 ///
-/// // A part of what was received, without a copy; what isn't UTF-8 is refused.
+/// // A slice of the bytes, without a copy. Bytes that aren't UTF-8 are refused.
 /// let bytes = text.into_bytes();
 /// assert_eq!(Utf8Bytes::try_from(bytes.slice(6..))?, "world");
 /// assert!(Utf8Bytes::try_from(Bytes::from_static(b"\xff")).is_err());
@@ -37,7 +38,7 @@ use crate::kernel::utf8::from_utf8;
 pub struct Utf8Bytes(Bytes);
 
 impl Utf8Bytes {
-    /// Makes text of a string that lives as long as the program, without a copy.
+    /// Creates text from a static string, without a copy.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
@@ -48,14 +49,20 @@ impl Utf8Bytes {
     #[inline]
     #[expect(unsafe_code, reason = "`Deref` would otherwise validate the text each time")]
     pub fn as_str(&self) -> &str {
-        // SAFETY: the bytes are UTF-8. Nothing outside of this file can name the field, and in it
-        // each value is made of a `str` (`from_static`, `From<&str>`, `From<String>`), of bytes that
-        // `from_utf8` has taken in the same call (`TryFrom<Bytes>`, which all others go through), of
-        // no bytes (`Default`), or of another value (`Clone`). Text that arrives or is inflated part
-        // by part makes no exception: however it was validated on its way, it becomes a value
-        // through `From` and `TryFrom`. Nor do the bytes change afterwards: nothing here lends them
-        // mutably, and `Bytes` gives them up for writing to a sole owner only, which takes this
-        // value by `into_bytes`; a clone from `as_bytes` is never the sole owner while it lives.
+        // SAFETY: the bytes are UTF-8 at construction, and they don't change afterwards.
+        //
+        // At construction: the field is private to this file. Here each value is made from
+        // - a `str` (`from_static`, `From<&str>`, `From<String>`),
+        // - bytes that `from_utf8` has accepted in the same call (`TryFrom<Bytes>`; the other
+        //   `TryFrom` call it),
+        // - no bytes (`Default`),
+        // - another value (`Clone`).
+        // Text that was received or inflated in parts is no exception: it also becomes a value by
+        // `From` or `TryFrom`, whether or not it was validated before.
+        //
+        // Afterwards: no function of this file returns a mutable reference to the bytes. `Bytes`
+        // gives write access only to its sole owner (`try_into_mut`). A clone from `as_bytes` is
+        // not the sole owner as long as this value exists, and `into_bytes` consumes this value.
         unsafe { core::str::from_utf8_unchecked(&self.0) }
     }
 
@@ -106,7 +113,7 @@ impl fmt::Display for Utf8Bytes {
 }
 
 impl From<&str> for Utf8Bytes {
-    /// Copies the text; [`from_static`](Self::from_static) doesn't.
+    /// Copies the text. [`from_static`](Self::from_static) avoids the copy.
     fn from(text: &str) -> Self {
         Self(Bytes::copy_from_slice(text.as_bytes()))
     }
@@ -160,7 +167,7 @@ impl From<Utf8Bytes> for Bytes {
     }
 }
 
-/// Compares with other text types, from both sides.
+/// Implements `PartialEq` with other text types, in both directions.
 macro_rules! compare {
     ($($other:ty),*) => {$(
         impl PartialEq<$other> for Utf8Bytes {

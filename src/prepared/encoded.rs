@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::frame::FrameHeader;
 use crate::kernel::copy::append;
 
-/// A message in one frame as a server sends it.
+/// A message in one unmasked frame, as a server sends it. A client masks a copy of the payload.
 #[derive(Clone)]
 pub(crate) struct Encoded {
     frame: Bytes,
@@ -22,7 +22,7 @@ impl Encoded {
         Self { frame: frame.freeze(), payload_at: head.len() }
     }
 
-    /// The frame with its header, unmasked.
+    /// Returns the frame with its header, unmasked.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.frame
     }

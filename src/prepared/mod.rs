@@ -1,4 +1,4 @@
-//! Messages encoded once for many connections.
+//! Messages that are encoded once for many connections.
 
 mod encoded;
 mod forms;
@@ -11,7 +11,26 @@ use crate::prepared::forms::Forms;
 
 pub(crate) use crate::prepared::encoded::Encoded;
 
-/// A message encoded once for many connections.
+/// A message that is encoded once and sent to many connections.
+///
+/// Clones share the memory.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use sansocket::error::SendError;
+/// use sansocket::{Connection, Prepared};
+///
+/// fn broadcast(
+///     text: &str,
+///     members: &mut [(Connection, BytesMut)],
+/// ) -> Result<(), SendError> {
+///     let message = Prepared::text(text);
+///     for (connection, out) in members {
+///         connection.send_prepared(&message, out)?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Prepared {
     kind: MessageKind,
@@ -36,13 +55,13 @@ impl Prepared {
     #[must_use]
     pub fn new(data: Data<'_>) -> Self {
         let (kind, payload) = (data.kind(), data.as_bytes());
-        // A slice's length always fits.
+        // The length of a slice always fits.
         let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         let plain = Encoded::new(FrameHeader::new(kind.opcode(), len), payload);
         Self { kind, plain, compressed: Forms::NONE }
     }
 
-    /// Returns the kind of message.
+    /// Returns the kind of the message.
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
         self.kind
@@ -54,7 +73,7 @@ impl Prepared {
         self.plain.payload()
     }
 
-    /// The uncompressed form.
+    /// Returns the uncompressed form.
     pub(crate) const fn plain(&self) -> &Encoded {
         &self.plain
     }
@@ -62,22 +81,26 @@ impl Prepared {
 
 #[cfg(feature = "deflate")]
 impl Prepared {
-    /// Adds a compressed form for the connections that have agreed on a window of at least so many
-    /// bits; for those with less, call it again with less. Without one, or where none fits, the message
-    /// is sent as it is, and also if it doesn't shrink.
+    /// Adds a compressed form, for connections with an agreed window of at least `window_bits`. For
+    /// connections with smaller windows, call it again with fewer bits. If no form fits, or the
+    /// message does not shrink, it is sent uncompressed.
     ///
-    /// The form is made by the first send to a connection that it fits, for all clones: a message that
-    /// no such connection gets costs nothing. Threads whose sends are the first at the same time make it
-    /// each. Without the feature `std` this call makes the form.
+    /// The first send to a connection that the form fits compresses the message, for all clones. If
+    /// there is no such send, there is no cost. Threads that do the first send at the same time
+    /// each compress it. Without the feature `std` this call compresses it.
     ///
-    /// It refers to nothing but itself, so it is somewhat longer than the output of a connection with
-    /// context takeover. About secrets see [`Compress::Never`](crate::message::Compress::Never).
+    /// The form has no references to other messages, so it is somewhat longer than the output of a
+    /// connection with context takeover. For messages with secrets see
+    /// [`Compress::Never`](crate::message::Compress::Never).
     ///
     /// ```
     /// use sansocket::Prepared;
     /// use sansocket::deflate::{Level, WindowBits};
     ///
-    /// let news = Prepared::text("for all").with_deflate(WindowBits::DEFAULT, Level::Balanced);
+    /// let news = Prepared::text("for all")
+    ///     .with_deflate(WindowBits::DEFAULT, Level::Balanced)
+    ///     // For clients that have asked for a small window:
+    ///     .with_deflate(WindowBits::MIN, Level::Balanced);
     /// # drop(news);
     /// ```
     #[must_use]
@@ -90,14 +113,14 @@ impl Prepared {
         self
     }
 
-    /// The shortest form that this window is large enough for.
+    /// Returns the shortest form that needs no larger window.
     pub(crate) fn compressed(&self, window_bits: crate::deflate::WindowBits) -> Option<&Encoded> {
         self.compressed.shortest(window_bits, self.kind, &self.plain)
     }
 }
 
 impl fmt::Debug for Prepared {
-    /// No data: debug output ends in logs.
+    /// Shows no data: debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut prepared = f.debug_struct("Prepared");
         prepared.field("kind", &self.kind).field("len", &self.payload().len());

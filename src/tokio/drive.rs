@@ -1,4 +1,18 @@
-//! Polls a transport as the driver's steps ask for.
+//! Polls a transport for the steps of the driver.
+//!
+//! ```text
+//!  poll_step ─► Event | Done | Opened | Request          for the caller
+//!     │ other steps
+//!     ▼
+//!  poll_turn ─► poll_read, poll_write, poll_flush, poll_shutdown
+//!     │ all pending
+//!     ▼
+//!  Timer (deadline of the step) ─► one last read ─► timed_out
+//! ```
+//!
+//! Each loop of reads and writes is bounded by [`MAX_TURNS`], and then wakes its own task. In all
+//! other cases, a function that returns [`Poll::Pending`] has registered the waker with the
+//! transport or with the timer.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -10,19 +24,19 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::adapter::failure::{Failure, lost};
 use crate::adapter::pool;
 use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
 use crate::error::adapter::WebSocketError;
-use crate::error::protocol::{PeerError, ProtocolError};
 use crate::error::send::SendError;
 use crate::instant::Instant;
 
-/// After this many reads and writes without an event other tasks get their turn, on transports that
-/// don't see to it themselves.
+/// The number of reads and writes without an event after which a task yields to others. Some
+/// transports limit this themselves (tokio's coop budget), others do not.
 pub(super) const MAX_TURNS: usize = 64;
 
-/// Reads the runtime's clock, which tests may pause.
+/// Reads the clock of the runtime, which tests can pause.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
 }
@@ -31,72 +45,31 @@ pub(crate) fn now() -> Instant {
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) stream: S,
-    error: Option<io::Error>,
+    pub(super) failure: Failure,
 }
 
 impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, error: None }
-    }
-
-    /// The transport has failed.
-    fn fail(&mut self, flow: &mut Flow, error: io::Error) {
-        // A reset at the end of a connection is an end like any other; [`result`](Self::result) knows.
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.failed();
-    }
-
-    /// A write has failed: the error is due when nothing is left to read.
-    fn write_failed(&mut self, flow: &mut Flow, error: io::Error) {
-        if flow.error().is_none() {
-            self.error.get_or_insert(error);
-        }
-        flow.write_failed();
-    }
-
-    /// How the connection has ended, for [`Step::Done`].
-    pub(super) fn result(&mut self, flow: &Flow) -> Result<(), WebSocketError> {
-        match (flow.error(), self.error.take()) {
-            (Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)), Some(error)) => {
-                Err(error.into())
-            }
-            (Some(error), _) => Err(error.into()),
-            (None, _) => Ok(()),
-        }
-    }
-
-    /// The error of the transport, for an opening handshake.
-    pub(super) const fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
+        Self { stream, failure: Failure::NONE }
     }
 }
 
-/// Why output that was fed can't be written any more.
-fn lost(flow: &Flow) -> WebSocketError {
-    match flow.error() {
-        Some(ProtocolError::Peer(PeerError::ClosedWithoutHandshake)) | None => {
-            io::Error::from(io::ErrorKind::BrokenPipe).into()
-        }
-        Some(error) => error.into(),
-    }
-}
-
-/// Whether output up to `end` has left a transport that is gone.
+/// Returns `Ok` if the output up to `end` has left, for a transport that no longer exists.
 pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocketError> {
     if flow.flushed() >= end { Ok(()) } else { Err(lost(flow)) }
 }
 
-/// One timer for all deadlines of a connection. It is set anew only for an earlier deadline: a later
-/// one, as each read brings it, waits until the timer has run out.
+/// One timer for all deadlines of a connection.
+///
+/// It is reset only for an earlier deadline. A later one, which each read causes, is set when the
+/// timer fires, so that a read does not access the timers of the runtime.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
-    /// Ready when the deadline has passed.
+    /// Returns [`Poll::Ready`] when the deadline has passed.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -125,7 +98,8 @@ impl Timer {
     }
 }
 
-/// Reads and writes until the step is one for the caller: an event, a request, a response, or the end.
+/// Reads and writes until the step is one for the caller: an event, a request, a response, or the
+/// end.
 #[inline]
 pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
     link: &mut Link<S>,
@@ -136,7 +110,7 @@ pub(super) fn poll_step<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Poll<Step> {
     let step = flow.step(intake);
     if step == Step::Event {
-        // In line: many events come with one read.
+        // Fast path, inlined: one read may contain many events.
         return Poll::Ready(step);
     }
     poll_turns(link, flow, intake, timer, step, cx)
@@ -167,7 +141,8 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// One read, write or end of the writing half, or what is due when the deadline passes first.
+/// Performs one read, one write or the shutdown of the write half. If the deadline passes first,
+/// performs the actions that are due.
 fn poll_turn<S: AsyncRead + AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -184,7 +159,7 @@ fn poll_turn<S: AsyncRead + AsyncWrite + Unpin>(
         }
         Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
             Poll::Pending if or_read => poll_read(link, flow, intake, cx),
-            // Senders that always have more must not keep this end from reading.
+            // Senders that feed without pause must not keep this end from reading.
             Poll::Ready(()) if or_read && !flow.output().is_empty() => {
                 let _ = poll_read(link, flow, intake, cx);
                 Poll::Ready(())
@@ -197,7 +172,7 @@ fn poll_turn<S: AsyncRead + AsyncWrite + Unpin>(
         return Poll::Ready(());
     }
     let now = ready!(timer.poll(cx, flow.deadline(intake, now())));
-    // One last read before the peer is failed: its pong may lie unread in the transport.
+    // Try one last read before failing the peer: its pong may be unread in the transport.
     let reads = !matches!(step, Step::Write { or_read: false } | Step::EndWriting);
     if !reads || poll_read(link, flow, intake, cx).is_pending() {
         flow.timed_out(intake, now);
@@ -205,7 +180,7 @@ fn poll_turn<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Ready(())
 }
 
-/// Ends the transport of a connection that is over, while the intake is borrowed.
+/// Ends the transport of a connection that has ended, while an error keeps the intake borrowed.
 pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -236,25 +211,25 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Up to which position of [`Flow::end`] output must have got.
+/// A position in the output, as of [`Flow::end`], and how far the output must have got there.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Goal {
-    /// Written, so that there is more room.
+    /// Written to the transport, which frees space in the output.
     Written(u64),
-    /// Taken by the transport: flushed too.
+    /// Written and flushed.
     Sent(u64),
 }
 
 impl Goal {
-    /// The next byte of output.
+    /// The next byte of output, for a sender that needs space.
     pub(super) const fn room(flow: &Flow) -> Self {
         Self::Written(flow.written().saturating_add(1))
     }
 }
 
-/// Writes, and flushes, until the output has got as far as `goal`. What comes in meanwhile is not read.
+/// Writes and flushes until the output has reached `goal`. Does not read meanwhile.
 ///
-/// An error of the transport is returned here, and another one by the next read.
+/// Returns an error of the transport here. Another error is returned by the next read.
 pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -271,12 +246,12 @@ pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
         if flow.is_unwritable() {
             return Poll::Ready(Err(lost(flow)));
         }
-        // What others have appended behind it is not waited for.
+        // Flush as soon as `end` is written: output after it belongs to other senders.
         let turn = if written { poll_flush(link, flow, cx) } else { poll_write(link, flow, cx) };
         match turn {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => {
-                link.write_failed(flow, error.kind().into());
+                link.failure.write_failed(flow, error.kind().into());
                 return Poll::Ready(Err(error.into()));
             }
             Poll::Pending => {
@@ -295,7 +270,7 @@ pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Writes, and waits for the deadline of the peer's Close frame; nothing is read.
+/// Writes until the deadline of the peer's Close frame. Does not read.
 pub(super) fn poll_close_deadline<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -309,16 +284,16 @@ pub(super) fn poll_close_deadline<S: AsyncWrite + Unpin>(
     timer.poll(cx, flow.write_deadline(now())).map(drop)
 }
 
-/// How a send feeds.
+/// How a `send_*` feeds its message.
 pub(super) trait Feed {
-    /// Feeds; `Full` if there is no room yet.
+    /// Feeds the message, or returns `Full` if there is no space yet.
     fn feed(&mut self, flow: &mut Flow) -> Result<(), SendError>;
 }
 
-/// Unsolicited output. It waits while the output is above its high-water mark.
+/// Feeds unsolicited output, if the output is below the high-water mark.
 pub(super) struct Unsolicited<F>(pub(super) F);
 
-/// Replies, which have room of their own.
+/// Feeds a reply, which has space of its own.
 pub(super) struct Replies<F>(pub(super) F);
 
 impl<F> Feed for Unsolicited<F>
@@ -342,15 +317,15 @@ where
     }
 }
 
-/// A send under way.
+/// The state of a `send_*` in progress.
 #[derive(Debug, Default)]
 pub(super) struct Sending {
-    /// Where the message ends in the output, once it was fed.
+    /// The position of the end of the message in the output, once it was fed.
     end: Option<u64>,
 }
 
 impl Sending {
-    /// How it has ended if the transport is gone.
+    /// Returns the result of the send after the transport was dropped.
     pub(super) fn result(&self, flow: &Flow) -> Result<(), WebSocketError> {
         match self.end {
             Some(end) => sent_before_the_end(flow, end),
@@ -358,7 +333,7 @@ impl Sending {
         }
     }
 
-    /// Feeds when there is room, then writes until the message has left.
+    /// Feeds the message when there is space, then writes until it has left.
     pub(super) fn poll<S: AsyncWrite + Unpin>(
         &mut self,
         link: &mut Link<S>,
@@ -386,7 +361,8 @@ impl Sending {
     }
 }
 
-/// Writes as much as goes without waiting. An error of the transport is returned by the next read.
+/// Writes as much as possible without waiting. An error of the transport is returned by the next
+/// read.
 pub(super) fn write_some<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -403,20 +379,20 @@ pub(super) fn write_some<S: AsyncWrite + Unpin>(
     }
 }
 
-/// One write beside reads. An error of the transport is returned by the next read.
+/// Writes once, for a task that also reads. An error of the transport is returned by the next read.
 fn poll_write_beside<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     if let Err(error) = ready!(poll_write(link, flow, cx)) {
-        link.write_failed(flow, error);
+        link.failure.write_failed(flow, error);
     }
     Poll::Ready(())
 }
 
-/// Writes what a transport with a buffer of its own holds, beside reads: its waker is registered. An
-/// error is returned by the next read.
+/// Flushes a transport with a buffer of its own, for a task that also reads. If it is pending, its
+/// waker is registered. An error is returned by the next read.
 fn poll_flush_beside<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -425,11 +401,11 @@ fn poll_flush_beside<S: AsyncWrite + Unpin>(
     if !flow.is_unwritable()
         && let Poll::Ready(Err(error)) = poll_flush(link, flow, cx)
     {
-        link.write_failed(flow, error);
+        link.failure.write_failed(flow, error);
     }
 }
 
-/// One write.
+/// Writes once.
 fn poll_write<S: AsyncWrite + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -462,7 +438,7 @@ fn poll_shutdown<S: AsyncWrite + Unpin>(
     flow: &mut Flow,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    // The peer may be gone already: then its writing half has ended too.
+    // An error means that the peer has closed the transport, and so its write half as well.
     if ready!(Pin::new(&mut link.stream).poll_shutdown(cx)).is_ok() {
         flow.flush_done();
     }
@@ -470,7 +446,7 @@ fn poll_shutdown<S: AsyncWrite + Unpin>(
     Poll::Ready(())
 }
 
-/// One read; a connection that waits keeps no buffer.
+/// Reads once. If it is pending, frees the buffers: an idle connection holds none.
 fn poll_read<S: AsyncRead + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -482,7 +458,7 @@ fn poll_read<S: AsyncRead + Unpin>(
     let n = buffer.filled().len();
     match read {
         Poll::Ready(Ok(())) => flow.read_done(intake, n, now()),
-        Poll::Ready(Err(error)) => link.fail(flow, error),
+        Poll::Ready(Err(error)) => link.failure.fail(flow, error),
         Poll::Pending => {
             intake.shrink();
             give_back(intake);
@@ -492,15 +468,15 @@ fn poll_read<S: AsyncRead + Unpin>(
     Poll::Ready(())
 }
 
-/// Gives the read buffer back, if all of it has been received. Without it each connection that is
-/// accepted and dropped would take a new one, zeroed, from the allocator.
+/// Returns the read buffer to the pool, if all bytes in it are processed. Otherwise each connection
+/// that is accepted and dropped would allocate a new one, filled with zeros.
 fn give_back(intake: &mut Intake) {
     if let Some(buffer) = intake.take_buffer() {
         pool::put(buffer);
     }
 }
 
-/// One read that is dropped.
+/// Reads once and drops the input.
 fn poll_drain<S: AsyncRead + Unpin>(
     link: &mut Link<S>,
     flow: &mut Flow,
@@ -513,7 +489,7 @@ fn poll_drain<S: AsyncRead + Unpin>(
     pool::put(scratch);
     match ready!(read) {
         Ok(()) => flow.drained(n, now()),
-        Err(error) => link.fail(flow, error),
+        Err(error) => link.failure.fail(flow, error),
     }
     Poll::Ready(())
 }

@@ -1,4 +1,4 @@
-//! From a transport to a WebSocket: accepting and connecting.
+//! The opening handshake: accepting and connecting.
 
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -27,14 +27,17 @@ use crate::instant::Instant;
 use crate::tokio::drive::{Goal, now, poll_sent, poll_step};
 use crate::tokio::socket::WebSocket;
 
-/// A request that was read and is not answered yet: accept it, refuse it, or answer it with a page.
+/// A request that was read and is not answered yet. Accept it, refuse it, or answer it with a page.
 ///
 /// ```no_run
 /// use sansocket::handshake::HttpResponse;
 /// use sansocket::tokio::PendingRequest;
 /// use sansocket::{AcceptOptions, Config};
 ///
-/// async fn serve(stream: tokio::net::TcpStream, config: &Config) -> Result<(), Box<dyn core::error::Error>> {
+/// async fn serve(
+///     stream: tokio::net::TcpStream,
+///     config: &Config,
+/// ) -> Result<(), Box<dyn core::error::Error>> {
 ///     let request = PendingRequest::read(stream, config).await?;
 ///     if request.head().path() != "/ws" {
 ///         request.respond(&HttpResponse::new(404)?).await?;
@@ -50,18 +53,19 @@ use crate::tokio::socket::WebSocket;
 /// }
 /// ```
 pub struct PendingRequest<S> {
-    /// In a box, as in each future here: they move it about, and a task is as large as the largest
-    /// future that it has ever awaited.
+    /// Boxed, as in each future here. A task is as large as the largest future that it has ever
+    /// awaited, and futures are moved.
     socket: Box<WebSocket<S>>,
     head: OwnedRequestHead,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
-    /// Reads a request. The handshake timeout of `config` holds from here to the end of the answer.
+    /// Reads a request. The `handshake_timeout` of `config` covers the time from here until the
+    /// response is written, however slowly the bytes arrive.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] for what is no request, or was not whole in time, after the refusal
-    /// was written; [`AcceptError::Io`] if the transport failed or ended.
+    /// [`AcceptError::Refused`] if the bytes are not a valid request, or if it was not complete in
+    /// time; the refusal was written. [`AcceptError::Io`] if the transport has failed or ended.
     pub async fn read(stream: S, config: &Config) -> Result<Self, AcceptError> {
         let driver = Driver::server(config, now());
         let mut socket = Box::new(WebSocket::new(stream, driver));
@@ -73,15 +77,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         if let Some(refusal) = socket.driver.flow.refusal() {
             return Err(AcceptError::Refused(refusal.clone()));
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()).into())
     }
 
-    /// Accepts the request as a WebSocket, and writes the answer.
+    /// Accepts the request as a WebSocket, and writes the response.
     ///
     /// # Errors
-    /// [`AcceptError::Refused`] if it breaks a rule of the opening handshake or of `options`, after
-    /// the refusal was written; [`AcceptError::Io`] if the transport failed.
+    /// [`AcceptError::Refused`] if the request violates a rule of the opening handshake or of
+    /// `options`; the refusal was written. [`AcceptError::Io`] if the transport has failed.
     pub async fn accept(mut self, options: &AcceptOptions) -> Result<WebSocket<S>, AcceptError> {
         match self.socket.driver.flow.accept(&self.head, options, now()) {
             Ok(()) => {
@@ -89,23 +93,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
                 Ok(*self.socket)
             }
             Err(refusal) => {
-                // The request is refused, whether the peer waits for the answer or not.
+                // The request is refused even if the response can't be written.
                 let _ = self.end().await;
                 Err(AcceptError::Refused(refusal))
             }
         }
     }
 
-    /// Accepts the request by an answer that was made from its [`head`](Self::head), with fields of
-    /// its own such as a cookie.
+    /// Accepts the request with a response that was built from its [`head`](Self::head), for
+    /// example with a cookie.
     ///
     /// ```no_run
     /// use sansocket::AcceptOptions;
     /// use sansocket::tokio::PendingRequest;
     ///
-    /// # async fn serve(request: PendingRequest<tokio::net::TcpStream>) -> Result<(), Box<dyn core::error::Error>> {
+    /// # async fn serve(
+    /// #     request: PendingRequest<tokio::net::TcpStream>,
+    /// # ) -> Result<(), Box<dyn core::error::Error>> {
     /// let options = AcceptOptions::new();
-    /// // A request that breaks a rule must be answered, too: no `?` here.
+    /// // An invalid request must be answered as well: no `?` here.
     /// let accepted = request.head().upgrade().and_then(|upgrade| upgrade.accept(&options));
     /// let ws = match accepted {
     ///     Ok(accepted) => request.accept_with(accepted.with_field("Set-Cookie", "a=b")?).await?,
@@ -117,35 +123,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
     /// ```
     ///
     /// # Errors
-    /// [`AcceptError::Io`] if the transport failed, or if the answer was made from a request over HTTP/2
-    /// or HTTP/3: nothing was written then, and the transport was dropped.
+    /// [`AcceptError::Io`] if the transport has failed, or if the response was built from a request
+    /// over HTTP/2 or HTTP/3. In the second case no bytes were written and the transport was
+    /// dropped.
     pub async fn accept_with(mut self, accepted: Accepted) -> Result<WebSocket<S>, AcceptError> {
         self.answered(|socket| socket.driver.flow.accept_with(accepted, now()))?;
         self.written().await?;
         Ok(*self.socket)
     }
 
-    /// Refuses the request: the refusal is written, the writing half of the transport ended, and the
-    /// input drained for at most the linger timeout, so that the peer gets to see it.
+    /// Refuses the request: writes the refusal, shuts down the write half of the transport, and
+    /// drains the input for at most the linger timeout, so that the peer can read the refusal.
     ///
     /// # Errors
-    /// If the transport failed.
+    /// If the transport has failed.
     pub async fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
         self.answered(|socket| socket.driver.flow.refuse(refusal))?;
         self.end().await
     }
 
-    /// Answers with a page, a redirect or another response; ends the transport as
-    /// [`refuse`](Self::refuse) does. The response to a HEAD request goes without its body.
+    /// Answers with a page, a redirect or another response, and ends the transport as
+    /// [`refuse`](Self::refuse) does. The response to a HEAD request is sent without its body.
     ///
     /// # Errors
-    /// If the transport failed.
+    /// If the transport has failed.
     pub async fn respond(mut self, response: &HttpResponse) -> io::Result<()> {
         self.answered(|socket| socket.driver.flow.respond(response))?;
         self.end().await
     }
 
-    /// Right but for an answer to another request: the request was read, and each answer takes it.
+    /// Passes an answer to the driver. It fails only for an answer to another request: this request
+    /// was read, and each answer consumes it.
     fn answered(
         &mut self,
         answer: impl FnOnce(&mut WebSocket<S>) -> Result<(), MisuseError>,
@@ -153,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         answer(&mut self.socket).map_err(io::Error::other)
     }
 
-    /// Writes the answer.
+    /// Writes the response.
     async fn written(&mut self) -> Result<(), AcceptError> {
         let WebSocket { link, driver: Driver { flow, .. }, timer, .. } = &mut *self.socket;
         let goal = Goal::Sent(flow.end());
@@ -161,11 +169,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
         sent.map_err(|error| AcceptError::Io(error.into()))
     }
 
+    /// Writes the response and ends the transport.
     async fn end(&mut self) -> io::Result<()> {
         let answer = self.socket.driver.flow.end();
         while self.socket.step().await != Step::Done {}
         if self.socket.driver.flow.written() < answer {
-            let error = self.socket.link.take_error();
+            let error = self.socket.link.failure.take();
             return Err(error.unwrap_or_else(|| io::ErrorKind::TimedOut.into()));
         }
         Ok(())
@@ -173,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PendingRequest<S> {
 }
 
 impl<S> PendingRequest<S> {
-    /// Returns the request's head.
+    /// Returns the head of the request.
     #[must_use]
     pub const fn head(&self) -> &OwnedRequestHead {
         &self.head
@@ -185,8 +194,8 @@ impl<S> PendingRequest<S> {
         self.socket.get_ref()
     }
 
-    /// Gives the transport back, with the head and with what was read behind it: for another HTTP
-    /// server in the same program.
+    /// Returns the transport, the head and the bytes that were read after the head, for another
+    /// HTTP server in the same program.
     #[must_use]
     pub fn into_parts(self) -> (S, OwnedRequestHead, Bytes) {
         let unfinished = self.socket.into_inner();
@@ -204,7 +213,7 @@ impl<S: fmt::Debug> fmt::Debug for PendingRequest<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Reads a request and accepts it; see [`PendingRequest`] for servers that have pages too.
+    /// Reads a request and accepts it. Servers that also serve pages use [`PendingRequest`].
     ///
     /// # Errors
     /// As [`PendingRequest::read`] and [`PendingRequest::accept`].
@@ -216,10 +225,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         PendingRequest::read(stream, config).await?.accept(options).await
     }
 
-    /// Asks for a WebSocket over a transport that is connected already.
+    /// Performs the opening handshake of a client over a connected transport.
     ///
     /// # Errors
-    /// [`ConnectError`]; the transport was dropped then.
+    /// [`ConnectError`]. The transport is dropped then.
     pub async fn client(
         stream: S,
         request: &ConnectRequest,
@@ -235,11 +244,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if let Some(error) = socket.driver.flow.handshake_error() {
             return Err(error.clone().into());
         }
-        let error = socket.link.take_error();
+        let error = socket.link.failure.take();
         Err(error.map_or_else(|| HandshakeError::ClosedWithoutResponse.into(), ConnectError::Io))
     }
 
-    /// Drives to the next step that is the caller's.
+    /// Drives the connection to the next step that the caller must handle.
     async fn step(&mut self) -> Step {
         let Self { link, driver: Driver { flow, intake }, timer, .. } = self;
         poll_fn(|cx| poll_step(link, flow, intake, timer, cx)).await
@@ -247,15 +256,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl WebSocket<TcpStream> {
-    /// Connects by the request's `ws://` URL: name resolution, each address in turn, `TCP_NODELAY`,
-    /// handshake, all within the handshake timeout.
+    /// Connects to the `ws://` URL of the request: resolves the name, tries its addresses in turn,
+    /// sets `TCP_NODELAY` and performs the opening handshake, all within the `handshake_timeout`.
     ///
-    /// RFC 6455 section 4.1(2): at most one connection to a host may be connecting at a time; that
-    /// is the caller's duty. After a failure wait as [`Backoff`](crate::handshake::Backoff) tells.
+    /// [RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), item 2, permits
+    /// only one connection attempt to a host at a time; the caller must ensure that. After a
+    /// failure wait as given by [`Backoff`](crate::handshake::Backoff).
     ///
     /// # Errors
     /// [`ConnectError::TlsNotSupported`] for `wss://`; otherwise as [`client`](Self::client), or
-    /// what name resolution or the last address said.
+    /// the error of the name resolution or of the last address.
     pub async fn connect(
         request: &ConnectRequest,
         config: &Config,
@@ -273,7 +283,7 @@ impl WebSocket<TcpStream> {
     }
 }
 
-/// Connects to the first address that answers.
+/// Connects to the first address that accepts.
 async fn dial(host: &str, port: u16, deadline: Option<Instant>) -> Result<TcpStream, ConnectError> {
     let resolved = lookup_host((host, port)).await;
     let mut dial = Dial::new(host, port, resolved, deadline)?;
@@ -287,7 +297,7 @@ async fn dial(host: &str, port: u16, deadline: Option<Instant>) -> Result<TcpStr
     Err(dial.into_error().map_or_else(|| HandshakeError::Timeout.into(), ConnectError::Io))
 }
 
-/// Waits for `future`, but not beyond the deadline.
+/// Awaits `future` until the deadline.
 async fn within<F: Future>(deadline: Option<Instant>, future: F) -> io::Result<F::Output> {
     match deadline.and_then(Instant::into_std) {
         None => Ok(future.await),

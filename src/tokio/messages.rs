@@ -22,19 +22,21 @@ use crate::tokio::drive::{
 use crate::tokio::socket::WebSocket;
 use crate::tokio::wakers::Wakers;
 
-/// Owned messages as [`Stream`] and [`Sink`], for combinators, and for programs that come from
+/// Owned messages as [`Stream`] and [`Sink`], for combinators, and for programs written for
 /// tungstenite or axum.
 ///
-/// The stream yields pings and pongs too, which are answered already, and the peer's Close frame as
-/// its last message. It ends when the connection is closed in order, or after an error. With
-/// [`Delivery::Parts`](crate::config::Delivery::Parts) each part comes as a message of its own.
+/// The stream yields pings and pongs too, after pings were answered, and the peer's Close frame as
+/// the last message. It ends when the connection was closed in order, or after an error. With
+/// [`Delivery::Parts`](crate::config::Delivery::Parts) each part is a message of its own.
 ///
-/// The sink takes pings and pongs too. A [`Message::Close`] sends a Close frame, and does nothing if the
-/// connection is closing already, so `forward` can send the peer's Close back. Filter pings and pongs
-/// out before a `forward`: a ping that is forwarded is a new ping to the peer. Closing the sink sends a
-/// Close frame with 1000, and is done when the transport has ended. Messages that come in meanwhile are
-/// kept for the stream, at most [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of them
-/// until the close deadline; beyond both they are discarded.
+/// The sink accepts pings and pongs too. [`Message::Close`] sends a Close frame, and has no effect
+/// if the connection is already closing, so `forward` may send the peer's Close frame back. Filter
+/// pings and pongs out before a `forward`: a forwarded ping is a new ping to the peer.
+///
+/// Closing the sink sends a Close frame with code 1000, and completes when the transport has ended.
+/// Messages received meanwhile are kept for the stream. Once
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes are kept, no more is
+/// read until the stream takes a message. After the close deadline, further messages are discarded.
 ///
 /// With `futures-util = { version = "0.3", features = ["sink"] }`:
 ///
@@ -54,12 +56,12 @@ use crate::tokio::wakers::Wakers;
 #[derive(Debug)]
 pub struct Messages<S> {
     socket: WebSocket<S>,
-    /// The stream and the sink may be in two tasks, by a `split` of futures.
+    /// The stream and the sink may be in two tasks, after a `split` of futures.
     wakers: Wakers,
     options: SendOptions,
-    /// Received while the sink was being closed.
+    /// The messages received while the sink was being closed.
     kept: Kept,
-    /// Up to where a flush under way waits, as a position in the output.
+    /// The position in the output that a flush in progress has to reach.
     flushing: Option<u64>,
     closing: Closing,
     /// The transport has ended.
@@ -68,25 +70,25 @@ pub struct Messages<S> {
     finished: bool,
 }
 
-/// Messages for the stream.
+/// A queue of messages for the stream.
 #[derive(Default)]
 struct Kept {
     messages: VecDeque<Message>,
-    /// Their length, and something for each of them, in bytes.
+    /// The sum of their [`cost`], in bytes.
     len: usize,
 }
 
-/// How far the sink is closed.
+/// The progress of closing the sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     No,
-    /// What comes in is kept.
+    /// Received messages are kept.
     Keeping,
-    /// What comes in is discarded.
+    /// Received messages are discarded.
     Discarding,
 }
 
-/// The end that waits.
+/// The waiting end. The discriminant is its id in [`Wakers`].
 #[derive(Clone, Copy, Debug)]
 enum End {
     Stream,
@@ -94,7 +96,7 @@ enum End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Makes owned messages of it, as `Stream` and `Sink`.
+    /// Converts the WebSocket to a stream and a sink of owned messages.
     pub fn into_messages(self) -> Messages<S> {
         Messages {
             socket: self,
@@ -110,18 +112,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S> Messages<S> {
-    /// Returns the connection: whether it is open, what was agreed on.
+    /// Returns the connection, for its state and the negotiated options.
     pub const fn connection(&self) -> &Connection {
         self.socket.connection()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.socket.close_status()
     }
 
-    /// Returns how many bytes were given to the sink and not written.
+    /// Returns how many bytes of fed messages are not written yet.
     pub fn unsent(&self) -> usize {
         self.socket.unsent()
     }
@@ -131,20 +133,20 @@ impl<S> Messages<S> {
         self.socket.get_ref()
     }
 
-    /// Sets how messages are sent from now on: compressed or not, in which fragments.
+    /// Sets the options for messages sent from now on: compression, and the length of fragments.
     pub const fn set_send_options(&mut self, options: SendOptions) {
         self.options = options;
     }
 
-    /// Gives the WebSocket back. Messages that closing the sink has kept are dropped.
+    /// Returns the WebSocket. Messages that were kept while the sink was being closed are dropped.
     pub fn into_inner(self) -> WebSocket<S> {
         self.socket
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
-    /// Polls the transport with a waker that wakes both ends, and wakes the other one if there is
-    /// room now, or never will be again.
+    /// Polls the transport with the waker that wakes both ends. Wakes the other end if there was
+    /// progress: it may wait for space, or must fail.
     fn poll<T>(
         &mut self,
         end: End,
@@ -152,12 +154,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         poll: impl FnOnce(&mut Link<S>, &mut Driver, &mut Timer, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let id = end as u64;
-        // Before the transport is polled: it may wake at once.
+        // Register before the poll: the transport may wake during it.
         self.wakers.register(id, cx.waker());
         let WebSocket { link, driver, timer, .. } = &mut self.socket;
-        let before = news(&driver.flow);
+        let before = progress(&driver.flow);
         let polled = poll(link, driver, timer, &mut self.wakers.context());
-        if news(&driver.flow) != before {
+        if progress(&driver.flow) != before {
             self.wakers.wake_others(id);
         }
         if polled.is_ready() {
@@ -166,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         polled
     }
 
-    /// Drives to the next message, or to the end: `None`.
+    /// Drives the connection to the next message. `None`: the transport has ended.
     fn poll_message(&mut self, end: End, cx: &Context<'_>) -> Poll<Option<Message>> {
         for _ in 0..MAX_TURNS {
             let step = ready!(self.poll(end, cx, |link, Driver { flow, intake }, timer, cx| {
@@ -177,12 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                 return Poll::Ready(None);
             }
             let Driver { flow, intake } = &mut self.socket.driver;
-            // An error shows when the transport has ended: the Close frame goes first.
+            // An error is returned when the transport has ended, after the Close frame was written.
             if let Ok(Some(event)) = intake.receive_owned(flow) {
                 if flow.is_over() {
-                    // The answer to a Close frame must not wait for a call that may not come.
+                    // The answer to a Close frame must not depend on a further call by the
+                    // application.
                     self.write_some();
-                    // A sink that waits for room never gets it, and has another deadline now.
+                    // A sink waiting for space must fail, and has another deadline now.
                     self.wakers.wake_others(end as u64);
                 }
                 return Poll::Ready(Some(event.into()));
@@ -192,20 +195,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         Poll::Pending
     }
 
-    /// Waits until the output has got as far as `goal`.
+    /// Returns [`Poll::Ready`] when the output has reached `goal`.
     fn poll_sent(&mut self, goal: Goal, cx: &Context<'_>) -> Poll<Result<(), WebSocketError>> {
         self.poll(End::Sink, cx, |link, driver, timer, cx| {
             poll_sent(link, &mut driver.flow, timer, goal, cx)
         })
     }
 
-    /// Writes as much as goes without waiting.
+    /// Writes as much as possible without waiting.
     fn write_some(&mut self) {
         let WebSocket { link, driver, .. } = &mut self.socket;
         write_some(link, &mut driver.flow, &mut self.wakers.context());
     }
 
-    /// Takes a message for the stream, unless it is discarded.
+    /// Keeps a message for the stream, unless messages are discarded.
     fn keep(&mut self, message: Message) {
         if !self.discards(&message) {
             self.kept.push(message);
@@ -213,12 +216,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         }
     }
 
-    /// Whether the message comes too late: behind a gap the stream gets nothing but the Close frame.
+    /// Returns true if the message must be discarded: after a gap the stream yields only the Close
+    /// frame.
     fn discards(&self, message: &Message) -> bool {
         self.closing == Closing::Discarding && !matches!(message, Message::Close(_))
     }
 
-    /// Waits until the stream takes kept messages, at most to the close deadline.
+    /// Writes, and returns [`Poll::Ready`] after the close deadline. Until then the stream wakes
+    /// this end whenever it takes a kept message.
     fn poll_taken(&mut self, cx: &Context<'_>) -> Poll<()> {
         self.poll(End::Sink, cx, |link, driver, timer, cx| {
             poll_close_deadline(link, &mut driver.flow, timer, cx)
@@ -226,12 +231,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     }
 
     fn result(&mut self) -> Result<(), WebSocketError> {
-        self.socket.link.result(&self.socket.driver.flow)
+        self.socket.link.failure.result(&self.socket.driver.flow)
     }
 }
 
-/// What either end may wait for.
-fn news(flow: &Flow) -> (usize, u64, bool, bool) {
+/// Returns the values that either end may wait for.
+fn progress(flow: &Flow) -> (usize, u64, bool, bool) {
     (flow.unsent(), flow.flushed(), flow.is_unwritable(), flow.is_over())
 }
 
@@ -282,7 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
         let options = self.options;
-        // A flush that was given up on waits for this message too.
+        // If an earlier flush was not polled to its end, the next one includes this message.
         self.flushing = None;
         let flow = &mut self.socket.driver.flow;
         Ok(match &message {
@@ -306,7 +311,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         if self.closing == Closing::No {
             self.socket.close_output(CloseCode::NORMAL, "")?;
-            // A peer that always has something to say must not keep the sink from being closed.
+            // A peer that sends without pause must not keep the sink from being closed.
             self.socket.driver.flow.discard_data();
             self.closing = Closing::Keeping;
         }
@@ -318,7 +323,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for Messages<S> {
             if self.closing == Closing::Keeping && self.kept.len >= mark {
                 ready!(self.poll_taken(cx));
                 self.closing = Closing::Discarding;
-                // The peer's Close frame may lie unread behind what is discarded.
+                // The peer's Close frame may follow the discarded messages in the transport.
                 self.socket.driver.flow.restart_close_timeout(now());
             }
             if let Some(message) = ready!(self.poll_message(End::Sink, cx)) {
@@ -343,7 +348,7 @@ impl Kept {
     }
 }
 
-/// Empty messages cost memory too.
+/// Returns the memory of a message in bytes. An empty message is not free.
 fn cost(message: &Message) -> usize {
     message.len() + size_of::<Message>()
 }

@@ -1,7 +1,31 @@
-//! The state that the halves of a split WebSocket share.
+//! The state that the halves of a split WebSocket share, and its lock.
 //!
-//! The lock is held for a call, never over an await. Each task that waits polls the transport for all:
-//! there is no other task that would.
+//! ```text
+//!                  ┌─ Shared ────────────────────────────────────────┐
+//!  Reader ─────────┤ state: Mutex ─► link (transport), flow (output) │
+//!    intake, timer │ wakers ──────► one entry per waiting task       │
+//!  Sender ─────────┤                                                 │
+//!    timer         └─────────────────────────────────────────────────┘
+//!
+//!  a task that waits:  register ─► lock ─► poll the transport ─► unlock ─► wake others on progress
+//! ```
+//!
+//! There is no background task. Every waiting task polls the transport on behalf of all, so
+//! output moves while any task is waiting.
+//!
+//! Invariants:
+//!
+//! * The lock is held for one call and never across an await. Calls under it do not block, because
+//!   the transport is polled and its I/O is non-blocking.
+//! * Lock order: the state, then the list of [`Wakers`]. No call under the list's lock takes the
+//!   state's.
+//! * Events borrow from the reader's intake, outside of the lock. So a sender can be used while an
+//!   event is held.
+//! * A task registers its waker before it polls the transport, so a wake during the poll is not
+//!   lost.
+//! * A poll that changes a value in [`State::progress`] wakes the other tasks, since any of them
+//!   may wait for that value. So does a feed by a sender. A feed by the reader does not, because
+//!   the reader writes in its next wait.
 
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
@@ -22,7 +46,7 @@ use crate::tokio::drive::{
 };
 use crate::tokio::wakers::{Waiting, Wakers, lock};
 
-/// The state that all halves share.
+/// The shared state and the tasks that wait for it.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
     pub(super) state: Mutex<State<S>>,
@@ -31,7 +55,8 @@ pub(super) struct Shared<S> {
 
 #[derive(Debug)]
 pub(super) struct State<S> {
-    /// `None`: the reader was dropped, or the connection aborted, and the transport with it.
+    /// `None` after the reader was dropped or the connection aborted; the transport was dropped
+    /// then.
     pub(super) link: Option<Link<S>>,
     pub(super) flow: Flow,
 }
@@ -40,7 +65,7 @@ impl<S> State<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Writes as much as goes without waiting.
+    /// Writes as much as possible without waiting.
     pub(super) fn write_some(&mut self, wakers: &Wakers) {
         if let Some(link) = &mut self.link {
             write_some(link, &mut self.flow, &mut wakers.context());
@@ -49,16 +74,16 @@ where
 }
 
 impl<S> State<S> {
-    /// How the connection has ended.
+    /// Returns the result of the connection.
     pub(super) fn result(&mut self) -> Result<(), WebSocketError> {
         match &mut self.link {
-            Some(link) => link.result(&self.flow),
+            Some(link) => link.failure.result(&self.flow),
             None => Ok(self.flow.error().map_or(Ok(()), Err)?),
         }
     }
 
-    /// What a task that waits may wait for.
-    pub(super) fn news(&self) -> (usize, u64, bool, bool) {
+    /// Returns the values that a waiting task may wait for.
+    pub(super) fn progress(&self) -> (usize, u64, bool, bool) {
         let flow = &self.flow;
         (flow.unsent(), flow.flushed(), flow.is_unwritable(), flow.is_over())
     }
@@ -69,7 +94,7 @@ impl<S> Shared<S> {
         lock(&self.state)
     }
 
-    /// Polls under the lock, with a waker that wakes all who wait.
+    /// Polls under the lock until `poll` is ready, with the waker that wakes all tasks.
     pub(super) async fn drive<T>(
         &self,
         mut poll: impl FnMut(&mut State<S>, &mut Context<'_>) -> Poll<T>,
@@ -78,18 +103,19 @@ impl<S> Shared<S> {
         poll_fn(|cx| self.poll(&mut waiting, cx, &mut poll)).await
     }
 
+    /// Polls once under the lock, and wakes the other tasks if there was progress.
     pub(super) fn poll<T>(
         &self,
         waiting: &mut Waiting<'_>,
         cx: &Context<'_>,
         poll: impl FnOnce(&mut State<S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        // Before the transport is polled: it may wake at once.
+        // Register before the poll: the transport may wake during it.
         waiting.register(cx.waker());
         let (polled, changed) = self.turn(|state| {
-            let before = state.news();
+            let before = state.progress();
             let polled = poll(state, &mut self.wakers.context());
-            (polled, state.news() != before)
+            (polled, state.progress() != before)
         });
         if changed {
             waiting.wake_others();
@@ -97,11 +123,11 @@ impl<S> Shared<S> {
         polled
     }
 
-    /// Runs what polls the transport, under the lock. If it panics the connection has failed, and all
-    /// who wait are woken.
+    /// Calls `run`, which polls the transport, under the lock. If it panics, the connection fails
+    /// and all tasks are woken.
     #[inline]
     pub(super) fn turn<T>(&self, run: impl FnOnce(&mut State<S>) -> T) -> T {
-        // Dropped behind the lock.
+        // Declared before the guard, so dropped after it: wakers run without the lock.
         let mut waking = self.wakers.wake_on_drop();
         let mut polling = Polling { state: self.state(), done: false };
         let result = run(&mut polling.state);
@@ -110,7 +136,7 @@ impl<S> Shared<S> {
         result
     }
 
-    /// Feeds under the lock, and wakes the task that drives the transport.
+    /// Feeds under the lock, then wakes the waiting tasks. One of them writes the output.
     pub(super) fn feed(
         &self,
         feed: impl FnOnce(&mut Flow) -> Result<(), SendError>,
@@ -121,8 +147,8 @@ impl<S> Shared<S> {
     }
 }
 
-/// The state while the transport is polled. A poll that panics fails the connection: how much was
-/// written is not known.
+/// The locked state while the transport is polled. A panic fails the connection, because the number
+/// of written bytes is unknown.
 struct Polling<'a, S> {
     state: MutexGuard<'a, State<S>>,
     done: bool,
@@ -137,8 +163,8 @@ impl<S> Drop for Polling<'_, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
-    /// Receives the event that the last step has told of, and returns with it whether the connection
-    /// is over now.
+    /// Receives the event that the last step reported. Also returns true if the connection has
+    /// ended.
     pub(super) fn receive<'intake>(
         &self,
         intake: &'intake mut Intake,
@@ -147,13 +173,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             let event = intake.receive(&mut state.flow);
             let over = state.flow.is_over();
             if over && event.is_ok() {
-                // The answer to a Close frame must not wait for a call that may not come.
+                // The answer to a Close frame must not depend on a further call by the application.
                 state.write_some(&self.wakers);
             }
             (event, over)
         })
     }
 
+    /// Feeds a message when there is space, then writes until it has left.
     pub(super) async fn send(
         &self,
         timer: &mut Timer,
@@ -167,6 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         .await
     }
 
+    /// Returns when the connection has ended, and its output has left or can't leave.
     pub(super) async fn closed(&self) -> Option<CloseStatus> {
         let mut timer = Timer::default();
         self.drive(|state, cx| {
@@ -175,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
             }
             if let Some(link) = &mut state.link {
                 let goal = Goal::Sent(state.flow.end());
-                // The reader gets an error too.
+                // The reader also returns this error, so it can be dropped here.
                 let _ = ready!(poll_sent(link, &mut state.flow, &mut timer, goal, cx));
             }
             Poll::Ready(state.flow.connection().close_status())
@@ -183,6 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         .await
     }
 
+    /// Writes all current output. Returns when it has left.
     pub(super) async fn flush(&self, timer: &mut Timer) -> Result<(), WebSocketError> {
         let end = {
             let state = self.state();
@@ -198,11 +227,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
         .await
     }
 
+    /// Feeds a Close frame, and writes as much as possible without waiting.
     pub(super) fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.turn(|state| {
             state.flow.close(code, reason, now()).map(|()| state.write_some(&self.wakers))
         })?;
-        // The reader has another deadline to wait for now; senders that wait for room never get it.
+        // The reader now has another deadline. Senders that wait for space must fail.
         self.wakers.wake_all();
         Ok(())
     }

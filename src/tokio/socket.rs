@@ -1,4 +1,4 @@
-//! A WebSocket in one task's hands.
+//! A WebSocket that one task owns.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -23,19 +23,36 @@ use crate::tokio::drive::{
 
 /// A WebSocket over an asynchronous transport.
 ///
-/// Dropping it drops the transport at once, without a Close frame, and with it what was fed and not
-/// written: the peer sees a lost connection. Use [`close`](Self::close) to end it in order.
+/// Dropping it drops the transport at once, without a Close frame and without writing the fed
+/// output. The peer sees a lost connection. Use [`close`](Self::close) to close in order.
+///
+/// ```no_run
+/// use sansocket::tokio::WebSocket;
+/// use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = ConnectRequest::new("ws://127.0.0.1:9001/ws")?;
+/// let config = Config::client(Entropy::os()).build()?;
+/// let (mut ws, _) = WebSocket::connect(&request, &config).await?;
+/// ws.send_text("Hello").await?;
+/// if let Some((Event::Text(text), _)) = ws.read().await? {
+///     assert_eq!(text, "Hello");
+/// }
+/// ws.close(CloseCode::NORMAL, "").await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
     pub(super) link: Link<S>,
     pub(super) driver: Driver,
     pub(super) timer: Timer,
-    /// The rest of a message for [`read_into`](Self::read_into).
+    /// The data that did not fit into the buffer of the last [`read_into`](Self::read_into).
     pub(super) left_over: LeftOver,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Goes on with a connection whose opening handshake is done; `unread` is what was read behind it.
+    /// Creates a WebSocket from a connection after its opening handshake. `unread` holds the bytes
+    /// that were read after the handshake.
     pub fn from_connection(stream: S, connection: Connection, unread: &[u8]) -> Self {
         Self::resume(Unfinished {
             stream,
@@ -47,42 +64,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         })
     }
 
-    /// Puts a WebSocket together again that [`into_inner`](Self::into_inner) has taken apart, in the
-    /// middle of a message too.
+    /// Rebuilds a WebSocket from the parts that [`into_inner`](Self::into_inner) returned, even in
+    /// the middle of a message.
     pub fn resume(unfinished: Unfinished<S>) -> Self {
         let (stream, driver, left_over) = unfinished.into_driver(now());
         Self { left_over, ..Self::new(stream, driver) }
     }
 
-    /// A WebSocket whose driver opens it, or has opened it.
+    /// Creates a WebSocket from a driver that is open, or in its opening handshake.
     pub(super) fn new(stream: S, mut driver: Driver) -> Self {
         driver.flow.track_flushes();
         let (link, timer, left_over) = (Link::new(stream), Timer::default(), LeftOver::new());
         Self { link, driver, timer, left_over }
     }
 
-    /// Waits for the next event, and gives with it what to answer with while the event is held.
+    /// Returns the next event, and a handle to reply to it while the event is held.
     ///
-    /// `None`: the closing handshake is done, and the transport has ended. That is so whatever the code
-    /// was, 1009 or 1011 too: look at [`close_status`](Self::close_status). Output is written before it
-    /// waits; with [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
-    /// replies unsent, before the next event is lent. Cancel safe: a future that is dropped loses
-    /// nothing.
+    /// `None`: the closing handshake is complete and the transport has ended. This includes closes
+    /// with an error code such as 1009 or 1011; see [`close_status`](Self::close_status).
+    ///
+    /// The output is written before a wait. If
+    /// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are
+    /// unsent, it is written before the next event is returned. The answer to a Close frame is
+    /// written as far as possible without waiting, before that event is returned.
+    ///
+    /// Cancel safe: dropping the future loses no event and no output.
     ///
     /// # Errors
-    /// [`WebSocketError::Protocol`] after a violation, once the Close frame that says so is
-    /// written, the writing half ended, and the input drained for at most the linger timeout;
-    /// [`WebSocketError::Io`] if the transport failed.
+    /// [`WebSocketError::Protocol`] after a protocol violation. By then the Close frame with its
+    /// code is written, the write half is shut down, and the input was drained for at most the
+    /// linger timeout. [`WebSocketError::Io`] if the transport has failed.
     pub async fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, timer, .. } = self;
         if poll_fn(|cx| poll_step(link, flow, intake, timer, cx)).await == Step::Done {
-            link.result(flow)?;
+            link.failure.result(flow)?;
             return Ok(None);
         }
         match intake.receive(flow) {
             Ok(Some(event)) => {
                 if flow.is_over() {
-                    // The answer to a Close frame must not wait for a call that may not come.
+                    // The answer to a Close frame must not depend on a further call by the
+                    // application.
                     poll_fn(|cx| {
                         write_some(link, flow, cx);
                         Poll::Ready(())
@@ -100,11 +122,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    /// Returns the next event among the bytes that were read already, without waiting, reading or
-    /// writing.
+    /// Returns the next event in the bytes that were read already. Does not wait, read or write.
     ///
     /// # Errors
-    /// As [`read`](Self::read); the Close frame is written by the next call that waits.
+    /// As [`read`](Self::read). The next call that may wait writes the Close frame.
     pub fn try_read(&mut self) -> Result<Option<(Event<'_>, Reply<'_, S>)>, WebSocketError> {
         let Self { link, driver: Driver { flow, intake }, timer, .. } = self;
         if flow.step(intake) != Step::Event {
@@ -114,13 +135,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(event.map(|event| (event, Reply { link, flow, timer })))
     }
 
-    /// Receives into `buffer` (ASP.NET's `ReceiveAsync`): a part of a message, and whether the
-    /// message ends with it. What doesn't fit comes with the next call. Pings, pongs and the Close
-    /// frame don't show; `None`: the connection was closed in order.
+    /// Receives a part of a message into `buffer` (ASP.NET's `ReceiveAsync`). The result contains
+    /// the length, and whether the message ends with this part. The next call returns data that did
+    /// not fit. Pings, pongs and the Close frame are skipped. `None`: the connection was closed in
+    /// order.
     ///
-    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length pass through without
-    /// being put together. Read a message to its end this way before you go on in another: the rest
-    /// of it is known to this method only.
+    /// With [`Delivery::Parts`](crate::config::Delivery::Parts) messages of any length are received
+    /// this way without being collected in memory. Read a message to its end before you call
+    /// another method that reads: only this method holds the remaining data.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -143,9 +165,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     feed_methods!(
         self,
         (&mut),
-        "It is written when [`read`](Self::read) has to wait, or by `send_*`, [`flush`](Self::flush) \
-         and [`close`](Self::close). To answer an event use the [`Reply`]: replies are \
-         back-pressure, while this has none but [`Full`](crate::error::send::SendError::Full)."
+        "The output is written when [`read`](Self::read) has to wait, and by `send_*`, \
+         [`flush`](Self::flush) and [`close`](Self::close). To answer an event use the [`Reply`], whose \
+         output causes back-pressure; the only limit here is \
+         [`Full`](crate::error::send::SendError::Full)."
     );
 
     send_methods!(
@@ -153,44 +176,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         (&mut),
         (async),
         (.await),
-        "Nothing is read meanwhile. A future that is dropped has fed nothing, or has left the message \
-         in the output."
+        "The WebSocket does not read meanwhile. A dropped future has fed nothing, or has left the \
+         message in the output."
     );
 
-    /// Writes all output, and waits until the transport has taken it. Nothing is read meanwhile. Cancel
-    /// safe.
+    /// Writes all output. Returns when the transport has taken it. Does not read meanwhile.
+    /// Cancel safe.
     ///
     /// # Errors
-    /// [`WebSocketError::Io`] if the transport failed: what the peer has sent before can still be
-    /// read, and may tell why. [`WebSocketError::Protocol`] with
-    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write) when nothing could be written for the
-    /// [`write_timeout`](crate::config::ConfigBuilder::write_timeout).
+    /// [`WebSocketError::Io`] if the transport has failed; messages that the peer sent before can
+    /// still be read, and may give the reason. [`WebSocketError::Protocol`] with
+    /// [`TimeoutError::Write`](crate::error::TimeoutError::Write) if no output could be written for
+    /// the [`write_timeout`](crate::config::ConfigBuilder::write_timeout), or with another timeout
+    /// if the deadline of the closing handshake has passed.
     pub async fn flush(&mut self) -> Result<(), WebSocketError> {
         let Self { link, driver: Driver { flow, .. }, timer, .. } = self;
         let end = flow.end();
         poll_fn(|cx| poll_sent(link, flow, timer, Goal::Sent(end), cx)).await
     }
 
-    /// Sends a Close frame: nothing can be sent after it, and reading goes on until the peer's
-    /// (ASP.NET's `CloseOutputAsync`). Nothing happens if the connection is closing already. It is
-    /// written as what is fed.
+    /// Feeds a Close frame, after which no message can be sent. Reading continues until the peer's
+    /// Close frame (ASP.NET's `CloseOutputAsync`). If the connection is already closing, the call
+    /// has no effect. The Close frame is written like other fed output.
     ///
     /// # Errors
-    /// [`SendError`] for a code or reason that can't be sent: nothing was done then.
+    /// [`SendError`] for a code or reason that can't be sent. The call then has no effect.
     pub fn close_output(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.driver.flow.close(code, reason, now())
     }
 
-    /// Closes in order (ASP.NET's `CloseAsync`): sends a Close frame unless one was sent, **discards
-    /// data that still comes** until the peer's Close frame or the close deadline, then ends the
-    /// transport, the server first. To receive what is on its way use
+    /// Closes in order (ASP.NET's `CloseAsync`): sends a Close frame unless one was sent,
+    /// **discards received data** until the peer's Close frame or the close deadline, then ends the
+    /// transport, the server first. To receive the peer's remaining messages, use
     /// [`close_output`](Self::close_output) and [`read`](Self::read).
     ///
     /// [`CloseCode::NO_STATUS`] with an empty reason sends a Close frame without a payload.
     ///
     /// # Errors
-    /// [`WebSocketError::Send`] for a code or reason that can't be sent: nothing was done then.
-    /// Otherwise as [`read`](Self::read).
+    /// [`WebSocketError::Send`] for a code or reason that can't be sent. The call then has no
+    /// effect. Otherwise as [`read`](Self::read).
     pub async fn close(
         &mut self,
         code: CloseCode,
@@ -220,23 +244,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S> WebSocket<S> {
-    /// Returns the connection: whether it is open, what was agreed on, what it has counted.
+    /// Returns the connection, for its state, the negotiated options and the statistics.
     pub const fn connection(&self) -> &Connection {
         self.driver.flow.connection()
     }
 
-    /// Returns the subprotocol that the handshake has agreed on.
+    /// Returns the subprotocol that the opening handshake negotiated.
     pub fn subprotocol(&self) -> Option<&str> {
         self.connection().subprotocol()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.connection().close_status()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     pub fn unsent(&self) -> usize {
         self.driver.flow.unsent()
     }
@@ -251,17 +275,35 @@ impl<S> WebSocket<S> {
         &self.link.stream
     }
 
-    /// Takes the WebSocket apart, for another adapter or event loop, or for
+    /// Returns the parts of the WebSocket, for another adapter or event loop, or for
     /// [`resume`](Self::resume).
     pub fn into_inner(self) -> Unfinished<S> {
         Unfinished::new(self.link.stream, self.driver, self.left_over)
     }
 }
 
-/// What to answer an event with, while the event is held.
+/// A handle to reply to an event, while the event is held.
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
-/// them are unsent no further event is read. They have room while others fill the output.
+/// Replies cause back-pressure: while
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are unsent,
+/// no further event is read. Unsolicited output does not use up their space.
+///
+/// ```no_run
+/// # use sansocket::{Event, WebSocketError};
+/// # async fn f(
+/// #     ws: &mut sansocket::tokio::WebSocket<tokio::net::TcpStream>,
+/// # ) -> Result<(), WebSocketError> {
+/// while let Some((event, mut reply)) = ws.read().await? {
+///     match event {
+///         // Written together with other replies.
+///         Event::Text(text) => reply.feed_text(text)?,
+///         // Written at once.
+///         Event::Binary(bytes) => reply.send_binary(bytes).await?,
+///         _ => {}
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Reply<'a, S> {
     link: &'a mut Link<S>,
@@ -273,7 +315,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
     feed_methods!(
         self,
         (&mut),
-        "It is written when [`read`](WebSocket::read) has to wait, or by `send_*` and \
+        "The output is written when [`read`](WebSocket::read) has to wait, and by `send_*` and \
          [`flush`](Self::flush)."
     );
 
@@ -282,8 +324,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<'_, S> {
         (&mut),
         (async),
         (.await),
-        "Nothing is read meanwhile. A future that is dropped has fed nothing, or has left the message \
-         in the output."
+        "The WebSocket does not read meanwhile. A dropped future has fed nothing, or has left the \
+         message in the output."
     );
 
     /// Writes all output, as [`WebSocket::flush`].
@@ -328,7 +370,7 @@ impl<S> Reply<'_, S> {
         self.flow.connection()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.flow.unsent()

@@ -1,6 +1,5 @@
-//! A WebSocket shared by a reader and any number of senders, in other tasks and threads.
-//!
-//! Events are lent from the reader's own buffer, outside of the lock.
+//! A WebSocket shared by one reader and any number of senders, in several tasks and threads. The
+//! lock is described in `shared`.
 
 use core::task::Poll;
 
@@ -26,12 +25,32 @@ use crate::tokio::shared::{Shared, State};
 use crate::tokio::socket::WebSocket;
 use crate::tokio::wakers::Wakers;
 
-/// The reading half. It also runs keep-alive and the closing handshake, and writes what was fed, so
-/// keep reading.
+/// The reading half of a split WebSocket. It also runs keep-alive and the closing handshake, and
+/// writes fed output, so keep reading.
 ///
-/// Dropping it drops the transport: senders get [`SendError::Closed`] then, those whose message lies in
-/// the output already [`ProtocolError::Aborted`], and the peer sees a lost connection unless it was
-/// closed in order.
+/// Dropping it drops the transport. Senders then return [`SendError::Closed`], or
+/// [`ProtocolError::Aborted`] if their message was already fed. The peer sees a lost connection,
+/// unless it was closed in order.
+///
+/// ```no_run
+/// use sansocket::tokio::WebSocket;
+/// use sansocket::{CloseCode, WebSocketError};
+/// use tokio::net::TcpStream;
+///
+/// /// Prints the events in one task, and sends from another.
+/// async fn run(ws: WebSocket<TcpStream>) -> Result<(), WebSocketError> {
+///     let (mut reader, sender) = ws.split();
+///     tokio::spawn(async move {
+///         sender.send_text("Hello").await?;
+///         sender.close_output(CloseCode::NORMAL, "")?;
+///         Ok::<(), WebSocketError>(())
+///     });
+///     while let Some((event, _)) = reader.read().await? {
+///         println!("{event:?}");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Reader<S> {
     sender: Sender<S>,
@@ -40,15 +59,16 @@ pub struct Reader<S> {
     left_over: LeftOver,
 }
 
-/// The sending half, for any number of tasks and threads.
+/// The sending half of a split WebSocket, for any number of tasks and threads. It can be used while
+/// an event is held.
 ///
-/// `feed_*` append and wake the task that drives the transport: the call for broadcasting, which says
-/// [`Full`](SendError::Full) at its limit. If nobody reads, sends or flushes, the output stays
-/// where it is. `send_*` wait until the transport has taken the message, whether the [`Reader`] is
-/// polled or not. A sender may be used while an event is held.
+/// `feed_*` appends a message to the output and wakes a waiting task, which writes it. It never
+/// blocks, and returns [`Full`](SendError::Full) at its limit, so it is the method for
+/// broadcasting. If no task reads, sends or flushes, the output remains unwritten. `send_*`
+/// completes when the transport has taken the message, even if the [`Reader`] is not polled.
 ///
-/// Broadcasts are unsolicited output: they don't slow a reader down, so a client that floods its room
-/// gets `Full` for its own echo.
+/// Broadcasts are unsolicited output and never stop a reader, so a client that floods a chat
+/// receives no back-pressure: the feeds to it return `Full`.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -69,10 +89,10 @@ pub struct Reader<S> {
 ///     }
 /// }
 ///
-/// /// `readers`: the tasks that read, each until the end of its connection.
+/// /// `readers` are the tasks that read, each until the end of its connection.
 /// async fn shut_down(clients: &[Sender<TcpStream>], mut readers: JoinSet<()>) {
 ///     for client in clients {
-///         // An error: the connection is closed already.
+///         // An error means that the connection is closed already.
 ///         let _ = client.close_output(CloseCode::GOING_AWAY, "restart");
 ///     }
 ///     let all = async { while readers.join_next().await.is_some() {} };
@@ -93,7 +113,8 @@ impl<S> Clone for Sender<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Splits it into a reader and a sender that can be cloned, for other tasks and threads.
+    /// Splits the WebSocket into a reader and a sender, which can be cloned, for other tasks and
+    /// threads.
     pub fn split(self) -> (Reader<S>, Sender<S>) {
         let Self { link, driver: Driver { flow, intake }, timer, left_over } = self;
         let state = Mutex::new(State { link: Some(link), flow });
@@ -103,9 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
-    /// Waits for the next event, and gives with it what to answer with while the event is held.
+    /// Returns the next event, and a handle to reply to it while the event is held.
     ///
-    /// As [`WebSocket::read`], cancel safe too.
+    /// See [`WebSocket::read`]. Cancel safe as well.
     ///
     /// # Errors
     /// As [`WebSocket::read`].
@@ -124,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         }
         let (event, over) = shared.receive(intake);
         if over {
-            // Senders that wait for room never get it.
+            // Senders that wait for space must fail.
             shared.wakers.wake_all();
         }
         match event {
@@ -142,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         }
     }
 
-    /// Receives into `buffer`, as [`WebSocket::read_into`].
+    /// Receives a part of a message into `buffer`, as [`WebSocket::read_into`].
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -164,24 +185,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
 }
 
 impl<S> Reader<S> {
-    /// Returns a sender.
+    /// Returns a sender for this connection.
     pub fn sender(&self) -> Sender<S> {
         self.sender.clone()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.sender.close_status()
     }
 
-    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    /// Calls `look` with the connection under the lock, for the negotiated options and the
+    /// statistics.
     pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         self.sender.with_connection(look)
     }
 
-    /// Looks at the transport under the lock, for its options; `None` after an
-    /// [`abort`](Sender::abort).
+    /// Calls `look` with the transport under the lock, for its options. `None` if the reader was
+    /// dropped or the connection aborted.
     pub fn with_ref<T>(&self, look: impl FnOnce(&S) -> T) -> Option<T> {
         self.sender.with_ref(look)
     }
@@ -197,8 +219,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     feed_methods!(
         self,
         (&),
-        "A task that waits in a read, a send or a flush is woken and writes it; if there is none it \
-         is written by the next. Full from `max_unsent - high_water_mark` unsent bytes on."
+        "A task that waits in a read, a send or a flush is woken and writes the output; without such \
+         a task, the next one writes it. Returns `Full` if `max_unsent - high_water_mark` bytes or more \
+         are unsent."
     );
 
     send_methods!(
@@ -206,12 +229,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         (&),
         (async),
         (.await),
-        "The reader goes on reading meanwhile, if it is polled. A future that is dropped has fed \
-         nothing, or has left the message in the output. The parts of a message belong to one task: \
-         those of two would make one message."
+        "The reader continues to read meanwhile, if it is polled. A dropped future has fed nothing, or \
+         has left the message in the output. Only one task may send the parts of a message: parts of \
+         two tasks would be joined to one message."
     );
 
-    /// Writes all output that there is now, and waits until the transport has taken it. Cancel safe.
+    /// Writes all current output. Returns when the transport has taken it. Cancel safe.
     ///
     /// # Errors
     /// As [`WebSocket::flush`]; [`SendError::Closed`] if the reader was dropped.
@@ -219,22 +242,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.shared.flush(&mut Timer::default()).await
     }
 
-    /// Waits, while another task reads, until the connection is closed or has failed, and the transport
-    /// has taken the output or can't take it any more. The transport ends when the reader has read to
-    /// its end, so a program that ends should wait for the tasks that read.
+    /// Returns when the connection is closed or has failed, and the transport has taken the output
+    /// or can't take it any more. Another task must read meanwhile. The transport ends when the
+    /// reader has read to the end, so before a program exits it should wait for the tasks that
+    /// read.
     ///
-    /// Behind [`close_output`](Self::close_output) the peer may go on to send data, each read of which
-    /// starts the close timeout anew: then the wait is as long as the peer likes. Put a timeout around
-    /// it, and [`abort`](Self::abort) after that. Cancel safe.
+    /// After [`close_output`](Self::close_output) the peer may continue to send data. Each read
+    /// restarts the close timeout, so the peer can extend the wait without limit. Use a timeout
+    /// around the call, and then [`abort`](Self::abort). Cancel safe.
     pub async fn closed(&self) -> Option<CloseStatus> {
         self.shared.closed().await
     }
 
-    /// Sends a Close frame: nothing can be sent after it, and the reader goes on until the peer's.
-    /// Nothing happens if the connection is closing already.
+    /// Sends a Close frame, after which no message can be sent. The reader continues until the
+    /// peer's Close frame. If the connection is already closing, the call has no effect.
     ///
     /// # Errors
-    /// [`SendError`] for a code or reason that can't be sent: nothing was done then.
+    /// [`SendError`] for a code or reason that can't be sent. The call then has no effect.
     pub fn close_output(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.shared.close_output(code, reason)
     }
@@ -255,9 +279,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
 }
 
 impl<S> Sender<S> {
-    /// Ends the connection at once, without a Close frame, and drops the transport: for servers that
-    /// shut down, and peers that are not welcome. The reader gets
-    /// [`ProtocolError::Aborted`].
+    /// Ends the connection at once, without a Close frame, and drops the transport. For servers
+    /// that shut down, and for unwanted peers. The reader returns [`ProtocolError::Aborted`].
     pub fn abort(&self) {
         let link = {
             let mut state = self.shared.state();
@@ -268,26 +291,27 @@ impl<S> Sender<S> {
         self.shared.wakers.wake_all();
     }
 
-    /// Returns whether messages can be sent.
+    /// Returns true if messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.shared.state().flow.is_open()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.shared.state().flow.unsent()
     }
 
-    /// Returns which end began to close, with which code and reason; `None` while the connection is
-    /// open.
+    /// Returns which end started the closing handshake, with its code and reason. `None` while the
+    /// connection is open.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
         self.with_connection(Connection::close_status)
     }
 
-    /// Returns what was counted since [`enable_stats`](Self::enable_stats), `None` without it.
+    /// Returns the statistics since [`enable_stats`](Self::enable_stats); `None` if they are not
+    /// enabled.
     #[must_use]
     pub fn stats(&self) -> Option<Stats> {
         self.with_connection(Connection::stats)
@@ -298,22 +322,45 @@ impl<S> Sender<S> {
         self.shared.state().flow.enable_stats();
     }
 
-    /// Looks at the connection under the lock: what was agreed on, what it has counted.
+    /// Calls `look` with the connection under the lock, for the negotiated options and the
+    /// statistics.
     pub fn with_connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         look(self.shared.state().flow.connection())
     }
 
-    /// Looks at the transport under the lock, for its options; `None` if the reader was dropped, or the
-    /// connection aborted.
+    /// Calls `look` with the transport under the lock, for its options. `None` if the reader was
+    /// dropped or the connection aborted.
     pub fn with_ref<T>(&self, look: impl FnOnce(&S) -> T) -> Option<T> {
         self.shared.state().link.as_ref().map(|link| look(&link.stream))
     }
 }
 
-/// What to answer an event with, while the event is held; of a [`Reader`].
+/// A handle to reply to an event of a [`Reader`], while the event is held.
 ///
-/// Replies are back-pressure: while [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of
-/// them are unsent no further event is read. They have room while the senders fill the output.
+/// Replies cause back-pressure: while
+/// [`high_water_mark`](crate::config::ConfigBuilder::high_water_mark) bytes of replies are unsent,
+/// no further event is read. The output of the senders does not use up their space.
+///
+/// ```no_run
+/// use sansocket::tokio::Reader;
+/// use sansocket::{Event, WebSocketError};
+/// use tokio::net::TcpStream;
+///
+/// async fn serve(mut reader: Reader<TcpStream>) -> Result<(), WebSocketError> {
+///     while let Some((event, mut reply)) = reader.read().await? {
+///         match event {
+///             Event::Text(text) => reply.feed_text(text)?,
+///             Event::Binary(bytes) => {
+///                 // A task that answers later.
+///                 let (sender, bytes) = (reply.sender(), bytes.to_vec());
+///                 tokio::spawn(async move { sender.send_binary(&bytes).await });
+///             }
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct HalfReply<'a, S> {
     sender: &'a Sender<S>,
@@ -324,7 +371,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HalfReply<'_, S> {
     feed_methods!(
         self,
         (&mut),
-        "It is written when [`read`](Reader::read) has to wait, or by any `send_*` or `flush`."
+        "The output is written when [`read`](Reader::read) has to wait, and by any `send_*` or `flush`."
     );
 
     send_methods!(
@@ -332,12 +379,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HalfReply<'_, S> {
         (&mut),
         (async),
         (.await),
-        "Nothing is read meanwhile. A future that is dropped has fed nothing, or has left the message \
+        "The reader does not read meanwhile. A dropped future has fed nothing, or has left the message \
          in the output."
     );
 
-    /// Writes all output that there is now, and waits until the transport has taken it. Nothing is read
-    /// meanwhile. Cancel safe.
+    /// Writes all current output. Returns when the transport has taken it. The reader does not
+    /// read meanwhile. Cancel safe.
     ///
     /// # Errors
     /// As [`Sender::flush`].
@@ -357,7 +404,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> HalfReply<'_, S> {
         &self,
         feed: impl FnOnce(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        // The reader writes it itself when it waits next: nobody has to be woken.
+        // The caller holds the reader, which writes the output in its next wait: no task must be
+        // woken.
         self.sender.shared.state().flow.reply().reply_with(feed)
     }
 
@@ -376,7 +424,7 @@ impl<S> HalfReply<'_, S> {
         self.sender.clone()
     }
 
-    /// Returns how many bytes were fed and not written.
+    /// Returns how many fed bytes are not written yet.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.sender.unsent()

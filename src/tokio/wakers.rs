@@ -1,4 +1,22 @@
-//! Those who wait for the same transport, which remembers but one waker for each direction.
+//! The wakers of all tasks that wait for one transport.
+//!
+//! A transport stores one waker per direction. When several tasks wait, each of them polls the
+//! transport with the same waker, `all`, which wakes every task in the list:
+//!
+//! ```text
+//!  task A ─ register ─┐                   ┌─► waker A
+//!  task B ─ register ─┼─► List ◄── all ◄──┤ transport wakes `all`
+//!  task C ─ register ─┘                   └─► waker B, waker C
+//! ```
+//!
+//! Invariants:
+//!
+//! * A task registers before it polls the transport, which may wake it during the poll.
+//! * A wake removes the entries that it wakes. A woken task polls again, and registers again if it
+//!   has to wait.
+//! * The lock of the list is the innermost one. It may be taken while the state of the WebSocket is
+//!   locked, because a transport may wake during a poll. No lock is taken under it: wakers are
+//!   woken and dropped after it is released, since both run code of the executor.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Waker};
@@ -8,7 +26,7 @@ use alloc::task::Wake;
 use alloc::vec::Vec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The transport is polled with a waker that wakes all of them.
+/// The list of waiting tasks, and the waker that wakes all of them.
 #[derive(Debug)]
 pub(super) struct Wakers {
     list: Arc<List>,
@@ -25,18 +43,18 @@ impl Wakers {
         Self { all: Waker::from(list.clone()), list, next_id: AtomicU64::new(0) }
     }
 
-    /// The context to poll the transport with.
+    /// Returns the context to poll the transport with.
     pub(super) fn context(&self) -> Context<'_> {
         Context::from_waker(&self.all)
     }
 
-    /// Somebody begins to wait.
+    /// Creates an entry for a future that is about to wait. It is registered on the first poll.
     pub(super) fn enter(&self) -> Waiting<'_> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         Waiting { wakers: self, id, registered: false }
     }
 
-    /// Wakes `waker` from now on for the one with this id, once.
+    /// Stores `waker` for the entry `id`. The next wake removes it.
     pub(super) fn register(&self, id: u64, waker: &Waker) {
         let mut list = lock(&self.list.0);
         let old = match list.iter_mut().find(|(known, _)| *known == id) {
@@ -47,11 +65,12 @@ impl Wakers {
                 None
             }
         };
-        // What hangs on a waker is dropped without the lock.
+        // Dropping a waker runs foreign code: not under the lock.
         drop(list);
         drop(old);
     }
 
+    /// Removes the entry `id`.
     pub(super) fn forget(&self, id: u64) {
         let mut list = lock(&self.list.0);
         let place = list.iter().position(|(known, _)| *known == id);
@@ -64,17 +83,19 @@ impl Wakers {
         self.list.wake_but(None);
     }
 
-    /// Wakes all when it is dropped.
+    /// Returns a guard that wakes all tasks when it is dropped.
     pub(super) const fn wake_on_drop(&self) -> WakeOnDrop<'_> {
         WakeOnDrop(Some(self))
     }
 
+    /// Wakes all tasks but the one with the entry `id`.
     pub(super) fn wake_others(&self, id: u64) {
         self.list.wake_but(Some(id));
     }
 }
 
 impl List {
+    /// Wakes all entries but `id`, and removes them. The wakers run after the lock is released.
     fn wake_but(&self, id: Option<u64>) {
         let mut list = lock(&self.0);
         if list.iter().all(|(known, _)| Some(*known) == id) {
@@ -100,12 +121,12 @@ impl Wake for List {
     }
 }
 
-/// Wakes all when it is dropped, unless it is told not to.
+/// Wakes all tasks when it is dropped, unless it is disarmed.
 #[derive(Debug)]
 pub(super) struct WakeOnDrop<'a>(Option<&'a Wakers>);
 
 impl WakeOnDrop<'_> {
-    /// Wakes nobody.
+    /// Disarms the guard.
     pub(super) const fn forgo(&mut self) {
         self.0 = None;
     }
@@ -119,7 +140,7 @@ impl Drop for WakeOnDrop<'_> {
     }
 }
 
-/// A future that waits; it is forgotten with it, and nobody else of its task is.
+/// The entry of one future. Dropping it, with its future, removes the entry.
 #[derive(Debug)]
 pub(super) struct Waiting<'a> {
     wakers: &'a Wakers,
@@ -146,7 +167,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A panic of somebody who holds the lock leaves nothing half done: all calls under it are whole.
+/// Locks a mutex, also after a panic of another holder: each call under a lock of this adapter
+/// leaves the state consistent.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

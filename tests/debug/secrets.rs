@@ -8,7 +8,7 @@ use crate::common::{End, Frame, reseed};
 
 /// What one run must hide; another run has the same lengths.
 pub(crate) struct Secrets {
-    /// Letters, so that it is text, and long enough for every short way.
+    /// Letters, so that it is text, and long enough for every fast path.
     pub(crate) text: String,
     /// A character of 4 bytes, to be cut.
     pub(crate) char: char,

@@ -12,9 +12,9 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("budget.rs", &["MemoryBudget"]),
     ("close_code.rs", &["CloseCode"]),
     ("config.rs", &["ConfigBuilder", "Delivery"]),
-    ("connection/options.rs", &["Compress", "SendOptions"]),
+    ("message/options.rs", &["Compress", "SendOptions"]),
     ("deflate/agreement.rs", &["Agreement", "Direction"]),
-    ("deflate/decoder/mod.rs", &["Corrupt", "Progress", "Needs"]),
+    ("deflate/decoder/result.rs", &["Corrupt", "Progress", "Needs"]),
     ("deflate/engine.rs", &["Engine"]),
     ("deflate/level.rs", &["Level"]),
     // The terms of compression.
@@ -24,19 +24,13 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("driver/step.rs", &["Step"]),
     // Names of its two kinds.
     ("entropy.rs", &["Entropy", "EntropyError"]),
+    ("error/config.rs", &["ConfigError"]),
+    ("error/extension.rs", &["ExtensionError"]),
     (
-        "error.rs",
-        &[
-            "ConfigError",
-            "ExtensionError",
-            "LimitError",
-            "MisuseError",
-            "PeerError",
-            "ProtocolError",
-            "SendError",
-            "TimeoutError",
-        ],
+        "error/protocol.rs",
+        &["LimitError", "MisuseError", "PeerError", "ProtocolError", "TimeoutError"],
     ),
+    ("error/send.rs", &["SendError"]),
     // The header of a frame, asked for by the caller. Its key is on the wire in front of the data.
     ("frame.rs", &["FrameHead", "FrameHeader"]),
     ("handshake/backoff.rs", &["Backoff"]),

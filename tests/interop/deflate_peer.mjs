@@ -1,12 +1,12 @@
-// permessage-deflate with npm `ws` as the other end, over windows and context takeover of both directions.
+// Tests permessage-deflate with npm `ws`: all windows, and context takeover in both directions.
 //
 //   deflate_peer.mjs client ws://HOST:PORT/ws SERVER_BITS CLIENT_BITS TAKEOVER
 //   deflate_peer.mjs server
 //
-// The arguments and the server's query are those of deflate_peer.py, which describes them. Other than Python's, this server
-// insists: without `client_max_window_bits` in the offer it refuses if its query has it.
+// The arguments and the query of the server are those of deflate_peer.py, which describes them. Unlike the server of Python,
+// this one requires `client_max_window_bits` in the offer if its query has it.
 //
-// zlib gives what came in small pieces, so a reference that goes back further than the agreed window fails here.
+// zlib returns its output in small chunks, so that a reference beyond the agreed window is an error.
 import { createRequire } from 'node:module'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -17,17 +17,17 @@ import path from 'node:path'
 const require = createRequire(path.join(process.env.INTEROP_NODE_MODULES ?? process.cwd(), 'x.js'))
 const WebSocket = require('ws')
 
-// No connection may hang: a lost answer is a failure after this time.
+// The timeout of a connection, so that a lost reply is a failure and not a hang.
 const CASE_MS = 20_000
 const BITS = [9, 10, 11, 12, 13, 14, 15]
 const FLAGS = ['server_no_context_takeover', 'client_no_context_takeover']
 
-// The parameters of an offer or of an answer as the library's options; messages of any length are compressed. What comes is
-// inflated in pieces that grow with the window, or the test would take too long.
+// Returns the parameters of an offer or a response as options of the library. Messages of any length are compressed. Received
+// messages are inflated in chunks; their size grows with the window, which keeps the test short.
 const optionsOf = parameters => {
   const bits = value => (value === null ? true : value)
   return {
-    // `undefined` is not asked for, `false` would be ruled out.
+    // `undefined` leaves the parameter out; `false` would forbid it.
     serverNoContextTakeover: FLAGS[0] in parameters || undefined,
     clientNoContextTakeover: FLAGS[1] in parameters || undefined,
     serverMaxWindowBits: parameters.server_max_window_bits,
@@ -37,7 +37,7 @@ const optionsOf = parameters => {
   }
 }
 
-// The same bytes in each run, and nothing in them that repeats.
+// Bytes without repetition, the same in each run.
 class Noise {
   #count = 0
 
@@ -60,7 +60,7 @@ class Noise {
     return `[${Array.from({ length: 5 }, entry).join(', ')}]`
   }
 
-  // What comes again at the window's length, one byte nearer, and one byte further.
+  // Returns text that repeats at a distance of the window, of one byte less, and of one byte more.
   around(bits) {
     const again = this.letters(40)
     return [-1, 0, 1].map(off => again + this.letters(2 ** bits - again.length + off)).join('') + again
@@ -90,15 +90,15 @@ function same(what, got, expected) {
   if (!equal) throw new Error(`${what}: expected ${brief(expected)}, got ${brief(got)}`)
 }
 
-// What RFC 7692 7.1 makes of an offer and a server's settings.
+// Returns the agreement of an offer and the settings of a server by RFC 7692 7.1.
 function agreement(offer, settings) {
   const flags = Object.fromEntries(FLAGS.map(flag => [flag, flag in offer || flag in settings]))
-  // A client that doesn't offer it can't be told.
-  const told = 'client_max_window_bits' in offer
+  // The response has this parameter only if the client offered it.
+  const offered = 'client_max_window_bits' in offer
   return {
     ...flags,
     server_max_window_bits: Math.min(offer.server_max_window_bits ?? 15, settings.server_max_window_bits),
-    client_max_window_bits: told ? Math.min(offer.client_max_window_bits ?? 15, settings.client_max_window_bits) : 15,
+    client_max_window_bits: offered ? Math.min(offer.client_max_window_bits ?? 15, settings.client_max_window_bits) : 15,
   }
 }
 
@@ -122,34 +122,34 @@ function checkAnswer(offer, wanted, header = '') {
     throw new Error(`server_max_window_bits was offered and is missing in ${header}`)
   if (!('client_max_window_bits' in offer))
     return same(`client_max_window_bits in ${header}, which was not offered`, 'client_max_window_bits' in answer, false)
-  // Without an answer the offer's own value holds.
+  // If the response has no value, the value of the offer applies.
   const bits = answer.client_max_window_bits ?? offer.client_max_window_bits ?? 15
   same(`client_max_window_bits in ${header}`, bits, wanted.client_max_window_bits)
 }
 
-// Every window of one side with every one of the other, and context takeover of either side in turn.
+// Yields all pairs of windows of both ends, with varying context takeover, and some special offers.
 function* offers() {
   yield {}
   yield { client_max_window_bits: null }
   for (const server of BITS)
     for (const client of BITS) {
-      // Each window of each side comes with each of the four.
+      // Each window of each end is combined with each of the four settings of context takeover.
       const flags = Object.fromEntries(FLAGS.filter((_, bit) => ((server + client) >> bit) & 1).map(flag => [flag, null]))
       yield { server_max_window_bits: server, client_max_window_bits: client, ...flags }
     }
   for (const flag of FLAGS) yield { [flag]: null }
-  // RFC 7692 allows 8 as well. zlib can't compress with it, so only what the other side sends is asked for like that.
+  // RFC 7692 allows 8 bits too. zlib cannot compress with 8, so only the window of the other end is limited to it.
   yield { server_max_window_bits: 8 }
 }
 
-// A connection whose messages can be awaited, and whose bytes are counted.
+// A connection with a queue of received messages and a count of received bytes.
 class Connection {
   #messages = []
   #waiting = []
 
   static async open(url, options) {
     const connection = new Connection()
-    // Read by us as well as by the library: only the socket knows how many bytes came.
+    // The socket is kept, since only it has the count of received bytes.
     const createConnection = to => (connection.socket = net.connect(to))
     const ws = (connection.ws = new WebSocket(url, { perMessageDeflate: options, createConnection }))
     ws.on('upgrade', response => (connection.header = response.headers['sec-websocket-extensions']))
@@ -172,7 +172,7 @@ class Connection {
     return message
   }
 
-  // Returns how many bytes the echo took.
+  // Returns the number of bytes of the echo on the wire.
   async echoed(message) {
     const before = this.socket.bytesRead
     this.ws.send(message)
@@ -190,17 +190,17 @@ class Connection {
     await pong
   }
 
-  // The same message twice: only with context takeover the second one is a mere reference to the first.
+  // Echoes a message twice. Only with context takeover the second echo is a short reference to the first.
   async takeoverSeen(noise, wanted) {
-    // Hexadecimal, so that it shrinks by itself too; shorter than any window.
+    // Hexadecimal digits, so that the first echo shrinks too; shorter than every window.
     const message = noise.hex(200)
     const first = await this.echoed(message)
     const second = await this.echoed(message)
-    const lengths = `${message.length} bytes came as ${first} and ${second}`
+    const lengths = `${message.length} bytes arrived as ${first} and ${second}`
     if (first > message.length * 0.9) throw new Error(`not compressed: ${lengths}`)
     if (wanted.server_no_context_takeover) {
-      if (second < first * 0.9) throw new Error(`context takeover was ruled out, but ${lengths}`)
-    } else if (second > first / 3) throw new Error(`the context was not taken over: ${lengths}`)
+      if (second < first * 0.9) throw new Error(`context takeover in spite of the agreement: ${lengths}`)
+    } else if (second > first / 3) throw new Error(`no context takeover: ${lengths}`)
   }
 
   async close() {
@@ -229,7 +229,7 @@ async function oneOffer(url, offer, settings) {
 
 function within(ms, promise) {
   let timer
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`nothing for ${ms} ms`)), ms)))
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`timed out after ${ms} ms`)), ms)))
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
@@ -251,7 +251,7 @@ async function client(url, serverBits, clientBits, takeover) {
   return failed ? 1 : 0
 }
 
-// Each connection gets the settings that its query asks for.
+// Sets the settings of a connection from the query of its request.
 function settle(request, socket, head) {
   const query = new URL(request.url, 'ws://localhost').searchParams
   const wanted = Object.fromEntries([...query].map(([key, value]) => [key, value ? Number(value) : null]))
@@ -261,7 +261,7 @@ function settle(request, socket, head) {
   const server = new WebSocket.Server({ noServer: true, perMessageDeflate: options })
   server.handleUpgrade(request, socket, head, ws => {
     ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }))
-    ws.on('error', () => {}) // our client sees the connection fail
+    ws.on('error', () => {}) // our client reports the failure
   })
 }
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""permessage-deflate with Python `websockets` as the other end, over windows and context takeover of both directions.
+"""Tests permessage-deflate with Python `websockets`: all windows, and context takeover in both directions.
 
   deflate_peer.py client ws://HOST:PORT/ws SERVER_BITS CLIENT_BITS TAKEOVER
-      makes offers of all kinds to an echo server that runs with these settings (TAKEOVER: 1 or 0), and echoes through it
+      sends offers of all kinds to an echo server with these settings (TAKEOVER: 1 or 0), and exchanges messages with it
   deflate_peer.py server
-      a server for our client; prints the address it listens on. The query is its side of the negotiation, such as
-      /?server_max_window_bits=9&client_no_context_takeover; each message is echoed with its kind
+      serves our client; prints its address. The query of a request has the settings of the server, such as
+      /?server_max_window_bits=9&client_no_context_takeover; each message is echoed with its type
 
-What came is inflated a second time, in small steps with exactly the agreed window: a reference further back, or into an
-earlier message without context takeover, fails here, though the library would take it.
+Received messages are inflated a second time, in small steps with exactly the agreed window. So a reference further back, or
+to an earlier message without context takeover, is an error here, although the library accepts it.
 """
 import asyncio
 import itertools
@@ -24,23 +24,23 @@ from websockets.exceptions import ConnectionClosed, ProtocolError
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 from websockets.frames import CTRL_OPCODES, Opcode
 
-# No connection may hang: a lost answer is a failure after this time.
+# The timeout of a connection, so that a lost reply is a failure and not a hang.
 CASE_SECONDS = 20
 BITS = range(9, 16)
-# Within what one call gives zlib looks back as far as it likes. So this is how much further than the window a reference may
-# go and not be seen.
+# Inside the output of one call, zlib does not enforce the window. So a reference can exceed the window by up to this number
+# of bytes without detection.
 STEP = 64
 FLAGS = ["server_no_context_takeover", "client_no_context_takeover"]
 
 
 class Observed:
-    """Sees the data frames that come before the library inflates them."""
+    """Observes received data frames before the library inflates them."""
 
     def __init__(self, ws):
         (self.extension,) = ws.protocol.extensions
         self.library_decode, self.extension.decode = self.extension.decode, self.decode
         self.inflate = None
-        # Of each message: whether it was compressed, and its length on the wire.
+        # For each message: whether it was compressed, and its length on the wire.
         self.messages = []
 
     def decode(self, frame, *, max_size=None):
@@ -62,7 +62,7 @@ class Observed:
                 self.inflate.decompress(data, STEP)
                 data = self.inflate.unconsumed_tail
         except zlib.error as error:
-            raise ProtocolError(f"the window was not kept to: {error}") from error
+            raise ProtocolError(f"a reference exceeds the agreed window: {error}") from error
 
 
 def letters(rng, length):
@@ -75,7 +75,7 @@ def record(rng):
 
 
 def around(rng, bits):
-    """What comes again at the window's length, one byte nearer, and one byte further."""
+    """Returns text that repeats at a distance of the window, of one byte less, and of one byte more."""
     again = letters(rng, 40)
     return "".join(again + letters(rng, (1 << bits) - len(again) + off) for off in (-1, 0, 1)) + again
 
@@ -122,18 +122,18 @@ async def fragments(ws, pieces):
 
 
 def agreement(offer, settings):
-    """What RFC 7692 7.1 makes of an offer and a server's settings, both of them parameters to values."""
+    """Returns the agreement of an offer and the settings of a server by RFC 7692 7.1. All three map parameters to values."""
     flags = {flag: flag in offer or flag in settings for flag in FLAGS}
     server_bits = min(offer.get("server_max_window_bits", 15), settings["server_max_window_bits"])
     client_bits = 15
-    # A client that doesn't offer it can't be told.
+    # The response has this parameter only if the client offered it.
     if "client_max_window_bits" in offer:
         client_bits = min(offer["client_max_window_bits"] or 15, settings["client_max_window_bits"])
     return {**flags, "server_max_window_bits": server_bits, "client_max_window_bits": client_bits}
 
 
 def parameters(header):
-    """The parameters of an answer, which names the extension once."""
+    """Returns the parameters of a response, which must have the extension once."""
     name, *rest = [part.strip() for part in header.split(";")]
     same("the extension", name, "permessage-deflate")
     found = {}
@@ -155,22 +155,22 @@ def check_answer(offer, wanted, header):
     if "client_max_window_bits" not in offer:
         same(f"client_max_window_bits in {header!r}, which was not offered", "client_max_window_bits" in answer, False)
     else:
-        # Without an answer the offer's own value holds.
+        # If the response has no value, the value of the offer applies.
         bits = answer.get("client_max_window_bits", offer["client_max_window_bits"] or 15)
         same(f"client_max_window_bits in {header!r}", bits, wanted["client_max_window_bits"])
 
 
 def offers():
-    """Every window of one side with every one of the other, and context takeover of either side in turn."""
+    """Yields all pairs of windows of both ends, with varying context takeover, and some special offers."""
     yield {}
     yield {"client_max_window_bits": None}
     for server, client in itertools.product(BITS, BITS):
-        # Each window of each side comes with each of the four.
+        # Each window of each end is combined with each of the four settings of context takeover.
         flags = {flag: None for bit, flag in enumerate(FLAGS) if (server + client) >> bit & 1}
         yield {"server_max_window_bits": server, "client_max_window_bits": client, **flags}
     for flag in FLAGS:
         yield {flag: None}
-    # RFC 7692 allows 8 as well. zlib can't compress with it, so only what the other side sends is asked for like that.
+    # RFC 7692 allows 8 bits too. zlib cannot compress with 8, so only the window of the other end is limited to it.
     yield {"server_max_window_bits": 8}
 
 
@@ -196,20 +196,20 @@ async def one_offer(url, offer, settings):
 
 
 async def takeover_seen(ws, observed, rng, wanted):
-    """The same message twice: only with context takeover the second one is a mere reference to the first."""
-    # Hexadecimal, so that it shrinks by itself too; shorter than any window.
+    """Echoes a message twice. Only with context takeover the second echo is a short reference to the first."""
+    # Hexadecimal digits, so that the first echo shrinks too; shorter than every window.
     message = rng.randbytes(100).hex()
     for _ in range(2):
         await echoed(ws, message)
     (first_compressed, first), (second_compressed, second) = observed.messages
-    lengths = f"{len(message)} bytes came as {first} and {second}"
+    lengths = f"{len(message)} bytes arrived as {first} and {second}"
     if not (first_compressed and second_compressed and first < len(message) * 0.9):
         raise AssertionError(f"not compressed: {lengths}")
     if wanted["server_no_context_takeover"]:
         if second < first * 0.9:
-            raise AssertionError(f"context takeover was ruled out, but {lengths}")
+            raise AssertionError(f"context takeover in spite of the agreement: {lengths}")
     elif second > first / 3:
-        raise AssertionError(f"the context was not taken over: {lengths}")
+        raise AssertionError(f"no context takeover: {lengths}")
 
 
 async def client(url, server_bits, client_bits, takeover):
@@ -229,7 +229,7 @@ async def client(url, server_bits, client_bits, takeover):
 
 
 def settle(connection, request):
-    """Gives each connection the settings that its query asks for."""
+    """Sets the settings of a connection from the query of its request."""
     query = urllib.parse.urlsplit(request.path).query
     wanted = {key: int(value) if value else True for key, value in urllib.parse.parse_qsl(query, keep_blank_values=True)}
     connection.protocol.available_extensions = [ServerPerMessageDeflateFactory(**wanted)]

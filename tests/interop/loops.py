@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Python `websockets`, and raw sockets, as clients of an echo server on an event loop of its own.
+"""Tests an echo server that has its own event loop, with clients of Python `websockets` and raw sockets.
 
   loops.py [--clients N] [--divide N] COMMAND...
 
-Starts `COMMAND 127.0.0.1:0`, waits until it prints the address that it listens on, runs all cases against it, and kills it. Its
-WebSocket is /ws; it must send keep-alive pings after 5 seconds at the most and give up a peer without an answer.
---clients sets how many clients are connected at once (default 1000); --divide divides the lengths of large messages.
+Starts `COMMAND 127.0.0.1:0`, waits until it prints its address, runs all cases, and kills it. The path of its WebSocket is /ws. It
+must send keep-alive pings after at most 5 seconds, and end the connection of a peer that does not answer.
+--clients is the number of simultaneous clients (default 1000); --divide is a divisor for the lengths of large messages.
 """
 import argparse
 import asyncio
@@ -21,14 +21,14 @@ import time
 
 from websockets.asyncio.client import connect
 
-# No case may hang: a lost answer is a failure after this time.
+# The timeout of a case, so that a lost reply is a failure and not a hang.
 CASE_SECONDS = 75
-# A server without back-pressure goes on reading; one with it has stopped long before.
+# A server with back-pressure stops reading long before this time; a server without it never stops.
 QUIET_SECONDS = 2
 PIPELINED = 200
-# A code and a reason that the server has to send back; None: an empty Close frame.
+# Codes and reasons, which the server must return. None stands for an empty Close frame.
 CLOSES = [(1000, ""), (1000, "done"), (1001, "Grüße"), (3000, "x" * 123), (4999, "private"), (None, "")]
-# What fails a connection: the bytes behind the handshake, and the code of the server's Close frame.
+# Faults: the bytes after the handshake, and the code of the server's Close frame.
 FAULTS = {
     "an unknown opcode": (b"\x83\x80\0\0\0\0", 1002),
     "an unmasked frame": (b"\x81\x02hi", 1002),
@@ -49,7 +49,7 @@ def check(condition, message):
 
 
 class Raw:
-    """A client that keeps to no rule unless it is told to."""
+    """A client on a raw socket. It can break every rule of the protocol."""
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
@@ -57,7 +57,7 @@ class Raw:
 
     @classmethod
     async def connect(cls, address):
-        # A small window, so that little of a flood lies in the kernel.
+        # A small receive buffer, so that the kernel holds little of a flood.
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         sock.setblocking(False)
@@ -83,7 +83,7 @@ class Raw:
         return first & 0x80, first & 0x0F, await self.reader.readexactly(length)
 
     async def event(self):
-        """The next message or Close frame: its opcode and payload. Pings are counted and not answered."""
+        """Returns opcode and payload of the next message or Close frame. Pings are counted and not answered."""
         kind, parts = None, []
         while True:
             fin, opcode, payload = await self.frame()
@@ -98,24 +98,24 @@ class Raw:
                     return kind, b"".join(parts)
 
     async def end(self):
-        """The server ends the connection first (RFC 6455, section 7.1.1). Returns how long that takes."""
+        """Waits for the end of the connection, which the server makes (RFC 6455 7.1.1). Returns the seconds until then."""
         start = time.monotonic()
-        check(await self.reader.read() == b"", "there are bytes behind the Close frame")
+        check(await self.reader.read() == b"", "received bytes after the Close frame")
         seconds = time.monotonic() - start
-        # What is still to be written is taken, too.
+        # The server reads the remaining output too.
         await self.writer.drain()
         self.writer.close()
         return seconds
 
     def reset(self):
-        """Goes without a goodbye."""
+        """Resets the connection without a Close frame."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
 def masked(payload, first=0x82):
-    # A key of zeros leaves the payload as it is.
+    # A mask key of zeros does not change the payload.
     length = len(payload)
     header = bytes([first, 0x80 | length]) if length < 126 else struct.pack(">BBH", first, 0xFE, length)
     return header + bytes(4) + payload
@@ -130,7 +130,7 @@ class Server:
         self.url = f"ws://127.0.0.1:{self.address[1]}/ws"
 
     def resident(self):
-        """Bytes of memory; None where the system does not tell."""
+        """Returns the resident memory in bytes, or None if the system does not report it."""
         try:
             status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         except OSError:
@@ -138,7 +138,7 @@ class Server:
         return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
     def files(self):
-        """How many files are open; None where the system does not tell."""
+        """Returns the number of open files, or None if the system does not report it."""
         try:
             return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
         except OSError:
@@ -158,7 +158,7 @@ async def pipelined(ws):
         for message in sent:
             await ws.send(message)
 
-    # A task of its own, so that much of it can be on its way before the first answer is read.
+    # In a separate task, so that many messages are in flight before the first reply is read.
     sending = asyncio.create_task(send_all())
     for message in sent:
         got = await ws.recv()
@@ -168,7 +168,7 @@ async def pipelined(ws):
 
 async def closed(ws, code, reason):
     if code is None:
-        # `close()` always sends a code; an empty Close frame is only to be had one layer down.
+        # `close()` always sends a code, so an empty Close frame needs the lower layer of the library.
         async with ws.send_context():
             ws.protocol.send_close()
         await ws.wait_closed()
@@ -179,7 +179,7 @@ async def closed(ws, code, reason):
 
 
 async def crowd(server, args):
-    """All clients at once: nobody leaves before everybody has been served."""
+    """All clients are connected at once: none closes before all have been served."""
     waiting, all_served, connecting = args.clients, asyncio.Event(), asyncio.Semaphore(100)
 
     async def client(i):
@@ -210,15 +210,15 @@ async def crowd(server, args):
 
 
 async def idle(server, args):
-    """A client that answers pings is kept; `websockets` answers them by itself."""
+    """The connection of a client that answers pings stays open. `websockets` answers them automatically."""
     async with connect(server.url, ping_interval=None) as ws:
-        # Longer than the interval and the timeout of the server.
+        # Longer than the keep-alive interval plus the timeout of the server.
         await asyncio.sleep(23)
         await echoed(ws, "still here")
 
 
 async def unanswered(server, args):
-    """A client that vanishes: it is pinged, then it is given up."""
+    """A client that does not answer gets a ping, then a Close frame with code 1011."""
     raw = await Raw.open(server.address)
     opcode, payload = await raw.event()
     check(raw.pings == 1, f"{raw.pings} pings")
@@ -227,7 +227,7 @@ async def unanswered(server, args):
 
 
 async def half_request(server, args):
-    """408, and the end."""
+    """An incomplete request gets a response with status 408, then the end of the connection."""
     raw = await Raw.connect(server.address)
     raw.writer.write(b"GET /ws HTTP/1.1\r\nHost: exam")
     answer = await raw.reader.read()
@@ -236,7 +236,7 @@ async def half_request(server, args):
 
 
 async def vanishing(server, args):
-    """Clients that are gone at the worst time."""
+    """Clients that disconnect in the middle of a frame, a message or a handshake."""
     for unfinished in [b"", b"\x82", masked(b"x" * 1000)[:500], masked(b"half", 0x02), masked(b"x" * 1000) * 1000]:
         for leave in [Raw.reset, lambda raw: raw.writer.close()]:
             raw = await Raw.open(server.address)
@@ -245,36 +245,37 @@ async def vanishing(server, args):
     raw = await Raw.connect(server.address)
     raw.writer.write(b"GET /ws HT")
     raw.reset()
-    # Before a keep-alive ping would find them gone. Three others wait for deadlines meanwhile.
+    # The files must be closed before a keep-alive ping detects the loss. Three other cases hold connections at this time.
     for _ in range(40):
         if args.files is None or server.files() <= args.files + 3:
             return
         await asyncio.sleep(0.1)
-    check(False, f"{server.files()} files are open, {args.files} were at the beginning")
+    check(False, f"{server.files()} files are open, at the beginning {args.files}")
 
 
 async def faults(server, args):
-    """The Close frame has the right code, and the server then takes what comes behind the fault until we end, too: a socket that is
-    closed with unread input resets the connection, which can destroy the Close frame on its way."""
+    """The Close frame has the right code. After the fault the server reads and discards input until the client ends: a socket that
+    is closed with unread input resets the connection, which can destroy the Close frame in flight."""
     ends, resets = [], []
     for name, (sent, code) in FAULTS.items():
         raw = await Raw.open(server.address)
         raw.writer.transport.set_write_buffer_limits(0)
         raw.writer.write(masked(b"before", 0x81) + sent + bytes(8_000_000 // args.divide))
-        check(await raw.event() == (1, b"before"), f"{name}: the message before it was not echoed")
+        check(await raw.event() == (1, b"before"), f"{name}: the message before the fault was not echoed")
         opcode, payload = await raw.event()
         check((opcode, int.from_bytes(payload[:2], "big")) == (8, code), f"{name}: opcode {opcode}, {payload!r}")
         try:
             ends.append(await raw.end())
         except ConnectionError as error:
             resets.append(error)
-    # The server's time for this is 2 s, which a busy machine may delay for some of them, but not for all.
+    # The server reads for up to 2 s. On a loaded machine this can be too short for some connections, but not for all.
     check(ends, f"all connections were reset: {resets}")
-    check(min(ends) < 1.5, f"after the Close frame the connections ended within {min(ends):.1f} s at best")
+    check(min(ends) < 1.5, f"the fastest connection ended {min(ends):.1f} s after its Close frame")
 
 
 async def flood(server, args):
-    """Writes without reading: the server stops reading, and keeps nothing beyond its limits. Then every byte comes back."""
+    """The client writes and does not read: the server stops reading, and its memory stays within its limits. Then every byte is
+    echoed."""
     count = 12_000
     payloads = [struct.pack(">I", i) * 1000 for i in range(count)]
     before = server.resident()
@@ -294,23 +295,22 @@ async def flood(server, args):
         seen = written
         await asyncio.sleep(QUIET_SECONDS)
     total = 4000 * count
-    # The rest lies in the buffers of the sockets: up to 4 MiB and 6 MiB by Linux's defaults.
-    check(seen < 20_000_000, f"{seen} bytes of {total} were taken before any was read")
+    # The buffers of the sockets hold the rest: up to 4 MiB and 6 MiB by default on Linux.
+    check(seen < 20_000_000, f"the server took {seen} of {total} bytes before the client read")
     if before is not None:
         grown = server.resident() - before
-        check(grown < 4_000_000, f"the server's memory has grown by {grown} bytes")
+        check(grown < 4_000_000, f"the memory of the server grew by {grown} bytes")
     for payload in payloads:
-        check(await raw.event() == (2, payload), "the echo differs")
+        check(await raw.event() == (2, payload), "the echo differs from the message")
     await writing
     raw.writer.write(masked(b"\x03\xe8", 0x88))
     check(await raw.event() == (8, b"\x03\xe8"), "no Close frame")
     await raw.end()
-    return f"{seen >> 20} of {total >> 20} MiB taken unread"
+    return f"{seen >> 20} of {total >> 20} MiB taken before the first read"
 
 
 async def writes_first(server, args):
-    """Messages larger than all buffers of the sockets, written before anything is read: the server must read beside its
-    writes."""
+    """The client writes messages that exceed all socket buffers before it reads: the server must read while it writes."""
     payload = bytes(range(256)) * (56_000 // args.divide)
     raw = await Raw.open(server.address)
     raw.writer.transport.set_write_buffer_limits(0)
@@ -318,7 +318,7 @@ async def writes_first(server, args):
         raw.writer.write(struct.pack(">BBQ", 0x82, 0xFF, len(payload)) + bytes(4) + payload)
         await asyncio.wait_for(raw.writer.drain(), 20)
     for _ in range(2):
-        check(await raw.event() == (2, payload), "the echo differs")
+        check(await raw.event() == (2, payload), "the echo differs from the message")
     raw.reset()
 
 
@@ -343,12 +343,12 @@ async def usage(server, args):
 
 
 async def nothing_left(server, args):
-    """All connections are gone, of whatever kind: the server has no more files than at the beginning."""
+    """The server has released all connections: it has as many open files as at the beginning."""
     for _ in range(100):
         if server.files() == args.files:
             break
         await asyncio.sleep(0.1)
-    check(server.files() == args.files, f"{server.files()} files are open, {args.files} were at the beginning")
+    check(server.files() == args.files, f"{server.files()} files are open, at the beginning {args.files}")
     check(server.process.poll() is None, "the server has ended")
     async with connect(server.url) as ws:
         await echoed(ws, "the last one")
@@ -365,11 +365,12 @@ async def run(server, args):
             failed += 1
             print(f"FAILED {case.__name__}: {type(error).__name__}: {error}", flush=True)
 
-    # Some wait for deadlines of the server, beside the others. The crowd comes last, since the flood looks at the server's memory.
+    # Cases that wait for deadlines of the server run beside the others. `crowd` runs last, since `flood` measures the memory of the
+    # server.
     waiting = [asyncio.create_task(attempt(case)) for case in [half_request, idle, unanswered]]
     cases = [usage, plain, faults, vanishing, flood, writes_first, crowd]
     if args.divide > 1:
-        cases.remove(writes_first)  # a smaller message fits into the buffers of the sockets
+        cases.remove(writes_first)  # a divided message fits into the buffers of the sockets
     said = [await attempt(case) for case in cases]
     said += await asyncio.gather(*waiting)
     said += [await attempt(nothing_left)]
@@ -384,10 +385,10 @@ def main():
     parser.add_argument("--divide", type=int, default=1)
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    # For both ends: the server inherits it.
+    # The limit of open files, for both ends: the server inherits it.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384) if hard > 0 else 16_384, hard))
-    # So that the server is killed then, too.
+    # SIGTERM raises SystemExit, so that `finally` kills the server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     server = Server(args.command)
     try:

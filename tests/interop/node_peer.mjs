@@ -1,11 +1,11 @@
-// npm `ws` as the other end.
+// Tests sansocket with npm `ws`.
 //
-//   node_peer.mjs client ws://HOST:PORT/ws    drives every case against an echo server
-//   node_peer.mjs goodbye ws://HOST:PORT/ws   connects, prints READY, and expects close 1001 from a server that ends
-//   node_peer.mjs server                      a server for our client; prints the address it listens on
+//   node_peer.mjs client ws://HOST:PORT/ws    runs all cases with an echo server
+//   node_peer.mjs goodbye ws://HOST:PORT/ws   connects, prints READY, and expects close code 1001 when the server ends
+//   node_peer.mjs server                      serves our client; prints its address
 //
-// The server's paths are those of python_peer.py, which describes them. `ws` is found below $INTEROP_NODE_MODULES, since
-// the packages live outside of the source tree.
+// The paths of the server are those of python_peer.py, which describes them. The packages are in $INTEROP_NODE_MODULES, outside
+// of the repository.
 import { createRequire } from 'node:module'
 import { once } from 'node:events'
 import path from 'node:path'
@@ -15,7 +15,7 @@ const WebSocket = require('ws')
 
 const LENGTHS = [1, 125, 126, 65535, 65536, 1 << 20]
 const PIPELINED = 300
-// No case may hang: a lost answer is a failure after this time.
+// The timeout of a case, so that a lost reply is a failure and not a hang.
 const CASE_MS = 10_000
 
 const textOf = length => '0123456789abcdef'.repeat(length / 16 + 1).slice(0, length)
@@ -28,7 +28,7 @@ function same(got, expected) {
   if (!equal) throw new Error(`expected ${brief(expected)}, got ${brief(got)}`)
 }
 
-// A WebSocket with its messages, pongs and close as queues that can be awaited.
+// A WebSocket with queues of its messages, pongs and close codes.
 class Peer {
   constructor(ws) {
     this.ws = ws
@@ -67,12 +67,12 @@ class Peer {
     same(await this.next('message'), message)
   }
 
-  // One message in three fragments; a ping whose pong must come and an unasked pong lie between them.
+  // Sends one message in three fragments, with a ping and an unsolicited pong between them. The ping must be answered.
   async fragments(pieces, binary) {
     await this.send(pieces[0], { fin: false, binary })
     this.ws.ping('between fragments')
     await this.send(pieces[1], { fin: false, binary })
-    this.ws.pong('nobody asked')
+    this.ws.pong('unsolicited')
     await this.send(pieces[2], { fin: true, binary })
   }
 
@@ -87,15 +87,15 @@ class Peer {
       this.ws.ping(payload)
       same(await this.next('pong'), payload)
     }
-    this.ws.pong('nobody asked')
+    this.ws.pong('unsolicited')
     await this.echoed('after a pong')
   }
 
   async pipelined() {
     const sent = Array.from({ length: PIPELINED }, (_, i) => (i % 2 ? `message ${i}` : Buffer.alloc(i, i & 0xff)))
-    // None of these waits, and answers are read only in later turns of the event loop: all are sent before any is read.
+    // No send waits, and replies are read in later turns of the event loop: all messages are sent before the first reply is read.
     const done = Promise.all(sent.map(message => this.send(message)))
-    done.catch(() => {}) // reported below, unless a wrong answer was seen first
+    done.catch(() => {}) // reported below, unless a reply is wrong
     for (const message of sent) same(await this.next('message'), message)
     await done
   }
@@ -136,7 +136,7 @@ function* clientCases() {
 
 function within(ms, promise) {
   let timer
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`nothing for ${ms} ms`)), ms)))
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`timed out after ${ms} ms`)), ms)))
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 

@@ -1,10 +1,10 @@
-// Uses the sample app's page as a visitor would, in a headless Chromium driven through npm playwright-core.
+// Uses the page of the sample app like a visitor, in a headless Chromium controlled by npm playwright-core.
 //
 //   page.mjs http://HOST:PORT/ PATH-OF-CHROMIUM EXTENSIONS [SCREENSHOT.png]
 //
-// EXTENSIONS is what must be agreed on, or none.
+// EXTENSIONS is the expected value of the `extensions` attribute of the WebSocket, or `none`.
 //
-// Everything is found by role and visible name, so a page that a screen reader could not use fails too.
+// All elements are found by role and visible name, so a page that a screen reader cannot use fails too.
 import { createRequire } from 'node:module'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -22,7 +22,7 @@ function same(what, got, expected) {
     throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`)
 }
 
-// A profile of its own, and nothing of the browser's own traffic.
+// A temporary profile, and a browser without requests of its own.
 const browser = await chromium.launchPersistentContext(profile, {
   executablePath,
   headless: true,
@@ -52,10 +52,10 @@ try {
   const count = n => page.waitForFunction(n => document.querySelectorAll('tbody tr').length === n, n)
 
   const box = await state.boundingBox()
-  same('the state lies at the upper left', box.x < 100 && box.y < 100, true)
+  same('the state is at the upper left', box.x < 100 && box.y < 100, true)
   same('the URL', await url.inputValue(), `ws://${new URL(address).host}/ws`)
   same('the columns', await page.getByRole('columnheader').allTextContents(), ['From', 'To', 'Data'])
-  same('the buttons before', await enabled(), [true, false, false])
+  same('the buttons before connecting', await enabled(), [true, false, false])
 
   await connect.click()
   await becomes('Open')
@@ -70,7 +70,7 @@ try {
   await close.click()
   await becomes('Closed')
   await count(6)
-  same('the buttons after', await enabled(), [true, false, false])
+  same('the buttons after closing', await enabled(), [true, false, false])
   same('the log', await rows.evaluateAll(all => all.map(row => [...row.cells].map(cell => cell.textContent))), [
     ['Client', 'Server', `Connection opened to ws://${new URL(address).host}/ws. Extensions: ${extensions}.`],
     ['Client', 'Server', 'Grüße, <b>世界</b> 🌍'],
@@ -82,7 +82,7 @@ try {
 
   await connect.click()
   await becomes('Open')
-  // Long ones too, which are compressed both ways; the last one is short, to fit into the window.
+  // Long messages too, which both ends compress. The last messages are short, so that the final rows fit into the window.
   const sent = Array.from({ length: 20 }, (_, i) => `message ${i} ${'and so on '.repeat(10 * (19 - i))}`)
   for (const text of sent) {
     await message.fill(text)
@@ -97,7 +97,7 @@ try {
   await close.click()
   await becomes('Closed')
   await count(48)
-  same('nothing else was asked for', outside, [])
+  same('no other request', outside, [])
   same('no error in the console', problems, [])
 
   await url.fill('ftp://example')

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Python `websockets` as the other end.
+"""Tests sansocket with Python `websockets`.
 
-  python_peer.py client ws://HOST:PORT/ws    drives every case against an echo server
-  python_peer.py parts ws://HOST:PORT/ws     the same, and fragments must come back as fragments
-  python_peer.py goodbye ws://HOST:PORT/ws   connects, prints READY, and expects close 1001 from a server that ends
-  python_peer.py plain HOST:PORT             what the sample app answers to requests that ask for no WebSocket
-  python_peer.py server                      a server for our client; prints the address it listens on
+  python_peer.py client ws://HOST:PORT/ws    runs all cases with an echo server
+  python_peer.py parts ws://HOST:PORT/ws     the same, and fragments must be echoed as fragments
+  python_peer.py goodbye ws://HOST:PORT/ws   connects, prints READY, and expects close code 1001 when the server ends
+  python_peer.py plain HOST:PORT             requests pages of the sample app and other paths, without an upgrade
+  python_peer.py server                      serves our client; prints its address
 
 The server's paths are the contract of `examples/interop_client`; node_peer.mjs has the same ones:
-  /echo         echoes each message with its kind
-  /fragments    sends a text and a binary message of three fragments, a ping and an unasked pong between them, checks that
-                the right pong comes back, and says "pong ok" (or what was wrong) as a text
-  /close/CODE   closes with CODE (`none`: without one) as soon as a first message has come
-Compression is offered and accepted as the library does by itself.
+  /echo         echoes each message with its type
+  /fragments    sends a text and a binary message in three fragments, with a ping and an unsolicited pong between them, checks
+                the pong for the ping, and sends the text "pong ok" or the fault
+  /close/CODE   closes with CODE (`none`: without a code) after the first message
+Compression is offered and accepted with the defaults of the library.
 """
 import asyncio
 import http.client
@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 BIG = 1 << 20
 LENGTHS = [1, 125, 126, 65535, 65536, BIG]
 PIPELINED = 300
-# No case may hang: a lost answer is a failure after this time.
+# The timeout of a case, so that a lost reply is a failure and not a hang.
 CASE_SECONDS = 10
 
 
@@ -54,18 +54,18 @@ async def echoed(ws, message):
 
 
 async def fragments(ws, pieces):
-    """Sends one message in three fragments, with an unasked pong and a ping between them whose pong must come."""
+    """Sends one message in three fragments, with a ping and an unsolicited pong between them. The ping must be answered."""
     pongs = []
 
     async def between():
         yield pieces[0]
         pongs.append(await ws.ping(b"between fragments"))
         yield pieces[1]
-        await ws.pong(b"nobody asked")
+        await ws.pong(b"unsolicited")
         yield pieces[2]
 
     await ws.send(between())
-    # Only a pong with the same payload resolves it. The library reads in a task of its own, so it comes without `recv`.
+    # Only a pong with the same payload resolves the future. The library reads in a separate task, so no `recv` is needed.
     await asyncio.wait_for(pongs[0], CASE_SECONDS)
 
 
@@ -76,20 +76,20 @@ async def fragments_echoed(ws, pieces, whole):
 
 async def fragments_kept(ws, pieces):
     await fragments(ws, pieces)
-    # The library ends a message that it was given in pieces with an empty fragment.
+    # The library adds an empty final fragment to a message that is sent in fragments.
     same([piece async for piece in ws.recv_streaming()], [*pieces, pieces[0][:0]])
 
 
 async def ping_payloads(ws):
     for payload in [b"", b"p", bytes(range(125))]:
         await (await ws.ping(payload))
-    await ws.pong(b"nobody asked")
+    await ws.pong(b"unsolicited")
     await echoed(ws, "after a pong")
 
 
 async def pipelined(ws):
     sent = [f"message {i}" if i % 2 else bytes([i & 0xFF]) * i for i in range(PIPELINED)]
-    # A separate task, so that the whole lot can be on its way before the first answer is read.
+    # In a separate task, so that all messages can be in flight before the first reply is read.
     writer = asyncio.create_task(send_all(ws, sent))
     await asyncio.wait([writer], timeout=5)
     for message in sent:
@@ -105,7 +105,7 @@ async def send_all(ws, messages):
 async def send_close(ws, code):
     if code is not None:
         return await ws.close(code, "done")
-    # `close()` always sends a code; an empty Close frame is only to be had one layer down.
+    # `close()` always sends a code, so an empty Close frame needs the lower layer of the library.
     async with ws.send_context():
         ws.protocol.send_close()
     await ws.wait_closed()
@@ -171,22 +171,22 @@ async def goodbye(url):
         try:
             await asyncio.wait_for(ws.wait_closed(), 3)
         except asyncio.TimeoutError:
-            print("FAILED: no end of the connection within 3 s")
+            print("FAILED: the connection did not end within 3 s")
             return 1
         print(f"close {int(ws.close_code)} after {time.monotonic() - start:.1f} s")
         return int(ws.close_code != 1001)
 
 
 async def plain(address):
-    # Blocking is fine here: nothing else runs on this loop.
+    # Blocking calls are permitted here: the event loop has no other task.
     page, other, no_upgrade = (get(address, path) for path in ["/", "/no/such/page", "/ws"])
     wrong = []
     if page[:2] != (200, "text/html") or b"Communication Log" not in page[2]:
-        wrong.append(f"GET / gave {page[0]} {page[1]} with {len(page[2])} bytes, not the page")
+        wrong.append(f"GET / returned {page[0]} {page[1]} with {len(page[2])} bytes, not the page")
     if other[0] != 404:
-        wrong.append(f"another path gave {other[0]}, not 404")
+        wrong.append(f"another path returned {other[0]}, not 404")
     if no_upgrade[0] not in (400, 426):
-        wrong.append(f"/ws without an upgrade gave {no_upgrade[0]}, neither 400 nor 426")
+        wrong.append(f"/ws without an upgrade returned {no_upgrade[0]}, neither 400 nor 426")
     print("; ".join(wrong) or "page 200, other path 404, /ws without an upgrade refused")
     return 1 if wrong else 0
 

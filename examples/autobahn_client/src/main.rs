@@ -1,5 +1,5 @@
-//! The client's side of the Autobahn test suite: asks how many cases there are, echoes through each
-//! of them, and has the report written.
+//! The client for the Autobahn test suite: it requests the number of cases, echoes all messages of
+//! each case, and requests the report.
 #![allow(
     clippy::std_instead_of_alloc,
     clippy::wildcard_enum_match_arm,
@@ -16,10 +16,10 @@ use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The suite itself gives the longest case 480 s.
+/// The timeout of a case. That of the suite is 480 s for the longest case.
 const CASE_TIME: Duration = Duration::from_secs(500);
 
-/// Offers compression too: groups 12 and 13 are about it.
+/// Connects and offers compression, which groups 12 and 13 test.
 async fn connect(url: &str, config: &Config) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
     let request = ConnectRequest::new(url)?.deflate(Deflate::default());
     let (ws, _) = WebSocket::connect(&request, config).await?;
@@ -34,11 +34,11 @@ async fn count_cases(base: &str, config: &Config) -> Result<u32, Box<dyn Error>>
             count = Some(text.parse()?);
         }
     }
-    Ok(count.ok_or("the suite didn't tell how many cases it has")?)
+    Ok(count.ok_or("the suite did not send the number of cases")?)
 }
 
-/// Echoes until the suite closes. What the suite does wrong on purpose is no failure of ours: its
-/// report tells.
+/// Echoes until the suite closes. Intended faults of the suite are no failure of the client: the
+/// report of the suite has the results.
 async fn run_case(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let mut ws = connect(url, config).await?;
     while let Some((event, mut reply)) = ws.read().await? {
@@ -53,7 +53,7 @@ async fn run_case(url: &str, config: &Config) -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(base: &str, agent: &str) -> Result<(), Box<dyn Error>> {
-    // The suite takes any pong for the end of a case of group 12 or 13: none that it didn't ask for.
+    // In groups 12 and 13 the suite ends a case at any pong, so keep-alive is off.
     let config =
         Config::client(Entropy::os()).max_message_len(64 << 20).keep_alive(None, None).build()?;
     let count = count_cases(base, &config).await?;
@@ -62,11 +62,11 @@ async fn run(base: &str, agent: &str) -> Result<(), Box<dyn Error>> {
         match timeout(CASE_TIME, run_case(&url, &config)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => println!("case {case}: {error}"),
-            Err(_) => println!("case {case}: not done in time"),
+            Err(_) => println!("case {case}: timed out"),
         }
     }
     let mut ws = connect(&format!("{base}/updateReports?agent={agent}"), &config).await?;
-    // The suite hangs up on this one without a closing handshake.
+    // The suite ends this connection without a closing handshake.
     let _ = ws.close(CloseCode::NORMAL, "").await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The sample app: a page to try a WebSocket with, and an echo behind `/ws`.
+//! The sample app: a test page at `/`, and an echo server at `/ws`.
 #![allow(
     clippy::std_instead_of_alloc,
     clippy::wildcard_enum_match_arm,
@@ -24,13 +24,14 @@ use sansocket::{AcceptOptions, Config};
 
 use crate::options::{Compression, Options, USAGE};
 
-/// How long everybody has to close after a signal, within the 2 s in which the app ends.
+/// The time that all connections have to close after a signal. The app ends within 2 s.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(1500);
 
-/// After a failure to accept, such as too many open files, others get time to end.
+/// The pause after a failure to accept, such as too many open files, so that other connections can
+/// end.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// What all connections share.
+/// The settings that all connections share.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) config: Config,
@@ -63,13 +64,13 @@ fn deflate(compression: Compression) -> Result<Deflate, ConfigError> {
         deflate = deflate
             .server_max_window_bits(server)
             .client_max_window_bits(client)
-            // Whoever names a window wants it used.
+            // A window given on the command line is also the one that the encoder uses.
             .encoder_window_bits(server);
     }
     deflate.build()
 }
 
-/// Answers what isn't for the WebSocket; `None`: it is.
+/// Returns the response to a request for a page; `None` if the request is for the WebSocket.
 pub(crate) fn page(
     head: &OwnedRequestHead,
 ) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
@@ -84,11 +85,11 @@ pub(crate) fn page(
         ("/", _) => Some(
             HttpResponse::new(405)?
                 .with_field("Allow", "GET, HEAD")?
-                .with_body(plain, "the page can only be read\n")?,
+                .with_body(plain, "method not allowed: use GET or HEAD\n")?,
         ),
         _ => Some(
             HttpResponse::new(404)?
-                .with_body(plain, "there is nothing here: the page is /, the WebSocket /ws\n")?,
+                .with_body(plain, "not found: the page is at /, the WebSocket at /ws\n")?,
         ),
     })
 }

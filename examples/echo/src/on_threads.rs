@@ -1,4 +1,4 @@
-//! The app on threads: one for each connection, over blocking sockets.
+//! The app on threads: one thread per connection, over blocking sockets.
 
 use core::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use sansocket::{CloseCode, Event};
 
 use crate::{App, CLOSING_TIME, PAUSE, page, signal};
 
-/// The senders of all connections, to close them with when the app ends.
+/// The senders of all connections, to close them when the app ends.
 #[derive(Default)]
 struct Open {
     senders: Mutex<HashMap<usize, Sender<TcpStream>>>,
     one_less: Condvar,
-    /// Connections that are accepted now are closed at once.
+    /// The app is ending: connections accepted from now on are closed at once.
     ending: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Open {
 
 pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error>> {
     let open = Arc::new(Open::default());
-    // Before the first connection is accepted, so that no signal is lost.
+    // Install the handlers before the first connection is accepted, so that no signal is missed.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(async { signal() })?;
     let shared = open.clone();
@@ -53,7 +53,7 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
     open.ending.store(true, Ordering::SeqCst);
     let senders: Vec<_> = open.senders().values().cloned().collect();
     for sender in senders {
-        // A peer that doesn't read must not make the others wait.
+        // One thread each: a peer that does not read must not delay the others.
         thread::spawn(move || close(&sender));
     }
     let all_gone = open
@@ -64,8 +64,8 @@ pub(crate) fn serve(listener: TcpListener, app: App) -> Result<(), Box<dyn Error
 }
 
 fn close(sender: &Sender<TcpStream>) {
-    // The code and the reason can be sent.
-    let _ = sender.close_output(CloseCode::GOING_AWAY, "the server ends");
+    // Fails only for a code or reason that can't be sent, and this one can.
+    let _ = sender.close_output(CloseCode::GOING_AWAY, "server shutdown");
 }
 
 fn accept_all(listener: &TcpListener, app: &App, open: &Arc<Open>) {
@@ -101,7 +101,7 @@ fn handle(
     stream.set_nodelay(true)?;
     let request = match PendingRequest::read(stream, &app.config) {
         Ok(request) => request,
-        // A peer that is gone, or is no HTTP client: it has been answered.
+        // The peer has disconnected, or does not speak HTTP and has been answered.
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -113,7 +113,7 @@ fn handle(
         Err(AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    // In halves, so that the main thread can close it.
+    // Split, so that the main thread can close it.
     let (mut reader, sender) = ws.split()?;
     open.add(id, sender);
     while let Some((event, mut reply)) = reader.read()? {
@@ -125,7 +125,7 @@ fn handle(
             },
         };
         match fed {
-            // What comes behind our own Close frame can't be answered any more.
+            // Messages that arrive after our own Close frame can't be answered.
             Err(SendError::Closed) => {}
             fed => fed?,
         }

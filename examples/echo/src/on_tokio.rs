@@ -1,4 +1,4 @@
-//! The app on tokio: a task for each connection.
+//! The app on tokio: one task per connection.
 
 use core::error::Error;
 use std::io;
@@ -56,7 +56,7 @@ async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
         }
     }
     drop(listener);
-    // Nobody may be left to be told.
+    // Fails if no connection is left.
     let _ = end.send(true);
     let all = async { while tasks.join_next().await.is_some() {} };
     let _ = timeout(CLOSING_TIME, all).await;
@@ -71,7 +71,7 @@ async fn handle(
     stream.set_nodelay(true)?;
     let request = match PendingRequest::read(stream, &app.config).await {
         Ok(request) => request,
-        // A peer that is gone, or is no HTTP client: it has been answered.
+        // The peer has disconnected, or does not speak HTTP and has been answered.
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -85,7 +85,7 @@ async fn handle(
     }
 }
 
-/// Echoes until the peer closes, or the app ends.
+/// Echoes until the peer closes or the app ends.
 async fn echo(
     mut ws: WebSocket<TcpStream>,
     mut ending: watch::Receiver<bool>,
@@ -104,6 +104,6 @@ async fn echo(
             _ => {}
         }
     }
-    ws.close(CloseCode::GOING_AWAY, "the server ends").await?;
+    ws.close(CloseCode::GOING_AWAY, "server shutdown").await?;
     Ok(())
 }

@@ -2,50 +2,50 @@
 
 use core::time::Duration;
 
-/// What the usage says.
+/// The text of `--help`.
 pub(crate) const USAGE: &str = "\
 usage: echo [ADDR] [OPTIONS]
 
-  ADDR                               where to listen (default 127.0.0.1:9001)
-  --any-origin                       accept pages of other sites too (default: only this host's)
-  --max-message BYTES                the longest message that is received (default 67108864)
-  --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with a timeout, a peer that doesn't
-                                     answer in time is given up (default 30, no timeout)
-  --deflate on|off|SERVER[,CLIENT]   compression for whoever offers it (default on); SERVER and CLIENT,
-                                     9 to 15, are the bits of the largest windows that the messages of
-                                     each side are compressed in: fewer bits, less memory
-  --no-context-takeover              compress each message by itself, in both directions: less memory
-  --parts                            echo each part as it arrives, so that fragments stay fragments
-  --blocking                         the std adapter, a thread for each connection, not tokio
-  --threads N                        tokio's worker threads (default: one for each core)
+  ADDR                               address to listen on (default 127.0.0.1:9001)
+  --any-origin                       accept pages of any site (default: this host only)
+  --max-message BYTES                maximum length of a received message (default 67108864)
+  --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with TIMEOUT, disconnect a peer that
+                                     does not answer in time (default 30, no timeout)
+  --deflate on|off|SERVER[,CLIENT]   compression for clients that offer it (default on); SERVER and
+                                     CLIENT, 9 to 15, are the maximum window bits of the
+                                     messages of each side: fewer bits need less memory
+  --no-context-takeover              compress each message independently: less memory, lower ratio
+  --parts                            echo each part as it arrives, without collecting messages
+  --blocking                         use the blocking adapter, one thread per connection
+  --threads N                        worker threads of tokio (default: one per core)
 
-GET / is a page to try it with, /ws the WebSocket.";
+GET / returns a test page; /ws is the WebSocket.";
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) address: String,
     pub(crate) any_origin: bool,
     pub(crate) max_message_len: u64,
     pub(crate) keep_alive: (Duration, Option<Duration>),
-    /// `None`: off.
+    /// `None` for no compression.
     pub(crate) compression: Option<Compression>,
     pub(crate) parts: bool,
     pub(crate) blocking: bool,
     pub(crate) threads: Option<usize>,
 }
 
-/// How to compress.
+/// The settings of compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Compression {
-    /// The largest windows of the server and of the client, in bits; `None`: the library's choice.
+    /// The maximum windows of the server and of the client, in bits; `None` for the defaults.
     pub(crate) windows: Option<(u8, u8)>,
-    /// Whether messages may refer to those before them.
+    /// Context takeover: a message may refer to earlier messages.
     pub(crate) context_takeover: bool,
 }
 
 impl Options {
-    /// Reads the arguments behind the program's name. An error says what to change.
+    /// Parses the arguments after the name of the program. An error describes the correction.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             address: "127.0.0.1:9001".into(),
@@ -61,8 +61,8 @@ impl Options {
         let mut address = None;
         let mut no_context_takeover = false;
         while let Some(argument) = arguments.next() {
-            let mut value = |what: &str| {
-                arguments.next().ok_or_else(|| format!("{argument} needs a value: {what}"))
+            let mut value = |kind: &str| {
+                arguments.next().ok_or_else(|| format!("{argument} needs a value: {kind}"))
             };
             match argument.as_str() {
                 "--any-origin" => options.any_origin = true,
@@ -79,24 +79,26 @@ impl Options {
                 "--parts" => options.parts = true,
                 "--blocking" => options.blocking = true,
                 "--threads" => options.threads = Some(number(&argument, &value("a number")?)?),
-                "--tls" => return Err("--tls is not supported yet: leave it out".into()),
+                "--tls" => return Err("--tls is not supported yet".into()),
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));
                 }
-                other if address.is_some() => return Err(format!("a second address: {other}")),
+                other if address.is_some() => {
+                    return Err(format!("more than one address: {other}"));
+                }
                 other => address = Some(other.to_owned()),
             }
         }
         if options.blocking && options.threads.is_some() {
-            return Err("--threads is for tokio: leave it out with --blocking".into());
+            return Err("--threads has no effect with --blocking: omit one of them".into());
         }
         if options.threads == Some(0) {
-            return Err("--threads 0 could do nothing: give at least 1".into());
+            return Err("--threads must be at least 1".into());
         }
         if no_context_takeover {
             let Some(compression) = &mut options.compression else {
-                return Err("--no-context-takeover is for compression: leave it out with \
-                            --deflate off"
+                return Err("--no-context-takeover has no effect with --deflate off: omit \
+                            one of them"
                     .into());
             };
             compression.context_takeover = false;
@@ -107,7 +109,7 @@ impl Options {
 }
 
 fn number<N: core::str::FromStr>(option: &str, text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("{option} takes a whole number, not {text:?}"))
+    text.parse().map_err(|_| format!("{option} needs a number, not {text:?}"))
 }
 
 fn keep_alive(text: &str) -> Result<(Duration, Option<Duration>), String> {
@@ -132,11 +134,11 @@ fn compression(text: &str) -> Result<Option<Compression>, String> {
 fn window_bits(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(bits @ MIN_WINDOW_BITS..=MAX_WINDOW_BITS) => Ok(bits),
-        _ => Err(format!("--deflate takes on, off, or windows of 9 to 15 bits, not {text:?}")),
+        _ => Err(format!("--deflate needs on, off, or windows of 9 to 15 bits, not {text:?}")),
     }
 }
 
-/// Many peers can't do with 8 bits, which the standard would allow.
+/// RFC 7692 permits 8 bits, but many peers do not support them.
 const MIN_WINDOW_BITS: u8 = 9;
 const MAX_WINDOW_BITS: u8 = 15;
 
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_read() {
+    fn options_are_parsed() {
         let options =
             parse("[::1]:80 --parts --keep-alive 5,7 --max-message 9 --threads 3").unwrap();
         assert_eq!(options.address, "[::1]:80");
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_compression_are_read() {
+    fn options_of_compression_are_parsed() {
         let on = |windows, context_takeover| Some(Compression { windows, context_takeover });
         for (line, compression) in [
             ("", on(None, true)),
@@ -176,23 +178,23 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_a_message() {
+    fn invalid_options_are_refused_with_a_message() {
         for (line, message) in [
             ("--deflate", "--deflate needs a value: on, off, or 9 to 15 bits"),
-            ("--deflate 8", "--deflate takes on, off, or windows of 9 to 15 bits, not \"8\""),
-            ("--deflate 9,16", "--deflate takes on, off, or windows of 9 to 15 bits, not \"16\""),
-            ("--deflate 9,", "--deflate takes on, off, or windows of 9 to 15 bits, not \"\""),
+            ("--deflate 8", "--deflate needs on, off, or windows of 9 to 15 bits, not \"8\""),
+            ("--deflate 9,16", "--deflate needs on, off, or windows of 9 to 15 bits, not \"16\""),
+            ("--deflate 9,", "--deflate needs on, off, or windows of 9 to 15 bits, not \"\""),
             (
                 "--no-context-takeover --deflate off",
-                "--no-context-takeover is for compression: leave it out with --deflate off",
+                "--no-context-takeover has no effect with --deflate off: omit one of them",
             ),
-            ("--tls", "--tls is not supported yet: leave it out"),
-            ("--max-message x", "--max-message takes a whole number, not \"x\""),
+            ("--tls", "--tls is not supported yet"),
+            ("--max-message x", "--max-message needs a number, not \"x\""),
             ("--max-message", "--max-message needs a value: bytes"),
-            ("--what", "unknown option --what"),
-            ("a b", "a second address: b"),
-            ("--blocking --threads 2", "--threads is for tokio: leave it out with --blocking"),
-            ("--threads 0", "--threads 0 could do nothing: give at least 1"),
+            ("--unknown", "unknown option --unknown"),
+            ("a b", "more than one address: b"),
+            ("--blocking --threads 2", "--threads has no effect with --blocking: omit one of them"),
+            ("--threads 0", "--threads must be at least 1"),
         ] {
             assert_eq!(parse(line).unwrap_err(), message);
         }

@@ -1,4 +1,4 @@
-//! What is said and expected, as data: both adapters play the same cases.
+//! The cases as data, which both adapters run: messages to send, and the expected replies.
 
 use alloc::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use sansocket::{CloseCode, Event};
 
 use crate::windows::Terms;
 
-/// What the client does, or waits for, next.
+/// An action or an expectation of the client.
 pub(crate) enum Step {
     Send(OwnedData),
     SendPart {
@@ -18,18 +18,19 @@ pub(crate) enum Step {
     },
     SendPing(Vec<u8>),
     SendPong(Vec<u8>),
-    /// The closing handshake; 1005: with an empty Close frame.
+    /// The closing handshake, for 1005 with an empty Close frame.
     Close(CloseCode),
     Expect(Expected),
-    /// What was sent and what came so far, with every byte of it on the wire.
+    /// Checks the statistics of all messages so far.
     Check(fn(Terms, Stats) -> Result<(), String>),
 }
 
-/// What must come from the server, each kind in its own order: a pong may overtake an echo.
+/// An expected message of the server. Each kind has an order of its own: a pong may overtake an
+/// echo.
 pub(crate) enum Expected {
     Message(OwnedData),
     Pong(Vec<u8>),
-    /// The code of the server's Close frame; 1005: it has none.
+    /// The code of the server's Close frame, 1005 if it has none.
     Close(CloseCode),
 }
 
@@ -37,13 +38,13 @@ pub(crate) enum Expected {
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) path: String,
-    /// What is agreed on about compression; `None`: whatever.
+    /// The expected agreement on compression; `None` accepts any.
     pub(crate) agreed: Option<Terms>,
     pub(crate) steps: Vec<Step>,
 }
 
 impl Case {
-    /// All cases; the server's side is described in `tests/interop/python_peer.py`.
+    /// Returns all cases. `tests/interop/python_peer.py` describes the server.
     pub(crate) fn all() -> Vec<Self> {
         let mut cases = vec![
             Self::echo("text", vec![text("Grüße, 世界 🌍")]),
@@ -67,20 +68,20 @@ impl Case {
         cases
     }
 
-    /// Everything is sent before anything is read, and comes back in order.
+    /// Sends all messages before the first read, and expects their echoes in order.
     fn echo(name: &str, messages: Vec<OwnedData>) -> Self {
         let sends = messages.iter().cloned().map(Step::Send);
         let expects = messages.iter().cloned().map(|m| Step::Expect(Expected::Message(m)));
         Self::new(name, "/echo", sends.chain(expects).chain(normal_close()))
     }
 
-    /// A ping whose pong must come and a pong that nobody asked for lie between the fragments.
+    /// Sends a ping and an unsolicited pong between the fragments. The ping must be answered.
     fn fragments(name: &str, [first, second, third]: [OwnedData; 3], whole: OwnedData) -> Self {
         let steps = [
             Step::SendPart { piece: first, end: false },
             Step::SendPing(b"between fragments".to_vec()),
             Step::SendPart { piece: second, end: false },
-            Step::SendPong(b"nobody asked".to_vec()),
+            Step::SendPong(b"unsolicited".to_vec()),
             Step::SendPart { piece: third, end: true },
             Step::Expect(Expected::Message(whole)),
             Step::Expect(Expected::Pong(b"between fragments".to_vec())),
@@ -93,12 +94,12 @@ impl Case {
         let steps = payloads
             .into_iter()
             .flat_map(|p| [Step::SendPing(p.clone()), Step::Expect(Expected::Pong(p))])
-            .chain([Step::SendPong(b"nobody asked".to_vec()), Step::Send(text("after a pong"))])
+            .chain([Step::SendPong(b"unsolicited".to_vec()), Step::Send(text("after a pong"))])
             .chain([Step::Expect(Expected::Message(text("after a pong")))]);
         Self::new("pings and pongs", "/echo", steps.chain(normal_close()))
     }
 
-    /// The server sends the fragments, and says whether our pong was the right one.
+    /// The server sends the fragments, then a message with the result of its check of the pong.
     fn fragments_from_server() -> Self {
         let steps = [text("Grüße"), binary_whole(), text("pong ok")]
             .map(|whole| Step::Expect(Expected::Message(whole)));
@@ -133,7 +134,7 @@ impl Case {
         Self { name: name.into(), path: path.into(), agreed: None, steps }
     }
 
-    /// Whether the server's answer is what this case is about.
+    /// Checks the agreement in the response of the server.
     pub(crate) fn check_answer(&self, answer: &ConnectResponse) -> Result<(), String> {
         let Some(agreed) = self.agreed else { return Ok(()) };
         let value = answer.fields().get("Sec-WebSocket-Extensions").unwrap_or_default();
@@ -145,7 +146,7 @@ impl Case {
         Ok(())
     }
 
-    /// Plays a [`Step::Check`].
+    /// Executes a [`Step::Check`].
     pub(crate) fn check(
         &self,
         check: fn(Terms, Stats) -> Result<(), String>,
@@ -153,12 +154,12 @@ impl Case {
     ) -> Result<(), String> {
         match (self.agreed, stats) {
             (Some(agreed), Some(stats)) => check(agreed, stats),
-            _ => Err("nothing was counted".into()),
+            _ => Err("no statistics".into()),
         }
     }
 }
 
-/// What has come and was not asked for yet.
+/// Received events that no step has expected yet.
 #[derive(Default)]
 pub(crate) struct Seen {
     messages: VecDeque<OwnedData>,
@@ -169,7 +170,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn event(&mut self, event: Event<'_>) {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "not asked for by any case")]
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no case expects other events")]
         match event {
             Event::Text(message) => self.messages.push_back(text(message)),
             Event::Binary(message) => self.messages.push_back(binary(message.into())),
@@ -184,12 +185,12 @@ impl Seen {
         self.close = Some(code);
     }
 
-    /// Nothing more will come.
+    /// Records the end of the connection.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Takes what is expected; `None`: it may still come.
+    /// Compares an expectation with the received events. Returns `None` if it may still arrive.
     pub(crate) fn take(&mut self, expected: &Expected) -> Option<Result<(), String>> {
         let found = match expected {
             Expected::Message(wanted) => self.messages.pop_front().map(|got| {
@@ -249,14 +250,14 @@ fn long_binary(len: usize) -> Vec<u8> {
     (0..=u8::MAX).map(|i| i.wrapping_mul(7)).cycle().take(len).collect()
 }
 
-/// Short texts and binaries in turn, each a little longer than the one before.
+/// Returns short text and binary messages in turn, with increasing lengths.
 fn pipelined() -> Vec<OwnedData> {
     (0..PIPELINED)
         .map(|i| if i % 2 == 0 { binary(long_binary(i)) } else { text(&format!("message {i}")) })
         .collect()
 }
 
-/// The empty piece in the middle and the cut between words are on purpose.
+/// One part is empty, and the text is split inside a word.
 fn text_pieces() -> [OwnedData; 3] {
     [text("Grü"), text(""), text("ße")]
 }
@@ -271,7 +272,7 @@ fn binary_whole() -> OwnedData {
     binary(whole)
 }
 
-/// Either side of each form of the length field, and one that takes many reads.
+/// Lengths around the limits of each form of the length field, and one that takes many reads.
 const LENGTHS: [usize; 6] = [1, 125, 126, 65_535, 65_536, 1 << 20];
 const PIPELINED: usize = 300;
 const CODES: [CloseCode; 4] =

@@ -1,4 +1,4 @@
-//! Our client against a server of somebody else's: plays all cases over one of the adapters.
+//! A client that runs all cases with the server of another implementation, on one of the adapters.
 
 extern crate alloc;
 
@@ -21,19 +21,19 @@ const USAGE: &str = "\
 usage: interop_client ws://HOST:PORT tokio|blocking plain|deflate|windows
 
   plain     all cases, without compression
-  deflate   the same, offering compression
-  windows   compression over its parameters: against tests/interop/deflate_peer";
+  deflate   the same cases, with an offer of compression
+  windows   the parameters of compression, with tests/interop/deflate_peer as the server";
 
-/// No case may hang: a lost answer is a failure after this time.
+/// The timeout of a case, so that a lost reply is a failure and not a hang.
 const CASE_TIME: Duration = Duration::from_secs(10);
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
-/// A case, and what its connection offers.
+/// A case, and the offer of its connection.
 type Offered = (Case, Option<Deflate>);
-/// Plays one case on a connection of its own, within the time.
+/// Runs one case on a connection of its own, with a timeout.
 type Play = fn(Case, ConnectRequest, Config) -> Outcome;
 
-/// Plays every case, and says how each of them went. True: all passed.
+/// Runs all cases and prints their results. Returns whether all passed.
 fn run(base: &str, play: Play, cases: Vec<Offered>) -> Result<bool, Box<dyn Error>> {
     let config = Config::client(Entropy::os()).build()?;
     let (mut passed, mut failed) = (0, 0);
@@ -58,7 +58,7 @@ fn run(base: &str, play: Play, cases: Vec<Offered>) -> Result<bool, Box<dyn Erro
     Ok(failed == 0)
 }
 
-/// What the command line asks to be played, and how; `None`: it can't be read.
+/// Parses the command line. Returns `None` if it is invalid.
 fn read(adapter: &str, set: &str) -> Option<(Play, Result<Vec<Offered>, ConfigError>)> {
     let play = match adapter {
         "tokio" => on_tokio::play,

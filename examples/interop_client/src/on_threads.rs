@@ -1,4 +1,4 @@
-//! The cases over the blocking adapter.
+//! The cases on the blocking adapter.
 
 use std::sync::mpsc;
 use std::thread;
@@ -10,8 +10,8 @@ use sansocket::{Config, ConnectRequest};
 use crate::cases::{Case, Seen, Step};
 use crate::{CASE_TIME, Outcome};
 
-/// Plays one case on a connection and in a thread of its own, within the time: a thread that hangs
-/// is left behind.
+/// Runs one case on a connection and in a thread of its own, with a timeout. A thread that hangs is
+/// abandoned.
 pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outcome {
     let (done, outcome) = mpsc::channel();
     thread::spawn(move || done.send(steps(&case, &request, &config)));
@@ -48,7 +48,7 @@ fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcome {
             },
         }
     }
-    // Whoever closed: the stream ends, and in order.
+    // The connection must end without an error, whichever end closed it.
     while ws.read()?.is_some() {}
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The cases over the tokio adapter.
+//! The cases on the tokio adapter.
 
 use sansocket::message::SendOptions;
 use sansocket::tokio::WebSocket;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::cases::{Case, Seen, Step};
 use crate::{CASE_TIME, Outcome};
 
-/// Plays one case on a connection of its own, within the time.
+/// Runs one case on a connection of its own, with a timeout.
 pub(crate) fn play(case: Case, request: ConnectRequest, config: Config) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async { timeout(CASE_TIME, steps(&case, &request, &config)).await? })
@@ -44,7 +44,7 @@ async fn steps(case: &Case, request: &ConnectRequest, config: &Config) -> Outcom
             },
         }
     }
-    // Whoever closed: the stream ends, and in order.
+    // The connection must end without an error, whichever end closed it.
     while ws.read().await?.is_some() {}
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Compression over windows and context takeover of both directions: against
-//! `tests/interop/deflate_peer.py` and `.mjs`, whose settings are the query.
+//! Compression with all windows, and context takeover in both directions. The servers are
+//! `tests/interop/deflate_peer.py` and `.mjs`; the query of a request has their settings.
 
 use sansocket::CloseCode;
 use sansocket::connection::Stats;
@@ -9,7 +9,7 @@ use sansocket::message::OwnedData;
 
 use crate::cases::{Case, Expected, Step, text};
 
-/// Parameters of permessage-deflate: what one side asks for, or what both agree on.
+/// Parameters of permessage-deflate: the settings of one end, or the agreement of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) server: Direction,
@@ -23,11 +23,10 @@ pub(crate) struct Direction {
 }
 
 impl Terms {
-    /// What holds when nobody asks for anything.
+    /// The agreement without any parameter.
     pub(crate) const ANY: Self = Self { server: Direction::ANY, client: Direction::ANY };
 
-    /// Every window of one side with every one of the other, and context takeover of either side in
-    /// turn.
+    /// Returns all pairs of windows of both ends, with varying context takeover.
     fn all() -> impl Iterator<Item = Self> {
         let pairs = (9..=15).flat_map(|server| (9..=15).map(move |client| (server, client)));
         pairs.map(|(server, client)| Self {
@@ -36,7 +35,7 @@ impl Terms {
         })
     }
 
-    /// Reads the server's answer; what it doesn't name holds as if nobody had asked.
+    /// Parses the response of the server. Parameters that are absent have the values of `ANY`.
     pub(crate) fn read(answer: &str) -> Result<Self, String> {
         let mut terms = Self::ANY;
         let mut parameters = answer.split(';').map(str::trim);
@@ -64,7 +63,7 @@ impl Terms {
         Deflate::options()
             .server_max_window_bits(self.server.window_bits)
             .client_max_window_bits(self.client.window_bits)
-            // All of the window is used.
+            // The encoder uses the complete window.
             .encoder_window_bits(self.client.window_bits)
             .server_context_takeover(self.server.context_takeover)
             .client_context_takeover(self.client.context_takeover)
@@ -89,38 +88,38 @@ impl Terms {
 impl Direction {
     const ANY: Self = Self { window_bits: 15, context_takeover: true };
 
-    /// The same message again and again: it becomes a mere reference, or it doesn't.
+    /// Checks the length of a repeated message: a short reference only with context takeover.
     fn check_repeats(self, name: &str, len: u64, wire_len: u64) -> Result<(), String> {
         let fits = if self.context_takeover { wire_len < len / 8 } else { wire_len < len };
         if fits && (self.context_takeover || wire_len > len / 4) {
             return Ok(());
         }
-        Err(format!("{len} bytes {name} as {wire_len}, which doesn't fit to {self:?}"))
+        Err(format!("{len} bytes {name} as {wire_len}, which contradicts {self:?}"))
     }
 }
 
-/// All cases, and what the client offers.
+/// Returns all cases, and the offer of the client for each.
 pub(crate) fn cases() -> Result<Vec<(Case, Option<Deflate>)>, ConfigError> {
     let offer = Deflate::default();
-    let mut cases = vec![(case("nobody asks", "/", Terms::ANY), Some(offer))];
+    let mut cases = vec![(case("no parameters", "/", Terms::ANY), Some(offer))];
     for terms in Terms::all() {
         let query = terms.query();
-        let name = |who| format!("{who} asks for {query}");
+        let name = |who| format!("{who} requires {query}");
         cases.push((case(&name("the server"), &query, terms), Some(offer)));
         cases.push((case(&name("the client"), "/", terms), Some(terms.deflate()?)));
     }
-    // RFC 7692 allows 8 as well: nobody should ask for it, but who is told keeps to it.
+    // RFC 7692 allows 8 bits too. Our settings do not offer it, but the client must obey a server.
     let mut least = Terms::ANY;
     least.client.window_bits = 8;
     let path = "/?client_max_window_bits=8";
-    cases.push((case("the server asks for 8 bits", path, least), Some(offer)));
+    cases.push((case("the server requires 8 bits", path, least), Some(offer)));
     Ok(cases)
 }
 
 fn case(name: &str, path: &str, agreed: Terms) -> Case {
     let mut noise = Noise(1);
     let mut steps = Vec::new();
-    // Hexadecimal, so that it shrinks by itself too; shorter than any window.
+    // Hexadecimal digits, so that the first message shrinks too; shorter than every window.
     let again = text(&noise.characters(b"0123456789abcdef", 200));
     for _ in 0..20 {
         steps.extend(echo(again.clone()));
@@ -158,11 +157,11 @@ fn check_repeats(agreed: Terms, stats: Stats) -> Result<(), String> {
     agreed.server.check_repeats("came", stats.bytes_received, stats.wire_bytes_received)
 }
 
-/// The same in each run, and nothing in it that repeats.
+/// Data without repetition, the same in each run.
 struct Noise(u64);
 
 impl Noise {
-    /// A step of xorshift64*.
+    /// Executes a step of xorshift64*.
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -194,7 +193,8 @@ impl Noise {
         (0..5).map(|_| entry(self)).collect::<Vec<_>>().join(", ")
     }
 
-    /// What comes again at the window's length, one byte nearer, and one byte further.
+    /// Returns text that repeats at a distance of the window, of one byte less, and of one byte
+    /// more.
     fn around(&mut self, bits: u8) -> String {
         let again = self.letters(40);
         let mut text = String::new();

@@ -1,8 +1,8 @@
 //! An echo server on [mio](https://docs.rs/mio): one thread, one read buffer for all clients.
 //!
-//! Each client has a driver, which tells what to do next. It knows back-pressure, keep-alive, every
-//! timeout (a slow request is answered by 408) and the end of a connection. The loop does the rest:
-//! it reads, writes and waits.
+//! Each client has a driver, which returns the next step. It implements back-pressure, keep-alive,
+//! all timeouts (a slow request is answered with 408) and the end of a connection. The loop
+//! performs the rest: it reads, writes and waits.
 #![allow(clippy::indexing_slicing, clippy::wildcard_enum_match_arm, reason = "as users write")]
 
 use std::io::{ErrorKind, Read, Write};
@@ -17,39 +17,39 @@ use sansocket::{AcceptOptions, Config, Event, Instant};
 struct Client {
     io: TcpStream,
     driver: Driver,
-    /// Its entry in the timers.
+    /// The key of its entry in the timers.
     due: Instant,
 }
 
-/// Does what the client's driver asks for, until the socket must be waited for. Returns until when
-/// at the latest; `None`: the connection has ended.
+/// Performs the steps of a client's driver until the socket would block. Returns the deadline of
+/// the wait; `None`: the connection has ended.
 fn turn(client: &mut Client, options: &AcceptOptions, buffer: &mut [u8]) -> Option<Instant> {
-    // mio reports changes only, so a turn goes on until a call would block. A turn that a timer has
-    // brought tries to read, too: the pong that is due may lie in the socket.
+    // mio reports changes only (edge-triggered), so a turn continues until a call would block. A
+    // turn that a timer started also reads: the awaited pong may be unread in the socket.
     let (mut readable, mut writable) = (true, true);
-    // A client that floods must not keep the thread from the others. Its next turn comes after theirs.
+    // A client that floods must not starve the others: its next turn follows theirs.
     for _ in 0..64 {
         let (step, now, flow) = (client.driver.step(), Instant::now(), &mut client.driver.flow);
         match step {
             Step::Request => match flow.take_request() {
                 Some(request) if request.path() == "/ws" => {
-                    let _ = flow.accept(&request, options, now); // a refusal is output, too
+                    let _ = flow.accept(&request, options, now); // a refusal is output as well
                 }
                 _ => drop(HttpResponse::new(404).map(|page| flow.respond(&page))),
             },
-            // What an earlier read has left. After an error there is output: the Close frame.
+            // An event left from an earlier read. After an error, the output holds a Close frame.
             Step::Event => drop(client.driver.receive().map(|received| received.map(echo))),
             Step::Write { .. } if writable => match client.io.write(flow.output()) {
                 Ok(n) => flow.write_done(n, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
                 Err(_) => flow.write_failed(),
             },
-            // In place of a write that would block, too: the peer may write before it reads.
+            // Also in place of a write that would block: the peer may write before it reads.
             Step::Read | Step::Drain | Step::Write { or_read: true } if readable => {
                 match client.io.read(buffer) {
                     Ok(n) => {
-                        // Events are lent from the buffer. At the end of the loan the driver copies
-                        // the rest: replies to it have no room before others are written.
+                        // Events borrow from the buffer. When the loan ends, the driver copies the
+                        // remaining bytes: there is no space for replies to them before a write.
                         let mut loan = client.driver.received(&mut buffer[..n], now);
                         while let Ok(Some(received)) = loan.next() {
                             echo(received);
@@ -60,7 +60,7 @@ fn turn(client: &mut Client, options: &AcceptOptions, buffer: &mut [u8]) -> Opti
                 }
             }
             Step::EndWriting => {
-                let _ = client.io.shutdown(Shutdown::Write); // fails if the peer is gone
+                let _ = client.io.shutdown(Shutdown::Write); // fails if the peer has closed
                 flow.writing_ended();
             }
             Step::Done => return None,
@@ -73,12 +73,13 @@ fn turn(client: &mut Client, options: &AcceptOptions, buffer: &mut [u8]) -> Opti
     Some(Instant::now())
 }
 
-/// The driver hands out an event only if there is room for replies.
+/// Echoes a message. The reply does not fail for lack of space: the driver hands out an event only
+/// if there is space for replies.
 fn echo((event, mut reply): (Event<'_>, Reply<'_>)) {
     let _ = match event {
         Event::Text(text) => reply.send_text(text),
         Event::Binary(bytes) => reply.send_binary(bytes),
-        _ => Ok(()), // pings and closes are answered already
+        _ => Ok(()), // pings and Close frames are answered automatically
     };
 }
 
@@ -105,17 +106,18 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
             let Ok(()) = poll.registry().register(&mut io, Token(id), both) else { continue };
             let _ = io.set_nodelay(true);
             let (driver, due) = (Driver::server(&config, Instant::now()), Instant::now());
-            clients.insert(Client { io, driver, due }); // writable, so its first turn comes at once
+            // The socket is writable, so the first turn follows at once.
+            clients.insert(Client { io, driver, due });
         }
         let due = timers.range(..=(Instant::now(), usize::MAX)).map(|(_, id)| *id);
         let turns: Vec<_> = events.iter().map(|event| event.token().0).chain(due).collect();
         for id in turns {
-            let Some(client) = clients.get_mut(id) else { continue }; // the listener, or gone
+            let Some(client) = clients.get_mut(id) else { continue }; // the listener, or removed
             timers.remove(&(client.due, id));
             if let Some(due) = turn(client, &options, &mut buffer) {
                 client.due = due;
                 timers.insert((due, id));
-                client.driver.intake.shrink(); // a client that waits keeps no memory
+                client.driver.intake.shrink(); // an idle client holds no memory
             } else {
                 let _ = poll.registry().deregister(&mut clients.remove(id).io);
             }

@@ -1,5 +1,5 @@
-//! The other end of the line: a UART that is not there, bridged to TCP, so that any client can talk to
-//! the server. Each connection has a line and a server of its own.
+//! The other end of the line: a simulated UART, bridged to TCP, so that any client can connect to
+//! the server. Each connection has its own line and server.
 #![allow(clippy::std_instead_of_alloc, reason = "written as a user of the crate would")]
 
 use core::error::Error;
@@ -14,13 +14,13 @@ use std::thread;
 use echo_no_std::{FIFO_LEN, Next, Server, Uart};
 use sansocket::Instant;
 
-/// At most this many bytes go into the sender's FIFO at once.
+/// The free space of the transmit FIFO, in bytes.
 const SEND_LEN: usize = 5;
 
-/// Bytes on the line in each direction, at most.
+/// The maximum number of bytes on the line in each direction.
 const LINE_LEN: usize = 4096;
 
-/// A UART whose line is a TCP connection.
+/// A UART with a TCP connection as its line.
 struct FakeUart {
     stream: TcpStream,
     to_server: VecDeque<u8>,
@@ -65,7 +65,7 @@ impl FakeUart {
         Self { stream, to_server, to_client, has_carrier: true, is_ready: true }
     }
 
-    /// From TCP to the line.
+    /// Moves bytes from TCP to the line.
     fn fill(&mut self) {
         let mut bytes = [0; LINE_LEN];
         match self.stream.read(&mut bytes) {
@@ -75,7 +75,7 @@ impl FakeUart {
         }
     }
 
-    /// From the line to TCP.
+    /// Moves bytes from the line to TCP.
     fn flush(&mut self) {
         match self.stream.write(&self.to_client) {
             Ok(n) => drop(self.to_client.drain(..n)),
@@ -86,18 +86,18 @@ impl FakeUart {
             }
         }
         if !self.is_ready && self.to_client.is_empty() {
-            let _ = self.stream.shutdown(Shutdown::Write); // the client may be gone
+            let _ = self.stream.shutdown(Shutdown::Write); // fails if the client has closed
         }
     }
 }
 
-/// A device's clock counts from its start.
+/// Returns the time since `start`, as the clock of a device does.
 fn now(start: std::time::Instant) -> Instant {
     let micros = u64::try_from(start.elapsed().as_micros());
     Instant::from_micros(micros.unwrap_or(u64::MAX))
 }
 
-/// A device's main loop.
+/// The main loop of a device.
 fn run(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     stream.set_nonblocking(true)?;
     let mut uart = FakeUart::new(stream);
@@ -106,7 +106,7 @@ fn run(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(now(start))?;
     while let Next::Sleep(until) = server.turn(&mut uart, now(start)) {
         uart.flush();
-        // A device sleeps until the interrupt or its timer. Here nothing wakes us.
+        // A device sleeps until an interrupt or its timer. Here is no interrupt, so it polls.
         if until.is_none_or(|until| until > now(start)) {
             thread::sleep(Duration::from_micros(500));
         }

@@ -1,4 +1,4 @@
-//! An echo server on [smol](https://docs.rs/smol): a task for each client, on an adapter of our own.
+//! An echo server on [smol](https://docs.rs/smol): one task per client, with an adapter of its own.
 #![allow(clippy::wildcard_enum_match_arm, reason = "written as a user of the crate would")]
 
 mod websocket;
@@ -17,7 +17,7 @@ use smol::net::{TcpListener, TcpStream};
 
 use crate::websocket::WebSocket;
 
-/// What all clients share.
+/// The settings that all clients share.
 #[derive(Clone)]
 struct App {
     config: Config,
@@ -45,12 +45,12 @@ async fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
             Ok((stream, _)) => {
                 let app = app.clone();
                 smol::spawn(async move {
-                    let _ = echo(stream, &app).await; // errors of clients are not for the log
+                    let _ = echo(stream, &app).await; // errors of clients are not logged
                 })
                 .detach();
             }
             Err(error) => {
-                // Too many open files, say: others get time to end.
+                // For example too many open files: other clients get time to end.
                 eprintln!("cannot accept: {error}");
                 Timer::after(Duration::from_millis(50)).await;
             }
@@ -69,11 +69,11 @@ async fn echo(stream: TcpStream, app: &App) -> Result<(), ProtocolError> {
     // A refusal is written by `read`, which then returns `None`.
     let _ = ws.accept(&request, &app.options);
     while let Some((event, mut reply)) = ws.read().await? {
-        // An event is handed out only if there is room for replies.
+        // An event is handed out only if there is space for replies.
         let _ = match event {
             Event::Text(text) => reply.send_text(text),
             Event::Binary(bytes) => reply.send_binary(bytes),
-            _ => Ok(()), // pings and closes are answered already
+            _ => Ok(()), // pings and Close frames are answered automatically
         };
     }
     Ok(())

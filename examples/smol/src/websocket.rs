@@ -1,5 +1,5 @@
-//! An adapter over the driver, for any transport with the traits of `futures-io`: smol's sockets,
-//! TLS over them.
+//! An adapter on the driver, for any transport that implements the traits of `futures-io`: smol's
+//! sockets, or TLS on them.
 
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -12,7 +12,7 @@ use sansocket::{AcceptOptions, Config, Event, Instant};
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 
-/// A server's end of a WebSocket, or of its opening handshake.
+/// The server's end of a WebSocket, or of its opening handshake.
 pub(crate) struct WebSocket<S> {
     link: Link<S>,
     driver: Driver,
@@ -22,12 +22,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub(crate) fn server(io: S, config: &Config) -> Self {
         let link = Link { io, timer: Timer::never(), due: None, turns: 0 };
         let mut driver = Driver::server(config, Instant::now());
-        // The transport may have a buffer of its own, as TLS has.
+        // The transport may have a buffer of its own, like a TLS stream.
         driver.flow.track_flushes();
         Self { link, driver }
     }
 
-    /// Reads the request; `None`: there was none, or none that can be answered.
+    /// Reads the request. `None`: there was no valid request.
     pub(crate) async fn request(&mut self) -> Option<OwnedRequestHead> {
         let Driver { flow, intake } = &mut self.driver;
         poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
@@ -43,17 +43,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.driver.flow.accept(request, options, Instant::now())
     }
 
-    /// Answers the request by a page, and ends the transport.
+    /// Answers the request with a page, and ends the transport.
     pub(crate) async fn respond(mut self, page: &HttpResponse) {
         let Driver { flow, intake } = &mut self.driver;
         let _ = flow.respond(page); // there is a request
         poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
     }
 
-    /// Returns the next event; `None`: the connection has closed, or the request was refused. The end
-    /// of the transport is behind it then, and so it is behind an error.
+    /// Returns the next event. `None`: the connection was closed in order, or the request was
+    /// refused; the transport has ended then, as it has after an error.
     ///
-    /// Replies are written by the next call. It may be dropped before it is done: nothing is lost.
+    /// The next call writes the replies. Cancel safe: dropping the future loses no event and no
+    /// output.
     pub(crate) async fn read(&mut self) -> Result<Option<(Event<'_>, Reply<'_>)>, ProtocolError> {
         let Driver { flow, intake } = &mut self.driver;
         let step = poll_fn(|cx| self.link.poll_step(flow, Some(intake), cx)).await;
@@ -63,8 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         match intake.receive(flow) {
             Ok(event) => Ok(event.map(|event| (event, flow.reply()))),
             Err(error) => {
-                // The event of the other arm is lent from the intake, so here the intake is out of
-                // reach. The end of the transport needs the flow alone.
+                // The event of the other arm borrows the intake, so this arm can't use it. Ending
+                // the transport needs only the flow.
                 poll_fn(|cx| self.link.poll_step(flow, None, cx)).await;
                 Err(error)
             }
@@ -72,19 +73,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
-/// The transport and its timer, apart from the driver: both are used while one half of the driver is
-/// borrowed.
+/// The transport and its timer. They are separate from the driver, because both are used while one
+/// half of the driver is borrowed.
 struct Link<S> {
     io: S,
     timer: Timer,
-    /// When the timer fires, if it is set.
+    /// The time at which the timer fires, if it is set.
     due: Option<Instant>,
-    /// Reads and writes since the last wait.
+    /// The number of reads and writes since the last wait.
     turns: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Reads and writes until the step is one for the caller. `intake` `None`: the connection is over.
+    /// Reads and writes until the step is one for the caller. Without `intake` the connection has
+    /// ended.
     fn poll_step(
         &mut self,
         flow: &mut Flow,
@@ -101,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     return Poll::Ready(step);
                 }
                 Step::Read | Step::Drain => {
-                    // Beside the read: no input comes while the peer waits for this output.
+                    // Flush as well: the peer may send no input before it has this output.
                     let _ = self.poll_flush(flow, cx);
                     self.poll_read(flow, intake.as_deref_mut(), cx)
                 }
@@ -117,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             self.turns = 0;
             if moved.is_ready() {
-                // A peer that floods must not keep the thread from other tasks.
+                // A peer that floods must not starve other tasks.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -127,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 None => flow.write_deadline(now),
             };
             let now = ready!(self.poll_deadline(deadline, cx));
-            // One last read: the pong that is due may lie in the transport.
+            // Try one last read: the awaited pong may be unread in the transport.
             let reads = !matches!(step, Step::Write { or_read: false } | Step::EndWriting);
             if reads && self.poll_read(flow, intake.as_deref_mut(), cx).is_ready() {
                 continue;
@@ -139,8 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
     }
 
-    /// Ready when the deadline has passed. A later deadline than the timer's, as each read brings it,
-    /// does not set the timer: it is looked at when the timer fires.
+    /// Returns `Ready` when the deadline has passed. The timer is set only for an earlier deadline.
+    /// A later one, which each read causes, is compared when the timer fires.
     fn poll_deadline(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<Instant> {
         let Some(deadline) = deadline else { return Poll::Pending };
         loop {
@@ -176,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Poll::Ready(Ok(n)) => flow.read_done(intake, n, Instant::now()),
             Poll::Ready(Err(_)) => flow.failed(),
             Poll::Pending => {
-                // A connection that waits keeps no memory.
+                // An idle connection holds no memory.
                 drop(intake.take_buffer());
                 intake.shrink();
                 return Poll::Pending;
@@ -203,9 +205,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(())
     }
 
-    /// Flushes, and ends the writing half.
+    /// Flushes, and shuts down the write half.
     fn poll_close(&mut self, flow: &mut Flow, cx: &mut Context<'_>) -> Poll<()> {
-        // The peer may be gone already. Then its half has ended, too.
+        // An error means that the peer has closed the transport, and so its write half as well.
         if ready!(Pin::new(&mut self.io).poll_close(cx)).is_ok() {
             flow.flush_done();
         }
@@ -214,8 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 }
 
-/// After this many reads and writes without a wait other tasks have their turn.
+/// The number of reads and writes without a wait after which other tasks run.
 const MAX_TURNS: usize = 64;
 
-/// The read buffer's length, in bytes. Large messages are read into their place, not through it.
+/// The length of the read buffer in bytes. Large messages are read into the inbox directly.
 const READ_LEN: usize = 16 * 1024;

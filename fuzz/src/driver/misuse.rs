@@ -1,5 +1,5 @@
-//! Calls that break their contracts. Afterwards all that is known is that nothing panics, nothing
-//! spins, and that a driver that is over stays so and frees its memory.
+//! Calls that violate their contracts. The only guarantees afterwards: no panic, no endless loop,
+//! and a driver that has ended remains ended and frees its memory.
 
 use bytes::BytesMut;
 use sansocket::driver::Driver;
@@ -13,7 +13,7 @@ use super::world::World;
 impl World<'_> {
     pub(super) fn misuse(&mut self, source: &mut Source<'_>) {
         self.state.exact = false;
-        // Nothing is known about the output any more.
+        // From now on the model can't predict the output.
         self.state.output.lost = true;
         let Self { driver, state, in_flight } = self;
         let (choice, now) = (source.byte(), state.now);
@@ -60,7 +60,7 @@ impl World<'_> {
             }
             20 => drop(driver.intake.take_buffer()),
             21 => {
-                // Whatever is in flight.
+                // With or without output in flight.
                 let other = Driver::server(&state.plan.config, now);
                 let parts = core::mem::replace(driver, other).into_parts();
                 *driver = Driver::resume(parts, now);
@@ -78,7 +78,7 @@ impl World<'_> {
             26 => drop(flow.write_deadline(Instant::from_micros(0))),
             27 => flow.track_flushes(),
             28 => flow.flush_done(),
-            29 => state.told_end = false,
+            29 => state.end_reported = false,
             30 => drop(driver.intake.receive_owned(flow)),
             _ => drop(driver.receive().is_ok()),
         }

@@ -1,13 +1,17 @@
-//! A driver in an event loop that does what the bytes say: any role, settings, cutting, style, replies,
-//! failures. Shared by the fuzz target and the replay of its seeds.
+//! A driver in an event loop that executes the input bytes: any role, settings, read lengths, call
+//! styles, replies and failures. Shared by the fuzz target and the replay of its seeds.
 //!
-//! Held against: a bare connection that gets the same stream (`reference`), which has the same events
-//! and the same error; the frames that the sends, the pings and the Close frames make (`output`),
-//! which are in the output in that order, whole, each once; the limits of the output and of the
-//! intake; and what each step promises (`world`).
+//! The driver is compared with
 //!
-//! The data: eight bytes of settings, what the peer sends (two bytes of length first), and then the
-//! actions of the loop, each a byte and its choices (`plan`, `world`).
+//! * a bare connection that receives the same stream (`reference`): it yields the same events and
+//!   the same error;
+//! * the frames of the sends, the pings and the Close frames (`output`): the output contains them
+//!   in order, complete, each once;
+//! * the limits of the output and of the intake;
+//! * the guarantees of each step (`world`).
+//!
+//! The input consists of eight bytes of settings, the bytes that the peer sends (after two bytes of
+//! length), and the actions of the loop, each a byte and its choices (`plan`, `world`).
 
 #![allow(clippy::std_instead_of_alloc, reason = "tests")]
 
@@ -27,7 +31,7 @@ use plan::Plan;
 use source::Source;
 use world::World;
 
-/// Checks what comes of the scenario that `data` describes.
+/// Runs the scenario in `data` and checks its results.
 pub(crate) fn check(data: &[u8]) {
     let mut source = Source::new(data);
     let plan = Plan::read(&mut source);

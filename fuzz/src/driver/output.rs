@@ -1,5 +1,4 @@
-//! What must be in the driver's output: after each call exactly the frames that the call is to give,
-//! behind those of the calls before.
+//! A model of the driver's output: each call must append exactly the expected frames.
 
 use std::collections::VecDeque;
 
@@ -9,21 +8,22 @@ use sansocket::{CloseCode, Role};
 
 use super::frame::{CLOSE, Frame, PING, PONG, sent};
 
-/// The longest frame that nobody has asked for: a pong, a keep-alive ping or a Close frame.
+/// The longest frame that the driver sends itself: a pong, a keep-alive ping or a Close frame.
 const MAX_CONTROL: usize = 131;
 
-/// What a call appends counts as.
+/// The kind of a call, which determines the origin of the appended frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Reply,
     Unsolicited,
-    /// What is due by a timer: unsolicited.
+    /// A timer has expired. Its frames are unsolicited.
     Timer,
-    /// A reply, but pongs have a share of their own, and keep-alive's frames are unsolicited.
+    /// A step. Its frames are replies, except that pongs have their own limit, and keep-alive
+    /// frames are unsolicited.
     Step,
 }
 
-/// What unsent bytes count as.
+/// The origin of unsent bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Reply,
@@ -31,39 +31,39 @@ enum Origin {
     Pong,
 }
 
-/// What is to be appended by a call.
+/// The output that a call is expected to append.
 #[derive(Debug)]
 pub(super) enum Appended {
     Frames(Vec<Frame>),
-    /// The head of a response, and so on.
+    /// Bytes that are not frames, such as the head of a response.
     Bytes(Vec<u8>),
 }
 
-/// The output as it must be.
+/// The expected output.
 pub(super) struct Output {
     role: Role,
     max_unsent: usize,
     mark: usize,
-    /// All that was appended.
+    /// All appended bytes.
     appended: Vec<u8>,
-    /// How much of it has been written, and how much was written or taken.
+    /// How many of them were written, and how many were written or taken.
     written: usize,
     taken: usize,
-    /// The position behind it, as of the last call.
+    /// The position of the end, as of the last call.
     end: u64,
-    /// The unsent part in lengths.
+    /// The origins of the unsent bytes, as runs with their lengths.
     unsent: VecDeque<(Origin, usize)>,
-    /// The longest message appended at once, as a reply and not.
+    /// The longest unsolicited message, and the longest reply, that one call appended.
     longest: [usize; 2],
-    /// The pongs that wait for room, or were left out for the last one of them.
+    /// The deferred pong, after the pongs that were omitted in its favour.
     waiting: Vec<Vec<u8>>,
-    /// Whether the last one of them may have been sent: one like it was.
+    /// The deferred pong may have been sent already: an equal one was.
     unsure: bool,
     keep_alive_pings: u64,
     pub(super) close_sent: bool,
-    /// Output can't be written any more.
+    /// No more output can be written.
     pub(super) lost: bool,
-    /// As of the last call.
+    /// The state of the driver as of the last call.
     pub(super) is_over: bool,
     pub(super) is_open: bool,
     error: Option<ProtocolError>,
@@ -100,12 +100,12 @@ impl Output {
         self.taken - self.written
     }
 
-    /// Output that is neither written nor in flight.
+    /// Returns how many bytes are neither written nor in flight.
     fn rest(&self) -> usize {
         self.appended.len() - self.taken
     }
 
-    /// How many bytes of replies are unsent.
+    /// Returns how many bytes of replies are unsent.
     pub(super) fn replies(&self) -> usize {
         self.unsent_of(Origin::Reply)
     }
@@ -114,13 +114,13 @@ impl Output {
         self.unsent.iter().filter(|(of, _)| *of == origin).map(|(_, len)| len).sum()
     }
 
-    /// Positions were counted anew.
+    /// Records that the driver has changed its positions.
     pub(super) fn restart(&mut self, flow: &Flow) {
         self.end = flow.end();
     }
 
-    /// A driver was put together again: all of its output is unsolicited, and the pong that has waited in
-    /// the driver is part of it.
+    /// Records that a driver was rebuilt from its parts: all its output is unsolicited, and
+    /// includes the deferred pong.
     pub(super) fn resumed(&mut self, flow: &Flow) {
         let pong = flow.unsent().checked_sub(self.unsent()).expect("output was lost");
         self.end = flow.end() - u64::try_from(pong).expect("it is short");
@@ -128,19 +128,19 @@ impl Output {
         self.longest[0] = self.longest[0].max(self.unsent());
     }
 
-    /// Whether a pong waits for room.
+    /// Returns true if a pong is deferred.
     pub(super) const fn waits(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// What was appended since the last look.
+    /// Returns the bytes appended since the last call of `look`.
     pub(super) fn new_bytes(&self, flow: &Flow) -> Vec<u8> {
         let new = usize::try_from(flow.end().saturating_sub(self.end)).unwrap_or_default();
         let output = flow.output();
         output.get(output.len().saturating_sub(new)..).unwrap_or_default().to_vec()
     }
 
-    /// Looks at the output after a call.
+    /// Checks the output after a call.
     pub(super) fn look(&mut self, flow: &Flow, kind: Kind, appended: Appended) {
         let (was_over, was_open, was_error) = (self.is_over, self.is_open, self.error);
         (self.is_over, self.is_open, self.error) = (flow.is_over(), flow.is_open(), flow.error());
@@ -190,11 +190,11 @@ impl Output {
         let mut most = self.max_unsent + self.longest[0] + self.longest[1] + 2 * MAX_CONTROL;
         most += self.mark + MAX_CONTROL;
         if self.close_sent && self.taken > 0 {
-            // Pongs have a limit of their own, beside what is in flight.
+            // Pongs have their own limit, in addition to the output in flight.
             most += self.max_unsent + MAX_CONTROL;
         }
         assert!(self.unsent() <= most, "{} of {most} bytes are unsent", self.unsent());
-        // The Close frame of an error is there if it can be, once.
+        // The Close frame of an error was sent, once, if it can be sent.
         if let Some(error) = failed
             && was_open
             && error.close_code() != CloseCode::ABNORMAL
@@ -213,7 +213,10 @@ impl Output {
     ) {
         let mut expected = VecDeque::from(frames);
         for frame in sent(self.role, new) {
-            assert!(!self.close_sent || matches!(frame.opcode, PONG), "{frame:?} behind a Close");
+            assert!(
+                !self.close_sent || matches!(frame.opcode, PONG),
+                "{frame:?} after a Close frame"
+            );
             let len = frame.bytes().len() + if self.role == Role::Client { 4 } else { 0 };
             let origin = match kind {
                 Kind::Step if frame.opcode == PONG => Origin::Pong,
@@ -233,7 +236,7 @@ impl Output {
             }
             if is_next {
                 self.close_sent |= frame.opcode == CLOSE;
-                // A newer pong answers for those before it.
+                // A newer pong also answers the earlier pings.
                 self.unsure |= origin == Origin::Pong;
                 expected.pop_front();
                 self.note(origin, len);
@@ -260,16 +263,16 @@ impl Output {
                     continue;
                 }
             }
-            panic!("{frame:?} was not asked for, but {expected:?}");
+            panic!("{frame:?} is unexpected; expected: {expected:?}");
         }
         if let Some(pong) = expected.pop_front() {
-            // Without room the newest answer waits.
-            assert_eq!(pong.opcode, PONG, "nothing was sent: {pong:?}");
-            assert!(self.pongs_may_wait(len), "a pong waits beside {len} bytes");
+            // Without space the newest pong is deferred.
+            assert_eq!(pong.opcode, PONG, "not sent: {pong:?}");
+            assert!(self.pongs_may_wait(len), "a pong is deferred with {len} bytes");
             self.waiting.push(pong.payload);
             self.unsure = false;
         }
-        assert!(expected.is_empty(), "nothing was sent: {expected:?}");
+        assert!(expected.is_empty(), "not sent: {expected:?}");
     }
 
     fn note(&mut self, origin: Origin, len: usize) {
@@ -278,26 +281,26 @@ impl Output {
         }
     }
 
-    /// Whether there is no room for pongs beside `len` bytes that are not taken. Where pongs alternate
-    /// with other output all of it counts until the last pong has left.
+    /// Returns true if there may be no space for pongs in addition to `len` bytes that are not
+    /// taken. If pongs alternate with other output, all of it counts until the last pong has left.
     fn pongs_may_wait(&self, len: usize) -> bool {
         let has_pongs = self.unsent_of(Origin::Pong) > 0;
         len >= self.max_unsent || has_pongs && self.unsent() >= self.mark
     }
 
-    /// Whether a pong waits though it has room.
+    /// Checks that no pong is deferred while there is space for it.
     pub(super) fn assert_no_pong_waits(&self) {
         assert!(
             self.waiting.is_empty()
                 || self.unsure
                 || self.is_over
                 || self.pongs_may_wait(self.rest()),
-            "a pong waits beside {} bytes",
+            "a pong is deferred with {} bytes",
             self.rest()
         );
     }
 
-    /// These bytes were taken, to be written.
+    /// Records that these bytes were taken for a write.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         if self.lost {
             return;
@@ -307,7 +310,7 @@ impl Output {
         self.taken += bytes.len();
     }
 
-    /// These bytes were written.
+    /// Records that these bytes were written.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.lost {
             return;
@@ -328,7 +331,7 @@ impl Output {
         }
     }
 
-    /// What is in flight was put back.
+    /// Records that the output in flight was put back.
     pub(super) fn put_back(&mut self) {
         self.taken = self.written;
     }

@@ -1,4 +1,4 @@
-//! What a scenario begins with: settings, the opening, and all that the peer sends.
+//! The start of a scenario: the settings, the opening handshake, and the peer's stream.
 
 use core::time::Duration;
 
@@ -15,7 +15,7 @@ use sansocket::{AcceptOptions, Config, ConnectRequest, Connection, Entropy, Inst
 use super::frame::{BINARY, CLOSE, CONT, Frame, LenForm, PING, PONG, TEXT};
 use super::source::Source;
 
-/// What the peer sends in all, so that a run stays short.
+/// The maximum length of the peer's stream, so that a run stays short.
 const MAX_STREAM: usize = 300_000;
 
 pub(super) const MAX_UNSENT: [usize; 8] = [2, 10, 64, 200, 1000, 4096, 70_000, 1 << 20];
@@ -27,19 +27,19 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n
 
 pub(super) struct Plan {
     pub(super) role: Role,
-    /// Whether the opening handshake is to be done.
+    /// The scenario includes the opening handshake.
     pub(super) opens: bool,
     pub(super) config: Config,
     pub(super) mark: usize,
-    /// What both ends have agreed on, unless the opening handshake is to be done.
+    /// The negotiated options, without the opening handshake.
     pub(super) negotiated: Negotiated,
     pub(super) options: AcceptOptions,
     pub(super) request: ConnectRequest,
     pub(super) start: Instant,
     pub(super) counts: bool,
-    /// Whether calls may break their contracts: then less is known about what comes of it.
+    /// Calls may violate their contracts. The results are then less predictable.
     pub(super) misuses: bool,
-    /// Whether more than one write may be in flight.
+    /// More than one write may be in flight.
     pub(super) many_writes: bool,
     pub(super) stream: Vec<u8>,
 }
@@ -119,7 +119,7 @@ impl Plan {
     }
 }
 
-/// The lower four bits: none, or from 1 ms to the end of time.
+/// Returns the duration for the lower four bits: none, or from 1 ms to the maximum.
 fn duration(choice: u8) -> Option<Duration> {
     let ms = match choice & 0x0f {
         0..=3 => return None,
@@ -133,13 +133,13 @@ fn duration(choice: u8) -> Option<Duration> {
     Some(Duration::from_millis(ms))
 }
 
-/// Keys and nonces that everybody knows, so that output is the same each time.
+/// Generates constant mask keys and nonces, so that the output is reproducible.
 fn not_random(bytes: &mut [u8]) -> Result<(), EntropyError> {
     bytes.fill(0x5a);
     Ok(())
 }
 
-/// Bytes that differ from message to message.
+/// Returns bytes that differ for each message.
 pub(super) fn pattern(seed: u32, len: usize) -> Vec<u8> {
     let mut bytes = seed.to_be_bytes().to_vec();
     bytes.resize(len.max(4), seed as u8);
@@ -147,7 +147,7 @@ pub(super) fn pattern(seed: u32, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Text that differs from message to message, of `len` bytes.
+/// Returns text of `len` bytes that differs for each message.
 pub(super) fn text(seed: u32, len: usize) -> String {
     let mut text = format!("{seed} ");
     while text.len() < len {
@@ -165,12 +165,12 @@ pub(super) fn text(seed: u32, len: usize) -> String {
 struct Peer {
     /// The role of the driver.
     to: Role,
-    /// The other end, for messages that are compressed if that was agreed on.
+    /// The other end, for messages that are compressed if compression was negotiated.
     connection: Connection,
     in_message: bool,
-    /// Where the last thing sent begins.
+    /// The start of the last item in the stream.
     last: usize,
-    /// How many long ones were sent.
+    /// The number of long messages sent.
     long: usize,
     count: u32,
     stream: Vec<u8>,
@@ -210,7 +210,7 @@ impl Peer {
         }
     }
 
-    /// The request, or the response to the request with the known nonce.
+    /// Appends the request, or the response to the request with the known nonce.
     fn opening(&mut self, deflate: bool, source: &mut Source<'_>) {
         let choice = source.byte();
         let mut head = match self.to {
@@ -255,14 +255,14 @@ impl Peer {
             1 | 2 => self.message(BINARY, source),
             3 => self.message(TEXT, source),
             4 => {
-                // Anything goes.
+                // A frame with any header.
                 let (first, n) = (source.byte(), source.byte());
                 let mut frame = Frame::new(first & 0x0f, source.bytes((n & 0x1f).into()));
                 (frame.fin, frame.rsv) = (first & 0x80 != 0, first >> 4 & 7);
                 self.frame(frame);
             }
             5 => {
-                // A fragment of at most 255 bytes, of the right kind.
+                // A fragment of at most 255 bytes, with a valid opcode.
                 let end = tag & 0x10 != 0;
                 let kind = if tag & 0x20 == 0 { BINARY } else { TEXT };
                 let n = source.below(256);
@@ -281,7 +281,7 @@ impl Peer {
             }
             8 => self.close(source),
             9 => {
-                // The last thing again and again.
+                // The last item, repeated.
                 let last = self.stream[self.last..].to_vec();
                 let times = if last.len() < 40 { source.below(256) * 8 } else { source.below(8) };
                 self.stream.extend(last.repeat(times.min(MAX_STREAM / (last.len() + 1))));
@@ -289,7 +289,7 @@ impl Peer {
             10 | 11 => self.by_connection(tag, source),
             12 => self.fault(source),
             13 if self.long < 2 => {
-                // So long that a read goes straight into the inbox.
+                // Long enough for a direct read into the inbox.
                 self.long += 1;
                 let opcode = if self.in_message { CONT } else { BINARY };
                 let payload = pattern(self.count, 140_000);
@@ -306,7 +306,7 @@ impl Peer {
                 self.in_message = true;
             }
             _ => {
-                // The end of a message, or a short one.
+                // The last fragment of a message, or a short message.
                 let opcode = if self.in_message { CONT } else { BINARY };
                 self.frame(Frame::new(opcode, pattern(self.count, (tag >> 4).into())));
                 self.in_message = false;
@@ -323,7 +323,7 @@ impl Peer {
         self.stream.extend(frame.bytes());
     }
 
-    /// A message in fragments.
+    /// Appends a message in fragments.
     fn message(&mut self, kind: u8, source: &mut Source<'_>) {
         let len = source.len();
         if len > 60_000 {
@@ -361,7 +361,7 @@ impl Peer {
         }
     }
 
-    /// A message as a connection sends it.
+    /// Appends a message, or a part of one, that a connection has encoded.
     fn by_connection(&mut self, tag: u8, source: &mut Source<'_>) {
         let mut out = BytesMut::new();
         let len = source.len();
@@ -371,7 +371,7 @@ impl Peer {
             options.max_frame_len = core::num::NonZeroUsize::new(source.len());
         }
         let end = tag & 0x20 == 0;
-        // A part of a text behind a part of a text, always.
+        // Always parts of a text, so that each part continues the same message.
         let _ = self.connection.send_part(Data::Text(&text), end, options, &mut out);
         self.in_message = !end;
         self.stream.extend(&out);
@@ -382,8 +382,8 @@ impl Peer {
         let opcode = if self.in_message { CONT } else { TEXT };
         let frame = Frame::new(opcode, &payload);
         match source.byte() & 7 {
-            0 => self.stream.extend(frame.bytes()), // masked wrongly, for a server
-            1 => self.stream.extend(frame.key([1, 2, 3, 4]).bytes()), // for a client
+            0 => self.stream.extend(frame.bytes()), // unmasked: invalid for a server
+            1 => self.stream.extend(frame.key([1, 2, 3, 4]).bytes()), // masked: for a client
             2 => self.frame(frame.announce(1 << 20)),
             3 => self.frame(frame.announce(1 << 40)),
             4 => self.frame(frame.announce(u64::MAX)),

@@ -1,4 +1,4 @@
-//! What the peer's stream comes to, by the handshakes and a bare `Connection`.
+//! The expected results of the peer's stream, from the handshakes and a bare `Connection`.
 
 use bytes::BytesMut;
 use sansocket::connection::{Negotiated, OwnedEvent};
@@ -9,16 +9,16 @@ use sansocket::{Connection, Event, Inbox, Input, Instant, Role};
 
 use super::plan::Plan;
 
-/// How the opening handshake ends if nothing but the stream decides.
+/// The result of the opening handshake, if only the stream determines it.
 #[derive(Clone, Debug)]
 pub(super) enum Opening {
-    /// It was done before.
+    /// The scenario has no opening handshake.
     None,
     /// The stream ends before the head does.
     Unfinished,
-    /// The head is of no use.
+    /// The head is invalid.
     Failed,
-    /// A request of `at` bytes, with the answer to it.
+    /// A request of `at` bytes, with its response.
     Request { at: usize, answer: Vec<u8>, accepted: Option<Negotiated> },
     /// The response that opens the connection, of `at` bytes.
     Response { at: usize, negotiated: Negotiated },
@@ -57,7 +57,7 @@ impl Opening {
             Role::Client => {
                 let handshake =
                     ClientHandshake::new(&plan.request, &plan.config, plan.start, &mut out);
-                match handshake.expect("entropy is there").receive(&mut input) {
+                match handshake.expect("entropy is available").receive(&mut input) {
                     Ok(None) => Self::Unfinished,
                     Ok(Some((connection, _))) => {
                         let negotiated = negotiated(&connection);
@@ -69,7 +69,8 @@ impl Opening {
         }
     }
 
-    /// Where the frames begin, and what was agreed on, if a connection is opened.
+    /// Returns the position of the first frame and the negotiated options, if a connection is
+    /// opened.
     pub(super) fn opened(&self, plan: &Plan) -> Option<(usize, Negotiated)> {
         match self {
             Self::None => Some((0, plan.negotiated.clone())),
@@ -103,7 +104,7 @@ pub(super) fn has_deflate(_: &Negotiated) -> bool {
     false
 }
 
-/// A bare connection that gets the stream, and nothing else.
+/// A bare connection that receives only the stream.
 pub(super) struct Bare {
     connection: Connection,
     inbox: Inbox,
@@ -140,13 +141,13 @@ impl Bare {
     }
 }
 
-/// All events, and the error. Parts of one message that follow each other are put together.
+/// All events, and the error. Consecutive parts of one message are joined.
 #[derive(Debug)]
 pub(super) struct Trace {
     pub(super) events: Vec<Seen>,
-    /// How much the events hold, however messages are cut into parts.
+    /// The amount of data in the events. It does not depend on the lengths of parts.
     pub(super) amount: usize,
-    /// How many whole messages there were.
+    /// The number of complete messages.
     pub(super) messages: u64,
     pub(super) error: Option<ProtocolError>,
     pub(super) closed: bool,
@@ -180,9 +181,10 @@ impl Trace {
         self.events.push(seen);
     }
 
-    /// Whether this is a beginning of `whole`, up to how much is known about faults: of what is
-    /// compressed parts are handed out before the fault or not, as the input is cut; and the bytes
-    /// before the one that makes a first character bad may give an empty part.
+    /// Checks that this is a prefix of `whole`, as far as faults are predictable. Parts of a
+    /// compressed message before a fault are handed out or not, depending on the lengths of the
+    /// reads; and the bytes before the one that makes a first character invalid may yield an empty
+    /// part.
     pub(super) fn assert_begins(&self, whole: &Self) {
         let mut events = &self.events[..];
         if events.len() > whole.events.len()
@@ -207,14 +209,15 @@ impl Trace {
         assert!(begins, "{last:?} is not {other:?}");
     }
 
-    /// Whether this is `other`, with the same reservations.
+    /// Checks that this equals `other`, with the same exceptions.
     pub(super) fn assert_is(&self, other: &Self) {
         self.assert_begins(other);
         other.assert_begins(self);
         assert_eq!(self.known_error(), other.known_error());
     }
 
-    /// What is compressed can be found to be corrupt, too long, or no text, in any order.
+    /// Returns the error, if it is predictable. A compressed message may be found to be corrupt,
+    /// too long, or invalid UTF-8, in any order.
     fn known_error(&self) -> Option<ProtocolError> {
         let error = self.error?;
         let inflating = self.deflate

@@ -1,4 +1,4 @@
-//! Messages to be sent, and the frames that they make.
+//! Messages to send, and the expected frames.
 
 use core::num::NonZeroUsize;
 
@@ -39,7 +39,7 @@ impl Payload {
     }
 }
 
-/// Sends by the methods that `Flow` and `Reply` have in common.
+/// Sends with the methods that `Flow` and `Reply` have in common.
 macro_rules! send_by {
     ($target:expr, $send:expr) => {
         match $send {
@@ -55,14 +55,14 @@ macro_rules! send_by {
 }
 pub(super) use send_by;
 
-/// A connection that sends the same, and what it has under way.
+/// A second connection that sends the same messages, and its message in progress.
 pub(super) struct Mirror {
     role: Role,
     connection: Connection,
     deflate: bool,
     under_way: Option<MessageKind>,
     count: u32,
-    /// How many messages were sent.
+    /// The number of messages sent.
     pub(super) messages: u64,
 }
 
@@ -71,7 +71,7 @@ impl Mirror {
         Self { role, connection, deflate, under_way: None, count: 0x3030_3030, messages: 0 }
     }
 
-    /// What to send next.
+    /// Chooses the next message.
     pub(super) fn choose(&mut self, source: &mut Source<'_>) -> Send {
         self.count += 1;
         let seed = self.count;
@@ -109,7 +109,7 @@ impl Mirror {
         }
     }
 
-    /// The error that is to come of it if the connection is open and the output has room.
+    /// Returns the expected error of a send, if the connection is open and the output has space.
     pub(super) fn refusal(&self, send: &Send) -> Option<SendError> {
         match send {
             Send::Ping(payload) | Send::Pong(payload) => {
@@ -125,7 +125,7 @@ impl Mirror {
         }
     }
 
-    /// Takes note that it was sent; returns the frames.
+    /// Records a successful send, and returns its frames.
     pub(super) fn accepted(&mut self, send: &Send) -> Vec<Frame> {
         let mut out = BytesMut::new();
         let Self { connection, .. } = self;
@@ -161,7 +161,7 @@ impl Mirror {
         };
         self.messages +=
             u64::from(!matches!(send, Send::Ping(_) | Send::Pong(_) | Send::Part(_, false, _)));
-        // How messages are compressed is another target's business.
+        // The contents of compressed messages are checked by another target.
         if self.deflate { by_mirror } else { frames }
     }
 }
@@ -203,7 +203,7 @@ impl ByConnection<'_> {
     }
 }
 
-/// A message, or a part of one, in frames of at most `max` bytes of payload.
+/// Returns the frames of a message or a part, each with at most `max` bytes of payload.
 fn fragments(first: u8, payload: &[u8], end: bool, max: Option<NonZeroUsize>) -> Vec<Frame> {
     let max = max.map_or(usize::MAX, NonZeroUsize::get);
     let (mut frames, mut rest, mut opcode) = (Vec::new(), payload, first);

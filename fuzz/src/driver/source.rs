@@ -1,4 +1,4 @@
-//! Choices out of the fuzzer's bytes; behind their end all choices are 0.
+//! Choices from the bytes of the fuzzer. After their end all choices are 0.
 
 pub(super) struct Source<'d>(&'d [u8]);
 
@@ -23,13 +23,13 @@ impl<'d> Source<'d> {
         first
     }
 
-    /// A source of its own with the next bytes, as many as the two before them say.
+    /// Returns a source with the next bytes. The two bytes before them give their number.
     pub(super) fn section(&mut self) -> Self {
         let n = usize::from(self.byte()) | usize::from(self.byte()) << 8;
         Source(self.bytes(n))
     }
 
-    /// A number below `n`, which is at most 256.
+    /// Returns a number below `n`, which is at most 256.
     pub(super) fn below(&mut self, n: usize) -> usize {
         usize::from(self.byte()) % n
     }
@@ -38,7 +38,8 @@ impl<'d> Source<'d> {
         of[self.below(of.len())]
     }
 
-    /// A length: mostly a short one, some around the limits of the length forms, few long ones.
+    /// Returns a length: usually a short one, sometimes one near the limits of the length forms,
+    /// rarely a long one.
     pub(super) fn len(&mut self) -> usize {
         match self.byte() {
             short @ ..0xc0 => short.into(),
@@ -47,7 +48,7 @@ impl<'d> Source<'d> {
         }
     }
 
-    /// How much is read or written at once, at least 1.
+    /// Returns the length of a read or a write, at least 1.
     pub(super) fn amount(&mut self) -> usize {
         match self.byte() {
             0 => 64 * 1024,

@@ -1,4 +1,4 @@
-//! What is known about a driver from the calls that were made.
+//! The expected state of a driver, derived from the calls.
 
 use sansocket::config::Delivery;
 use sansocket::driver::{Flow, Intake, Reply, Step};
@@ -15,29 +15,29 @@ use super::source::Source;
 pub(super) struct State<'p> {
     pub(super) plan: &'p Plan,
     pub(super) opening: Opening,
-    /// Where the frames begin in the stream.
+    /// The position of the first frame in the stream.
     frames_at: usize,
-    /// Whether the opening handshake is done, and has opened a connection.
+    /// The opening handshake is complete, and has opened a connection.
     pub(super) opened: bool,
     pub(super) now: Instant,
-    /// How much of the stream was read.
+    /// How many bytes of the stream were read.
     pub(super) given: usize,
-    /// The same before it was over.
+    /// The same, without the bytes read after the end of the connection.
     received: usize,
-    /// The peer ends behind its stream; and whether the driver knows.
+    /// The peer sends EOF after its stream; and the EOF was reported to the driver.
     pub(super) ends: bool,
-    pub(super) told_end: bool,
-    /// What was read, without a driver.
+    pub(super) end_reported: bool,
+    /// A connection that has received the bytes read so far.
     pub(super) bare: Option<Bare>,
-    /// All of the stream at once.
+    /// A connection that has received the entire stream at once.
     whole: Option<Bare>,
-    /// What was handed out.
+    /// The events that were handed out.
     pub(super) trace: Trace,
     pub(super) output: Output,
     pub(super) mirror: Mirror,
-    /// Whether all calls have kept their contracts.
+    /// All calls have observed their contracts.
     pub(super) exact: bool,
-    /// Whether there was a read that no step has asked for.
+    /// There was a read without a step that requires one.
     pub(super) unasked: bool,
     pub(super) longest_read: usize,
     pub(super) tracks_flushes: bool,
@@ -68,7 +68,7 @@ impl<'p> State<'p> {
             given: 0,
             received: 0,
             ends: false,
-            told_end: false,
+            end_reported: false,
             bare,
             whole,
             trace: Trace::new(has_deflate(&negotiated)),
@@ -93,19 +93,19 @@ impl<'p> State<'p> {
         self.plan.role == Role::Server
     }
 
-    /// What the peer sends next, at most `max` bytes.
+    /// Returns the next bytes of the stream, at most `max`.
     pub(super) fn next_input(&self, max: usize) -> &'p [u8] {
         let rest = &self.plan.stream[self.given..];
         &rest[..max.min(rest.len())]
     }
 
-    /// The next `n` bytes of the stream were read.
+    /// Records that the next `n` bytes of the stream were read.
     pub(super) fn read(&mut self, n: usize) {
         let before = self.given.max(self.frames_at);
         self.given += n;
         self.longest_read = self.longest_read.max(n);
         if self.output.is_over {
-            // It is dropped.
+            // After the end of the connection, input is dropped.
             return;
         }
         self.received = self.given;
@@ -116,12 +116,12 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Looks at the output after a call that sends nothing of the caller's.
+    /// Checks the output after a call that sends no message of the caller.
     pub(super) fn look_after(&mut self, flow: &Flow, kind: Kind) {
         if self.opened {
             self.look(flow, kind, Appended::Frames(Vec::new()));
         } else {
-            // An answer to a request that isn't one, or that came too late.
+            // A response to a request that is invalid or was late.
             let new = self.output.new_bytes(flow);
             let is_answer = new.is_empty() || new.starts_with(b"HTTP/1.1 4");
             assert!(is_answer || !self.exact, "{}", new.escape_ascii());
@@ -135,32 +135,33 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Whether an event waits that was not handed out.
+    /// Returns true if there is an event that was not handed out.
     pub(super) fn event_waits(&self) -> bool {
         let has_more = |bare: &Bare| bare.trace.amount > self.trace.amount;
         self.opened && self.bare.as_ref().is_some_and(has_more)
     }
 
-    /// Whether the peer has broken a rule, and all events before were handed out.
+    /// Returns true if the peer has violated a rule, and all earlier events were handed out.
     fn error_waits(&self) -> bool {
         self.opened
             && !self.event_waits()
             && self.bare.as_ref().is_some_and(|bare| bare.trace.error.is_some())
     }
 
-    /// Whether an event may be at hand, or an error. Parts without any bytes are not counted.
+    /// Returns true if there may be an event or an error. Empty parts are not counted.
     fn has_news(&self) -> bool {
         let in_parts = self.plan.config.delivery() == Delivery::Parts;
         in_parts || self.event_waits() || self.error_waits()
     }
 
-    /// Whether replies keep events back.
+    /// Returns whether an event may be handed out, given the unsent replies; `None` if not
+    /// predictable.
     fn may_hand_out(&self) -> Option<bool> {
         let replies = self.output.replies();
         if self.output.lost || !self.output.is_open {
             return None;
         }
-        // It may count replies that have left.
+        // The driver may still count replies that have left.
         if replies >= self.plan.mark {
             Some(false)
         } else if replies == 0 {
@@ -170,12 +171,16 @@ impl<'p> State<'p> {
         }
     }
 
-    /// A step keeps its word.
+    /// Checks the guarantees of a step.
     pub(super) fn judge(&mut self, step: Step, flow: &Flow, intake: &Intake) {
-        assert!(!self.done || !self.exact || step == Step::Done, "{step:?} behind Done");
+        assert!(!self.done || !self.exact || step == Step::Done, "{step:?} after Done");
         self.done |= step == Step::Done;
         if flow.is_over() {
-            assert_eq!((intake.capacity(), intake.unread().len()), (0, 0), "memory of the dead");
+            assert_eq!(
+                (intake.capacity(), intake.unread().len()),
+                (0, 0),
+                "memory held after the end"
+            );
         }
         if !self.exact {
             return;
@@ -192,15 +197,15 @@ impl<'p> State<'p> {
             }
             Step::Read => {
                 assert!(!over && !must_write, "{unsent} bytes are unsent");
-                assert!(!self.told_end, "a read behind the end");
+                assert!(!self.end_reported, "a read after EOF");
             }
             Step::Write { or_read } => {
                 assert!(must_write && !flow.is_unwritable(), "nothing to write");
                 assert_eq!(flow.output().len() + self.output.in_flight(), unsent);
                 if over {
-                    assert_eq!(or_read, !self.told_end);
+                    assert_eq!(or_read, !self.end_reported);
                 } else if or_read {
-                    assert!(!self.told_end, "a read behind the end");
+                    assert!(!self.end_reported, "a read after EOF");
                 } else {
                     assert!(self.has_news(), "no event waits");
                     assert_ne!(self.may_hand_out(), Some(true), "an event is kept back");
@@ -208,9 +213,9 @@ impl<'p> State<'p> {
             }
             Step::EndWriting | Step::Drain | Step::Done => {
                 assert!(over && !must_write, "{unsent} bytes are unsent");
-                assert!(step != Step::Drain || !self.told_end, "a read behind the end");
+                assert!(step != Step::Drain || !self.end_reported, "a read after EOF");
                 if step == Step::Done && !self.output.lost {
-                    assert!(self.told_end, "done before the peer's end");
+                    assert!(self.end_reported, "done before the peer's EOF");
                 }
             }
         }
@@ -249,7 +254,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// An error of the connection has a reason.
+    /// Checks that the timeout of an error has passed.
     fn judge_error(&self, error: Option<ProtocolError>) {
         let Some(ProtocolError::Timeout(error)) = error else { return };
         let config = &self.plan.config;
@@ -268,13 +273,13 @@ impl<'p> State<'p> {
         assert!(passed >= timeout, "{error} after {passed:?}");
     }
 
-    /// An event was handed out.
+    /// Records an event that was handed out, and checks it.
     pub(super) fn handed(&mut self, seen: Seen, flow: &Flow) {
         if !self.exact {
             return;
         }
         assert_ne!(self.may_hand_out(), Some(false), "an event above the mark");
-        assert!(!self.output.is_over, "an event behind the end");
+        assert!(!self.output.is_over, "an event after the end");
         let frames = match &seen {
             Seen::Ping(payload) => vec![Frame::new(PONG, payload)],
             Seen::Close(frame) if !self.output.close_sent => vec![match frame {
@@ -286,16 +291,16 @@ impl<'p> State<'p> {
         self.look(flow, Kind::Step, Appended::Frames(frames));
         self.trace.see(seen);
         let had = self.bare.as_ref().map_or(0, |bare| bare.trace.amount);
-        assert!(self.trace.amount <= had, "more was handed out than has come");
+        assert!(self.trace.amount <= had, "more was handed out than received");
     }
 
-    /// The last event has turned out to be an error.
+    /// Checks the state after the last event was found to be an error.
     pub(super) fn event_failed(&mut self, error: ProtocolError, flow: &Flow) {
         assert_eq!(flow.error(), Some(error));
         self.look_after(flow, Kind::Step);
     }
 
-    /// Replies to an event as often as `way` says.
+    /// Replies to an event; `way` gives the number of replies.
     pub(super) fn reply(&mut self, way: u8, reply: &mut Reply<'_>, source: &mut Source<'_>) {
         for _ in 0..way & 3 {
             let send = self.mirror.choose(source);
@@ -304,7 +309,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Sends something that no event has asked for.
+    /// Sends unsolicited output.
     pub(super) fn send(&mut self, flow: &mut Flow, source: &mut Source<'_>) {
         let send = self.mirror.choose(source);
         let result = send_by!(flow, &send);
@@ -335,7 +340,8 @@ impl<'p> State<'p> {
         };
         let waiting_pong = self.output.waits();
         if result != expected.map_or(Ok(()), Err) {
-            // It may count replies that have left; and a pong that has waited takes the room.
+            // The driver may still count replies that have left, and a deferred pong may have used
+            // the space.
             let counts_more = is_reply && unsent >= max_unsent && replies > 0;
             assert!(
                 result == Err(SendError::Full) && (counts_more || waiting_pong),
@@ -350,7 +356,7 @@ impl<'p> State<'p> {
         }
     }
 
-    /// The driver is done: all is as it must be.
+    /// Checks the final state of a driver that is done.
     pub(super) fn judge_end(&self, flow: &Flow) {
         let Some(bare) = self.bare.as_ref().filter(|_| self.opened) else {
             assert!(self.trace.events.is_empty());

@@ -1,4 +1,4 @@
-//! The event loop, and the transport below it.
+//! The event loop and its transport.
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
@@ -33,7 +33,8 @@ impl<'p> World<'p> {
             ),
             (true, sansocket::Role::Server) => Driver::server(&plan.config, plan.start),
             (true, sansocket::Role::Client) => {
-                Driver::client(&plan.request, &plan.config, plan.start).expect("entropy is there")
+                Driver::client(&plan.request, &plan.config, plan.start)
+                    .expect("entropy is available")
             }
         };
         if plan.counts && !plan.opens {
@@ -43,10 +44,10 @@ impl<'p> World<'p> {
         Self { driver, state, in_flight: VecDeque::new() }
     }
 
-    /// Does what the next bytes say.
+    /// Performs the action that the next bytes encode.
     pub(super) fn act(&mut self, source: &mut Source<'_>) {
         let action = source.byte();
-        self.tell(|| format!("action {}/{}", action & 0x1f, action >> 5));
+        self.log(|| format!("action {}/{}", action & 0x1f, action >> 5));
         match action & 0x1f {
             8 | 9 => self.state.send(&mut self.driver.flow, source),
             10 => self.pass_time(source),
@@ -62,7 +63,7 @@ impl<'p> World<'p> {
             17 => {
                 self.state.ends = true;
                 if action & 0x80 != 0 {
-                    self.tell_end(action);
+                    self.report_end(action);
                 }
             }
             18 if source.byte() < 0x20 => self.fail(source.byte()),
@@ -80,14 +81,14 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Says what is done, for whoever looks for a fault.
-    fn tell(&self, what: impl FnOnce() -> String) {
-        static TELLS: OnceLock<bool> = OnceLock::new();
-        if *TELLS.get_or_init(|| std::env::var_os("TELL").is_some()) {
+    /// Prints an action for debugging, if the environment variable `FUZZ_LOG` is set.
+    fn log(&self, action: impl FnOnce() -> String) {
+        static LOGS: OnceLock<bool> = OnceLock::new();
+        if *LOGS.get_or_init(|| std::env::var_os("FUZZ_LOG").is_some()) {
             let (flow, intake, state) = (&self.driver.flow, &self.driver.intake, &self.state);
             eprintln!(
                 "{} at {} us: {} of {} bytes read, {} unread, {} unsent, {} in flight, {:?} {:?}",
-                what(),
+                action(),
                 state.now.as_micros(),
                 state.given,
                 state.plan.stream.len(),
@@ -102,7 +103,7 @@ impl<'p> World<'p> {
 
     pub(super) fn step(&mut self) -> Step {
         let step = self.driver.step();
-        self.tell(|| format!("{step:?}"));
+        self.log(|| format!("{step:?}"));
         self.state.look_after(&self.driver.flow, Kind::Step);
         self.state.judge(step, &self.driver.flow, &self.driver.intake);
         if self.driver.flow.is_over() {
@@ -111,12 +112,12 @@ impl<'p> World<'p> {
         step
     }
 
-    /// Does what the step says.
+    /// Performs the driver's next step.
     fn turn(&mut self, source: &mut Source<'_>) {
         match self.step() {
             Step::Request => self.answer(source),
             Step::Opened => {
-                let response = self.driver.flow.take_response().expect("it was told of");
+                let response = self.driver.flow.take_response().expect("the step reported it");
                 assert_eq!(response.status(), 101);
                 self.opened();
             }
@@ -153,7 +154,7 @@ impl<'p> World<'p> {
             return;
         }
         let Some(request) = flow.take_request() else {
-            // It was taken by another call: this one can't answer.
+            // Another call has taken the request, so this one can't answer it.
             flow.refuse(Refusal::new(401).expect("an error")).expect("a request is to be answered");
             let new = self.state.output.new_bytes(flow);
             return self.state.look(flow, Kind::Reply, Appended::Bytes(new));
@@ -227,17 +228,17 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Reads, if there is something, in one of two ways.
+    /// Reads, if there is input, in one of two ways.
     pub(super) fn read(&mut self, source: &mut Source<'_>) {
         let (way, amount) = (source.byte(), source.amount());
         let Self { driver, state, .. } = self;
         if state.next_input(1).is_empty() {
             if state.ends {
-                self.tell_end(way);
+                self.report_end(way);
             }
             return;
         }
-        if state.told_end {
+        if state.end_reported {
             return;
         }
         if way & 1 == 0 {
@@ -282,10 +283,10 @@ impl<'p> World<'p> {
         }
     }
 
-    /// The peer's end, in one of three ways.
-    pub(super) fn tell_end(&mut self, way: u8) {
+    /// Reports the peer's EOF in one of three ways.
+    pub(super) fn report_end(&mut self, way: u8) {
         let Self { driver, state, .. } = self;
-        state.told_end = true;
+        state.end_reported = true;
         match way & 3 {
             0 | 1 => driver.read_done(0, state.now),
             2 => drop(driver.received(&mut [], state.now)),
@@ -303,7 +304,7 @@ impl<'p> World<'p> {
                 if !state.ends {
                     return;
                 }
-                state.told_end = true;
+                state.end_reported = true;
             }
             driver.flow.drained(n, state.now);
             state.read(n);
@@ -406,13 +407,13 @@ impl<'p> World<'p> {
         }
         self.state.look_after(flow, Kind::Step);
         if way & 3 >= 2 {
-            // No more is read.
-            self.state.told_end = true;
+            // No more input is read.
+            self.state.end_reported = true;
             assert_eq!(self.step(), Step::Done);
         }
     }
 
-    /// Takes the driver apart and puts it together again.
+    /// Takes the driver apart and rebuilds it.
     fn resume(&mut self) {
         if !self.state.opened || self.state.output.lost {
             return;
@@ -424,7 +425,7 @@ impl<'p> World<'p> {
         *driver = Driver::resume(parts, state.now);
         state.output.resumed(&driver.flow);
         state.look_after(&driver.flow, Kind::Step);
-        (state.told_end, state.tracks_flushes, state.done) = (false, false, false);
+        (state.end_reported, state.tracks_flushes, state.done) = (false, false, false);
     }
 
     fn flushes(&mut self, action: u8) {
@@ -440,7 +441,7 @@ impl<'p> World<'p> {
         state.look_after(&driver.flow, Kind::Step);
     }
 
-    /// Calls that change nothing that is seen.
+    /// Makes calls without an observable effect.
     fn look_around(&mut self, action: u8) {
         let Self { driver, state, .. } = self;
         match action >> 5 {
@@ -456,12 +457,12 @@ impl<'p> World<'p> {
         state.look_after(&driver.flow, Kind::Step);
     }
 
-    /// Calls at the wrong time, of which nothing comes.
+    /// Makes calls at the wrong time, which have no effect.
     fn do_nothing(&mut self, action: u8, source: &mut Source<'_>) {
         let Self { driver, state, .. } = self;
         match action >> 5 {
             0 => {
-                // Twice: the second finds nothing.
+                // Two receives: the second returns no event.
                 if self.step() == Step::Event {
                     self.event(source);
                 }
@@ -525,7 +526,7 @@ impl<'p> World<'p> {
         state.now = Instant::from_micros(later);
     }
 
-    /// A wait at a deadline that has passed comes to an end.
+    /// Checks that a wait whose deadline has passed ends.
     pub(super) fn settle(&mut self, writes_only: bool) {
         for _ in 0..8 {
             let step = self.step();
@@ -552,7 +553,7 @@ impl<'p> World<'p> {
             }
             state.look_after(&driver.flow, Kind::Timer);
         }
-        panic!("it spins: {:?}", self.driver);
+        panic!("endless loop: {:?}", self.driver);
     }
 
     fn may_overflow(&self) -> bool {
@@ -563,7 +564,7 @@ impl<'p> World<'p> {
             || long(config.linger_timeout())
     }
 
-    /// Goes on, with all that the peer sends, until it is done.
+    /// Continues with the rest of the stream until the driver is done.
     pub(super) fn finish(&mut self) {
         self.settle(false);
         self.state.ends = true;
@@ -583,7 +584,7 @@ impl<'p> World<'p> {
             self.step();
         }
         assert!(self.state.done, "never done: {:?}", self.driver);
-        // Nothing comes of anything any more.
+        // From now on no call has an effect.
         let end = self.driver.flow.end();
         assert!(self.driver.receive().is_ok_and(|event| event.is_none()));
         drop(self.driver.received(&mut [0x81], self.state.now));
@@ -592,7 +593,7 @@ impl<'p> World<'p> {
         self.driver.flow.write_timed_out(self.state.now);
         assert_eq!(self.step(), Step::Done);
         assert_eq!((self.driver.flow.end(), self.driver.flow.unsent()), (end, 0));
-        assert!(self.driver.flow.take_output().capacity() == 0, "memory of the dead");
+        assert!(self.driver.flow.take_output().capacity() == 0, "memory held after the end");
         if self.state.exact {
             self.state.judge_end(&self.driver.flow);
         }

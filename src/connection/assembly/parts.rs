@@ -1,4 +1,4 @@
-//! Parts: what has arrived is handed out at once, texts cut at characters.
+//! Delivery in parts: received bytes are handed out at once, texts cut at characters.
 
 use crate::config::Settings;
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
@@ -10,13 +10,15 @@ use crate::kernel::utf8::{Completed, Rest, split};
 use crate::message::{Data, MessageKind};
 
 impl Incoming {
+    /// Takes the received bytes of a binary frame as a part.
     pub(super) fn take_binary_part<'b>(&mut self, input: &mut Input<'b>) -> Arrival<'b> {
-        let (piece, key) = self.take_piece(input);
-        unmask(piece, key);
+        let (payload, key) = self.take_payload(input);
+        unmask(payload, key);
         let (start, end) = self.part_done(self.remaining == 0);
-        Arrival::Part { data: Data::Binary(piece), start, end }
+        Arrival::Part { data: Data::Binary(payload), start, end }
     }
 
+    /// Takes the received bytes of a text frame as a part, up to the last complete character.
     pub(super) fn take_text_part<'b>(
         &mut self,
         input: &mut Input<'b>,
@@ -26,9 +28,9 @@ impl Incoming {
         if !self.carry.is_empty() {
             return self.complete_char_part(input, inbox, settings);
         }
-        let (piece, key) = self.take_piece(input);
-        unmask(piece, key);
-        let split = split(piece);
+        let (payload, key) = self.take_payload(input);
+        unmask(payload, key);
+        let split = split(payload);
         let ends = self.fin && self.remaining == 0;
         match split.rest {
             Rest::Nothing => {}
@@ -36,7 +38,8 @@ impl Incoming {
             Rest::Incomplete(_) | Rest::Invalid if split.text.is_empty() => {
                 return Err(PeerError::InvalidUtf8.into());
             }
-            // The text before the bad byte is handed out first, however the input is cut.
+            // The text before the invalid byte is handed out first, so that the events don't depend
+            // on how the input is cut.
             Rest::Incomplete(_) | Rest::Invalid => {
                 let start = !self.started;
                 self.fail_next(Fault::InvalidUtf8);
@@ -48,7 +51,7 @@ impl Incoming {
         Ok(Arrival::Part { data: Data::Text(split.text), start, end })
     }
 
-    /// Goes on with a character that was cut: it becomes a part of its own, in the inbox.
+    /// Continues with a character that was cut. It becomes a part of its own, lent from the inbox.
     fn complete_char_part<'b>(
         &mut self,
         input: &mut Input<'b>,
@@ -87,7 +90,7 @@ impl Incoming {
         }
     }
 
-    /// A part is handed out: tells whether it is the first and the last of its message.
+    /// Records a part. Returns whether it is the first and whether it is the last of its message.
     pub(super) fn part_done(&mut self, frame_done: bool) -> (bool, bool) {
         let (start, end) = (!self.started, self.fin && frame_done);
         self.started = true;

@@ -1,4 +1,5 @@
-//! Whole messages: what doesn't lie in one input is put together in the inbox.
+//! Delivery of complete messages: a message that doesn't arrive in one input is assembled in the
+//! inbox.
 
 use crate::config::{Delivery, Settings};
 use crate::connection::assembly::{Arrival, Incoming, Phase, unmask};
@@ -10,7 +11,7 @@ use crate::kernel::utf8::{Completed, Rest, split, validate};
 use crate::message::{Data, MessageKind};
 
 impl Incoming {
-    /// Takes a message whose rest is in the input.
+    /// Takes a message. The rest of it is in the input.
     pub(super) fn take_message<'b>(
         &mut self,
         kind: MessageKind,
@@ -19,7 +20,7 @@ impl Incoming {
         settings: &Settings,
     ) -> Result<Arrival<'b>, ProtocolError> {
         if !self.started {
-            let (payload, key) = self.take_piece(input);
+            let (payload, key) = self.take_payload(input);
             unmask(payload, key);
             let data = match kind {
                 MessageKind::Binary => Data::Binary(payload),
@@ -30,7 +31,7 @@ impl Incoming {
         }
         let len = self.message_len;
         self.keep_plain(kind, input, inbox, settings)?;
-        // RFC 6455 8.1: the text as a whole is UTF-8, so no character may lack its end.
+        // RFC 6455 8.1: the complete text is UTF-8, so its last character must be complete.
         if !self.carry.is_empty() {
             return Err(PeerError::InvalidUtf8.into());
         }
@@ -39,7 +40,7 @@ impl Incoming {
         Ok(Arrival::Assembled { kind, len, wire_len: len })
     }
 
-    /// Appends what has arrived of a message to the inbox.
+    /// Appends the received bytes of a message to the inbox.
     pub(super) fn keep_plain(
         &mut self,
         kind: MessageKind,
@@ -54,45 +55,45 @@ impl Incoming {
         if !self.is_in(inbox) {
             return Err(MisuseError::WrongInbox.into());
         }
-        let (piece, key) = self.take_piece(input);
-        // The last fragment's header has told how long the message is.
+        let (payload, key) = self.take_payload(input);
+        // The header of the last fragment determines the length of the message.
         let max_len = if self.fin { self.message_len } else { settings.max_message_len };
         let ahead = Ahead { announced: self.remaining, max_len };
         match kind {
-            MessageKind::Binary => Ok(inbox.append_masked(piece, key, ahead)?),
-            MessageKind::Text => self.append_text(piece, key, inbox, ahead),
+            MessageKind::Binary => Ok(inbox.append_masked(payload, key, ahead)?),
+            MessageKind::Text => self.append_text(payload, key, inbox, ahead),
         }
     }
 
-    /// Whether the inbox holds what has arrived of the message.
+    /// Returns true if the inbox holds the received bytes of the message.
     fn is_in(&self, inbox: &Inbox) -> bool {
         let arrived = self.message_len - self.remaining;
         inbox.message_len(self.tag).is_some_and(|len| {
-            // A character that has begun is kept here.
+            // The bytes of an incomplete character are in `carry`, not in the inbox.
             u64::try_from(len + self.carry.len()) == Ok(arrived)
         })
     }
 
-    /// Appends a piece of a text to the inbox, judged at once.
+    /// Appends bytes of a text to the inbox, and validates them.
     fn append_text(
         &mut self,
-        mut piece: &mut [u8],
+        mut text: &mut [u8],
         key: [u8; 4],
         inbox: &mut Inbox,
         ahead: Ahead,
     ) -> Result<(), ProtocolError> {
-        unmask(piece, key);
+        unmask(text, key);
         if !self.carry.is_empty() {
-            match self.carry.complete(piece.iter().copied()) {
+            match self.carry.complete(text.iter().copied()) {
                 Completed::Char { char, taken } => {
                     inbox.append_char(char, ahead)?;
-                    piece = piece.get_mut(taken..).unwrap_or_default();
+                    text = text.get_mut(taken..).unwrap_or_default();
                 }
                 Completed::Incomplete => return Ok(()),
                 Completed::Invalid => return Err(PeerError::InvalidUtf8.into()),
             }
         }
-        let split = split(piece);
+        let split = split(text);
         inbox.append_text(split.text, ahead)?;
         match split.rest {
             Rest::Nothing => {}
@@ -102,7 +103,8 @@ impl Incoming {
         Ok(())
     }
 
-    /// How many bytes of a large binary frame are still to come and may be read directly.
+    /// Returns the number of bytes of a large binary frame that can be read directly into the
+    /// inbox; `None` if no such frame is in progress.
     pub(in crate::connection) fn direct_rest(
         &self,
         inbox: &Inbox,
@@ -118,8 +120,8 @@ impl Incoming {
         direct.then_some(self.remaining)
     }
 
-    /// `n` bytes were read into the room that the inbox has lent. If it has not lent as much, bytes
-    /// are missing from now on.
+    /// Records `n` bytes that were read into the room of the inbox. If less room was lent, bytes of
+    /// the message are lost, and the next call reports the misuse.
     pub(in crate::connection) fn received_direct(
         &mut self,
         n: usize,

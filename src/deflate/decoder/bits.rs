@@ -1,15 +1,27 @@
 //! The bits of a compressed message, least significant first
 //! ([RFC 1951 section 3.1.1](https://www.rfc-editor.org/rfc/rfc1951#section-3.1.1)).
+//!
+//! ```text
+//!                      buffer: u64                                 input
+//! ┌─────────────────────────┬─────────────────────┐     ┌──────┬──────┬──────┐
+//! │ 0, or the same bits as  │   unread bits,      │ ◄── │byte 0│byte 1│ ...  │
+//! │ the next input bytes    │   the next is bit 0 │     └──────┴──────┴──────┘
+//! └─────────────────────────┴─────────────────────┘
+//!  bit 63                    count              0
+//! ```
+//!
+//! A refill reads eight bytes at once and ORs all of them into the buffer, but counts only those
+//! that fit. The bits above `count` are ORed again by the next refill, with the same values.
 
 use crate::deflate::decoder::entry::Entry;
 
-/// Reads bits from a piece of input, behind those left of the pieces before.
+/// A reader of bits. It reads the bits that are left of earlier inputs, and then those of `input`.
 #[derive(Clone, Copy)]
 pub(super) struct Bits<'i> {
-    /// The next bits, lowest first. Above `count` there may be bits of the input already: the same
-    /// that are put there once they are counted.
+    /// The next bits, lowest first. The bits above `count` are 0, or equal to the bits of the next
+    /// bytes of `input`.
     buffer: u64,
-    /// At most 63.
+    /// The number of bits in `buffer`, at most 63.
     count: u32,
     input: &'i [u8],
 }
@@ -19,13 +31,14 @@ impl<'i> Bits<'i> {
         Self { buffer, count, input }
     }
 
-    /// Takes input until there are at least 56 bits, or all that there is.
+    /// Reads input until there are at least 56 bits, or until its end.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         if self.refill_at_once() {
             return;
         }
-        // Less than 8 bytes: two looks that overlap, or three.
+        // Less than 8 bytes. Two loads of 4 bytes that overlap read 4 to 7 of them, three loads of
+        // a byte read 1 to 3. Bytes that are read twice are ORed to the same place.
         let word = if let (Some(low), Some(high)) =
             (self.input.first_chunk::<4>(), self.input.last_chunk::<4>())
         {
@@ -49,13 +62,14 @@ impl<'i> Bits<'i> {
         self.count += 8 * taken;
     }
 
-    /// Returns whether all input is taken.
+    /// Returns whether all input is read.
     #[inline(always)]
     pub(super) const fn is_last(&self) -> bool {
         self.input.is_empty()
     }
 
-    /// Takes input until there are at least 56 bits; false if the input has less than 8 bytes.
+    /// Reads input until there are at least 56 bits. Returns false if the input has less than 8
+    /// bytes.
     #[inline(always)]
     pub(super) fn refill_at_once(&mut self) -> bool {
         let Some(word) = self.input.first_chunk::<8>() else { return false };
@@ -63,30 +77,32 @@ impl<'i> Bits<'i> {
         let taken = (63 - self.count) >> 3;
         // `taken` is at most 7.
         self.input = self.input.get(taken as usize..).unwrap_or_default();
+        // The same as `self.count += 8 * taken`: the lowest 3 bits stay, and 56 to 63 bits result.
         self.count |= 56;
         true
     }
 
-    /// Returns the next bits, lowest first; what is above [`count`](Self::count) means nothing.
+    /// Returns the next bits, lowest first. Bits above [`count`](Self::count) are undefined.
     #[inline(always)]
     pub(super) const fn peek(&self) -> u64 {
         self.buffer
     }
 
-    /// Returns how many bits are at hand.
+    /// Returns the number of bits in the buffer.
     #[inline(always)]
     pub(super) const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Drops `n` bits of those at hand.
+    /// Consumes `n` bits of the buffer.
     #[inline(always)]
     pub(super) const fn skip(&mut self, n: u32) {
         self.buffer >>= n;
         self.count -= n;
     }
 
-    /// Takes the next `n` bits, at most 56; `None` takes nothing: there are less.
+    /// Consumes and returns the next `n` bits, at most 32. `None`: there are fewer, and none is
+    /// consumed.
     pub(super) fn take(&mut self, n: u32) -> Option<u32> {
         if self.count < n {
             self.refill();
@@ -94,7 +110,7 @@ impl<'i> Bits<'i> {
                 return None;
             }
         }
-        #[expect(clippy::cast_possible_truncation, reason = "nobody asks for more than 32 bits")]
+        #[expect(clippy::cast_possible_truncation, reason = "`n` is at most 32")]
         let bits = (self.buffer & ((1 << n) - 1)) as u32;
         self.skip(n);
         Some(bits)
@@ -105,7 +121,8 @@ impl<'i> Bits<'i> {
         self.skip(self.count & 7);
     }
 
-    /// Copies bytes to `to` as far as there are any; from a byte boundary on. Returns how many.
+    /// Copies bytes to `to`, as many as there are. The position must be a byte boundary. Returns
+    /// their number.
     pub(super) fn copy(&mut self, to: &mut [u8]) -> usize {
         let mut copied = 0;
         for byte in to.iter_mut() {
@@ -120,7 +137,8 @@ impl<'i> Bits<'i> {
         if to.is_empty() {
             return copied;
         }
-        // The buffer is empty; what lies above the count is taken from the input now.
+        // The buffer has no counted bits. Clear those above the count: their bytes are copied from
+        // the input now, and later refills must not OR other bytes onto them.
         self.buffer = 0;
         let n = to.len().min(self.input.len());
         if let Some((bytes, rest)) = self.input.split_at_checked(n)
@@ -132,22 +150,22 @@ impl<'i> Bits<'i> {
         copied + n
     }
 
-    /// Returns the bits left, and how much input is.
+    /// Returns the unread bits and their number, and the number of unread bytes of the input.
     pub(super) const fn into_rest(self) -> ((u64, u32), usize) {
-        // The input may change what lies above the count.
+        // Clear the bits above the count: the next input may have other bytes.
         ((self.buffer & ((1 << self.count) - 1), self.count), self.input.len())
     }
 }
 
-/// Bits that are refilled by whole words, for the fast way.
+/// A reader of bits that is refilled by words of 8 bytes, for the fast loop.
 ///
-/// The chain from one code to the next goes through the buffer alone: whatever else depends on the
-/// length of a code is not waited for.
+/// The critical path from one code to the next is: look up the entry, shift the buffer by the
+/// length in it. The count and the refill are off this path.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'i> {
     buffer: u64,
-    /// Only its lowest 6 bits are right: dropping an entry takes all of it away, which spares a
-    /// mask.
+    /// Only its lowest 6 bits are the count. [`skip`](Self::skip) subtracts an entire entry: its
+    /// lowest 6 bits are the length. That saves a mask.
     count: u32,
     input: &'i [u8],
 }
@@ -161,12 +179,13 @@ impl<'i> Words<'i> {
         Bits { buffer: self.buffer, count: self.count & 63, input: self.input }
     }
 
-    /// Takes input until there are at least 56 bits; false if the input has less than 8 bytes.
+    /// Reads input until there are at least 56 bits. Returns false if the input has less than 8
+    /// bytes.
     #[inline(always)]
     pub(super) fn refill(&mut self) -> bool {
         let Some(word) = self.input.first_chunk::<8>() else { return false };
         self.buffer |= u64::from_le_bytes(*word) << (self.count & 63);
-        // As many bytes as make 56 bits or more, but less than 64.
+        // The number of bytes that fit: `(63 - count) >> 3` for the lowest 6 bits of the count.
         let taken = (!self.count >> 3 & 7) as usize;
         self.input = self.input.get(taken..).unwrap_or_default();
         self.count |= 56;
@@ -179,13 +198,13 @@ impl<'i> Words<'i> {
         self.buffer
     }
 
-    /// Returns how many bits are at hand.
+    /// Returns the number of bits in the buffer.
     #[inline(always)]
     pub(super) const fn count(&self) -> u32 {
         self.count & 63
     }
 
-    /// Takes input until there are at least 56 bits, or all that there is.
+    /// Reads input until there are at least 56 bits, or until its end.
     #[inline(always)]
     pub(super) fn refill_last(&mut self) {
         let mut bits = self.into_bits();
@@ -193,13 +212,13 @@ impl<'i> Words<'i> {
         *self = Self::new(&bits);
     }
 
-    /// Returns whether all input is taken.
+    /// Returns whether all input is read.
     #[inline(always)]
     pub(super) const fn is_last(&self) -> bool {
         self.input.is_empty()
     }
 
-    /// Drops the bits of an entry.
+    /// Consumes the bits of an entry: its code and its extra bits.
     #[inline(always)]
     pub(super) const fn skip(&mut self, entry: Entry) {
         self.buffer >>= entry.len();

@@ -1,6 +1,18 @@
-//! The blocks of a message, one after the other
-//! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)), suspended
-//! wherever the input or the room ends.
+//! The blocks of a message
+//! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)).
+//!
+//! `Blocks` is a state machine. It stops when the input is used up or there is no room, and
+//! continues with the next call.
+//!
+//! ```text
+//! Start   ─┬─ type 0 ─► StoredHead ─► Stored ──────────────────────────────────┐
+//! Between ─┼─ type 1 ─► Symbols(Fixed) ────────────────────────────────────────┤
+//!          └─ type 2 ─► DynamicHead ─► CodeLengths ─► Lengths ─► Symbols(Dynamic)
+//!                                                                              │
+//!             the end of the block: Start if it had BFINAL, else Between ◄─────┘
+//!
+//! Symbols ◄─► Match: the rest of a match that there was no room for
+//! ```
 
 use core::fmt;
 
@@ -14,39 +26,41 @@ use crate::deflate::decoder::pool;
 use crate::deflate::decoder::result::{Malformed, Needs};
 use crate::deflate::decoder::symbols::{self, Stop};
 
-/// Where in the blocks of a message it is.
+/// The position in the blocks of a message.
 pub(super) struct Blocks {
     state: State,
-    /// The block is marked as the last one (BFINAL).
+    /// True if the block is marked as the last one (BFINAL).
     last: bool,
-    /// The code that is being read, or in use.
+    /// The codes of a dynamic block, while their lengths are read and while they are in use.
     dynamic: Option<Box<Dynamic>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Before a block, where nothing is missing: at the beginning, or after a block that was marked
-    /// as the last one.
+    /// Before a block, at the beginning of a message or after a block with BFINAL. The message may
+    /// end here.
     Start,
-    /// Before a block, after one that wasn't marked as the last one.
+    /// Before a block, after one without BFINAL.
     Between,
-    /// Before the lengths of a stored block.
+    /// Before LEN and NLEN of a stored block.
     StoredHead,
-    /// In a stored block.
+    /// In the data of a stored block.
     Stored { left: u16 },
     /// Before HLIT, HDIST and HCLEN.
     DynamicHead,
     /// In the lengths of the code length code.
     CodeLengths,
-    /// In the lengths of the codes.
+    /// In the lengths of the block's codes.
     Lengths,
-    /// Among the symbols.
+    /// Before a symbol.
     Symbols(Kind),
-    /// In a match.
+    /// In the output of a match.
     Match(Kind, Match),
-    /// Nothing can be inflated any more.
+    /// After a fault. Each call fails.
     Corrupt,
 }
+
+/// The codes of the symbols.
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -59,7 +73,7 @@ impl Blocks {
         Self { state: State::Start, last: false, dynamic: None }
     }
 
-    /// Goes on until the input is used up or there is no room.
+    /// Inflates until the input is used up or there is no room.
     pub(super) fn inflate(
         &mut self,
         bits: &mut Bits<'_>,
@@ -68,6 +82,7 @@ impl Blocks {
         loop {
             match self.state {
                 State::Start | State::Between => {
+                    // BFINAL in the lowest bit, BTYPE in the next two. Type 3 is reserved.
                     let Some(head) = bits.take(3) else { return Ok(Needs::Input) };
                     self.last = head & 1 != 0;
                     self.state = match head >> 1 {
@@ -77,11 +92,13 @@ impl Blocks {
                         _ => return Err(Malformed),
                     };
                     if head >> 1 == 0 {
+                        // RFC 1951 3.2.4: LEN begins at a byte boundary.
                         bits.align();
                     }
                 }
                 State::StoredHead => {
                     let Some(lens) = bits.take(32) else { return Ok(Needs::Input) };
+                    // RFC 1951 3.2.4: NLEN is the one's complement of LEN.
                     let (left, complement) = (lens & 0xffff, lens >> 16);
                     if left ^ complement != 0xffff {
                         return Err(Malformed);
@@ -96,7 +113,8 @@ impl Blocks {
                     out.advance(usize::from(n));
                     self.state = State::Stored { left: left - n };
                     if left > n {
-                        // Without input nothing is known to be written, whatever the block announces.
+                        // `Needs::Room` only if there is a byte to write. A block announces bytes
+                        // that may never arrive.
                         let input = bits.count() > 0 || !bits.is_last();
                         return Ok(if input { Needs::Room } else { Needs::Input });
                     }
@@ -147,6 +165,7 @@ impl Blocks {
         }
     }
 
+    /// Ends the block: the next state is before another one.
     const fn end_block(&mut self, bits: &mut Bits<'_>) {
         if self.last {
             // The next block begins at the next byte (RFC 7692 section 7.2.3.4).
@@ -157,7 +176,7 @@ impl Blocks {
         }
     }
 
-    /// Gives back what isn't needed between two calls.
+    /// Returns the tables of a dynamic block to the pool, unless the next call needs them.
     pub(super) fn rest(&mut self) {
         match self.state {
             State::CodeLengths
@@ -179,11 +198,11 @@ impl Blocks {
         }
     }
 
-    /// Ends the message with the tail `00 00 ff ff`, if `bits_left` bits are left of it.
+    /// Ends the message with the tail `00 00 ff ff`, with `bits_left` unread bits before it.
     ///
-    /// Only in two places does the tail end a block and begin no other, without giving output: as
-    /// the lengths of an empty stored block, which the sender has cut off, or where nothing is
-    /// missing, so that no tail is needed.
+    /// The tail must end a block, begin no other and have no output. That is so in two states only.
+    /// In `StoredHead` the tail is LEN and NLEN of an empty stored block, which the sender has
+    /// removed. In `Start` the message ended with BFINAL, or is empty, and needs no tail.
     pub(super) const fn finish(&mut self, bits_left: u32) -> Result<(), Malformed> {
         if bits_left > 0 || !matches!(self.state, State::Start | State::StoredHead) {
             return Err(Malformed);
@@ -192,20 +211,20 @@ impl Blocks {
         Ok(())
     }
 
-    /// Gives up.
+    /// Makes all later calls fail, and frees the tables.
     pub(super) fn fail(&mut self) {
         self.state = State::Corrupt;
         self.rest();
     }
 
-    /// Returns how many bytes of heap it holds.
+    /// Returns the number of heap bytes that it holds.
     pub(super) const fn capacity(&self) -> usize {
         if self.dynamic.is_some() { size_of::<Dynamic>() } else { 0 }
     }
 }
 
 impl fmt::Debug for Blocks {
-    /// Without the code, which tells of the data.
+    /// Shows no codes: they depend on the data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blocks")
             .field("state", &self.state)

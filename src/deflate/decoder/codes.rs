@@ -1,24 +1,41 @@
-//! Prefix codes as tables: what the next bits mean, in one look, or two for long codes
+//! Prefix codes as lookup tables
 //! ([RFC 1951 section 3.2.2](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.2)).
+//!
+//! The next `BITS` bits of the input are the index of an entry in the first table. A code that is
+//! shorter than `BITS` fills each entry that has the code in the lowest bits of its index. A longer
+//! code has a pointer there, to a second table, which its other bits index:
+//!
+//! ```text
+//! 0                2^BITS                                         LEN
+//! ┌────────────────┬──────────────────┬──────────────────┬────────┐
+//! │  first table   │   second table   │   second table   │ unused │
+//! └──────●───────●─┴──────────────────┴──────────────────┴────────┘
+//!        │       └──▲                 ▲
+//!        └────────────────────────────┘
+//! ```
+//!
+//! Codes are sent from their highest bit, all other values from their lowest. So the tables are
+//! indexed by reversed codes, and a code of one more bit doubles the filled part of the first
+//! table.
 
 use crate::deflate::decoder::entry::{DISTANCE_MEANINGS, Entry, LENGTH_MEANINGS, LITERAL_MEANINGS};
 use crate::deflate::decoder::result::Malformed;
 
-/// A table for codes of at most `BITS` bits, behind it those for the rest of longer ones.
+/// The first table, with 2^`BITS` entries, and after it the second tables.
 struct Table<const BITS: u32, const LEN: usize>([Entry; LEN]);
 
 impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
     const LEN_FITS: () = assert!(LEN >= 1 << BITS);
     const INVALID: Self = Self([Entry::INVALID; LEN]);
 
-    /// Returns what the code at the beginning of `bits` says.
+    /// Returns the entry of the code at the beginning of `bits`.
     #[inline(always)]
     fn find(&self, bits: u64) -> Entry {
         let entry = self.first(bits);
         if entry.is_pointer() { self.second(entry, bits) } else { entry }
     }
 
-    /// Returns what the first table says, which may be a pointer to a second one.
+    /// Returns the entry of the first table, which may be a pointer to a second table.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked")]
     #[expect(clippy::indexing_slicing, reason = "the mask is below LEN, by LEN_FITS")]
@@ -27,7 +44,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         self.0[(bits & ((1 << BITS) - 1)) as usize]
     }
 
-    /// Returns what the second table says that `pointer` points to.
+    /// Returns the entry of the second table that `pointer` refers to.
     #[inline(always)]
     fn second(&self, pointer: Entry, bits: u64) -> Entry {
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
@@ -36,10 +53,11 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         entry.copied().unwrap_or(Entry::INVALID)
     }
 
-    /// Builds it from the symbols that have a code; `meanings` says what each of them means.
+    /// Builds the tables from the symbols that have a code. `meanings` has the entry of each
+    /// symbol, without the length of its code.
     ///
-    /// It takes what zlib takes: codes that leave nothing over, and, if `may_lack`, no code at all
-    /// or a single one of one bit.
+    /// It accepts the same codes as zlib: complete ones and, if `may_lack`, also no code at all or
+    /// a single code of one bit.
     #[expect(clippy::indexing_slicing, reason = "lengths are masked: 15 at most")]
     fn build(
         &mut self,
@@ -47,7 +65,10 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         meanings: &[Entry],
         may_lack: bool,
     ) -> Result<(), Malformed> {
+        // The number of codes of the current length that no shorter or equal code has used. It ends
+        // at 0 for a complete code, and is negative for one with too many words.
         let mut unused = 1;
+        // The position of the next symbol of each length in `sorted`.
         let mut begins = [0; 16];
         let mut begin = 0;
         for (len, place) in begins.iter_mut().enumerate().skip(1) {
@@ -61,9 +82,10 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
             if unused < 0 || !may_lack || !lone {
                 return Err(Malformed);
             }
+            // An incomplete code doesn't fill the table.
             self.0.fill(Entry::INVALID);
         }
-        // By length, then by value: the order of their codes.
+        // Sort the symbols by length, then by value, as the codes are assigned.
         let mut sorted = [0; 320];
         for symbol in used.symbols {
             let place = &mut begins[symbol.len()];
@@ -76,15 +98,18 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         Ok(())
     }
 
-    /// Enters the codes of the symbols in `sorted`, of which there are as many of each length as
-    /// `counts` says.
+    /// Fills the tables with the codes of the symbols in `sorted`. `counts` is the number of
+    /// symbols of each length.
     #[expect(clippy::indexing_slicing, reason = "lengths are masked: 15 at most")]
     fn fill(&mut self, sorted: &[u16], counts: &[u16; 16], meanings: &[Entry]) {
         let mut sorted = sorted.iter();
         let mut code = 0_u32;
-        // Each length doubles the part of the table that is filled.
+        // Before the codes of length `len` are entered, the first 2^(len - 1) entries are filled.
+        // They are copied to the next as many entries, which differ in bit `len - 1` of the index:
+        // shorter codes don't depend on it. The new codes overwrite their own entries.
         for len in 1..=BITS {
             code <<= 1;
+            // Before the first code there are no entries to copy.
             if code != 0 {
                 self.double(1 << (len - 1));
             }
@@ -104,7 +129,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         }
     }
 
-    /// Repeats the first `half` entries.
+    /// Copies the first `half` entries to the entries after them.
     #[inline(always)]
     fn double(&mut self, half: usize) {
         let Some((from, to)) = self.0.split_at_mut_checked(half) else { return };
@@ -113,6 +138,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
                 *to = *from;
             }
         } else {
+            // Chunks of fixed size: the compiler copies each with a few vector instructions.
             let (to, _) = to.as_chunks_mut::<16>();
             let (from, _) = from.as_chunks::<16>();
             for (to, from) in to.iter_mut().zip(from) {
@@ -121,7 +147,8 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
         }
     }
 
-    /// Enters the codes that are longer than `BITS`; `code` is the first free one of `BITS` bits.
+    /// Fills the second tables with the codes that are longer than `BITS`. `code` is the first
+    /// unused code of `BITS` bits.
     #[cold]
     fn fill_long(&mut self, sorted: &[u16], mut code: u32, counts: &[u16; 16], meanings: &[Entry]) {
         let mut sorted = sorted.iter();
@@ -132,6 +159,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
             for i in 0..count {
                 let Some(&symbol) = sorted.next() else { return };
                 let bits = code.reverse_bits() >> (32 - len);
+                // The codes are in order: those with the same first `BITS` bits follow each other.
                 if bits & ((1 << BITS) - 1) != root {
                     root = bits & ((1 << BITS) - 1);
                     second = end;
@@ -143,6 +171,7 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
                 }
                 let meaning = meanings.get(usize::from(symbol)).copied();
                 let places = self.0.get_mut(second..end).unwrap_or_default();
+                // All indexes of the second table with the rest of the code in their lowest bits.
                 let first = (bits >> BITS) as usize;
                 for entry in places.iter_mut().skip(first).step_by(1 << (len - BITS)) {
                     *entry = meaning.unwrap_or(Entry::INVALID).with_len(len);
@@ -153,8 +182,9 @@ impl<const BITS: u32, const LEN: usize> Table<BITS, LEN> {
     }
 }
 
-/// Returns how many bits a second table needs whose first code has `bits` bits there, if `count`
-/// codes of that length are left.
+/// Returns the number of index bits of a second table. Its first code has `bits` bits more than
+/// `first_bits`, and `count` codes of that length are left. The table is large enough when its
+/// codes fill it.
 fn second_len(mut bits: u32, count: u16, counts: &[u16; 16], first_bits: u32) -> u32 {
     let mut codes = u32::from(count);
     while codes < 1 << bits {
@@ -170,10 +200,10 @@ fn second_len(mut bits: u32, count: u16, counts: &[u16; 16], first_bits: u32) ->
 pub(super) struct Symbol(u16);
 
 impl Symbol {
-    /// None at all.
+    /// A value for array elements that are not in use.
     pub(super) const NONE: Self = Self(0);
 
-    /// Makes it from less than 512 and less than 16.
+    /// Creates a symbol from a value below 512 and a length below 16.
     #[inline(always)]
     pub(super) const fn new(value: u16, len: u16) -> Self {
         Self(value << 4 | len)
@@ -193,26 +223,29 @@ impl Symbol {
 /// The symbols of an alphabet that have a code.
 #[derive(Clone, Copy)]
 pub(super) struct Used<'l> {
-    /// Ascending, all of them at least `first`.
+    /// In ascending order, all of them at least `first`.
     pub(super) symbols: &'l [Symbol],
-    /// The number of the alphabet's first symbol.
+    /// The number of the first symbol of the alphabet.
     pub(super) first: u16,
-    /// How many symbols have codes of each length; that of length 0 is ignored.
+    /// The number of symbols with codes of each length. That of length 0 is ignored.
     pub(super) counts: &'l [u16; 16],
 }
 
 /// The codes of a block.
+///
+/// The lengths of the tables are those that the worst code needs. zlib's program `enough` computes
+/// them: `enough 288 10 15` and `enough 32 8 15`.
 pub(super) struct Codes {
     literals: Table<10, 1334>,
-    /// The code length code stands here too, before the block's own code is known.
+    /// Also used for the code length code, until the codes of the block are built.
     distances: Table<8, 402>,
 }
 
 impl Codes {
-    /// Nothing but codes that must not come.
+    /// Tables in which each code is invalid.
     pub(super) const INVALID: Self = Self { literals: Table::INVALID, distances: Table::INVALID };
 
-    /// Builds the code for the lengths of the other two, for [`length`](Self::length).
+    /// Builds the code length code, for [`length`](Self::length).
     pub(super) fn build_lengths(&mut self, used: &Used<'_>) -> Result<(), Malformed> {
         self.distances.build(used, &LENGTH_MEANINGS, false)
     }
@@ -227,19 +260,20 @@ impl Codes {
         self.distances.build(distances, &DISTANCE_MEANINGS, true)
     }
 
-    /// Returns the literal, the length or the end at the beginning of `bits`.
+    /// Returns the literal, the length or the end of block at the beginning of `bits`.
     #[inline(always)]
     pub(super) fn literal(&self, bits: u64) -> Entry {
         self.literals.find(bits)
     }
 
-    /// As [`literal`](Self::literal), or a pointer if the code is a long one.
+    /// Returns the same as [`literal`](Self::literal), or a pointer if the code has more than 10
+    /// bits.
     #[inline(always)]
     pub(super) fn first_literal(&self, bits: u64) -> Entry {
         self.literals.first(bits)
     }
 
-    /// Follows a pointer of [`first_literal`](Self::first_literal).
+    /// Returns the entry that a pointer of [`first_literal`](Self::first_literal) refers to.
     #[inline(always)]
     pub(super) fn second_literal(&self, pointer: Entry, bits: u64) -> Entry {
         self.literals.second(pointer, bits)
@@ -251,17 +285,19 @@ impl Codes {
         self.distances.find(bits)
     }
 
-    /// As [`distance`](Self::distance), or a pointer if the code is a long one.
+    /// Returns the same as [`distance`](Self::distance), or a pointer if the code has more than 8
+    /// bits.
     #[inline(always)]
     pub(super) fn first_distance(&self, bits: u64) -> Entry {
         self.distances.first(bits)
     }
 
-    /// Returns the code length at the beginning of `bits`, as a literal, or how often to repeat: the
-    /// last one if it is marked as the end, else 0.
+    /// Returns the item of the code length code at the beginning of `bits`: a length as a literal,
+    /// or a number of repetitions. These are of the last length if the entry is marked as end, else
+    /// of length 0.
     #[inline(always)]
     pub(super) fn length(&self, bits: u64) -> Entry {
-        // It has 7 bits at most, so there is no second table.
+        // The code has at most 7 bits, so there is no second table.
         self.distances.first(bits)
     }
 }
@@ -270,6 +306,7 @@ impl Codes {
 /// ([RFC 1951 section 3.2.6](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.6)).
 pub(super) static FIXED: Codes = fixed();
 
+/// Returns the fixed codes. They have 9 and 5 bits at most, so no second tables.
 #[expect(clippy::cast_possible_truncation, reason = "symbols and codes of at most 9 bits")]
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn fixed() -> Codes {
@@ -291,7 +328,7 @@ const fn fixed() -> Codes {
     }
     let mut at = 0;
     while at < 1 << 8 {
-        // The five bits of a distance begin with the highest.
+        // A fixed distance code is its symbol in five bits, from the highest.
         let symbol = (at as u32).reverse_bits() >> 27;
         codes.distances.0[at] = DISTANCE_MEANINGS[symbol as usize].with_len(5);
         at += 1;

@@ -1,30 +1,39 @@
-//! The head of a block with codes of its own
+//! The header of a dynamic block
 //! ([RFC 1951 section 3.2.7](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.7)).
+//!
+//! ```text
+//! ┌────────────────────┬─────────────────────┬──────────────────────────────┬─────────
+//! │ HLIT  HDIST  HCLEN │ lengths of the code │ lengths of the block's codes │ symbols
+//! │  5      5      4   │ length code, 3 each │ in the code length code      │
+//! └────────────────────┴─────────────────────┴──────────────────────────────┴─────────
+//!        begin                read_lens                   read
+//! ```
 
 use crate::deflate::decoder::bits::Bits;
 use crate::deflate::decoder::codes::{Codes, Symbol, Used};
 use crate::deflate::decoder::result::Malformed;
 
-/// The codes of a block, and what is read of the lengths that they are built from.
+/// The codes of a dynamic block, and the lengths that were read so far to build them.
 pub(super) struct Dynamic {
     pub(super) codes: Codes,
-    /// The symbols with a code, ascending: literals and lengths, then distances.
+    /// The symbols with a code in ascending order: literals and lengths, then distances. The
+    /// distance symbols are numbered after the others.
     symbols: [Symbol; MAX_SYMBOLS],
-    /// The lengths of the code length code in the order in which they are sent, 0 where none is.
+    /// The lengths of the code length code in the order of transmission. Those not sent are 0.
     lens: [u8; 19],
-    /// How many of `lens` are sent: HCLEN + 4.
+    /// The number of `lens` that are sent: HCLEN + 4.
     sent: u8,
-    /// How many of `symbols` there are.
+    /// The number of `symbols` in use.
     used: u16,
-    /// How many of `symbols` have codes of each length; that of length 0 means nothing.
+    /// The number of `symbols` with codes of each length. That of length 0 is ignored.
     counts: [u16; 16],
-    /// The next symbol to be given a length.
+    /// The symbol of the next length. In `read_lens` the position in `lens`.
     next: u16,
-    /// The length of the last one.
+    /// The length of the symbol before it.
     last_len: u16,
-    /// How many literals and lengths there are: HLIT + 257.
+    /// The number of literals and lengths: HLIT + 257.
     literals: u16,
-    /// How many symbols there are: HLIT + 257 + HDIST + 1.
+    /// The number of all symbols: HLIT + 257 + HDIST + 1.
     all: u16,
 }
 
@@ -44,7 +53,7 @@ impl Dynamic {
         }
     }
 
-    /// Begins with HLIT, HDIST and HCLEN: 5, 5 and 4 bits.
+    /// Begins a block with HLIT, HDIST and HCLEN: 5, 5 and 4 bits.
     pub(super) fn begin(&mut self, sizes: u32) -> Result<(), Malformed> {
         #[expect(clippy::cast_possible_truncation, reason = "14 bits")]
         let sizes = sizes as u16;
@@ -59,7 +68,7 @@ impl Dynamic {
         Ok(())
     }
 
-    /// Reads the code length code, and builds it; false: there is too little input.
+    /// Reads the code length code and builds it. Returns false if more input is needed.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read_lens(&mut self, bits: &mut Bits<'_>) -> Result<bool, Malformed> {
@@ -91,18 +100,21 @@ impl Dynamic {
         self.counts = [0; 16];
     }
 
-    /// Reads the lengths of the block's codes, and builds these; false: there is too little input.
+    /// Reads the lengths of the block's codes and builds the codes. Returns false if more input is
+    /// needed.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "masked")]
     pub(super) fn read(&mut self, bits: &mut Bits<'_>) -> Result<bool, Malformed> {
+        // Locals, which stay in registers, instead of fields.
         let mut b = *bits;
         let (mut next, mut used, mut last_len) = (self.next, self.used, self.last_len);
         while next < self.all {
-            // Code and extra bits are 14 at most.
+            // A code and its extra bits have at most 14 bits: 7 and 7.
             if b.count() < 14 {
                 b.refill();
             }
             let entry = self.codes.length(b.peek());
+            // The item is incomplete. It is read again with more input.
             if entry.len() > b.count() {
                 break;
             }
@@ -110,7 +122,8 @@ impl Dynamic {
             b.skip(entry.len());
             if entry.is_literal() {
                 last_len = u16::from(entry.byte());
-                // It only counts if it has a code; that is no branch.
+                // The symbol is always stored, and kept only if its length is not 0. That needs no
+                // branch.
                 if let Some(place) = self.symbols.get_mut(usize::from(used)) {
                     *place = Symbol::new(next, last_len);
                 }
@@ -121,7 +134,7 @@ impl Dynamic {
             }
             #[expect(clippy::cast_possible_truncation, reason = "at most 138")]
             let n = entry.value(before) as u16;
-            // A repetition of the last length is marked as an end: the first length can't be one.
+            // Symbol 16, a repetition of the last length, is marked as end. It can't be the first.
             if n > self.all - next || entry.is_end() && next == 0 {
                 return Err(Malformed);
             }
@@ -147,14 +160,16 @@ impl Dynamic {
         Ok(true)
     }
 
+    /// Splits the symbols into the two alphabets, and builds the codes.
     fn build(&mut self) -> Result<(), Malformed> {
         let symbols = self.symbols.get(..usize::from(self.used)).unwrap_or_default();
         let split = symbols.partition_point(|symbol| symbol.value() < self.literals);
         let (literals, distances) = symbols.split_at(split);
-        // A block without an end.
+        // A block without a code for its end can't end.
         if literals.binary_search_by_key(&256, |symbol| symbol.value()).is_err() {
             return Err(Malformed);
         }
+        // `counts` is of both alphabets. There are fewer distances, so count these and subtract.
         let mut distance_counts = [0; 16];
         for symbol in distances {
             let len = symbol.len();
@@ -172,9 +187,9 @@ impl Dynamic {
     }
 }
 
-/// 286 literals and lengths, and 30 distances.
+/// The largest number of symbols: 286 literals and lengths, and 30 distances.
 const MAX_SYMBOLS: usize = 316;
 
-/// The place of each code length code's length in the order in which these are sent, which is
-/// 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15.
+/// The position of each code length symbol in the order of transmission, which is 16, 17, 18, 0, 8,
+/// 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15.
 const PLACES: [u8; 19] = [3, 17, 15, 13, 11, 9, 7, 5, 4, 6, 8, 10, 12, 14, 16, 18, 0, 1, 2];

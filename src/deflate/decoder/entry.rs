@@ -1,23 +1,38 @@
-//! What a code says, in one word.
+//! The meaning of a code, in one word.
 
-/// What a code says, and how many bits to drop.
+/// The meaning of a code, and the number of bits to consume.
+///
+/// ```text
+///  31       30 ... 16  15       14       13 ... 8     7    6  5 ... 0
+/// ┌────────┬──────────┬────────┬────────┬────────────┬────┬─┬────────────────┐
+/// │LITERAL │  value   │SPECIAL │POINTER │ length of  │END │0│ length of code │
+/// │        │          │        │        │ the code   │    │ │ and extra bits │
+/// └────────┴──────────┴────────┴────────┴────────────┴────┴─┴────────────────┘
+/// ```
+///
+/// The value is a literal byte, the base of a length or distance, or the position of a second
+/// table. No base needs bit 31: they are below 2^15. The lengths have 6 bits because the shift
+/// instructions use the lowest 6 bits of a count, so that no mask is needed.
 #[derive(Clone, Copy)]
 pub(super) struct Entry(u32);
 
 impl Entry {
-    /// A code that must not come: one bit of it is enough to know.
+    /// An unassigned code. Its length is 1, so that the fault is reported as soon as one bit of the
+    /// code is present.
     pub(super) const INVALID: Self = Self(SPECIAL | 1 << CODE_LEN | 1);
 
-    /// What is left to be said is the length of the code.
+    /// Creates an entry for a base with `extra` extra bits. [`with_len`](Self::with_len) adds the
+    /// length of the code.
     pub(super) const fn base(base: u16, extra: u8) -> Self {
         Self((base as u32) << VALUE | extra as u32)
     }
 
+    /// Adds the length of the code.
     pub(super) const fn with_len(self, len: u32) -> Self {
         Self(self.0 + (len << CODE_LEN | len))
     }
 
-    /// To the table of `1 << bits` entries that begins at `at`.
+    /// Creates a pointer to the table of `1 << bits` entries that begins at `at`.
     #[expect(clippy::cast_possible_truncation, reason = "at most 2 * 1024")]
     pub(super) const fn pointer(at: usize, bits: u32) -> Self {
         Self((at as u32) << VALUE | SPECIAL | POINTER | bits)
@@ -45,29 +60,30 @@ impl Entry {
 
     /// Returns the byte of a literal.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "that is where the byte is")]
+    #[expect(clippy::cast_possible_truncation, reason = "the byte is the lowest of the value")]
     pub(super) const fn byte(self) -> u8 {
         (self.0 >> VALUE) as u8
     }
 
-    /// Returns where the table that it points to begins.
+    /// Returns the position of the table that a pointer refers to.
     pub(super) const fn place(self) -> usize {
         (self.0 >> VALUE) as usize
     }
 
-    /// Returns how many bits code and extra bits have together.
+    /// Returns the number of bits of the code and its extra bits together. For a pointer, the
+    /// number of index bits of its table.
     #[inline(always)]
     pub(super) const fn len(self) -> u32 {
         self.0 & 0x3f
     }
 
-    /// Returns it as a number whose lowest 6 bits are [`len`](Self::len).
+    /// Returns the entry as a number. Its lowest 6 bits are [`len`](Self::len).
     #[inline(always)]
     pub(super) const fn word(self) -> u32 {
         self.0
     }
 
-    /// Returns the base and the extra bits in `bits`, which begin with the code, as a sum.
+    /// Returns the sum of the base and of the extra bits. `bits` begins with the code.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "at most 13 extra bits")]
     pub(super) const fn value(self, bits: u64) -> usize {
@@ -75,8 +91,8 @@ impl Entry {
         (self.0 >> VALUE) as usize + extra as usize
     }
 
-    /// Returns the same as [`value`](Self::value), with a mask from a table: in the fast way, where
-    /// that stays in the cache, it takes less than making it.
+    /// Returns the same as [`value`](Self::value), with a mask from a table. In the fast loop the
+    /// table stays in the cache, and a load takes less time than computing the mask.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "at most 13 extra bits")]
     #[expect(clippy::indexing_slicing, reason = "masked")]
@@ -86,16 +102,16 @@ impl Entry {
     }
 }
 
-/// What the symbols of literals and lengths mean
+/// The entries of the literal and length symbols, without the lengths of their codes
 /// ([RFC 1951 section 3.2.5](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.5)).
 pub(super) static LITERAL_MEANINGS: [Entry; 288] = literal_meanings();
 
-/// What the symbols of distances mean.
+/// The entries of the distance symbols, without the lengths of their codes.
 pub(super) static DISTANCE_MEANINGS: [Entry; 32] = distance_meanings();
 
-/// What the symbols of code lengths mean
-/// ([RFC 1951 section 3.2.7](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.7)): a length is
-/// a literal, 16 is marked as an end.
+/// The entries of the code length symbols, without the lengths of their codes
+/// ([RFC 1951 section 3.2.7](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.7)). A length is a
+/// literal. 16, 17 and 18 are bases of repetitions; 16 is marked as end.
 pub(super) static LENGTH_MEANINGS: [Entry; 19] = length_meanings();
 
 #[expect(clippy::cast_possible_truncation, reason = "less than 256")]
@@ -108,9 +124,11 @@ const fn literal_meanings() -> [Entry; 288] {
         i += 1;
     }
     meanings[256] = Entry(SPECIAL | END);
-    // 286 and 287 have a fixed code and no meaning.
+    // RFC 1951 3.2.6: 286 and 287 have fixed codes, but never occur in valid data.
     meanings[286] = Entry(SPECIAL);
     meanings[287] = Entry(SPECIAL);
+    // 285 is an exception: it has no extra bits and stands for 258 alone. The formula below gives
+    // each other length symbol.
     meanings[285] = Entry::base(258, 0);
     let (mut i, mut base) = (0, 3);
     while i < 28 {
@@ -124,7 +142,7 @@ const fn literal_meanings() -> [Entry; 288] {
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn distance_meanings() -> [Entry; 32] {
-    // 30 and 31 have a fixed code and no meaning.
+    // RFC 1951 3.2.6: 30 and 31 have fixed codes, but never occur in valid data.
     let mut meanings = [Entry(SPECIAL); 32];
     let (mut i, mut base) = (0, 1);
     while i < 30 {
@@ -151,19 +169,21 @@ const fn length_meanings() -> [Entry; 19] {
     meanings
 }
 
-// From the lowest bit on: 6 bits for the length of code and extra bits together, 2 flags, 6 bits for
-// the length of the code alone, 2 flags, 16 bits for the value. No length or distance base needs the
-// highest bit. Lengths have 6 bits because shifting takes as many, so that no mask is needed.
+/// A literal byte.
 const LITERAL: u32 = 1 << 31;
+/// The position of the value.
 const VALUE: u32 = 16;
-/// Neither a literal nor a base: a pointer to a second table, the end of the block, or nothing that
-/// may come.
+/// Neither a literal nor a base: a pointer to a second table, the end of the block, or an invalid
+/// code. One test finds these rare cases.
 const SPECIAL: u32 = 1 << 15;
+/// A pointer to a second table. Always with [`SPECIAL`].
 const POINTER: u32 = 1 << 14;
+/// The position of the code's length.
 const CODE_LEN: u32 = 8;
+/// The end of the block. In the code length code, the repetition of the last length.
 const END: u32 = 1 << 7;
 
-/// As many ones as the index says.
+/// Masks of the lowest bits: as many ones as the index.
 static MASKS: [u64; 64] = masks();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]

@@ -1,4 +1,16 @@
-//! From compressed payloads to messages.
+//! Inflating: compressed payloads become messages.
+//!
+//! ```text
+//!         Bits                Blocks                    Output
+//! input ───────► bit buffer ─────────► literals and ─────────► message
+//!                               ▲      matches        ▲
+//!                               │                     │
+//!                         Codes of the block     Window: the bytes before
+//!                         (fixed or Dynamic)     the message
+//! ```
+//!
+//! `symbols` is the hot loop: it decodes the literals and matches of a block. `blocks` is the state
+//! machine around it, which can stop at each bit of the input and at each byte of the output.
 
 mod bits;
 mod blocks;
@@ -22,21 +34,40 @@ use crate::deflate::window_bits::WindowBits;
 
 pub use crate::deflate::decoder::result::{Corrupt, Needs, Progress};
 
-/// Inflates the messages of one direction of one connection, in pieces of any length.
+/// Inflates the messages of one direction of one connection. The input may be cut at any byte.
 ///
-/// No heap until the first message; without context takeover none between messages either.
+/// It holds no heap memory before the first message and, without context takeover, between
+/// messages.
+///
+/// ```
+/// use sansocket::deflate::{Decoder, Needs, WindowBits};
+///
+/// // The example of RFC 7692 section 7.2.3.1, in two fragments.
+/// let payload = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+/// let mut decoder = Decoder::new(WindowBits::MAX, true);
+/// let (mut message, mut len) = ([0; 10], 0);
+/// for fragment in [&payload[..3], &payload[3..]] {
+///     let progress = decoder.inflate(fragment, &mut message, len)?;
+///     assert_eq!(progress.needs, Needs::Input);
+///     len += progress.written;
+/// }
+/// decoder.finish(&message[..len])?;
+/// assert_eq!(message[..len], *b"Hello");
+/// # Ok::<(), sansocket::deflate::Corrupt>(())
+/// ```
 pub struct Decoder {
-    /// What the messages before have given, and what has moved out of this one.
+    /// The output before `message`: that of earlier messages, and the part of this one that was
+    /// moved out.
     window: Window,
     blocks: Blocks,
-    /// The bits that are read and not used up, as [`Bits`] has them.
+    /// The bits that were read and not consumed, as in [`Bits`].
     buffer: u64,
     count: u8,
     context_takeover: bool,
 }
 
 impl Decoder {
-    /// Makes a decoder that takes no reference further back than the window.
+    /// Creates a decoder. A reference further back than the window is an error.
     #[must_use]
     pub const fn new(window_bits: WindowBits, context_takeover: bool) -> Self {
         Self {
@@ -48,15 +79,16 @@ impl Decoder {
         }
     }
 
-    /// Inflates `input`, the next bytes of a compressed message, to `message[at..]`. `message[..at]`
-    /// must be what the message has given so far, or since [`slide`](Self::slide). What is in the room
-    /// behind what it writes may change.
+    /// Inflates `input`, the next bytes of a compressed message, to `message[at..]`.
     ///
-    /// It goes on until the input is used up or there is no room. Room that ends exactly where the
-    /// data does is enough.
+    /// `message[..at]` must be the output of the message so far, or since [`slide`](Self::slide):
+    /// matches refer to it. The room after the written bytes may be overwritten.
+    ///
+    /// The call returns when the input is used up or there is no more room. Room of exactly the
+    /// output's length is enough.
     ///
     /// # Errors
-    /// [`Corrupt`], which tells how much was written before; from then on for each call.
+    /// [`Corrupt`], with the number of bytes written before the fault. Each later call fails too.
     pub fn inflate(
         &mut self,
         input: &[u8],
@@ -80,19 +112,50 @@ impl Decoder {
         }
     }
 
-    /// What the message has given so far, or since the last slide, moves out: `message` begins anew,
-    /// and its last bytes are kept here as far as the window reaches.
+    /// Moves the output of the message so far, or since the last `slide`, out of `message`. The
+    /// decoder keeps a copy of its last bytes, as many as the window has. The next
+    /// [`inflate`](Self::inflate) begins with an empty `message`. So a message of any length can be
+    /// inflated through a small buffer:
+    ///
+    /// ```
+    /// use sansocket::deflate::{Corrupt, Decoder, Needs};
+    ///
+    /// fn count_lines(decoder: &mut Decoder, mut payload: &[u8]) -> Result<usize, Corrupt> {
+    ///     let (mut part, mut lines) = ([0; 1024], 0);
+    ///     loop {
+    ///         let progress = decoder.inflate(payload, &mut part, 0)?;
+    ///         payload = &payload[progress.read..];
+    ///         let part = &part[..progress.written];
+    ///         lines += part.iter().filter(|&&byte| byte == b'\n').count();
+    ///         if progress.needs != Needs::Room {
+    ///             decoder.finish(part)?;
+    ///             return Ok(lines);
+    ///         }
+    ///         decoder.slide(part);
+    ///     }
+    /// }
+    /// # use sansocket::deflate::{Encoder, Level, WindowBits};
+    /// # let mut decoder = Decoder::new(WindowBits::MAX, true);
+    /// # let mut payload = bytes::BytesMut::new();
+    /// # let text = "line 1\nanother line\n".repeat(1000);
+    /// # let mut encoder = Encoder::new(WindowBits::MAX, Level::Fast, true);
+    /// # assert!(encoder.message(text.as_bytes(), &mut payload));
+    /// # assert_eq!(count_lines(&mut decoder, &payload)?, 2000);
+    /// # Ok::<(), Corrupt>(())
+    /// ```
     pub fn slide(&mut self, message: &[u8]) {
         self.window.push(message);
     }
 
-    /// Ends the message, after [`inflate`](Self::inflate) has used up all of it: appends the tail
-    /// `00 00 ff ff` ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2))
-    /// and keeps the window for the next message, or drops it without context takeover. `message`
+    /// Ends the message, after [`inflate`](Self::inflate) has used up all of its input. `message`
     /// is as for [`slide`](Self::slide).
     ///
+    /// It appends the tail `00 00 ff ff`
+    /// ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)), and keeps
+    /// the window for the next message, or drops it without context takeover.
+    ///
     /// # Errors
-    /// [`Corrupt`] unless the message ends where a block does.
+    /// [`Corrupt`] unless the message ends with a block.
     pub fn finish(&mut self, message: &[u8]) -> Result<(), Corrupt> {
         if self.blocks.finish(self.count.into()).is_err() {
             return Err(self.fail(0));
@@ -111,7 +174,7 @@ impl Decoder {
         Corrupt { written }
     }
 
-    /// Returns how many bytes of heap it holds.
+    /// Returns the number of heap bytes that it holds.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.window.capacity() + self.blocks.capacity()
@@ -119,7 +182,7 @@ impl Decoder {
 }
 
 impl fmt::Debug for Decoder {
-    /// No data: debug output ends in logs.
+    /// Shows no data: debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
             .field("window", &self.window)

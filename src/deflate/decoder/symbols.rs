@@ -1,6 +1,8 @@
 //! The symbols of a block
-//! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)): a fast way while
-//! there are 8 bytes of input, and a careful one up to the last bit.
+//! ([RFC 1951 section 3.2.3](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.3)).
+//!
+//! There are two loops. `fast` runs while there are 8 bytes of input, and checks the number of bits
+//! once for several symbols. `careful` checks before each symbol, up to the last bit of the input.
 
 use crate::deflate::decoder::bits::{Bits, Words};
 use crate::deflate::decoder::codes::Codes;
@@ -9,7 +11,7 @@ use crate::deflate::decoder::output::{Match, Output, copy_block};
 use crate::deflate::decoder::result::Malformed;
 use crate::deflate::decoder::window::Window;
 
-/// Why the symbols of a block can't be followed further.
+/// The reason to stop decoding symbols.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stop {
     /// The block ends.
@@ -22,7 +24,7 @@ pub(super) enum Stop {
     Match(Match),
 }
 
-/// Follows the symbols of a block.
+/// Decodes the symbols of a block until it ends, the input is used up or there is no room.
 #[inline(never)]
 pub(super) fn follow(
     codes: &Codes,
@@ -38,15 +40,15 @@ pub(super) fn follow(
     stop
 }
 
-/// What following symbols needs, all of it in registers: nothing here may be lent to a function
-/// that isn't inlined.
+/// The state of the loops. The fields must stay in registers: a reference to this struct must not
+/// be passed to a function that isn't inlined, because that would force it into memory.
 struct Symbols<'c, 'i, 'm> {
     codes: &'c Codes,
     b: Words<'i>,
     message: &'m mut [u8],
     at: usize,
     window: &'m Window,
-    /// Of the window.
+    /// The size of the window, in bytes.
     size: usize,
 }
 
@@ -61,24 +63,28 @@ impl Symbols<'_, '_, '_> {
             if let Some(stop) = self.careful()? {
                 return Ok(stop);
             }
-            // A length and a distance have at most 20 and 28 bits: after a refill with input left
-            // there are enough.
+            // A length has at most 20 bits and a distance 28, with extra bits. As long as input is
+            // left, a refill gives 56 bits, and each round decodes a symbol. Without input left the
+            // next symbol is incomplete.
             if self.b.is_last() {
                 return Ok(Stop::Input);
             }
         }
     }
 
-    /// Follows symbols while there are 8 bytes of input; `None`: the next one needs more care.
+    /// Decodes symbols while there are 8 bytes of input. `None`: the next symbol needs
+    /// [`careful`](Self::careful).
     ///
-    /// After a refill there are 56 bits. Two literals and a match take no more than that if none of
-    /// their codes is a long one: 2 * 10, 10 + 5 and 8 + 13. Otherwise it refills before the
-    /// distance.
+    /// After a refill there are 56 bits. Two literals and a match take at most 56, if all codes are
+    /// in the first tables: 2 * 10, then 10 and 5 extra bits for the length, 8 and 13 for the
+    /// distance. For longer codes it refills before the distance.
     #[inline(always)]
     fn fast(&mut self) -> Result<Option<Stop>, Malformed> {
         while self.b.refill() {
+            // Up to three literals, or two literals and a match, for one refill.
             let mut symbol = self.codes.first_literal(self.b.peek());
             if symbol.is_literal() {
+                // No room is rare: `careful` reports it.
                 if !self.literal(symbol) {
                     return Ok(None);
                 }
@@ -96,6 +102,7 @@ impl Symbols<'_, '_, '_> {
                     }
                 }
             }
+            // The rare cases share one test: a long code, the end of the block, an invalid code.
             if symbol.is_special() {
                 if symbol.is_pointer() {
                     symbol = self.codes.second_literal(symbol, self.b.peek());
@@ -109,13 +116,18 @@ impl Symbols<'_, '_, '_> {
                 if symbol.is_special() {
                     return self.end(symbol).map(Some);
                 }
+                // A long length code: the bits may not be enough for the distance. No bit of the
+                // symbol is consumed yet, so `careful` can decode it again.
                 if !self.b.refill() {
                     return Ok(None);
                 }
             }
+            // Look up the distance before computing the length: the two lookups are independent of
+            // the addition.
             let behind = self.b.peek() >> symbol.len();
             let mut distance = self.codes.first_distance(behind);
             if distance.is_special() {
+                // A long distance code: 20 bits of length and 28 of distance fit after a refill.
                 if !self.b.refill() {
                     return Ok(None);
                 }
@@ -135,10 +147,12 @@ impl Symbols<'_, '_, '_> {
         Ok(None)
     }
 
-    /// Follows the symbols that are whole among the bits at hand; `None`: there is no other.
+    /// Decodes the symbols that are complete in the bit buffer. `None`: the next one is incomplete.
     #[inline(always)]
     fn careful(&mut self) -> Result<Option<Stop>, Malformed> {
         loop {
+            // Bits above the count may be wrong. They can change the entry only if its code is
+            // longer than the count; then the length says so.
             let symbol = self.codes.literal(self.b.peek());
             if symbol.len() > self.b.count() {
                 return Ok(None);
@@ -169,7 +183,7 @@ impl Symbols<'_, '_, '_> {
         }
     }
 
-    /// Appends a literal; false: there is no room.
+    /// Appends a literal. Returns false if there is no room.
     #[inline(always)]
     fn literal(&mut self, symbol: Entry) -> bool {
         let Some(place) = self.message.get_mut(self.at) else { return false };
@@ -179,6 +193,7 @@ impl Symbols<'_, '_, '_> {
         true
     }
 
+    /// Consumes the end of the block. Each other special symbol is invalid.
     #[inline(always)]
     fn end(&mut self, symbol: Entry) -> Result<Stop, Malformed> {
         if !symbol.is_end() {
@@ -188,9 +203,10 @@ impl Symbols<'_, '_, '_> {
         Ok(Stop::End)
     }
 
-    /// Appends a match; `Some`: there is no room for the rest.
+    /// Appends a match. `Some`: there is no room for the rest of it.
     #[inline(always)]
     fn copy(&mut self, length: usize, back: usize) -> Result<Option<Stop>, Malformed> {
+        // `copy_block` handles most matches without a reference to `self`.
         if back <= self.size && copy_block(self.message, self.at, self.window, length, back) {
             self.at += length;
             return Ok(None);

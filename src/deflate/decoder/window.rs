@@ -1,14 +1,21 @@
-//! What a message may refer to before its own first byte: the last bytes that went before.
+//! The window: the output before `message`, which matches may refer to.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::deflate::window_bits::WindowBits;
 
-/// The last bytes of what has moved out, at most 2^bits. It has no byte that wasn't put in: its
-/// length is what has been, and its heap grows by doubling.
+/// The last bytes of the output that was moved out, at most 2^bits.
+///
+/// All its bytes are output. Before it is full it is shorter, so a reference to before the first
+/// byte of the connection is detected. Its heap memory grows by doubling.
+///
+/// ```text
+/// ring, when it is full:   │ newer bytes │ older bytes │
+///                          0            next           2^bits
+/// ```
 pub(super) struct Window {
-    /// Once it is full, the oldest byte is at `next`, where the next one goes.
+    /// Once it is full, the oldest byte is at `next`, and the next byte replaces it.
     ring: Vec<u8>,
     /// 0 unless it is full.
     next: u16,
@@ -20,10 +27,11 @@ impl Window {
         Self { ring: Vec::new(), next: 0, bits }
     }
 
-    /// Puts `bytes` in; the oldest go.
+    /// Appends `bytes`. They replace the oldest ones.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let size = self.bits.len();
         let kept = bytes.get(bytes.len().saturating_sub(size)..).unwrap_or_default();
+        // `new` fits before the ring is full, `over` replaces the oldest bytes.
         let (new, over) = kept.split_at(kept.len().min(size.saturating_sub(self.ring.len())));
         let len = self.ring.len() + new.len();
         if len > self.ring.capacity() {
@@ -33,7 +41,8 @@ impl Window {
         self.ring.extend_from_slice(new);
         let mut over = over;
         while !over.is_empty() {
-            // The ring is full, and what is left fits into it twice over at most.
+            // The ring is full. It is overwritten from `next` to its end, and then from its
+            // beginning: at most two rounds, because `over` is not longer than the ring.
             let next = usize::from(self.next);
             let old = self.ring.get_mut(next..).unwrap_or_default();
             let n = old.len().min(over.len());
@@ -48,28 +57,29 @@ impl Window {
         }
     }
 
-    /// Forgets all, and gives the heap back.
+    /// Removes all bytes and frees the heap memory.
     pub(super) fn clear(&mut self) {
         self.ring = Vec::new();
         self.next = 0;
     }
 
-    /// Returns how many bytes there are.
+    /// Returns the number of bytes.
     #[inline]
     pub(super) const fn len(&self) -> usize {
         self.ring.len()
     }
 
-    /// Returns how far back a reference may go.
+    /// Returns the largest distance of a match, in bytes.
     #[inline]
     pub(super) const fn size(&self) -> usize {
         self.bits.len()
     }
 
-    /// Returns bytes from the `n`th last on, as many as lie in one piece; none if
-    /// there aren't `n`.
+    /// Returns the bytes from the `n`th last on, as many as are contiguous in the ring. None if
+    /// there are fewer than `n`.
     #[inline]
     pub(super) fn last(&self, n: usize) -> &[u8] {
+        // The `n` last bytes begin before `next`, or at the end of the ring.
         let (len, next) = (self.ring.len(), usize::from(self.next));
         if n <= next {
             self.ring.get(next - n..next).unwrap_or_default()
@@ -78,7 +88,7 @@ impl Window {
         }
     }
 
-    /// Returns how many bytes of heap it holds.
+    /// Returns the number of heap bytes that it holds.
     pub(super) const fn capacity(&self) -> usize {
         self.ring.capacity()
     }
@@ -90,5 +100,5 @@ impl fmt::Debug for Window {
     }
 }
 
-/// The heap of the first bytes.
+/// The first capacity, in bytes.
 const FIRST: usize = 64;

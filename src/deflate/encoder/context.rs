@@ -1,4 +1,4 @@
-//! What later messages may refer to.
+//! The history: the last bytes of earlier messages, which later messages may refer to.
 
 use alloc::vec::Vec;
 
@@ -7,18 +7,25 @@ use crate::deflate::encoder::text::Text;
 use crate::deflate::level::Level;
 use crate::deflate::window_bits::WindowBits;
 
-/// The last bytes of a stream of messages, and where to find what in them.
+/// The last bytes of a stream of messages, and tables of their positions.
 ///
-/// Everything grows by doubling as bytes come, up to the window's size.
+/// All of them grow by doubling as bytes are appended, up to the size of the window.
+///
+/// ```text
+///            base                          base + len()
+/// stream: ...│ history                     │
+///            0                             len()         size + size / 2
+/// ```
 pub(super) struct Context {
-    /// At most one and a half times `size`: it moves down by at least half of that.
+    /// At most one and a half times `size` long. When it is full, it is cut to its last `size`
+    /// bytes. The additional half makes such moves rare.
     history: Vec<u8>,
-    /// The position of the history's first byte.
+    /// The position of the first byte of the history in the stream, modulo 2^16.
     base: u16,
-    /// The window that there is memory for.
+    /// The size of the window that there is memory for, in bytes. At most that of `window`.
     size: usize,
     window: WindowBits,
-    /// Whether the window keeps its size.
+    /// True if the window must not grow.
     held: bool,
     finder: Finder,
 }
@@ -35,12 +42,13 @@ impl Context {
         }
     }
 
-    /// Keeps the window from growing beyond the smallest one or the one there is, or lets it grow.
+    /// Keeps the window from growing beyond its present size or the smallest one, or allows it
+    /// again.
     pub(super) const fn hold(&mut self, held: bool) {
         self.held = held;
     }
 
-    /// Makes room for `len` more bytes, or for a whole window if they are more.
+    /// Makes room for `len` more bytes, or for a full window if they are more.
     pub(super) fn grow(&mut self, len: usize) {
         let size = self.size_for(if self.held { 0 } else { len });
         if size != self.size {
@@ -51,7 +59,8 @@ impl Context {
         }
     }
 
-    /// Appends bytes and returns where they begin in the history; `None` if they are too many.
+    /// Appends bytes and returns their position in the history. `None`: they are too many and were
+    /// not appended; see [`replace`](Self::replace).
     pub(super) fn append(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.history.len() + bytes.len() > self.size + self.size / 2 {
             if bytes.len() > self.size / 2 {
@@ -64,12 +73,13 @@ impl Context {
         Some(at)
     }
 
-    /// Undoes [`append`](Self::append).
+    /// Undoes [`append`](Self::append), which has returned `at`.
     pub(super) fn truncate(&mut self, at: usize) {
         self.history.truncate(at);
     }
 
-    /// Takes the place of [`append`](Self::append) if bytes are too many for it.
+    /// Appends bytes that are too many for [`append`](Self::append): their last `size` bytes
+    /// replace the end of the history, and positions of the others are skipped.
     pub(super) fn replace(&mut self, bytes: &[u8]) {
         let tail = bytes.get(bytes.len().saturating_sub(self.size)..).unwrap_or_default();
         self.cut(self.size - tail.len());
@@ -77,18 +87,18 @@ impl Context {
         self.history.extend_from_slice(tail);
     }
 
-    /// Forgets all bytes.
+    /// Removes all bytes.
     pub(super) fn forget(&mut self) {
         self.cut(0);
     }
 
-    /// Takes all places of the history into the finder's tables again.
+    /// Inserts all positions of the history into the tables of the finder again.
     pub(super) fn reindex(&mut self) {
         let text = Text { bytes: &self.history, base: self.base, window: self.window.len() };
         self.finder.insert(text, 0, self.history.len());
     }
 
-    /// Appends bytes that nobody looks for matches in.
+    /// Appends bytes without compressing them, and inserts their positions into the tables.
     pub(super) fn follow(&mut self, bytes: &[u8]) {
         self.grow(bytes.len());
         if let Some(at) = self.append(bytes) {
@@ -100,7 +110,7 @@ impl Context {
         }
     }
 
-    /// Returns whether some of the bytes are in the history, from a sample.
+    /// Returns whether some of the bytes are in the history. It looks for a sample of them.
     pub(super) fn knows(&self, bytes: &[u8]) -> bool {
         let text = Text { bytes: &self.history, base: self.base, window: self.window.len() };
         !self.history.is_empty()
@@ -112,7 +122,7 @@ impl Context {
             })
     }
 
-    /// The finder, and the history as a text.
+    /// Returns the finder, and the history as a text.
     pub(super) fn parts(&mut self) -> (&mut Finder, Text<'_>) {
         (
             &mut self.finder,
@@ -147,18 +157,19 @@ impl Context {
         size
     }
 
-    /// Keeps only the last `len` bytes.
+    /// Removes all but the last `len` bytes.
     fn cut(&mut self, len: usize) {
         let old = self.history.len().saturating_sub(len);
         self.history.drain(..old);
         self.skip(old);
     }
 
+    /// Advances the position of the history's first byte.
     #[expect(clippy::cast_possible_truncation, reason = "positions are modulo 2^16")]
     fn skip(&mut self, bytes: usize) {
         self.base = self.base.wrapping_add(bytes as u16);
     }
 }
 
-/// At how many places noise is looked up in the history.
+/// The number of samples that [`Context::knows`] looks for.
 const PROBES: usize = 8;

@@ -1,39 +1,43 @@
-//! Length-limited Huffman codes ([RFC 1951 section 3.2.2](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.2)).
+//! Length-limited Huffman codes
+//! ([RFC 1951 section 3.2.2](https://www.rfc-editor.org/rfc/rfc1951#section-3.2.2)).
 #![expect(
     clippy::indexing_slicing,
-    reason = "symbols are below N, lengths at most 15, and the tree's places below the number of its \
-              leaves, which `build` has counted"
+    reason = "symbols are below N, lengths are at most 15, and indexes of the tree are below the \
+              number of its leaves, which `build` has counted"
 )]
 
 /// The code words of an alphabet.
 #[derive(Clone, Copy)]
 pub(super) struct Code<const N: usize> {
-    /// Reversed, since Huffman codes are sent from their highest bit; the lengths from bit 16 on.
+    /// The word of each symbol. Its bits are reversed, because Huffman codes are sent from their
+    /// highest bit. Its length is in the upper 16 bits.
     pub(super) words: [u32; N],
-    /// In bits; 0: the symbol isn't used.
+    /// The length of each word in bits, 0 for a symbol that isn't used.
     pub(super) lengths: [u8; N],
 }
 
 impl<const N: usize> Code<N> {
     pub(super) const EMPTY: Self = Self { words: [0; N], lengths: [0; N] };
 
-    /// Makes the code of these lengths.
+    /// Creates the code with these lengths.
     pub(super) const fn from_lengths(lengths: [u8; N]) -> Self {
         let mut code = Self { words: [0; N], lengths };
         code.assign();
         code
     }
 
-    /// Makes the shortest code for symbols of these frequencies whose words have at most `limit` bits.
+    /// Builds a short code for symbols of these frequencies. Its words have at most `limit` bits.
     ///
-    /// It has `at_least` so many words: some decoders refuse an incomplete code.
+    /// The code has at least `at_least` words. Unused symbols get words if necessary, because some
+    /// decoders reject an incomplete code.
     #[expect(clippy::cast_possible_truncation, reason = "symbols are below 512")]
     pub(super) fn build(&mut self, frequencies: &[u32; N], limit: usize, at_least: usize) {
         let mut leaves = [0_u32; N];
         let mut used = 0;
         for (symbol, &frequency) in frequencies.iter().enumerate() {
             if frequency != 0 {
-                // A block has less than 2^17 tokens.
+                // The symbol is in the lowest 9 bits, so that one sort orders by frequency. No
+                // overflow: a block has less than 2^17 tokens.
                 leaves[used] = frequency << 9 | symbol as u32;
                 used += 1;
             }
@@ -59,7 +63,7 @@ impl<const N: usize> Code<N> {
             counts[(depth as usize).min(limit)] += 1;
         }
         shorten(&mut counts, limit, used);
-        // The rarest symbols come first: they get the longest words.
+        // `symbols` is in ascending order of frequency: the first ones get the longest words.
         let mut at = 0;
         for length in (1..=limit).rev() {
             for _ in 0..counts[length] {
@@ -70,7 +74,7 @@ impl<const N: usize> Code<N> {
         self.assign();
     }
 
-    /// Gives each symbol its word, by the algorithm of RFC 1951 section 3.2.2.
+    /// Assigns the words, by the algorithm of RFC 1951 section 3.2.2.
     const fn assign(&mut self) {
         let mut counts = [0_u16; 16];
         let mut symbol = 0;
@@ -79,6 +83,7 @@ impl<const N: usize> Code<N> {
             symbol += 1;
         }
         counts[0] = 0;
+        // The first word of each length follows the last one of the length before.
         let mut next = [0_u16; 16];
         let mut length = 1;
         while length < 16 {
@@ -99,15 +104,18 @@ impl<const N: usize> Code<N> {
     }
 }
 
-/// Turns frequencies, sorted from the rarest, into depths in the Huffman tree: in place, after Moffat
-/// and Katajainen ("In-place calculation of minimum-redundancy codes", 1995).
+/// Replaces frequencies, in ascending order, by the depths of the symbols in the Huffman tree.
+///
+/// It works in place, with the algorithm of Moffat and Katajainen ("In-place calculation of
+/// minimum-redundancy codes", 1995).
 fn depths(leaves: &mut [u32]) {
     let n = leaves.len();
     if n < 2 {
         leaves.fill(1);
         return;
     }
-    // Inner nodes from the left, each the sum of the two least; then parents instead of sums.
+    // First pass, from the left: each inner node is the sum of the two least nodes without a
+    // parent. When an inner node gets a parent, its sum is replaced by the index of the parent.
     let (mut root, mut leaf) = (0, 0);
     for next in 0..n - 1 {
         let mut sum = 0;
@@ -126,12 +134,12 @@ fn depths(leaves: &mut [u32]) {
         }
         leaves[next] = sum;
     }
-    // Depths of the inner nodes, from the root down.
+    // Second pass, from the root: the depth of each inner node is that of its parent plus 1.
     leaves[n - 2] = 0;
     for node in (0..n - 2).rev() {
         leaves[node] = leaves[leaves[node] as usize] + 1;
     }
-    // Depths of the leaves.
+    // Third pass: of the `open` nodes at a depth, those that are not inner nodes are leaves.
     let (mut open, mut depth, mut node, mut at) = (1_usize, 0, n - 1, n);
     while open > 0 {
         let mut inner = 0;
@@ -148,8 +156,12 @@ fn depths(leaves: &mut [u32]) {
     }
 }
 
-/// Makes a code complete again after longer words were cut to `limit`: words become one bit longer
-/// until there is room for all.
+/// Makes a code complete again after longer words were cut to `limit`. `counts` is the number of
+/// words of each length.
+///
+/// Cut words take more of the code space than it has. Each round frees one unit, 2^-`limit`: it
+/// replaces a word of the longest length below `limit` by two words of one bit more, and gives the
+/// second one to a word of `limit` bits.
 fn shorten(counts: &mut [u32; 16], limit: usize, used: usize) {
     if used < 2 {
         return;
@@ -169,7 +181,7 @@ fn shorten(counts: &mut [u32; 16], limit: usize, used: usize) {
 mod tests {
     use super::*;
 
-    /// All words of a code together fill the room there is.
+    /// Returns whether the words of a code fill the code space.
     fn is_complete<const N: usize>(code: &Code<N>, limit: u32) -> bool {
         let used = code.lengths.iter().filter(|&&length| length != 0);
         used.map(|&length| 1_u32 << (limit - u32::from(length))).sum::<u32>() == 1 << limit
@@ -177,7 +189,7 @@ mod tests {
 
     #[test]
     fn long_words_are_cut() {
-        // Fibonacci's numbers make the deepest trees.
+        // Fibonacci numbers make the deepest trees.
         let mut frequencies = [1_u32; 19];
         for n in 2..19 {
             frequencies[n] = frequencies[n - 1] + frequencies[n - 2];
@@ -192,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn few_symbols() {
+    fn few_symbols_have_words() {
         let mut code = Code::<19>::EMPTY;
         code.build(&[0; 19], 15, 0);
         assert_eq!(code.lengths, [0; 19]);
@@ -207,7 +219,7 @@ mod tests {
 
     /// RFC 1951 section 3.2.2: the lengths of A to H, and their words.
     #[test]
-    fn the_example_of_rfc_1951() {
+    fn words_agree_with_the_example_of_rfc_1951() {
         let code = Code::from_lengths([3, 3, 3, 3, 3, 2, 4, 4]);
         let words = [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111];
         for ((word, length), sent) in words.into_iter().zip(code.lengths).zip(code.words) {

@@ -1,4 +1,4 @@
-//! One message, or one part of a message, on its way into blocks.
+//! The compression of one message, or of one part of a message, into blocks.
 
 use bytes::BytesMut;
 
@@ -13,7 +13,7 @@ use crate::deflate::level::Level;
 /// Bytes that are being compressed.
 pub(super) struct Job<'a> {
     bytes: &'a [u8],
-    /// How many of them lie in blocks.
+    /// The number of bytes that are in finished blocks.
     done: usize,
     level: Level,
     scratch: &'a mut Scratch,
@@ -31,7 +31,7 @@ impl<'a> Job<'a> {
         Self { bytes, done: 0, level, scratch, bits: BitWriter::new(out) }
     }
 
-    /// Compresses the bytes without references to others.
+    /// Compresses the bytes without references to other messages.
     pub(super) fn alone(&mut self, window: usize) {
         let level = self.level;
         let mut alone = core::mem::replace(self.scratch.alone(level), Alone::new(level));
@@ -41,15 +41,24 @@ impl<'a> Job<'a> {
         *self.scratch.alone(level) = alone;
     }
 
-    /// Compresses the bytes with references to the history, which they have been appended to at
-    /// `at`; or have not if they are too many.
+    /// Compresses the bytes with references to the history. They were appended to the history at
+    /// `at`. `None`: they are too many, and were not appended.
+    ///
+    /// In the second case the first bytes are compressed in a copy that has the history before
+    /// them. The others are at least a window away from the history, and are compressed in place:
+    ///
+    /// ```text
+    /// gather: │ history: a window │ a window          │ a match │
+    ///                             │                   └ the first run may end with a match here
+    /// bytes:                      │ first bytes       │ the others ...                        │
+    /// ```
     pub(super) fn with_context(&mut self, context: &mut Context, at: Option<usize>) {
         let (finder, text) = context.parts();
         if let Some(at) = at {
             self.run(finder, text, at, at, text.bytes.len());
             return;
         }
-        // The first bytes, behind a copy of the history, as far as that is within reach.
+        // A copy of the history within the window, and of the first bytes.
         let history = text.bytes.get(text.bytes.len().saturating_sub(text.window)..);
         let mut gather = core::mem::take(&mut self.scratch.gather);
         gather.clear();
@@ -65,25 +74,27 @@ impl<'a> Job<'a> {
             Text { bytes: &gather, base: end.wrapping_sub(u16_of(start)), window: text.window };
         let at = self.run(finder, text, start, start, stop) - start;
         if !all {
-            // The rest refers to nothing but the bytes themselves.
+            // The other bytes refer only to bytes of this message.
             let text = Text { bytes, base: end, window: text.window };
             self.run(finder, text, at, 0, bytes.len());
         }
         self.scratch.gather = gather;
     }
 
-    /// Takes the bytes as they are.
+    /// Appends the bytes in stored blocks.
     pub(super) fn stored(&mut self) {
         write_stored(self.bytes, &mut self.bits);
     }
 
-    /// Ends the compressed form on a byte boundary, without the tail; returns the output's length.
+    /// Ends the compressed form on a byte boundary, without the tail. Returns the length of the
+    /// output.
     pub(super) fn finish(self) -> usize {
         self.bits.finish()
     }
 
-    /// Compresses `text.bytes[at..stop]`, and what a match at the end takes beyond; the job's bytes
-    /// begin at `start`. Returns where it stopped.
+    /// Compresses `text.bytes[at..stop]`, and the bytes beyond `stop` of a match that begins before
+    /// it. The bytes of the job begin at `start`. Returns the position of the first byte not
+    /// compressed.
     fn run(
         &mut self,
         finder: &mut Finder,
@@ -103,7 +114,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Ends a block in front of `to`.
+    /// Ends a block before the byte `to`.
     fn block(&mut self, to: usize) {
         let bytes = self.bytes.get(self.done..to).unwrap_or_default();
         self.done = to;

@@ -1,9 +1,9 @@
-//! Tells what isn't worth compressing, from a sample.
+//! Detects, from a sample, messages that compression can't shorten.
 
-/// Returns whether the bytes look random: compressed or encrypted before, as a rule.
+/// Returns whether the bytes look random. In most cases they are compressed or encrypted data.
 ///
-/// Random bytes have all values about as often, so that the sum of their squared counts is near the
-/// least that it can be. Text is far from it, and most of it is told by its first bytes.
+/// In random bytes all values are about equally frequent, so the sum of the squared counts is near
+/// its minimum. In text the sum is much larger. The first test, on a few bytes, finds most texts.
 pub(super) fn is_noise(bytes: &[u8]) -> bool {
     if bytes.len() < LEAST {
         return false;
@@ -14,7 +14,8 @@ pub(super) fn is_noise(bytes: &[u8]) -> bool {
         .take(8)
         .map(|eight| (u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080).count_ones())
         .sum();
-    // Half of 64 if they are random; fewer than a quarter once in 80,000 times.
+    // Of the top bits of 64 random bytes about half are 1. Fewer than a quarter are, once in 80,000
+    // cases. ASCII text has none.
     if high < 16 {
         return false;
     }
@@ -28,14 +29,15 @@ pub(super) fn is_noise(bytes: &[u8]) -> bool {
         }
     }
     let squares: u32 = counts.iter().map(|count| count * count).sum();
-    // 1.25 times what is to be expected of 768 random bytes; from 512 bytes some are taken twice,
-    // which adds two for each.
+    // The expected sum for n random bytes is about n + n^2 / 256. The limit is 1.25 times that for
+    // 768 bytes. In messages of 512 to 767 bytes some bytes are sampled twice, which adds two for
+    // each.
     let twice = u32::try_from((3 * PIECE).saturating_sub(bytes.len())).unwrap_or_default();
     squares < (SAMPLE + SAMPLE * SAMPLE / 256) * 5 / 4 + 2 * twice && !repeats(bytes)
 }
 
-/// Returns whether bytes come again near the start: all values may be equally frequent in records
-/// and counters too.
+/// Returns whether sequences of four bytes repeat near the start. Records and counters can have all
+/// values equally often, as random bytes do, but they repeat.
 fn repeats(bytes: &[u8]) -> bool {
     let mut places = [[0; 4]; 256];
     let mut again = 0;
@@ -47,15 +49,17 @@ fn repeats(bytes: &[u8]) -> bool {
             *place = four;
         }
     }
-    // One in random bytes happens once in 20,000 times; four don't.
+    // Random bytes have one repetition in one of 20,000 cases, and practically never four.
     again >= 4
 }
 
-/// Shorter messages are compressed faster than sampled.
+/// The minimal length, in bytes, of a message that is sampled. Compressing a shorter one takes less
+/// time than sampling it.
 const LEAST: usize = 512;
 
-/// How many bytes are taken at the start, in the middle and at the end.
+/// The number of bytes sampled at the start, in the middle and at the end each.
 const PIECE: usize = 256;
 
+/// The number of sampled bytes.
 #[expect(clippy::cast_possible_truncation, reason = "768")]
 const SAMPLE: u32 = 3 * PIECE as u32;

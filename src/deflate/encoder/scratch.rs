@@ -1,5 +1,5 @@
-//! Memory that a message needs only while it is compressed: one for each thread under `std`, else
-//! boxed for the length of a message.
+//! Memory that is needed only while a message is compressed. With `std` each thread keeps one set.
+//! Without it, each call allocates one.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,12 +9,14 @@ use crate::deflate::encoder::finder::Finder;
 use crate::deflate::encoder::token::Tokens;
 use crate::deflate::level::Level;
 
-/// What nothing of survives a message.
+/// The memory of a [`Job`](crate::deflate::encoder::job::Job). The content that a job leaves has no
+/// influence on the output of later ones.
 pub(super) struct Scratch {
     pub(super) tokens: Tokens,
     pub(super) coder: Coder,
-    /// A window of history and the message behind it.
+    /// A copy of the history and of the first bytes of a long message.
     pub(super) gather: Vec<u8>,
+    /// A finder of each level.
     alone: [Alone; 3],
 }
 
@@ -41,7 +43,7 @@ impl Scratch {
 /// A finder for messages without history.
 pub(super) struct Alone {
     pub(super) finder: Finder,
-    /// The first position that it has not seen yet, up to 2^16.
+    /// The first position that no message has used yet, up to 2^16.
     next: usize,
 }
 
@@ -50,13 +52,15 @@ impl Alone {
         Self { finder: Finder::new(level), next: 0 }
     }
 
-    /// Makes the finder ready for a message of `len` bytes; returns the position of its first byte.
+    /// Prepares the finder for a message of `len` bytes. Returns the position of its first byte.
     ///
-    /// No place of an earlier message is within reach of that one, so the output depends on
-    /// nothing but the message.
+    /// Each message gets positions that no earlier one has used since the tables were cleared. So
+    /// positions of earlier messages are not within the distance limit, and the output depends only
+    /// on the message.
     pub(super) fn begin(&mut self, len: usize, window: usize) -> u16 {
         self.finder.fit(len.next_power_of_two().clamp(256, window));
         let len = len.min(POSITIONS);
+        // The numbers are used up: clear the tables and begin again with 0.
         if self.next + len > POSITIONS {
             self.finder.clear();
             self.next = 0;
@@ -67,7 +71,10 @@ impl Alone {
     }
 }
 
-/// Lends the thread's scratch.
+/// Calls `work` with the scratch of the thread.
+///
+/// The scratch is moved out of the cell during the call. A panic in `work` drops it, and the next
+/// call makes a new one.
 #[cfg(feature = "std")]
 pub(super) fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     use core::cell::Cell;
@@ -75,7 +82,7 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     std::thread_local! {
         static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
     }
-    // None the first time, and while the thread ends.
+    // `None` in the first call, and while the thread is torn down.
     let kept = SCRATCH.try_with(Cell::take).ok().flatten();
     let mut scratch = kept.unwrap_or_else(|| Box::new(Scratch::new()));
     let result = work(&mut scratch);
@@ -83,11 +90,11 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     result
 }
 
-/// Lends a new scratch.
+/// Calls `work` with a new scratch.
 #[cfg(not(feature = "std"))]
 pub(super) fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     work(&mut Box::new(Scratch::new()))
 }
 
-/// How many positions there are before they begin anew.
+/// The number of positions: they are numbers of 16 bits.
 const POSITIONS: usize = 1 << 16;

@@ -1,16 +1,16 @@
-//! Comparing places.
+//! The text that is searched for matches, and comparisons in it.
 
-/// Bytes in which earlier places are looked for.
+/// Bytes that are searched for matches.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     /// The position of the first byte.
     pub(super) base: u16,
-    /// The largest distance allowed.
+    /// The largest distance of a match.
     pub(super) window: usize,
 }
 
-/// Bytes that were there before.
+/// A match: `length` bytes that are equal to those `distance` bytes before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Match {
     pub(super) length: usize,
@@ -18,7 +18,10 @@ pub(super) struct Match {
 }
 
 impl Match {
-    /// Returns about how many quarters of a literal it saves more than one at an earlier place.
+    /// Returns an estimate of the additional saving over another match, in quarters of a literal.
+    ///
+    /// Each byte more saves a literal. A distance twice as large takes one more bit, about a
+    /// quarter of a literal.
     #[inline(always)]
     pub(super) fn gain(self, other: Self) -> i32 {
         let bits = |distance: usize| (distance | 1).ilog2().cast_signed();
@@ -28,11 +31,12 @@ impl Match {
 }
 
 impl Text<'_> {
-    /// Returns the position behind the last byte.
+    /// Returns the position after the last byte.
     pub(super) fn end(&self) -> u16 {
         self.position(self.bytes.len())
     }
 
+    /// Returns the position of the byte at an index.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "positions are modulo 2^16")]
     pub(super) fn position(&self, at: usize) -> u16 {
@@ -43,7 +47,7 @@ impl Text<'_> {
         self.bytes.get(at).copied().unwrap_or_default()
     }
 
-    /// Returns eight bytes, the first one lowest; at the end there are zeros instead.
+    /// Returns eight bytes, the first one lowest, with zeros for bytes after the end.
     #[inline(always)]
     pub(super) fn eight(&self, at: usize) -> u64 {
         let rest = self.bytes.get(at..).unwrap_or_default();
@@ -56,7 +60,8 @@ impl Text<'_> {
         self.bytes.get(at..).is_some_and(|bytes| bytes.starts_with(&eight))
     }
 
-    /// Returns how many bytes are the same at two places, at most 258; `eight` are those at `at`.
+    /// Returns the number of equal bytes from two indexes on, at most 258. `eight` are the first
+    /// eight bytes at `at`.
     #[inline(always)]
     pub(super) fn same(&self, earlier: usize, at: usize, eight: u64) -> usize {
         let differs = self.eight(earlier) ^ eight;
@@ -68,7 +73,7 @@ impl Text<'_> {
         length.min(self.bytes.len() - at)
     }
 
-    /// Returns how many bytes are the same at two places that have eight in common.
+    /// Returns the number of equal bytes from two indexes on. The first eight must be equal.
     fn common(&self, earlier: usize, at: usize) -> usize {
         let Some(later) = self.bytes.get(at..) else { return 0 };
         let later = later.get(..MATCH_MAX).unwrap_or(later);
@@ -88,11 +93,11 @@ impl Text<'_> {
     }
 }
 
-/// Fewer than eight bytes.
+/// Returns fewer than eight bytes, with zeros after them.
 #[cold]
 fn last(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte))
 }
 
-/// The longest match.
+/// The length of the longest match (RFC 1951 3.2.5).
 pub(super) const MATCH_MAX: usize = 258;

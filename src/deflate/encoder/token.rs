@@ -1,8 +1,14 @@
-//! What a message is made of before it is Huffman coded: literals and matches.
+//! Tokens, the input of Huffman coding: literals and matches.
 
 use alloc::vec::Vec;
 
-/// A literal byte, or a match: a length of 3 to 258 and a distance of 1 to 32,768.
+/// A literal byte, or a match with a length of 3 to 258 and a distance of 1 to 32,768.
+///
+/// ```text
+///  31 ... 25   24 ... 9             8 ... 0
+/// │    0     │ distance, 0 if it  │ length of the match, │
+/// │          │ is a literal       │ or the literal byte  │
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Token(u32);
 
@@ -16,7 +22,7 @@ impl Token {
         Self((distance as u32) << 9 | length as u32)
     }
 
-    /// Returns the distance; 0: it is a literal.
+    /// Returns the distance of a match, 0 for a literal.
     pub(super) const fn distance(self) -> u32 {
         self.0 >> 9
     }
@@ -27,16 +33,18 @@ impl Token {
     }
 }
 
-/// The tokens of a block under way.
+/// The tokens of the current block.
 pub(super) struct Tokens {
+    /// Initialised slots: `push` has no branch to grow the vector.
     slots: Vec<Token>,
+    /// The number of tokens.
     len: usize,
 }
 
 impl Tokens {
     pub(super) const EMPTY: Self = Self { slots: Vec::new(), len: 0 };
 
-    /// Begins a block that has no more than `bytes` bytes.
+    /// Begins a block with at most `bytes` bytes.
     pub(super) fn begin(&mut self, bytes: usize) {
         self.len = 0;
         let slots = bytes.min(MAX) + SPARE;
@@ -53,8 +61,8 @@ impl Tokens {
         }
     }
 
-    /// Returns whether the block should end: there may be too few places for what
-    /// one match can need.
+    /// Returns whether the block must end: there may be too few slots for the tokens of another
+    /// match.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
         self.len + SPARE > self.slots.len()
@@ -65,8 +73,9 @@ impl Tokens {
     }
 }
 
-/// A block ends once it has so many tokens: 64 KiB of them.
+/// The number of tokens, 64 KiB, at which a block ends.
 const MAX: usize = 16_384;
 
-/// A match and the literals that may come before it when a better one is found at each next place.
+/// The largest number of tokens that lazy matching adds at once: a match, and the literals before
+/// it if each next position has a better match.
 const SPARE: usize = 264;

@@ -1,4 +1,4 @@
-//! permessage-deflate, if it was asked for.
+//! permessage-deflate, if it is enabled.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -21,17 +21,17 @@ impl Extensions {
         Self { deflate: Some(deflate) }
     }
 
-    /// The value of Sec-WebSocket-Extensions of a client's request; `None`: the request has no such
-    /// field.
+    /// Returns the value of Sec-WebSocket-Extensions for a request; `None` if the request has no
+    /// such field.
     pub(crate) fn offer(&self) -> Option<String> {
         self.deflate.map(|deflate| deflate.offer())
     }
 
     /// Checks, as a client, the value of Sec-WebSocket-Extensions of a response.
     ///
-    /// RFC 6455 4.1, fifth rule about the response: an extension that was not offered MUST fail the
-    /// connection. An empty list is taken as none: RFC 6455 9.1 wants one member, but nothing is
-    /// chosen by it.
+    /// RFC 6455 4.1, fifth rule of the response: an extension that was not offered MUST fail the
+    /// connection. An empty list is accepted and means no extension: RFC 6455 9.1 requires a
+    /// member, but an empty list chooses none.
     pub(crate) fn agree(&self, value: Option<&[u8]>) -> Result<Negotiated, ExtensionError> {
         let agreed = match (self.deflate, value) {
             (Some(deflate), value) => deflate.agree(value)?,
@@ -45,11 +45,11 @@ impl Extensions {
         })
     }
 
-    /// Answers, as a server, the values of Sec-WebSocket-Extensions of a request. Adds the agreement
-    /// to `negotiated`, and returns the value of the response's field too; `None`: it has no such
-    /// field.
+    /// Answers, as a server, the values of Sec-WebSocket-Extensions of a request. Adds the
+    /// agreement to `negotiated`, and returns the value of the response's field; `None` if the
+    /// response has no such field.
     ///
-    /// RFC 6455 4.2.2(5.6): the field names the extensions in use, and is absent without any.
+    /// RFC 6455 4.2.2(5.6): the field lists the extensions in use, and is absent if there are none.
     pub(crate) fn answer<'o, I>(
         &self,
         offers: I,

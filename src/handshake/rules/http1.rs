@@ -13,15 +13,15 @@ use crate::http1::error::HeadError;
 use crate::http1::lists::List;
 use crate::negotiated::Negotiated;
 
-/// Judges a request (RFC 6455 4.2.1).
+/// Checks a request (RFC 6455 4.2.1).
 pub(crate) fn upgrade(head: &RequestHead<'_>) -> Result<Facts, Refusal> {
     let bad = |message| Err(Refusal::bad_request(message));
     // RFC 9110 7.8: Upgrade MUST be ignored in HTTP/1.0.
     if head.version() == HttpVersion::Http10 {
-        return bad("a WebSocket is asked for over HTTP/1.1: HTTP/1.0 has no Upgrade");
+        return bad("a request for a WebSocket needs HTTP/1.1: HTTP/1.0 has no Upgrade");
     }
     let all = Collected::new(head);
-    // RFC 6455 4.2.1(3): an Upgrade field with the value "websocket", whatever its case.
+    // RFC 6455 4.2.1(3): an Upgrade field with the value "websocket", without regard to case.
     if all.upgrade.is_broken() {
         return bad("the Upgrade field is not a list of protocols");
     }
@@ -41,34 +41,34 @@ pub(crate) fn upgrade(head: &RequestHead<'_>) -> Result<Facts, Refusal> {
     if all.has_body {
         return bad("a request for a WebSocket can't have a body");
     }
-    // RFC 6455 4.2.1(4): the token Upgrade, whatever its case.
+    // RFC 6455 4.2.1(4): the token Upgrade, without regard to case.
     if all.connection.is_broken() || !all.connection.found {
-        return bad("the Connection field doesn't name Upgrade");
+        return bad("the Connection field doesn't list Upgrade");
     }
-    // RFC 6455 11.3.1: it may not appear more than once. The version is looked at first: the key of
-    // another one may have another form.
+    // RFC 6455 11.3.1: it may not appear more than once. The version is checked first, since the
+    // key of another version may have another form.
     all.check_version()?;
     if all.key.again {
-        return bad("Sec-WebSocket-Key may be there once only");
+        return bad("there must be at most one Sec-WebSocket-Key");
     }
     // RFC 6455 4.2.1(5): a value that decodes to 16 bytes.
     if !all.key.value().is_some_and(is_key) {
-        return bad("Sec-WebSocket-Key is missing or not 16 bytes in base64");
+        return bad("Sec-WebSocket-Key is missing or is not 16 bytes in base64");
     }
-    // RFC 6455 4.2.1(2), RFC 9112 3.2: exactly one, and with a target that is a URL, the URL's
-    // authority counts.
+    // RFC 6455 4.2.1(2), RFC 9112 3.2: exactly one Host field. If the target is a URL, the
+    // authority of the URL replaces the value of Host.
     let host = all.host.value().filter(|_| !all.host.again);
     let Some(host) = host.map(|host| authority.map_or(host, str::as_bytes)) else {
         return bad("there must be exactly one valid Host field");
     };
     let Ok(host) = Authority::parse(host) else {
-        return bad("the host is missing or no host");
+        return bad("the host is missing or is not a host");
     };
-    all.check_wishes()?;
+    all.check_choices()?;
     Ok(all.facts(host, head))
 }
 
-/// Judges a 101 (RFC 6455 4.1, rules 2 to 6 about the response): each breach MUST fail the
+/// Checks a 101 (RFC 6455 4.1, rules 2 to 6 of the response). Each violation MUST fail the
 /// connection.
 pub(crate) fn open(
     request: &ConnectRequest,

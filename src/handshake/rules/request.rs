@@ -1,4 +1,4 @@
-//! The fields of a request, and the rules about them that every version of HTTP shares
+//! The fields of a request, and the rules about them that all versions of HTTP share
 //! ([RFC 6455 section 4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)).
 
 use crate::authority::Authority;
@@ -6,23 +6,24 @@ use crate::handshake::head::RequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::http1::lists::{List, ListError};
 
-/// The only version there is.
+/// The only supported version.
 const VERSION: &[u8] = b"13";
 
 /// The body of a 400 for offers that break the grammar of extensions.
 pub(crate) const BAD_EXTENSIONS: &str = "Sec-WebSocket-Extensions breaks its grammar";
 
-/// Where the parts of a valid request lie: the same in a borrowed head and in its owned copy.
+/// The positions of the parts of a valid request. They are indexes, not slices, so that they are
+/// the same in a borrowed head and in its owned copy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
-    /// The place of the Host field, where that is what counts.
+    /// The index of the Host field; `None` if the authority of the target replaces it.
     pub(crate) host_field: Option<usize>,
     /// The length of the host without its port.
     pub(crate) host_len: usize,
     pub(crate) port: Option<u16>,
-    /// The place of the Sec-WebSocket-Key.
+    /// The index of the Sec-WebSocket-Key field.
     pub(crate) key: Option<usize>,
-    /// The place of the Origin.
+    /// The index of the Origin field.
     pub(crate) origin: Option<usize>,
 }
 
@@ -40,10 +41,10 @@ pub(crate) struct Collected<'h> {
     extensions: Tokens,
 }
 
-/// A field that may be there once only.
+/// A field that may occur only once.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Once<'h> {
-    /// The first one: its place among the fields, and its value.
+    /// The first occurrence: its index among the fields, and its value.
     pub(crate) first: Option<(usize, &'h [u8])>,
     pub(crate) again: bool,
 }
@@ -63,15 +64,15 @@ impl<'h> Once<'h> {
     }
 }
 
-/// A list over all of its lines.
+/// A list, collected from all of its lines.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tokens {
     list: List,
-    /// There is such a field.
+    /// The field is present.
     present: bool,
-    /// It names what it should.
+    /// The list has the wanted member.
     pub(crate) found: bool,
-    /// It breaks the grammar.
+    /// A line breaks the grammar.
     broken: bool,
 }
 
@@ -84,7 +85,7 @@ impl Tokens {
         }
     }
 
-    /// The grammar wants one member at least.
+    /// Returns true if the field breaks its grammar, which requires at least one member.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken || (self.present && self.list.members() == 0)
     }
@@ -94,7 +95,8 @@ impl<'h> Collected<'h> {
     pub(crate) fn new(head: &RequestHead<'h>) -> Self {
         let mut all = Self::default();
         for (at, (name, value)) in head.fields().raw().enumerate() {
-            // The length first: most fields are none of ours.
+            // The length is compared first: it excludes most fields that are not part of the
+            // handshake.
             match name.len() {
                 4 if is(name, b"host") => all.host.add(at, value),
                 6 if is(name, b"origin") => all.origin.add(at, value),
@@ -106,8 +108,8 @@ impl<'h> Collected<'h> {
                     let found = all.connection.list.find_token(value, "Upgrade");
                     all.connection.add(found);
                 }
-                // RFC 9112 6: either of them announces a body. The frames that follow the head
-                // must not be taken for it, nor it for frames.
+                // RFC 9112 6: either field announces a body. A body must not be read as frames, and
+                // the frames after the head must not be read as a body.
                 14 if is(name, b"content-length") => {
                     all.has_body |= value.iter().any(|&digit| digit != b'0');
                 }
@@ -128,37 +130,38 @@ impl<'h> Collected<'h> {
         all
     }
 
-    /// The version MUST be 13; otherwise the response names that one (RFC 6455 4.2.2(4)).
+    /// Checks that the version is 13. If not, the response names 13 (RFC 6455 4.2.2(4)).
     pub(crate) fn check_version(&self) -> Result<(), Refusal> {
         // RFC 6455 11.3.5: it may not appear more than once.
         if self.version.again {
-            return Err(Refusal::bad_request("Sec-WebSocket-Version may be there once only"));
+            return Err(Refusal::bad_request("there must be at most one Sec-WebSocket-Version"));
         }
         if self.version.value() != Some(VERSION) {
-            return Err(Refusal::upgrade_required("the only Sec-WebSocket-Version here is 13"));
+            return Err(Refusal::upgrade_required(
+                "the only supported Sec-WebSocket-Version is 13",
+            ));
         }
         Ok(())
     }
 
-    /// Judges what the client asks for: subprotocols, extensions and origin.
-    pub(crate) fn check_wishes(&self) -> Result<(), Refusal> {
-        // RFC 6455 4.2.1: whatever doesn't fit the grammar MUST be refused.
+    /// Checks the choices of the client: subprotocols, extensions and origin.
+    pub(crate) fn check_choices(&self) -> Result<(), Refusal> {
+        // RFC 6455 4.2.1: a field that doesn't match its grammar MUST be refused.
         if self.subprotocols.is_broken() {
             return Err(Refusal::bad_request("Sec-WebSocket-Protocol is not a list of tokens"));
         }
-        // RFC 6455 9.1: a breach of this grammar fails the handshake, also where nothing that is
-        // offered in it will be looked at.
+        // RFC 6455 9.1: a violation of this grammar fails the handshake, even on a server without
+        // extensions.
         if self.extensions.is_broken() {
             return Err(Refusal::bad_request(BAD_EXTENSIONS));
         }
         if self.origin.again || !self.origin.value().unwrap_or_default().is_ascii() {
-            return Err(Refusal::bad_request("there may be one Origin field only, in ASCII"));
+            return Err(Refusal::bad_request("there must be at most one Origin field, in ASCII"));
         }
         Ok(())
     }
 
-    /// The facts about a request that keeps all rules.
-    /// A key is asked for over HTTP/1.1 only.
+    /// Returns the facts of a request that has passed all checks. A key exists over HTTP/1.1 only.
     pub(crate) fn facts(&self, host: Authority<'_>, head: &RequestHead<'h>) -> Facts {
         let key = if head.version().has_pseudo_headers() { None } else { self.key.place() };
         Facts {
@@ -171,8 +174,9 @@ impl<'h> Collected<'h> {
     }
 }
 
-/// Compares without regard to case with a name in lower case, all bytes at once. Names are tokens:
-/// among those the one bit makes letters small, and leaves the dash alone.
+/// Compares a name with one in lower case, without regard to case. All bytes are compared without a
+/// branch. Setting bit 0x20 converts letters to lower case. Among the characters of tokens it
+/// leaves digits and the dash unchanged, and maps no other character to a letter or a dash.
 #[inline]
 fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
     name.first_chunk::<N>().is_some_and(|name| {

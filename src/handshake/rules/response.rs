@@ -1,5 +1,5 @@
-//! The rules about a server's choices
-//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 about
+//! The rules of the server's choices
+//! ([RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), rules 5 and 6 of
 //! the response).
 
 use crate::error::extension::ExtensionError;
@@ -12,7 +12,7 @@ use crate::negotiated::Negotiated;
 /// The rule that a response breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// With the value that was expected.
+    /// Sec-WebSocket-Accept differs from this value.
     Accept(AcceptKey),
     Connection,
     DuplicateField(&'static str),
@@ -29,7 +29,7 @@ impl From<ExtensionError> for Fault {
     }
 }
 
-/// Reads what a response has agreed to; each breach MUST fail the connection.
+/// Reads the negotiated subprotocol and extensions. Each violation MUST fail the connection.
 pub(crate) fn negotiate(request: &ConnectRequest, fields: Fields<'_>) -> Result<Negotiated, Fault> {
     let extensions = only(fields, "Sec-WebSocket-Extensions")?;
     let negotiated = request.negotiate_extensions(extensions)?;
@@ -44,7 +44,7 @@ pub(crate) fn negotiate(request: &ConnectRequest, fields: Fields<'_>) -> Result<
     }
 }
 
-/// Returns the value of a field that may be there once only.
+/// Returns the value of a field that may occur only once.
 pub(crate) fn only<'h>(fields: Fields<'h>, name: &'static str) -> Result<Option<&'h [u8]>, Fault> {
     let mut values = fields.get_all(name);
     let value = values.next();

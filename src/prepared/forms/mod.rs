@@ -1,12 +1,12 @@
 //! The compressed forms of a prepared message.
 //!
-//! This module has two bodies: `on` with the feature `deflate`, `off` without. Both have the type
-//! [`Forms`] with the same functions, so that other modules need no `cfg`:
+//! This module has two bodies: `on` with the feature `deflate`, `off` without it. Both have the
+//! type [`Forms`] with the same functions, so that other modules need no `cfg`:
 //!
-//! * `Forms::NONE`: no compressed form. In `off` it has no size.
+//! * `Forms::NONE`: no compressed form. In `off` it is zero-sized.
 //! * `add_to`: adds the forms to debug output.
 //!
-//! `on` has more, for callers that are themselves compiled with the feature only: `add`, and `shortest`,
+//! `on` has two more, for callers that are compiled only with the feature: `add`, and `shortest`,
 //! which chooses a form.
 
 #[cfg(not(feature = "deflate"))]

@@ -1,8 +1,8 @@
-//! No message has a compressed form.
+//! Without the feature `deflate` no message has a compressed form.
 
 use core::fmt::DebugStruct;
 
-/// The compressed forms of a message: never any.
+/// The compressed forms of a message: always none.
 #[derive(Clone)]
 pub(in crate::prepared) struct Forms;
 

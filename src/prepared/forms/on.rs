@@ -1,4 +1,4 @@
-//! Compressed forms.
+//! The compressed forms, with the feature `deflate`.
 
 use core::fmt;
 
@@ -19,9 +19,11 @@ use crate::prepared::encoded::Encoded;
 #[derive(Clone)]
 pub(in crate::prepared) struct Forms(Vec<Form>);
 
-/// A compressed form, made when it is first sent: it can be inflated with any window that is as large,
-/// whatever came before. Without std there is no cell for it that threads can share: it is made when it
-/// is added.
+/// A compressed form. It refers to no earlier message, so any connection with a window of at least
+/// `window_bits` can inflate it.
+///
+/// The first send makes it. Without `std` there is no `OnceLock` for threads to share it in, so
+/// [`Forms::add`] makes it.
 #[derive(Clone)]
 struct Form {
     window_bits: WindowBits,
@@ -33,11 +35,12 @@ struct Form {
 }
 
 impl Form {
-    /// `None`: the message doesn't shrink.
+    /// Returns the form, and makes it first if necessary. `None`: the message doesn't shrink.
     #[cfg(feature = "std")]
     fn encoded(&self, kind: MessageKind, plain: &Encoded) -> Option<&Encoded> {
         if self.made.get().is_none() {
-            // Not `get_or_init`: no thread waits while another one compresses.
+            // Not `get_or_init`, which would block this thread while another one compresses. If
+            // both compress, the first result is kept; the two are equal.
             let _ = self.made.set(compress(kind, plain, self.window_bits, self.level));
         }
         self.made()
@@ -48,7 +51,8 @@ impl Form {
         self.made()
     }
 
-    /// `None`: it isn't made yet, or the message doesn't shrink.
+    /// Returns the form without making it. `None`: it isn't made yet, or the message doesn't
+    /// shrink.
     #[cfg(feature = "std")]
     fn made(&self) -> Option<&Encoded> {
         self.made.get()?.as_ref()
@@ -60,7 +64,7 @@ impl Form {
     }
 }
 
-/// `None`: the message doesn't shrink.
+/// Compresses a message into one frame. `None`: the message doesn't shrink.
 fn compress(
     kind: MessageKind,
     plain: &Encoded,
@@ -87,8 +91,8 @@ impl Forms {
         kind: MessageKind,
         plain: &Encoded,
     ) {
-        // No reference goes further back than the message's beginning: a smaller window does for a
-        // short message.
+        // No reference reaches further back than the first byte of the message. So a short message
+        // needs a smaller window, and then fits more connections.
         let enough = (WindowBits::MIN.get()..window_bits.get())
             .filter_map(WindowBits::new)
             .find(|bits| bits.len() >= plain.payload().len());
@@ -103,7 +107,7 @@ impl Forms {
         self.0.push(Form { window_bits, level, made });
     }
 
-    /// The shortest form that this window is large enough for.
+    /// Returns the shortest form that needs no larger window.
     pub(in crate::prepared) fn shortest(
         &self,
         window_bits: WindowBits,
@@ -123,7 +127,7 @@ impl Forms {
 }
 
 impl fmt::Debug for Form {
-    /// No data: debug output ends in logs.
+    /// Shows no data: debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Form")
             .field("window_bits", &self.window_bits)

@@ -1,19 +1,18 @@
-//! The core without std, and an event loop on it: a panic handler and an allocator are all that they need
-//! around them.
+//! The core without std, and an event loop on it. They need only a panic handler and an allocator.
 #![no_std]
 #![no_main]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 
-// Linked in for good, even though nothing here calls them.
+// Linked, although this program makes no calls.
 extern crate echo_no_std as _;
 extern crate sansocket as _;
 
-/// Has no memory to give: this program is checked, not run.
+/// An allocator without memory: this program is checked, never run.
 struct NoMemory;
 
-// SAFETY: a null pointer is the documented way to say that an allocation failed, so nothing is ever handed out.
+// SAFETY: a null pointer is the documented result of a failed allocation, so no memory is ever returned.
 unsafe impl GlobalAlloc for NoMemory {
     unsafe fn alloc(&self, _layout: Layout) -> *mut u8 {
         core::ptr::null_mut()

@@ -1,13 +1,14 @@
 //! Compressed messages.
 //!
-//! This module has two bodies: `on` with the feature `deflate`, `off` without. Both have these
-//! methods of [`Incoming`](crate::connection::assembly::Incoming), called if RSV1 has shown that the
-//! message is compressed:
+//! This module has two implementations: `on` with the feature `deflate`, `off` without it. Both
+//! have these methods of [`Incoming`](crate::connection::assembly::Incoming). They are called if
+//! RSV1 marks the message as compressed:
 //!
-//! * `take_inflated` takes a message whose rest is in the input, `take_inflated_part` a part of one.
-//! * `keep_inflated` inflates what has arrived of a message into the inbox.
+//! * `take_inflated` takes a message, `take_inflated_part` a part of one. The rest of it is in the
+//!   input.
+//! * `keep_inflated` inflates the received bytes of a message into the inbox.
 //!
-//! In `off` no header with RSV1 passes, so that none of them is called.
+//! In `off` a header with RSV1 is an error, so that none of them is called.
 
 #[cfg(not(feature = "deflate"))]
 mod off;

@@ -1,4 +1,4 @@
-//! No header with RSV1 passes: each method returns the error that such a header gives.
+//! Without the feature `deflate` a header with RSV1 is an error, which each method returns.
 
 #![expect(clippy::needless_pass_by_ref_mut, reason = "the same signatures as in `on`")]
 

@@ -1,4 +1,4 @@
-//! Compressed messages: inflated into the inbox, whole or part by part
+//! Compressed messages, inflated into the inbox, complete or part by part
 //! ([RFC 7692 section 7.2.2](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2)).
 
 use crate::config::Settings;
@@ -12,11 +12,12 @@ use crate::kernel::mask::rotate;
 use crate::kernel::utf8::{Carry, Rest, split};
 use crate::message::MessageKind;
 
-/// So much of the input is unmasked at once for a part, which may leave most of it for the next.
-const PIECE: usize = 4096;
+/// The number of bytes that are unmasked at once for a part. If the part is full before they are
+/// used, the rest must be masked again.
+const MAX_UNMASKED: usize = 4096;
 
 impl Incoming {
-    /// Takes a compressed message whose rest is in the input.
+    /// Takes a compressed message. The rest of it is in the input.
     pub(in crate::connection::assembly) fn take_inflated<'b>(
         &mut self,
         kind: MessageKind,
@@ -27,7 +28,7 @@ impl Incoming {
         self.keep_inflated(kind, input, inbox, context)?;
         let inflating = context.inflater.inflating().ok_or(PeerError::ReservedBits)?;
         inflating.finish(inbox.bytes())?;
-        // RFC 6455 8.1: the text as a whole is UTF-8, so no character may lack its end.
+        // RFC 6455 8.1: the complete text is UTF-8, so its last character must be complete.
         if !self.carry.is_empty() {
             return Err(PeerError::InvalidUtf8.into());
         }
@@ -38,7 +39,7 @@ impl Incoming {
         Ok(Arrival::Assembled { kind, len, wire_len })
     }
 
-    /// Inflates what has arrived of a message into the inbox.
+    /// Inflates the received bytes of a message into the inbox.
     pub(in crate::connection::assembly) fn keep_inflated(
         &mut self,
         kind: MessageKind,
@@ -56,19 +57,21 @@ impl Incoming {
         if u64::try_from(before) != Ok(inflating.lens().0) {
             return Err(MisuseError::WrongInbox.into());
         }
-        let (piece, key) = self.take_piece(input);
-        unmask(piece, key);
-        let inflated = inflating.inflate_whole(piece, inbox, context.settings);
-        // Faults count in the order of the stream: the text before the decoder's comes first.
+        let (payload, key) = self.take_payload(input);
+        unmask(payload, key);
+        let inflated = inflating.inflate_whole(payload, inbox, context.settings);
+        // Faults are reported in the order of the stream: one in the text precedes that of the
+        // decoder.
         if kind == MessageKind::Text {
             self.validate_inflated(inbox.bytes(), before)?;
         }
         Ok(inflated?)
     }
 
-    /// Validates what has come behind the first `before` bytes of a text.
+    /// Validates the text after its first `before` bytes.
     fn validate_inflated(&mut self, message: &[u8], before: usize) -> Result<(), PeerError> {
-        // The beginning of a character is still there: it is validated again with the rest.
+        // An incomplete character at the end is still in the inbox: it is validated again with its
+        // rest.
         let new = message.get(before.saturating_sub(self.carry.len())..).unwrap_or_default();
         self.carry = Carry::NONE;
         match split(new).rest {
@@ -79,6 +82,7 @@ impl Incoming {
         Ok(())
     }
 
+    /// Inflates up to one part into the inbox and takes it.
     pub(in crate::connection::assembly) fn take_inflated_part<'b>(
         &mut self,
         kind: MessageKind,
@@ -91,7 +95,8 @@ impl Incoming {
             inflater.begin();
         }
         let inflating = inflater.inflating().ok_or(PeerError::ReservedBits)?;
-        // A character that was cut goes first; the decoder has it in its window already.
+        // A character that was cut precedes the part. The decoder already has its bytes in the
+        // window.
         self.tag = inbox.begin_inflated(kind, settings.memory_budget.as_ref());
         let before = self.carry.len();
         inbox.append_carry(&self.carry)?;
@@ -108,7 +113,8 @@ impl Incoming {
                 inflating.slide(part);
             }
         }
-        // Faults count in the order of the stream: the text before the decoder's comes first.
+        // Faults are reported in the order of the stream: one in the text precedes that of the
+        // decoder.
         end = end && result.is_ok();
         if kind == MessageKind::Text && !self.cut_at_character(inbox, end) {
             result = Err(Fault::InvalidUtf8);
@@ -119,7 +125,8 @@ impl Incoming {
             if len == 0 {
                 return Err(fault.into());
             }
-            // What comes before the fault is handed out first, however the input is cut.
+            // The data before the fault is handed out first, so that the events don't depend on how
+            // the input is cut.
             self.fail_next(fault);
             inbox.end_message();
             let start = !self.started;
@@ -130,8 +137,13 @@ impl Incoming {
         Ok(Arrival::PartInInbox { kind, len, wire_len, start, end })
     }
 
-    /// Inflates what there is of the frame's payload until a part is full; returns how many bytes were
-    /// used up. What is left of them stays in the input as it came.
+    /// Inflates the available bytes of the frame's payload until a part is full, and returns the
+    /// number of bytes used. Unused bytes stay in the input, masked.
+    ///
+    /// ```text
+    ///  input:  ├── used: taken ──┤── unmasked, not used ──┤── still masked ──┤
+    ///                            └─ masked again: the next call finds all bytes masked
+    /// ```
     fn inflate_input(
         &mut self,
         input: &mut Input<'_>,
@@ -142,14 +154,14 @@ impl Incoming {
     ) -> (usize, Result<(), Fault>) {
         let mut all = 0;
         loop {
-            let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(PIECE);
-            let piece = input.first_mut(n);
-            let len = piece.len();
-            unmask(piece, self.key);
+            let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(MAX_UNMASKED);
+            let payload = input.first_mut(n);
+            let len = payload.len();
+            unmask(payload, self.key);
             let mut used = 0;
-            let result = inflating.inflate_part(piece, &mut used, inbox, before, settings);
-            if let Some(left) = piece.get_mut(used..) {
-                // Masking it again takes it back.
+            let result = inflating.inflate_part(payload, &mut used, inbox, before, settings);
+            if let Some(left) = payload.get_mut(used..) {
+                // Masking is its own inverse.
                 unmask(left, rotate(self.key, used));
             }
             input.take(used);
@@ -161,8 +173,9 @@ impl Incoming {
         }
     }
 
-    /// Cuts a part of a text where its last whole character ends, and keeps the beginning of the
-    /// next, unless the text `ends` with the part. False: no text goes on with what comes behind.
+    /// Cuts a part of a text after its last complete character, and stores the incomplete one in
+    /// `carry`, unless the text `ends` with the part. Returns false if the bytes after the cut
+    /// can't be text.
     fn cut_at_character(&mut self, inbox: &mut Inbox, ends: bool) -> bool {
         let split = split(inbox.bytes());
         let len = split.text.len();

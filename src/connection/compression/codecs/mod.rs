@@ -1,11 +1,11 @@
 //! The encoder and the decoder of a connection.
 //!
-//! This module has two bodies: `on` with the feature `deflate`, `off` without. Both have the type
-//! [`Codecs`]: the encoder and the decoder that outlive a call. `is_empty` returns whether there are any,
-//! `clear` frees them.
+//! This module has two implementations: `on` with the feature `deflate`, `off` without it. Both
+//! have the type [`Codecs`]: the encoder and the decoder that outlive a call. `is_empty` returns
+//! true if there are none, `clear` frees them.
 //!
-//! `on` has more, for callers that are themselves compiled with the feature only: `Inflating`, the decoder
-//! with the state of its message, and `Compressing`, the encoder.
+//! `on` also has `Inflating`, the decoder with the state of its message, and `Compressing`, the
+//! encoder, for callers that are themselves compiled with the feature only.
 
 #[cfg(not(feature = "deflate"))]
 mod off;

@@ -1,4 +1,4 @@
-//! No encoder and no decoder.
+//! Without the feature `deflate` there is no encoder and no decoder.
 
 #![expect(clippy::needless_pass_by_ref_mut, reason = "the same signatures as in `on`")]
 
@@ -11,6 +11,6 @@ impl Codecs {
         true
     }
 
-    /// Frees both.
+    /// Has no effect.
     pub(in crate::connection) const fn clear(&mut self) {}
 }

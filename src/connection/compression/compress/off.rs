@@ -1,4 +1,4 @@
-//! No message is compressed.
+//! Without the feature `deflate` no message is compressed.
 
 #![expect(clippy::needless_pass_by_ref_mut, reason = "the same signatures as in `on`")]
 

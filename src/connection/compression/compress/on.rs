@@ -1,4 +1,4 @@
-//! Messages are compressed as they are appended to the output.
+//! Compression of messages while they are appended to the output.
 
 use alloc::boxed::Box;
 use core::num::NonZeroUsize;
@@ -24,8 +24,8 @@ const MASK_KEY_LEN: usize = 4;
 const RSV1_BIT: u8 = RSV1 << 4;
 
 impl Connection {
-    /// Appends a whole message compressed and returns the length of its payload; `None`: it is to be
-    /// sent as it is.
+    /// Appends a complete message compressed and returns the length of its payload; `None` if it
+    /// must be sent uncompressed.
     pub(in crate::connection) fn write_compressed(
         &mut self,
         opcode: OpCode,
@@ -43,7 +43,7 @@ impl Connection {
         if let Some(max) = options.max_frame_len {
             return self.write_compressed_frames(opcode, message, max, out);
         }
-        // Without context takeover nothing is kept, so it needs no box.
+        // Without context takeover the encoder is not kept, so it needs no box.
         let mut alone = (!agreement.direction(self.role).context_takeover)
             .then(|| Compressing::new(&agreement, self.role));
         let frame = self.begin_frame(message.len(), out)?;
@@ -60,7 +60,7 @@ impl Connection {
         Ok(Some(frame.end(RSV1, opcode, true, out)))
     }
 
-    /// The same in fragments: the compressed bytes are cut anywhere (RFC 7692 6.1).
+    /// Does the same in fragments. The compressed bytes may be cut anywhere (RFC 7692 6.1).
     fn write_compressed_frames(
         &mut self,
         opcode: OpCode,
@@ -81,15 +81,15 @@ impl Connection {
         let written = self.write_frames(first, true, &payload, Some(max), out);
         if written.is_err() {
             let role = self.role;
-            // The peer will never see what the encoder has taken in: a new one doesn't refer to it.
+            // The peer never receives these bytes: a new encoder can't refer to them.
             self.compressing(&agreement).begin_anew(&agreement, role);
         }
         self.end_compressed();
         written.map(|()| Some(payload.len()))
     }
 
-    /// Appends a part of a message, which isn't whole yet before this one, compressed, and returns
-    /// the length of its payload; `None`: it is to be sent as it is.
+    /// Appends a part of a message compressed and returns the length of its payload; `None` if it
+    /// must be sent uncompressed. The part is not the complete message.
     pub(in crate::connection) fn write_compressed_part(
         &mut self,
         opcode: OpCode,
@@ -100,7 +100,7 @@ impl Connection {
     ) -> Result<Option<usize>, SendError> {
         let Some(&agreement) = self.agreed.deflate() else { return Ok(None) };
         let first = opcode != OpCode::Continuation;
-        // RFC 7692 6.1: the first frame says it for the whole message.
+        // RFC 7692 6.1: RSV1 of the first frame applies to the complete message.
         let compress = if first {
             options.compress == Compress::Auto
         } else {
@@ -115,6 +115,9 @@ impl Connection {
             return Ok(None);
         }
         let rsv = if first { RSV1 } else { 0 };
+        // Data that doesn't shrink grows by the headers of stored blocks and by the flush. The
+        // estimate only sets the reserved length of the header; `Reserved::end` corrects a wrong
+        // one.
         let written = match options.max_frame_len {
             None => self.begin_frame(part.len().saturating_add(part.len() / 1024 + 16), out).map(
                 |frame| {
@@ -131,7 +134,7 @@ impl Connection {
         };
         if written.is_err() {
             let role = self.role;
-            // As above. In the midst of a message too: each part ends on a byte boundary.
+            // As above. This is valid within a message too: each part ends on a byte boundary.
             self.compressing(&agreement).begin_anew(&agreement, role);
             if first {
                 self.end_compressed();
@@ -145,7 +148,7 @@ impl Connection {
         written.map(Some)
     }
 
-    /// The form of a prepared message that this connection's peer can inflate.
+    /// Returns the form of a prepared message that the peer of this connection can inflate.
     pub(in crate::connection) fn compressed_form<'p>(
         &self,
         message: &'p Prepared,
@@ -154,8 +157,9 @@ impl Connection {
         message.compressed(agreement.direction(self.role).window_bits)
     }
 
-    /// A message was sent compressed without the encoder. If there is one, it follows, so that later
-    /// references say the same at the peer.
+    /// Passes a message to the encoder, if there is one, after its prepared form was sent. The
+    /// window of the encoder must equal that of the peer's decoder, so that later references are
+    /// valid.
     pub(in crate::connection) fn follow(&mut self, message: &[u8]) {
         let compressing = self.rare.as_mut().and_then(|rare| rare.codecs.compressing.as_mut());
         if let Some(compressing) = compressing {
@@ -169,7 +173,8 @@ impl Connection {
         compressing(&mut self.rare, agreement, self.role)
     }
 
-    /// Charges what the encoder needs for a whole message; false: it is to be sent as it is.
+    /// Charges the memory that the encoder needs for a complete message. Returns false if the
+    /// message must be sent uncompressed because there is no room.
     fn make_room_for_message(
         &mut self,
         agreement: &Agreement,
@@ -188,7 +193,7 @@ impl Connection {
         false
     }
 
-    /// The same for a part of a message.
+    /// Does the same for a part of a message.
     fn make_room_for_part(&mut self, agreement: &Agreement, len: usize) -> bool {
         let compressing = compressing(&mut self.rare, agreement, self.role);
         let need = compressing.capacity_for_part(len);
@@ -199,7 +204,7 @@ impl Connection {
         room
     }
 
-    /// Nothing is sent any more, or there is no memory for it.
+    /// Frees the encoder, because no more messages are sent or there is no memory for it.
     pub(in crate::connection) fn drop_compressing(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.codecs.compressing = None;
@@ -209,7 +214,7 @@ impl Connection {
         }
     }
 
-    /// The message is whole: without context takeover nothing of it is kept.
+    /// Frees the encoder at the end of a message, unless there is context takeover.
     fn end_compressed(&mut self) {
         if let Some(agreement) = self.agreed.deflate()
             && !agreement.direction(self.role).context_takeover
@@ -218,7 +223,7 @@ impl Connection {
         }
     }
 
-    /// Reserves the header of a frame with at most `len` bytes of payload.
+    /// Reserves room for the header of a frame with at most `len` bytes of payload.
     fn begin_frame(&mut self, len: usize, out: &mut BytesMut) -> Result<Reserved, SendError> {
         let key = match self.role {
             Role::Server => None,
@@ -231,23 +236,32 @@ impl Connection {
     }
 }
 
-/// Room for a frame's header, behind which its payload is being written.
+/// The room for the header of a frame, while its payload is written.
+///
+/// ```text
+///  out:  ├── earlier output ──┤── room ──┤── payload ...
+///                             ▲ at
+/// ```
+///
+/// The header is written last, since it holds the length. If it isn't as long as the room, `end`
+/// moves the payload.
 struct Reserved {
-    /// Where the frame begins.
+    /// The position of the frame in the output.
     at: usize,
     room: usize,
     key: Option<[u8; 4]>,
 }
 
 impl Reserved {
-    /// Writes the header, masks the payload and returns its length.
+    /// Writes the header, masks the payload, and returns its length.
     fn end(self, rsv: u8, opcode: OpCode, fin: bool, out: &mut BytesMut) -> usize {
         let payload_at = self.at + self.room;
         let len = out.len().saturating_sub(payload_at);
         let wide = u64::try_from(len).unwrap_or(u64::MAX);
         let header = FrameHeader { fin, rsv, opcode, key: self.key, len: wide }.encode();
         let header = header.as_bytes();
-        // It was reserved for the message's own length. An encoder that can't undo may need more.
+        // The room was reserved for the uncompressed length. A part, which is never undone, may be
+        // longer.
         if header.len() > self.room {
             out.resize(self.at + header.len() + len, 0);
         }
@@ -275,7 +289,7 @@ fn compressing<'r>(
     rare.codecs.compressing.get_or_insert_with(|| Box::new(Compressing::new(agreement, role)))
 }
 
-/// The length of an unmasked frame's header, in bytes.
+/// Returns the length of an unmasked frame's header, in bytes (RFC 6455 5.2).
 const fn header_len(len: usize) -> usize {
     match len {
         ..=125 => 2,

@@ -1,12 +1,12 @@
 //! The decoder, lent by a connection for one call.
 //!
-//! This module has two bodies: `on` with the feature `deflate`, `off` without. Both have the type
-//! [`Inflater`]. `new` begins the loan, and `keep` ends it. `rsv` returns the reserved bits that the first
-//! frame of a message may have, and `is_pending` returns whether the decoder has output left without more
-//! input.
+//! This module has two implementations: `on` with the feature `deflate`, `off` without it. Both
+//! have the type [`Inflater`]. `new` begins the loan, and `keep` ends it. `rsv` returns the
+//! reserved bits that the first frame of a message may have. `is_pending` returns true if the
+//! decoder has more output without more input.
 //!
-//! `on` has more, for callers that are themselves compiled with the feature only: `begin` and `end` of a
-//! message, and `inflating`, the decoder itself.
+//! `on` also has `begin` and `end` of a message, and `inflating`, the decoder itself, for callers
+//! that are themselves compiled with the feature only.
 
 #[cfg(not(feature = "deflate"))]
 mod off;

@@ -1,4 +1,4 @@
-//! No decoder.
+//! Without the feature `deflate` there is no decoder.
 
 use core::marker::PhantomData;
 
@@ -21,12 +21,12 @@ impl<'c> Inflater<'c> {
         Self(PhantomData)
     }
 
-    /// Which reserved bits the first frame of a message may have.
+    /// Returns the reserved bits that the first frame of a message may have: none.
     pub(in crate::connection) const fn rsv(&self) -> u8 {
         0
     }
 
-    /// Whether the decoder has output left without more input.
+    /// Returns true if the decoder has more output without more input.
     pub(in crate::connection) const fn is_pending(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! The decoder, lent.
+//! The decoder, lent for one call.
 
 use alloc::boxed::Box;
 
@@ -13,7 +13,7 @@ pub(in crate::connection) struct Inflater<'c> {
     agreed: &'c Agreed,
     sender: Role,
     rare: &'c mut Option<Box<Rare>>,
-    /// Until it is known whether it has to be kept.
+    /// A new decoder. It is boxed at the end of the loan, if it must be kept.
     local: Option<Inflating>,
 }
 
@@ -30,19 +30,20 @@ impl<'c> Inflater<'c> {
         Self { agreed, sender, rare, local: None }
     }
 
-    /// Which reserved bits the first frame of a message may have.
+    /// Returns the reserved bits that the first frame of a message may have.
     pub(in crate::connection) const fn rsv(&self) -> u8 {
         self.agreed.rsv()
     }
 
-    /// A compressed message begins.
+    /// Begins a compressed message.
     pub(in crate::connection) fn begin(&mut self) {
         if let Some(inflating) = self.inflating() {
             inflating.begin();
         }
     }
 
-    /// The decoder of the message under way; `None` if nothing was agreed on, which RSV1 has shown.
+    /// Returns the decoder of the message in progress. `None` if compression was not negotiated, in
+    /// which case RSV1 has been refused before.
     pub(in crate::connection) fn inflating(&mut self) -> Option<&mut Inflating> {
         let agreement = self.agreed.deflate()?;
         let (direction, engine) = (agreement.direction(self.sender), agreement.engine);
@@ -55,13 +56,13 @@ impl<'c> Inflater<'c> {
         }))
     }
 
-    /// Whether the decoder has output left without more input.
+    /// Returns true if the decoder has more output without more input.
     pub(in crate::connection) fn is_pending(&self) -> bool {
         let inflating = self.rare.as_ref().and_then(|rare| rare.codecs.inflating.as_ref());
         inflating.is_some_and(|inflating| inflating.is_pending())
     }
 
-    /// The message is whole: without context takeover nothing of it is kept.
+    /// Ends a message. Without context takeover it frees the decoder.
     pub(in crate::connection) fn end(&mut self) {
         if let Some(agreement) = self.agreed.deflate()
             && !agreement.direction(self.sender).context_takeover
@@ -76,7 +77,7 @@ impl<'c> Inflater<'c> {
         }
     }
 
-    /// Ends the loan: keeps the decoder, if the next call needs it, and charges its heap.
+    /// Ends the loan: keeps the decoder if the next call needs it, and charges its heap.
     pub(in crate::connection) fn keep(self, config: &Config) {
         if let Some(local) = self.local {
             self.rare.get_or_insert_default().codecs.inflating = Some(Box::new(local));

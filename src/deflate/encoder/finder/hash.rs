@@ -1,6 +1,9 @@
-//! The hash of both kinds of tables.
+//! The hash function of both kinds of tables.
 
-/// Returns a hash of the first `bytes` bytes, 3 or 4, that has `bits` bits.
+/// Returns a hash of `bits` bits of the first `bytes` bytes, 3 or 4.
+///
+/// The shift removes the byte that is not hashed. The constant is a prime near 2^32 divided by the
+/// golden ratio (Knuth's multiplicative hash): the highest bits of the product are well mixed.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the first four bytes")]
 pub(super) fn hash(eight: u64, bytes: u32, bits: u32) -> usize {

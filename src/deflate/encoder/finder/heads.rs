@@ -1,4 +1,4 @@
-//! One place for each hash: fast.
+//! One position for each hash: the table of [`Level::Fast`](crate::deflate::Level::Fast).
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -7,10 +7,10 @@ use crate::deflate::encoder::finder::hash::hash;
 use crate::deflate::encoder::text::Text;
 use crate::deflate::encoder::token::{Token, Tokens};
 
-/// For each hash of four bytes the last position.
+/// The last position of each hash of four bytes.
 pub(in crate::deflate::encoder) struct Heads {
     heads: Vec<u16>,
-    /// How many bits a hash has.
+    /// The number of bits of a hash.
     bits: u32,
 }
 
@@ -29,7 +29,7 @@ impl Heads {
         self.heads.fill(0);
     }
 
-    /// Takes each match it sees.
+    /// Makes tokens. It uses each match that it finds.
     pub(super) fn run(
         &mut self,
         text: Text<'_>,
@@ -42,11 +42,13 @@ impl Heads {
             let position = text.position(at);
             let place = self.exchange(eight, position);
             let distance = usize::from(position.wrapping_sub(place));
+            // One comparison for 1 <= distance <= limit: 0 wraps to the largest number.
             if distance.wrapping_sub(1) < text.window.min(at) {
                 let length = text.same(at - distance, at, eight);
                 if length >= 4 {
                     tokens.push(Token::reference(length, distance));
-                    // Some places of the match are enough.
+                    // Insert only two positions at the beginning and one at the end of the match:
+                    // the rest would take time and find few more matches.
                     let end = at + length;
                     self.insert(text, at + 1, (at + 3).min(end));
                     self.insert(text, end - 1, end);
@@ -79,7 +81,7 @@ impl Heads {
         (if size < MAX { size } else { MAX }) * 2
     }
 
-    /// Takes a place; returns the one that was there.
+    /// Inserts a position, and returns the earlier one with the same hash.
     #[inline(always)]
     fn exchange(&mut self, eight: u64, position: u16) -> u16 {
         self.heads
@@ -88,5 +90,6 @@ impl Heads {
     }
 }
 
-/// More than fit into the first cache of a processor would be slow.
+/// The largest number of positions: 16 KiB. A table that doesn't fit into the first-level cache is
+/// slow.
 const MAX: usize = 8_192;

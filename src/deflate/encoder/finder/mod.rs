@@ -1,9 +1,9 @@
-//! Finds earlier places with the same bytes.
+//! Finds earlier positions with the same bytes.
 //!
-//! Places are positions in the stream of all messages, modulo 2^16: the tables are never cleared
-//! and never renumbered. A position that is too old, undone or of another stream does no harm: a
-//! candidate counts only if its distance lies within the bytes at hand and the window, and then its
-//! bytes are compared.
+//! Positions are counted in the stream of all messages, modulo 2^16, so the tables are not cleared
+//! for a new message and not renumbered. A position in a table can be too old, undone or of another
+//! stream, without harm: it is only a candidate. A candidate is used only if its distance is within
+//! the history and the window, and its bytes are compared.
 
 mod hash;
 mod heads;
@@ -15,14 +15,14 @@ use crate::deflate::encoder::text::Text;
 use crate::deflate::encoder::token::Tokens;
 use crate::deflate::level::Level;
 
-/// Where bytes were seen: as much of it as the level looks at.
+/// The tables of positions, with as many candidates as the level compares.
 pub(super) enum Finder {
     Fast(Heads),
     Balanced(Rows<u64>),
     Best(Rows<u128>),
 }
 
-/// Calls the same method of whichever table it is.
+/// Calls a method of the table, of any kind.
 macro_rules! each {
     ($finder:expr, $table:ident => $call:expr) => {
         match $finder {
@@ -34,7 +34,7 @@ macro_rules! each {
 }
 
 impl Finder {
-    /// Makes a finder without tables.
+    /// Creates a finder without tables.
     pub(super) const fn new(level: Level) -> Self {
         match level {
             Level::Fast => Self::Fast(Heads::EMPTY),
@@ -43,19 +43,19 @@ impl Finder {
         }
     }
 
-    /// Makes the tables fit for a window of `size` bytes, a power of two from 256 on. Where they
-    /// have to be larger for it, they forget all places.
+    /// Sizes the tables for a window of `size` bytes, a power of two and at least 256. Tables that
+    /// grow lose all positions.
     pub(super) fn fit(&mut self, size: usize) {
         each!(self, table => table.fit(size));
     }
 
-    /// Forgets all places.
+    /// Removes all positions.
     pub(super) fn clear(&mut self) {
         each!(self, table => table.clear());
     }
 
-    /// Turns `text.bytes[at..]` into tokens, until the first match's end at `stop` or behind it, or
-    /// until `tokens` are full. Returns where it stopped.
+    /// Makes tokens from `text.bytes[at..]`, up to `stop` or the end of a match that reaches beyond
+    /// it, or until `tokens` are full. Returns the position after the last token.
     pub(super) fn run(
         &mut self,
         text: Text<'_>,
@@ -65,17 +65,18 @@ impl Finder {
     ) -> usize {
         match self {
             Self::Fast(heads) => heads.run(text, at, stop, tokens),
+            // 32 and 258: the match length from which no better match is searched.
             Self::Balanced(rows) => rows.run(text, at, stop, 32, tokens),
             Self::Best(rows) => rows.run(text, at, stop, 258, tokens),
         }
     }
 
-    /// Takes the places `from..to`.
+    /// Inserts the positions of `text.bytes[from..to]`.
     pub(super) fn insert(&mut self, text: Text<'_>, from: usize, to: usize) {
         each!(self, table => table.insert(text, from, to));
     }
 
-    /// Returns whether these bytes are in the text.
+    /// Returns whether the tables have a position of these bytes in the text.
     pub(super) fn knows(&self, text: Text<'_>, eight: [u8; 8]) -> bool {
         each!(self, table => table.knows(text, eight))
     }
@@ -84,7 +85,7 @@ impl Finder {
         each!(self, table => table.capacity())
     }
 
-    /// Returns how many bytes of heap it holds for a window of `size` bytes, at least.
+    /// Returns the number of heap bytes of new tables for a window of `size` bytes.
     pub(super) const fn capacity_for(&self, size: usize) -> usize {
         match self {
             Self::Fast(_) => Heads::capacity_for(size),

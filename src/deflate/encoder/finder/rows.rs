@@ -1,7 +1,9 @@
-//! A row of the last places for each hash.
+//! A row of the last positions for each hash: the tables of
+//! [`Level::Balanced`](crate::deflate::Level::Balanced) and
+//! [`Level::Best`](crate::deflate::Level::Best).
 //!
-//! All places of a row come with one read, and they are compared without waiting for each other: a
-//! chain of places, as zlib has it, waits for each link.
+//! One load reads all positions of a row, and the processor compares them in parallel. With a chain
+//! of positions, as zlib has, each link is a load that depends on the one before.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,14 +13,15 @@ use crate::deflate::encoder::finder::hash::hash;
 use crate::deflate::encoder::text::{Match, Text};
 use crate::deflate::encoder::token::{Token, Tokens};
 
-/// Four places in a `u64` or eight in a `u128`, the latest lowest.
+/// Four positions in a `u64` or eight in a `u128`. The latest one is in the lowest 16 bits, so a
+/// shift by 16 makes room for a new one and drops the oldest.
 pub(in crate::deflate::encoder) trait Row:
     Copy + Default + BitOr<Output = Self> + From<u16> + Shl<u32, Output = Self>
 {
-    /// As many distances as there are places.
+    /// An array with a distance for each position.
     type Distances: AsMut<[usize]> + AsRef<[usize]> + Default;
 
-    /// Copies the places.
+    /// Copies the positions.
     fn places(self, to: &mut Self::Distances);
 }
 
@@ -44,14 +47,18 @@ impl Row for u128 {
     }
 }
 
-/// For hashes of eight, four and three bytes.
+/// Tables for hashes of eight, four and three bytes.
+///
+/// The rows of eight bytes keep candidates of long matches. In the rows of four bytes, positions
+/// that have only four bytes in common would push them out.
 pub(in crate::deflate::encoder) struct Rows<R> {
     eights: Vec<R>,
     fours: Vec<R>,
-    /// Of three bytes only the nearest match is worth anything.
+    /// One position for each hash of three bytes: only a near match of three bytes saves bits.
     threes: Vec<u16>,
-    /// How many bits a row's hash has.
+    /// The number of bits of a hash for `eights` and `fours`.
     row_bits: u32,
+    /// The number of bits of a hash for `threes`.
     three_bits: u32,
 }
 
@@ -64,7 +71,7 @@ impl<R: Row> Rows<R> {
         three_bits: 0,
     };
 
-    /// A place for each byte of the window in both tables of rows.
+    /// Sizes the tables: one position for each byte of the window in each of the tables of rows.
     pub(super) fn fit(&mut self, size: usize) {
         let (rows, threes) = (size * 2 / size_of::<R>(), size / 4);
         if self.fours.len() < rows {
@@ -82,8 +89,8 @@ impl<R: Row> Rows<R> {
         self.threes.fill(0);
     }
 
-    /// Takes a match only if there is none that saves more at the next two places, unless it has
-    /// `enough` bytes.
+    /// Makes tokens. It uses a match of fewer than `enough` bytes only if none at the next two
+    /// positions saves more bits (lazy matching).
     pub(super) fn run(
         &mut self,
         text: Text<'_>,
@@ -100,6 +107,8 @@ impl<R: Row> Rows<R> {
                 at = next;
                 continue;
             }
+            // A later match must save more than the literals before it take. The thresholds are
+            // those of libdeflate's lazy matching. `next` is the first position not inserted yet.
             while found.length < enough {
                 let better = self.find(text, next, found.length - 1);
                 next += 1;
@@ -127,7 +136,7 @@ impl<R: Row> Rows<R> {
     }
 
     pub(super) fn insert(&mut self, text: Text<'_>, from: usize, to: usize) {
-        // Places with fewer than four bytes behind them are of no use.
+        // A position with fewer than four bytes after it is no candidate for a match.
         for at in from..to.min(text.bytes.len().saturating_sub(3)) {
             self.exchange(text.eight(at), text.position(at));
         }
@@ -155,7 +164,7 @@ impl<R: Row> Rows<R> {
         2 * rows * size_of::<R>() + threes * 2
     }
 
-    /// Takes a place; returns those that were there.
+    /// Inserts a position, and returns the earlier ones with the same hashes.
     #[inline(always)]
     fn exchange(&mut self, eight: u64, position: u16) -> (R, R, u16) {
         let mut places = (R::default(), R::default(), 0);
@@ -174,13 +183,16 @@ impl<R: Row> Rows<R> {
         places
     }
 
-    /// Takes a place and looks for a match there that is longer than `least`; length 0: none.
+    /// Inserts the position of `at`, and looks for a match at `at` that is longer than `least`.
+    /// Length 0: there is none.
     #[inline(always)]
     fn find(&mut self, text: Text<'_>, at: usize, least: usize) -> Match {
         if text.bytes.len() < at + 4 {
             return Match::default();
         }
         let eight = text.eight(at);
+        // The longest matches first: if the row of eight bytes has one, the others are not
+        // compared.
         let (eights, fours, three) = self.exchange(eight, text.position(at));
         let mut best = longest(text, eights, at, eight, least.max(7));
         if best.distance == 0 && least < 8 {
@@ -191,6 +203,7 @@ impl<R: Row> Rows<R> {
         }
         if least < 3 {
             let distance = usize::from(text.position(at).wrapping_sub(three));
+            // One comparison for 1 <= distance <= limit. The shift leaves the first three bytes.
             if distance.wrapping_sub(1) < text.window.min(at).min(NEAR)
                 && (text.eight(at - distance) ^ eight) << 40 == 0
             {
@@ -201,17 +214,19 @@ impl<R: Row> Rows<R> {
     }
 }
 
-/// Returns the longest match of more than `least` bytes, at least seven; the nearest of those.
-/// Distance 0: none.
+/// Returns the longest match of more than `least` bytes, which must be at least seven. Of several
+/// longest ones, returns the nearest. Distance 0: there is none.
 #[inline(always)]
 fn longest<R: Row>(text: Text<'_>, row: R, at: usize, eight: u64, least: usize) -> Match {
     let distances = distances(text, row, at);
-    // No branches up to here: they would go wrong as often as not.
+    // Compare eight bytes of each candidate without branches, which would be mispredicted often. A
+    // row holds the nearest position first.
     let mut hits = 0_u32;
     for (n, &distance) in distances.as_ref().iter().enumerate() {
         let same = text.eight(at - distance) == eight;
         hits |= u32::from(same & (distance != 0)) << n;
     }
+    // Only hits are compared further; the lowest bit is the nearest one.
     let mut best = Match { length: least, distance: 0 };
     while let Some(&distance) = distances.as_ref().get(hits.trailing_zeros() as usize) {
         hits &= hits.wrapping_sub(1);
@@ -223,15 +238,17 @@ fn longest<R: Row>(text: Text<'_>, row: R, at: usize, eight: u64, least: usize) 
     best
 }
 
-/// Returns the longest match of fewer than eight bytes, the nearest of those; a longer one if there
-/// is, not always the longest. Distance 65,535 and length 0: none.
+/// Returns the longest match of fewer than eight bytes. Of several longest ones, returns the
+/// nearest. If there are matches of eight or more bytes, returns one of them, not always the
+/// longest. Distance 65,535 and length 0: there is none.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "distances are 16 bits long")]
 fn long<R: Row>(text: Text<'_>, row: R, at: usize, eight: u64) -> Match {
     let mut best = 0;
     for &distance in distances(text, row, at).as_ref() {
         let differs = text.eight(at - distance) ^ eight;
-        // The length, and behind it what is less for a longer distance.
+        // The best match has the largest key: the number of equal bytes (times 8) in the upper
+        // bits, and in the lower 16 a number that is larger for a nearer position.
         let key = (differs.trailing_zeros() & 0x78) << 16 | (0xffff - distance as u32);
         best = best.max(if distance == 0 { 0 } else { key });
     }
@@ -243,7 +260,8 @@ fn long<R: Row>(text: Text<'_>, row: R, at: usize, eight: u64) -> Match {
     Match { length: length.min(text.bytes.len() - at), distance }
 }
 
-/// Returns how far back the places are; 0: further than allowed.
+/// Returns the distances of the positions in a row. 0: the position is not within the window or the
+/// text.
 #[inline(always)]
 fn distances<R: Row>(text: Text<'_>, row: R, at: usize) -> R::Distances {
     let limit = text.window.min(at);
@@ -257,11 +275,14 @@ fn distances<R: Row>(text: Text<'_>, row: R, at: usize) -> R::Distances {
     distances
 }
 
+/// Returns a hash of `bits` bits of eight bytes. The constant is 2^64 divided by the golden ratio;
+/// see [`hash`].
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "as many bits as are asked for")]
+#[expect(clippy::cast_possible_truncation, reason = "the result has `bits` bits")]
 fn hash_of_eight(eight: u64, bits: u32) -> usize {
     eight.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_shr(64 - bits) as usize
 }
 
-/// Three bytes from further back cost more than three literals.
+/// The largest distance of a match of three bytes. Beyond it the match takes more bits than three
+/// literals.
 const NEAR: usize = 2_048;

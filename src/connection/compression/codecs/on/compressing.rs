@@ -6,14 +6,14 @@ use crate::budget::{Charge, MemoryBudget};
 use crate::deflate::{Agreement, Compressor};
 use crate::role::Role;
 
-/// The encoder, kept from message to message with context takeover, else for the length of a message
-/// that is sent in parts. Boxed when it is first used.
+/// The encoder. With context takeover it is kept between messages, otherwise during a message in
+/// parts. It is boxed at its first use.
 #[derive(Debug)]
 pub(in crate::connection) struct Compressing {
     encoder: Compressor,
-    /// The encoder's heap.
+    /// The charge for the encoder's heap.
     charge: Charge,
-    /// The message that is being sent in parts is compressed.
+    /// Whether the message in parts that is in progress is compressed.
     pub(in crate::connection::compression) in_message: bool,
 }
 
@@ -23,7 +23,7 @@ impl Compressing {
         Self { encoder, charge: Charge::default(), in_message: false }
     }
 
-    /// Forgets what the peer will never see.
+    /// Replaces the encoder. Its window has data that the peer never receives.
     pub(in crate::connection::compression) fn begin_anew(
         &mut self,
         agreement: &Agreement,
@@ -33,8 +33,8 @@ impl Compressing {
         self.charge.settle(self.encoder.capacity());
     }
 
-    /// Charges the heap that the encoder is about to have. Without room for it the encoder keeps the
-    /// window that it has; false: it has none.
+    /// Charges the heap that the encoder is going to need. Without room for it, the encoder keeps
+    /// its present window. Returns false if it has none.
     pub(in crate::connection::compression) fn make_room(
         &mut self,
         need: usize,
@@ -46,14 +46,14 @@ impl Compressing {
             if !self.charge.is_to(budget) {
                 self.charge = Charge::new(budget);
             }
-            // The old tables exist until the new ones do.
+            // Both the old and the new tables exist while the tables grow.
             room = self.charge.add(need).is_ok();
         }
         self.encoder.hold(!room);
         room || have > 0
     }
 
-    /// Returns the heap that a whole message needs, in bytes.
+    /// Returns the heap that a complete message needs, in bytes.
     pub(in crate::connection::compression) fn capacity_for_message(&self, len: usize) -> usize {
         self.encoder.capacity_for_message(len)
     }

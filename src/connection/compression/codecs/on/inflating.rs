@@ -6,41 +6,45 @@ use crate::connection::fault::Fault;
 use crate::deflate::{Corrupt, Decompressor, Needs, Progress};
 use crate::inbox::Inbox;
 
-/// The longest part of an inflated message, in bytes.
+/// The longest part of an inflated message, in bytes. It bounds the memory that a message takes
+/// with `Delivery::Parts`.
 const MAX_PART: usize = 16 * 1024;
 
-/// No window, and no more room than this for each compressed byte, is asked for in advance.
+/// The room that is reserved in advance, in times the compressed bytes. More is reserved on demand
+/// only: DEFLATE can expand data 1032 times, and a peer must not reserve that much memory by a few
+/// bytes.
 const FIRST_RATIO: usize = 4;
 
-/// So many compressed bytes at a time count for the inflation ratio.
+/// The number of compressed bytes by which the limit of the inflation ratio is extended at once.
 const RATIO_STEP: u64 = 1024;
 
-/// A message may inflate to this many bytes, whatever its ratio.
+/// The length up to which a message may inflate with any ratio, in bytes. Short messages with much
+/// repetition are common and harmless.
 const RATIO_FLOOR: u64 = 64 * 1024;
 
-/// The decoder, and what it has given of the message under way. Boxed if it has to be kept: with context
-/// takeover, or while a message is under way.
+/// The decoder, and the progress of its message. It is boxed if it must be kept: with context
+/// takeover, or while a message is in progress.
 #[derive(Debug)]
 pub(in crate::connection) struct Inflating {
     decoder: Decompressor,
-    /// How long the message is so far, in bytes.
+    /// The length of the message so far, in bytes.
     len: u64,
-    /// How many compressed bytes it has taken.
+    /// The number of compressed bytes used.
     compressed_len: u64,
-    /// The decoder has more to give without more input.
+    /// The decoder has more output without more input.
     pending: bool,
-    /// The decoder's heap.
+    /// The charge for the decoder's heap.
     charge: Charge,
 }
 
-/// How long a message may get.
+/// The limit of a message's length.
 #[derive(Clone, Copy, Debug)]
 struct MaxLen {
-    /// In bytes.
+    /// The longest length, in bytes.
     len: usize,
-    /// By so many compressed bytes more; then the limit is another one.
+    /// The number of compressed bytes for which `len` holds. After them the limit changes.
     input: usize,
-    /// What a longer message is.
+    /// The error of a longer message.
     fault: Fault,
 }
 
@@ -62,8 +66,8 @@ impl Inflating {
         self.pending = false;
     }
 
-    /// Charges the decoder's heap. It is at most a window and the tables of a block, which the
-    /// handshake has promised to the peer: it is never refused.
+    /// Charges the decoder's heap: at most a window and the tables of a block. It is never refused,
+    /// since the opening handshake has agreed on the window.
     pub(in crate::connection::compression) fn settle(&mut self, budget: &MemoryBudget) {
         let bytes = self.decoder.capacity();
         if bytes > 0 && !self.charge.is_to(Some(budget)) {
@@ -72,36 +76,36 @@ impl Inflating {
         self.charge.settle(bytes);
     }
 
-    /// How long the message is so far, and how long it was when compressed, in bytes.
+    /// Returns the length of the message so far and that of its compressed form, in bytes.
     pub(in crate::connection) const fn lens(&self) -> (u64, u64) {
         (self.len, self.compressed_len)
     }
 
-    /// Whether the decoder has output left without more input.
+    /// Returns true if the decoder has more output without more input.
     pub(in crate::connection) const fn is_pending(&self) -> bool {
         self.pending
     }
 
-    /// Inflates a piece, all of it, behind what the inbox holds of the message. After an error the
-    /// inbox holds what comes before the fault.
+    /// Inflates all of `compressed`, and appends the result to the message in the inbox. After an
+    /// error, the inbox holds the data before the fault.
     pub(in crate::connection) fn inflate_whole(
         &mut self,
-        mut piece: &[u8],
+        mut compressed: &[u8],
         inbox: &mut Inbox,
         settings: &Settings,
     ) -> Result<(), Fault> {
         let max_message_len = usize::try_from(settings.max_message_len).unwrap_or(usize::MAX);
-        let first = piece.len().saturating_mul(FIRST_RATIO);
+        let first = compressed.len().saturating_mul(FIRST_RATIO);
         loop {
             let max = self.max_len(settings);
             let (message, at) = inbox.inflate_room(max.len);
             let at_limit = message.len() >= max.len;
-            let input = piece.get(..max.input).unwrap_or(piece);
+            let input = compressed.get(..max.input).unwrap_or(compressed);
             let progress = self.decoder.inflate(input, message, at);
             let progress = self.written(progress, inbox)?;
-            piece = piece.get(progress.read..).unwrap_or_default();
+            compressed = compressed.get(progress.read..).unwrap_or_default();
             if !self.pending {
-                if piece.is_empty() {
+                if compressed.is_empty() {
                     return Ok(());
                 }
             } else if at_limit || !inbox.grow(first, max_message_len)? {
@@ -110,19 +114,19 @@ impl Inflating {
         }
     }
 
-    /// Inflates from the beginning of `piece` until it is used up or the part is full, behind what
-    /// the inbox holds of the part, of which the first `before` bytes are not the decoder's. `used`
-    /// counts the bytes of the piece that are used up. After an error the inbox holds what comes before
-    /// the fault.
+    /// Inflates `compressed` until it is used up or the part is full, and appends the result to the
+    /// part in the inbox. The first `before` bytes of that part were not written by the decoder in
+    /// this call. `used` counts the bytes of `compressed` that are used up. After an error, the
+    /// inbox holds the data before the fault.
     pub(in crate::connection) fn inflate_part(
         &mut self,
-        piece: &[u8],
+        compressed: &[u8],
         used: &mut usize,
         inbox: &mut Inbox,
         before: usize,
         settings: &Settings,
     ) -> Result<(), Fault> {
-        let first = before + piece.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
+        let first = before + compressed.len().saturating_mul(FIRST_RATIO).min(MAX_PART);
         loop {
             let max = self.max_len(settings);
             let written = usize::try_from(self.len).unwrap_or(usize::MAX);
@@ -130,13 +134,13 @@ impl Inflating {
             let max_part = inbox.bytes().len().saturating_add(left).min(MAX_PART);
             let (room, filled) = inbox.inflate_room(max_part);
             let message = room.get_mut(before..).unwrap_or_default();
-            let rest = piece.get(*used..).unwrap_or_default();
+            let rest = compressed.get(*used..).unwrap_or_default();
             let input = rest.get(..max.input).unwrap_or(rest);
             let progress = self.decoder.inflate(input, message, filled.saturating_sub(before));
             let progress = self.written(progress, inbox)?;
             *used += progress.read;
             if !self.pending {
-                if *used == piece.len() {
+                if *used == compressed.len() {
                     return Ok(());
                 }
             } else if !inbox.grow(first, max_part)? {
@@ -145,17 +149,17 @@ impl Inflating {
         }
     }
 
-    /// The part moves out.
+    /// Moves a finished part into the decoder's window, before it leaves the inbox.
     pub(in crate::connection) fn slide(&mut self, part: &[u8]) {
         self.decoder.slide(part);
     }
 
-    /// The message is whole: it must end where a block does.
+    /// Ends the message, which must end at the end of a block.
     pub(in crate::connection) fn finish(&mut self, message: &[u8]) -> Result<(), Fault> {
         Ok(self.decoder.finish(message)?)
     }
 
-    /// Counts what the decoder has written into the inbox, before an error too.
+    /// Records the decoder's progress, including the data before an error.
     fn written(
         &mut self,
         progress: Result<Progress, Corrupt>,
@@ -171,15 +175,15 @@ impl Inflating {
         Ok(progress)
     }
 
-    /// How long the message may get by the compressed bytes that come next.
+    /// Returns the limit of the message's length for the next compressed bytes.
     ///
-    /// The ratio's limit changes at each full step of compressed bytes and nowhere else, so that it
-    /// doesn't matter how they are cut.
+    /// The limit of the ratio changes at each full step of compressed bytes and nowhere else, so
+    /// that it doesn't depend on how the input is cut.
     fn max_len(&self, settings: &Settings) -> MaxLen {
         let size = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
         let max = settings.max_message_len;
         if let Some(ratio) = settings.max_inflation_ratio {
-            // What is still to be given belongs to the step that the last byte was in.
+            // Pending output belongs to the step of the last byte.
             let next = self.compressed_len.saturating_add(u64::from(!self.pending));
             let end = next.div_ceil(RATIO_STEP).saturating_mul(RATIO_STEP);
             let len = end.saturating_mul(ratio.into()).max(RATIO_FLOOR);
