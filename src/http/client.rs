@@ -40,7 +40,7 @@ use crate::role::Role;
 /// assert_eq!(request.headers()["Host"], "example.com");
 ///
 /// // The server's response:
-/// let key = request.headers()["Sec-WebSocket-Key"].as_bytes();
+/// let key = request.headers()["Sec-WebSocket-Key"].to_str()?;
 /// let response = Response::builder()
 ///     .status(101)
 ///     .header("Upgrade", "websocket")
