@@ -1,16 +1,17 @@
 //! The server's side over HTTP/2, against hyper's client.
 
 use core::future::pending;
+use core::time::Duration;
 
+use crate::clients::{connect_http2, http2_client, opened};
+use crate::{Answer, Body, Ended, answer, answer_with, config, in_time, serve_http2};
 use http::{Request, Version};
 use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use sansocket::error::{PeerError, ProtocolError};
 use sansocket::handshake::HandshakeError;
 use sansocket::hyper::UpgradeError;
 use sansocket::{AcceptOptions, ConnectRequest, Event, Instant, WebSocketError};
-
-use crate::clients::{connect_http2, http2_client, opened};
-use crate::{Ended, answer, answer_with, in_time, serve_http2};
 
 fn request() -> ConnectRequest {
     ConnectRequest::new("wss://example.com/ws").unwrap()
@@ -108,10 +109,49 @@ async fn s17_a_session_dropped_before_the_response_is_an_error() {
         connect_http2(&mut sender, &request()).await;
     });
     // The server has the request.
-    tokio::time::sleep(core::time::Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
     asking.abort();
     match in_time(ended.recv()).await {
         Some(Ended::NotUpgraded(UpgradeError::Hyper(_))) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// With the windows of `docs/hyper.md`, handlers that do not read stop no other WebSocket of their session.
+/// With hyper's default for the session, 1 MiB, these 40 streams would.
+#[tokio::test]
+async fn stalled_handlers_do_not_stop_the_session() {
+    let (echo, mut ended) = answer(AcceptOptions::new());
+    let answer = move |mut request: Request<Incoming>| {
+        if request.uri().path() != "/stall" {
+            return echo(request);
+        }
+        let options = AcceptOptions::new();
+        let (response, upgrade) =
+            sansocket::hyper::upgrade(&mut request, &options, &config()).unwrap();
+        tokio::spawn(async {
+            let _ws = upgrade.await.unwrap();
+            pending::<()>().await;
+        });
+        Box::pin(async { response.map(|()| Body::default()) }) as Answer
+    };
+    let mut sender = http2_client(serve_http2(answer)).await;
+    let stalling = ConnectRequest::new("wss://example.com/stall").unwrap();
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        let (handshake, response) = connect_http2(&mut sender, &stalling).await;
+        let mut ws = opened(&handshake, response).await;
+        // More than the window of a stream: the rest stays in the client's session.
+        ws.feed_binary(&[0; 200 * 1024]).unwrap();
+        in_time(ws.flush()).await.unwrap();
+        stalled.push(ws);
+    }
+    let (handshake, response) = connect_http2(&mut sender, &request()).await;
+    let mut ws = opened(&handshake, response).await;
+    let payload = vec![1; 1 << 20];
+    ws.feed_binary(&payload).unwrap();
+    let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
+    assert!(matches!(event, Event::Binary(bytes) if bytes == payload));
+    in_time(ws.close(sansocket::CloseCode::NORMAL, "")).await.unwrap();
+    assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
 }

@@ -131,6 +131,23 @@ async fn s14_a_plain_request_gets_426_before_the_handler_runs() {
     assert!(head.starts_with("HTTP/1.1 426 ") && head.contains("sec-websocket-version: 13\r\n"));
 }
 
+#[tokio::test]
+async fn s14_one_path_has_a_page_and_a_websocket() {
+    async fn handler(upgrade: Result<WebSocketUpgrade, Rejection>) -> Response {
+        match upgrade {
+            Ok(upgrade) => upgrade.on_upgrade(async |ws| drop(echo(ws).await)),
+            Err(rejection) if rejection.refusal().status() == 426 => "a page".into_response(),
+            Err(rejection) => rejection.into_response(),
+        }
+    }
+    let address = served(Router::new().route("/", any(handler))).await;
+    echoed(&mut connect(&request(address, "/")).await.unwrap()).await;
+    let page = head(address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    let wrong = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n";
+    assert!(head(address, wrong).await.starts_with("HTTP/1.1 400 "));
+}
+
 /// Two endpoints of one state, and the settings of each.
 #[derive(Clone)]
 struct App {
