@@ -147,7 +147,7 @@ async fn the_handshake_timeout_bounds_the_wait_for_the_response() {
     assert!(matches!(error, UpgradeError::Timeout), "{error}");
     assert_eq!(start.elapsed().as_secs(), 10);
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::TimedOut);
-    // The late response still goes out, and ends the connection: nobody serves the stream.
+    // The late response is still sent. Then the connection ends, since its stream was dropped.
     let mut rest = Vec::new();
     in_time(client.read_to_end(&mut rest)).await.unwrap();
     assert!(rest.starts_with(b"HTTP/1.1 101 "), "{}", rest.escape_ascii());

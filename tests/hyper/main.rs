@@ -130,6 +130,18 @@ fn serve_http2(answer: impl Fn(Request<Incoming>) -> Answer + Send + 'static) ->
     client
 }
 
+/// Futures and streams go to other tasks and threads.
+#[test]
+fn types_may_be_sent() {
+    fn check<T: Send + Sync + Unpin + 'static>() {}
+    check::<sansocket::hyper::PendingUpgrade>();
+    check::<UpgradeError>();
+    check::<Upgrade>();
+    fn check_stream<T: Send + Unpin + 'static>() {}
+    check_stream::<Upgraded>();
+    check_stream::<WebSocket<Upgraded>>();
+}
+
 /// No test may hang.
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("no end in time")

@@ -179,7 +179,7 @@ impl FromRef<App> for Small {
 #[tokio::test]
 async fn s12_s15_settings_come_from_the_state() {
     async fn list(upgrade: WebSocketUpgrade<Endpoint>) -> Response {
-        // A foreign origin does not come this far.
+        // A foreign origin is refused before.
         assert_ne!(upgrade.request().origin(), Some("https://other.example"));
         upgrade.on_upgrade(async |ws| drop(echo(ws).await))
     }
@@ -301,7 +301,7 @@ async fn s18_a_background_task_sends_while_the_handler_reads() {
     in_time(reports.recv()).await.unwrap().unwrap();
 }
 
-/// The handler returns too early: its background task learns of it, and so does the client.
+/// The handler returns too early: the sends of its background task fail, and the client reads an error.
 #[tokio::test]
 async fn s17_s19_a_handler_that_returns_early_ends_the_connection() {
     let (report, mut reports) = mpsc::unbounded_channel();
