@@ -30,8 +30,9 @@ use crate::tokio::drive::{Timer, now};
 ///
 /// # Security
 /// Refuse a request before this call. Over HTTP/1.1 hyper also hands over the stream after another
-/// response than the one returned here, if that response ends the connection: a layer that replaces
-/// the response with a 403 afterwards does not keep the client from the WebSocket.
+/// response than the one returned here, if that response ends the connection, as a client can request
+/// by `Connection: close`. So a layer that replaces the response with a 403 afterwards does not keep the
+/// client from the WebSocket.
 pub fn upgrade<B>(
     request: &mut Request<B>,
     options: &AcceptOptions,

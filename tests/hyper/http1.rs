@@ -87,11 +87,14 @@ async fn not_upgraded(ended: &mut mpsc::UnboundedReceiver<Ended>) -> UpgradeErro
 
 #[tokio::test]
 async fn s17_a_connection_dropped_before_the_response_is_an_error() {
-    let (answer, mut ended) = answer_with(|_| pending());
+    let (accepted, mut all_accepted) = mpsc::unbounded_channel();
+    let (answer, mut ended) = answer_with(move |_| {
+        accepted.send(()).unwrap();
+        pending()
+    });
     let mut client = serve_http1(answer);
     client.write_all(&request("")).await.unwrap();
-    // The request is with the service, which does not respond.
-    tokio::task::yield_now().await;
+    in_time(all_accepted.recv()).await.unwrap();
     drop(client);
     let error = not_upgraded(&mut ended).await;
     assert!(matches!(error, UpgradeError::Hyper(_)), "{error}");

@@ -1,10 +1,7 @@
 //! The server's side over HTTP/2, against hyper's client.
 
 use core::future::pending;
-use core::time::Duration;
 
-use crate::clients::{connect_http2, http2_client, opened};
-use crate::{Answer, Body, Ended, answer, answer_with, config, in_time, serve_http2};
 use http::{Request, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -12,6 +9,10 @@ use sansocket::error::{PeerError, ProtocolError};
 use sansocket::handshake::HandshakeError;
 use sansocket::hyper::UpgradeError;
 use sansocket::{AcceptOptions, ConnectRequest, Event, Instant, WebSocketError};
+use tokio::sync::mpsc;
+
+use crate::clients::{connect_http2, http2_client, opened};
+use crate::{Answer, Body, Ended, answer, answer_with, config, in_time, serve_http2};
 
 fn request() -> ConnectRequest {
     ConnectRequest::new("wss://example.com/ws").unwrap()
@@ -102,15 +103,17 @@ async fn s17_a_stream_or_session_dropped_early_is_reported() {
 
 #[tokio::test]
 async fn s17_a_session_dropped_before_the_response_is_an_error() {
-    let (answer, mut ended) = answer_with(|_| pending());
-    let client = serve_http2(answer);
-    let mut sender = http2_client(client).await;
-    let asking = tokio::spawn(async move {
+    let (accepted, mut all_accepted) = mpsc::unbounded_channel();
+    let (answer, mut ended) = answer_with(move |_| {
+        accepted.send(()).unwrap();
+        pending()
+    });
+    let mut sender = http2_client(serve_http2(answer)).await;
+    let client = tokio::spawn(async move {
         connect_http2(&mut sender, &request()).await;
     });
-    // The server has the request.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    asking.abort();
+    in_time(all_accepted.recv()).await.unwrap();
+    client.abort();
     match in_time(ended.recv()).await {
         Some(Ended::NotUpgraded(UpgradeError::Hyper(_))) => {}
         other => panic!("{other:?}"),
