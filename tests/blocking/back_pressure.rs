@@ -23,7 +23,7 @@ fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + 
     let mut reading = raw.try_clone().unwrap();
     let count = TOTAL / message_len;
     let message = frame(0x82, &vec![7; message_len]);
-    let echoed_len = any_frame(0x82, &vec![7; message_len], false).len();
+    let echoed_len = Frame::binary(vec![7; message_len]).bytes().len();
     let flooding = thread::spawn(move || {
         let mut raw = raw;
         for _ in 0..count {

@@ -6,11 +6,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
 use sansocket::error::{ProtocolError, SendError};
 use sansocket::message::SendOptions;
-use sansocket::{Config, Connection, Entropy, Event, Instant, Role, WebSocketError};
+use sansocket::{Config, Connection, Event, Instant, Role, WebSocketError};
+
+pub(crate) use crate::common::frame::{Frame, frame};
+pub(crate) use crate::common::preset;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
@@ -48,13 +50,6 @@ pub(crate) fn tcp() -> (TcpStream, TcpStream) {
     (server, client)
 }
 
-pub(crate) fn preset(role: Role) -> ConfigBuilder {
-    match role {
-        Role::Server => Config::server(),
-        Role::Client => Config::client(Entropy::os()),
-    }
-}
-
 pub(crate) fn socket<S: Transport>(role: Role, io: S, config: &Config) -> WebSocket<S> {
     let connection = Connection::new(role, config, &Negotiated::new(), Instant::now());
     WebSocket::from_connection(io, connection, &[])
@@ -85,32 +80,6 @@ pub(crate) fn serve<S: Transport + Send + 'static>(
     mut ws: WebSocket<S>,
 ) -> JoinHandle<Result<(), WebSocketError>> {
     thread::spawn(move || echo(&mut ws))
-}
-
-/// A masked frame with a zero key, so that its payload reads as it is.
-pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    any_frame(first, payload, true)
-}
-
-pub(crate) fn any_frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
-    let mask = if masked { 0x80 } else { 0 };
-    let mut frame = vec![first];
-    match u16::try_from(payload.len()) {
-        Ok(len @ 0..=125) => frame.push(mask | len as u8),
-        Ok(len) => {
-            frame.push(mask | 126);
-            frame.extend_from_slice(&len.to_be_bytes());
-        }
-        Err(_) => {
-            frame.push(mask | 127);
-            frame.extend_from_slice(&(payload.len() as u64).to_be_bytes());
-        }
-    }
-    if masked {
-        frame.extend_from_slice(&[0; 4]);
-    }
-    frame.extend_from_slice(payload);
-    frame
 }
 
 #[track_caller]

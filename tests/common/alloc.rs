@@ -1,5 +1,5 @@
 //! An allocator that counts, per thread, so that tests that run beside each other don't mix.
-//! A test file that needs it includes this one and sets it as its `#[global_allocator]`.
+//! A test binary that needs it includes this file and sets it as its `#[global_allocator]`.
 
 #![allow(
     dead_code,

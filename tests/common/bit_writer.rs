@@ -1,5 +1,5 @@
 //! Deflate streams made by hand, bit by bit, legal or not.
-//! A test file that needs it includes this one.
+//! A test binary that needs it includes this file.
 
 #![allow(
     dead_code,

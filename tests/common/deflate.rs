@@ -159,3 +159,19 @@ impl Terms {
         }
     }
 }
+
+/// Text that compresses 4 : 1.
+pub fn prose(len: usize) -> String {
+    let mut text = String::new();
+    let random = noise(len / 8 + 1, 7);
+    for byte in random {
+        text.push_str(["alpha ", "beta, ", "gamma\n", "delta 12345 "][usize::from(byte) % 4]);
+        text.push(char::from(b'a' + byte % 26));
+        text.push('.');
+        if text.len() >= len {
+            break;
+        }
+    }
+    text.truncate(len);
+    text
+}

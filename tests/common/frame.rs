@@ -10,6 +10,12 @@ pub const CLOSE: u8 = 0x8;
 pub const PING: u8 = 0x9;
 pub const PONG: u8 = 0xa;
 
+/// The bytes of a frame whose header begins with the byte `first`, masked with a key of zeros, so that
+/// its payload is readable.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    Frame::with_first_byte(first, payload).key([0; 4]).bytes()
+}
+
 /// In how many bytes the length is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LenForm {
@@ -32,6 +38,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// An unmasked frame whose header begins with the byte `first`.
+    pub fn with_first_byte(first: u8, payload: &[u8]) -> Self {
+        Self { fin: first & 0x80 != 0, rsv: first >> 4 & 7, ..Self::new(first & 0xf, payload) }
+    }
+
     /// An unmasked frame with FIN.
     pub fn new(opcode: u8, payload: impl AsRef<[u8]>) -> Self {
         Self {

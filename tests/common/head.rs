@@ -2,9 +2,9 @@
 
 use bytes::BytesMut;
 use sansocket::handshake::{
-    ClientHandshake, HandshakeError, OwnedRequestHead, Refusal, ServerHandshake,
+    ClientHandshake, ConnectResponse, HandshakeError, OwnedRequestHead, Refusal, ServerHandshake,
 };
-use sansocket::{AcceptOptions, Config, ConnectRequest, Input};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Connection, Event, Inbox, Input};
 
 use super::{at_ms, reseed, weak_entropy_for_tests_only};
 
@@ -143,18 +143,17 @@ pub fn cut<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     places.iter().map(|&end| &bytes[core::mem::replace(&mut start, end)..end]).collect()
 }
 
-/// Reads a head out of pieces, and tells how many bytes were left over.
-pub fn read_head(
+/// Gives pieces to a handshake until it has a result; returns it, and how many bytes are left over.
+fn give_pieces<T, E>(
     pieces: &[&[u8]],
-    config: &Config,
-) -> (Result<Option<OwnedRequestHead>, Refusal>, usize) {
-    let mut handshake = ServerHandshake::new(config, at_ms(0));
+    mut receive: impl FnMut(&mut Input<'_>) -> Result<Option<T>, E>,
+) -> (Result<Option<T>, E>, usize) {
     let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
     for piece in pieces {
         let mut piece = piece.to_vec();
         let mut input = Input::new(at_ms(0), &mut piece);
         let before = input.len();
-        let result = handshake.receive(&mut input);
+        let result = receive(&mut input);
         rest -= before - input.len();
         match result {
             Ok(None) => assert!(input.is_empty(), "all bytes of an unfinished head are taken"),
@@ -162,6 +161,15 @@ pub fn read_head(
         }
     }
     (Ok(None), rest)
+}
+
+/// Reads a request's head from pieces; returns how many bytes are left over, too.
+pub fn read_head(
+    pieces: &[&[u8]],
+    config: &Config,
+) -> (Result<Option<OwnedRequestHead>, Refusal>, usize) {
+    let mut handshake = ServerHandshake::new(config, at_ms(0));
+    give_pieces(pieces, |input| handshake.receive(input))
 }
 
 /// Serves a request that comes in pieces; also how many bytes were left over.
@@ -226,34 +234,37 @@ pub enum Answered {
     Failed(String),
 }
 
-/// Lets a client read pieces, and tells how many bytes were left over.
+/// Gives pieces of a response to a client; returns how many bytes are left over, too.
 pub fn answer_pieces(
     mut handshake: ClientHandshake,
     pieces: &[&[u8]],
-) -> (Result<Option<sansocket::handshake::ConnectResponse>, HandshakeError>, usize) {
-    let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
-    for piece in pieces {
-        let mut piece = piece.to_vec();
-        let mut input = Input::new(at_ms(0), &mut piece);
-        let before = input.len();
-        let result = handshake.receive(&mut input);
-        rest -= before - input.len();
-        match result {
-            Ok(None) => assert!(input.is_empty(), "all bytes of an unfinished head are taken"),
-            Ok(Some((_, response))) => return (Ok(Some(response)), rest),
-            Err(error) => return (Err(error), rest),
-        }
-    }
-    (Ok(None), rest)
+) -> (Result<Option<ConnectResponse>, HandshakeError>, usize) {
+    give_pieces(pieces, |input| Ok(handshake.receive(input)?.map(|(_, response)| response)))
 }
 
 /// The same in comparable form.
-pub fn answered(
-    result: &Result<Option<sansocket::handshake::ConnectResponse>, HandshakeError>,
-) -> Answered {
+pub fn answered(result: &Result<Option<ConnectResponse>, HandshakeError>) -> Answered {
     match result {
         Ok(None) => Answered::Waiting,
         Ok(Some(response)) => Answered::Open(response.subprotocol().map(str::to_owned)),
         Err(error) => Answered::Failed(error.to_string()),
     }
+}
+
+/// The payloads of the messages and pings that an input after the handshake completes.
+pub fn payloads(
+    connection: &mut Connection,
+    input: &mut Input<'_>,
+    inbox: &mut Inbox,
+    out: &mut BytesMut,
+) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    while let Some(event) = connection.receive(input, inbox, out).unwrap() {
+        match event {
+            Event::Text(text) => payloads.push(text.as_bytes().to_vec()),
+            Event::Binary(bytes) | Event::Ping(bytes) => payloads.push(bytes.to_vec()),
+            Event::Part { .. } | Event::Pong(_) | Event::Close(_) | _ => panic!("{event:?}"),
+        }
+    }
+    payloads
 }

@@ -29,10 +29,15 @@ pub mod head;
 pub mod inflate_model;
 pub mod model;
 pub mod pair;
+pub mod plan;
 pub mod shown;
+#[cfg(feature = "tokio")]
+pub mod sockets;
+pub mod violations;
 
 use core::time::Duration;
 
+use proptest::sample::Index;
 use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
 use sansocket::{Config, Connection, Instant, Role};
@@ -63,4 +68,17 @@ pub fn preset(role: Role) -> ConfigBuilder {
 /// A connection with the given settings, made at time zero.
 pub fn connection(role: Role, config: ConfigBuilder) -> Connection {
     Connection::new(role, &config.build().unwrap(), &Negotiated::new(), at_ms(0))
+}
+
+/// The bytes between the cuts, some of them empty.
+pub fn pieces<'b>(bytes: &'b [u8], cuts: &[Index]) -> Vec<&'b [u8]> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    at.sort_unstable();
+    let mut from = 0;
+    let mut pieces = Vec::new();
+    for cut in at.into_iter().chain([bytes.len()]) {
+        pieces.push(&bytes[from..cut]);
+        from = cut;
+    }
+    pieces
 }

@@ -99,35 +99,30 @@ impl End {
 
     /// The same without seeking.
     pub fn feed_unsought(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
-        let mut bytes = bytes.to_vec();
-        let mut input = Input::new(self.now, &mut bytes);
-        loop {
-            match self.conn.receive(&mut input, &mut self.inbox, &mut self.out) {
-                Ok(Some(event)) => self.events.push(event.into()),
-                Ok(None) => break,
-                Err(error) => {
-                    self.error = Some(error);
-                    return Err(error);
-                }
-            }
-        }
-        assert!(input.is_empty(), "all of an input is used up");
-        Ok(())
+        self.receive_all(bytes, |end, input| {
+            let event = end.conn.receive(input, &mut end.inbox, &mut end.out)?;
+            Ok(event.map(OwnedEvent::from))
+        })
     }
 
     /// The same without seeking, by `receive_owned`.
     pub fn feed_owned(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.receive_all(bytes, |end, input| {
+            end.conn.receive_owned(input, &mut end.inbox, &mut end.out)
+        })
+    }
+
+    fn receive_all(
+        &mut self,
+        bytes: &[u8],
+        receive: fn(&mut Self, &mut Input<'_>) -> Result<Option<OwnedEvent>, ProtocolError>,
+    ) -> Result<(), ProtocolError> {
         let mut bytes = bytes.to_vec();
         let mut input = Input::new(self.now, &mut bytes);
-        loop {
-            match self.conn.receive_owned(&mut input, &mut self.inbox, &mut self.out) {
-                Ok(Some(event)) => self.events.push(event),
-                Ok(None) => break,
-                Err(error) => {
-                    self.error = Some(error);
-                    return Err(error);
-                }
-            }
+        while let Some(event) =
+            receive(self, &mut input).inspect_err(|error| self.error = Some(*error))?
+        {
+            self.events.push(event);
         }
         assert!(input.is_empty(), "all of an input is used up");
         Ok(())

@@ -1,24 +1,26 @@
-//! The driver: two of them back to back, the opening handshake, deadlines, and the end of a transport,
-//! all in memory with a virtual clock.
+//! The driver: the opening handshake, deadlines, back-pressure, the end of a transport, and event loops
+//! on it. All in memory, with a virtual clock.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::wildcard_enum_match_arm,
     clippy::alloc_instead_of_core,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::type_complexity,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     unreachable_pub,
     reason = "tests"
 )]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod edges;
 mod endings;
+mod event_loops;
 mod events;
 mod liveness;
 mod opening;

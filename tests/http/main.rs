@@ -9,8 +9,8 @@
     reason = "tests"
 )]
 
-mod client;
-mod server;
+mod accepting;
+mod connecting;
 
 use http::{Request, Version};
 

@@ -7,7 +7,7 @@
   python_peer.py plain HOST:PORT             requests pages of the sample app and other paths, without an upgrade
   python_peer.py server                      serves our client; prints its address
 
-The server's paths are the contract of `examples/interop_client`; node_peer.mjs has the same ones:
+The server's paths are the contract of `tests/interop/client`; node_peer.mjs has the same ones:
   /echo         echoes each message with its type
   /fragments    sends a text and a binary message in three fragments, with a ping and an unsolicited pong between them, checks
                 the pong for the ping, and sends the text "pong ok" or the fault

@@ -1,0 +1,77 @@
+//! Answers to opening handshakes: what they tell, and that they arrive.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::Instant;
+
+use sansocket::blocking::{PendingRequest, WebSocket};
+use sansocket::handshake::HttpResponse;
+use sansocket::handshake::Refusal;
+use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy};
+
+use crate::pipe::pipe;
+use crate::support::MS;
+
+const REQUEST: &[u8] =
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
+
+#[test]
+fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
+    let (io, peer) = pipe(4096);
+    let serving = thread::spawn(move || {
+        let request = PendingRequest::read(io, &Config::server().build().unwrap()).unwrap();
+        let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
+        let accepted = request.head().upgrade().unwrap().accept(&options).unwrap();
+        let accepted = accepted.with_field("Set-Cookie", "a=1").unwrap();
+        let mut ws = request.accept_with(accepted).unwrap();
+        assert_eq!(ws.subprotocol(), Some("chat.v2"));
+        assert_eq!(ws.connection().subprotocol(), Some("chat.v2"));
+        while let Ok(Some(_)) = ws.read() {}
+        assert_eq!(ws.subprotocol(), Some("chat.v2"));
+    });
+    let request = ConnectRequest::new("ws://a/ws").unwrap();
+    let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
+    let config = Config::client(Entropy::os()).build().unwrap();
+    let (ws, response) = WebSocket::client(peer, &request, &config).unwrap();
+    assert_eq!(response.fields().get("set-cookie"), Some(&b"a=1"[..]));
+    assert_eq!(ws.subprotocol(), Some("chat.v2"));
+    assert_eq!(ws.into_inner().connection.subprotocol(), Some("chat.v2"));
+    serving.join().unwrap();
+}
+
+/// The page takes some times the linger timeout.
+#[test]
+fn a_slow_client_gets_the_whole_page() {
+    const LEN: usize = 1_000_000;
+    for refuses in [false, true] {
+        let (io, mut peer) = pipe(8000);
+        peer.write_all(REQUEST).unwrap();
+        let config = Config::server().linger_timeout(400 * MS).build().unwrap();
+        let request = PendingRequest::read(io, &config).unwrap();
+        // At most 800 KB/s.
+        let reading = thread::spawn(move || {
+            let (mut all, mut buffer) = (Vec::<u8>::new(), [0; 8000]);
+            loop {
+                thread::sleep(10 * MS);
+                match peer.read(&mut buffer) {
+                    Ok(n @ 1..) => all.extend(&buffer[..n]),
+                    end => break (all, end.is_ok()),
+                }
+            }
+        });
+        let start = Instant::now();
+        let page = vec![b'x'; LEN];
+        if refuses {
+            let refusal = Refusal::new(403).unwrap().with_body("text/plain", page).unwrap();
+            request.refuse(refusal).unwrap();
+        } else {
+            let page = HttpResponse::new(200).unwrap().with_body("text/plain", page).unwrap();
+            request.respond(&page).unwrap();
+        }
+        assert!(start.elapsed() > 1000 * MS, "{:?}", start.elapsed());
+        let (all, ended_in_order) = reading.join().unwrap();
+        let body = all.iter().rev().take_while(|byte| **byte == b'x').count();
+        assert_eq!((body, ended_in_order), (LEN, true));
+    }
+}

@@ -1,0 +1,250 @@
+//! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
+
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use sansocket::blocking::{Transport, WebSocket};
+use sansocket::connection::Negotiated;
+use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
+use sansocket::{CloseCode, Connection, Message, Prepared, Role};
+
+use crate::common::preset;
+use crate::pipe::{Pipe, pipe};
+use crate::support::MS;
+
+/// How many bytes the transport holds.
+const CAPACITY: usize = 64;
+
+/// How many bytes the peer reads at once.
+const READ_LEN: usize = 32;
+
+fn connection() -> Connection {
+    let config = preset(Role::Server).build().unwrap();
+    Connection::new(Role::Server, &config, &Negotiated::new(), sansocket::Instant::now())
+}
+
+/// A peer that reads in a thread of its own, and a connection that says what must arrive.
+struct Peer {
+    received: Arc<Mutex<Vec<u8>>>,
+    model: Connection,
+    expected: BytesMut,
+}
+
+impl Peer {
+    /// The peer has sent two messages.
+    fn new(mut io: Pipe) -> Self {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        io.write_all(&b"\x81\x81\0\0\0\0x".repeat(2)).unwrap();
+        let all = received.clone();
+        thread::spawn(move || {
+            let mut buffer = [0; READ_LEN];
+            while let Ok(n @ 1..) = io.read(&mut buffer) {
+                all.lock().unwrap().extend(&buffer[..n]);
+            }
+        });
+        Self { received, model: connection(), expected: BytesMut::new() }
+    }
+
+    /// A send has returned with so many bytes unsent.
+    fn check(&self, call: &str, unsent: usize) {
+        assert_eq!(unsent, 0, "{call}");
+        // One read may be on its way from the transport.
+        let received = self.received.lock().unwrap().len();
+        assert!(received + CAPACITY + READ_LEN >= self.expected.len(), "{call}: {received} bytes");
+        // The rest arrives while the handler does something else.
+        let start = Instant::now();
+        while self.received.lock().unwrap().len() < self.expected.len() {
+            assert!(start.elapsed() < 10_000 * MS, "{call}: the rest doesn't come");
+            thread::sleep(MS);
+        }
+        assert_eq!(self.received.lock().unwrap()[..], self.expected[..], "{call}");
+    }
+}
+
+/// A transport that holds 500 bytes until it is flushed; its handles share them.
+struct Buffered {
+    pipe: Pipe,
+    held: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Buffered {
+    fn new(pipe: Pipe) -> Self {
+        Self { pipe, held: Arc::default() }
+    }
+}
+
+impl Read for Buffered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.pipe.read(buffer)
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.held.lock().unwrap().len() >= 500 {
+            self.flush()?;
+        }
+        self.held.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut held = self.held.lock().unwrap();
+        while !held.is_empty() {
+            let n = self.pipe.write(&held)?;
+            held.drain(..n);
+        }
+        Ok(())
+    }
+}
+
+impl Transport for Buffered {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.pipe.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.pipe.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.pipe.shutdown_write()
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { pipe: self.pipe.try_clone()?, held: self.held.clone() })
+    }
+}
+
+/// Calls one method of a type, and the same one of the peer's model.
+macro_rules! send {
+    ($type:literal, $target:ident, $peer:ident, $method:ident($($argument:expr),*)) => {
+        $target.$method($($argument),*).unwrap();
+        let unsent = $target.unsent();
+        $peer.model.$method($($argument),*, &mut $peer.expected).unwrap();
+        $peer.check(concat!($type, "::", stringify!($method)), unsent);
+    };
+}
+
+/// Calls each `send_*` of a type.
+macro_rules! each_send {
+    ($type:literal, $target:ident, $peer:ident) => {{
+        let (bytes, options) = ([7; 1000], SendOptions::new());
+        send!($type, $target, $peer, send_text(&"x".repeat(1000)));
+        send!($type, $target, $peer, send_binary(&bytes));
+        send!($type, $target, $peer, send(Data::Binary(&bytes), options));
+        send!($type, $target, $peer, send_part(Data::Binary(&bytes), false, options));
+        send!($type, $target, $peer, send_part(Data::Binary(&bytes), true, options));
+        send!($type, $target, $peer, send_prepared(&Prepared::binary(&bytes)));
+        send!($type, $target, $peer, send_ping(&[7; 125]));
+        send!($type, $target, $peer, send_pong(&[7; 125]));
+    }};
+}
+
+fn each_type<S: Transport>(wrap: fn(Pipe) -> S) {
+    let (io, peer) = pipe(CAPACITY);
+    let mut peer = Peer::new(peer);
+    let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
+    each_send!("WebSocket", ws, peer);
+    {
+        let (_, mut reply) = ws.read().unwrap().unwrap();
+        each_send!("Reply", reply, peer);
+    }
+    // No thread reads beside the sender.
+    let (mut reader, sender) = ws.split().unwrap();
+    each_send!("Sender", sender, peer);
+    let (_, mut reply) = reader.read().unwrap().unwrap();
+    each_send!("HalfReply", reply, peer);
+}
+
+#[test]
+fn each_send_is_done_when_the_transport_has_taken_it() {
+    each_type(|io| io);
+}
+
+#[test]
+fn each_send_flushes_a_transport_with_a_buffer() {
+    each_type(Buffered::new);
+}
+
+#[test]
+fn each_message_sent_by_messages_is_taken_by_the_transport() {
+    let (io, peer) = pipe(CAPACITY);
+    let mut peer = Peer::new(peer);
+    let io = Buffered::new(io);
+    let mut messages = WebSocket::from_connection(io, connection(), &[]).into_messages();
+    let close = OwnedCloseFrame { code: CloseCode::from(4000), reason: "enough".into() };
+    for message in [
+        Message::Text("x".repeat(1000).into()),
+        Message::Binary(vec![7; 1000].into()),
+        Message::Ping(vec![7; 125].into()),
+        Message::Pong(vec![7; 125].into()),
+        Message::Close(Some(close)),
+    ] {
+        let (model, out) = (&mut peer.model, &mut peer.expected);
+        match &message {
+            Message::Text(text) => model.send_text(text, out).unwrap(),
+            Message::Binary(bytes) => model.send_binary(bytes, out).unwrap(),
+            Message::Ping(payload) => model.send_ping(payload, out).unwrap(),
+            Message::Pong(payload) => model.send_pong(payload, out).unwrap(),
+            Message::Close(_) => {
+                let now = sansocket::Instant::now();
+                model.close(CloseCode::from(4000), "enough", now, out).unwrap();
+            }
+        }
+        let call = format!("{:.30}", format!("{message:?}"));
+        messages.send(message).unwrap();
+        peer.check(&call, messages.unsent());
+    }
+}
+
+/// How many fragments come before the pong of a ping that the peer sends behind ten of them, of a
+/// hundred: by `send_part` for each, or by one call.
+fn fragments_before_a_pong(by_parts: bool) -> usize {
+    let (io, mut peer) = pipe(CAPACITY);
+    let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split().unwrap();
+    let (answered, wait) = mpsc::channel();
+    thread::spawn(move || {
+        while let Ok(Some(_)) = reader.read() {
+            let _ = answered.send(());
+        }
+    });
+    thread::spawn(move || {
+        let payload = [7; 10_000];
+        if !by_parts {
+            let options = SendOptions::new().max_frame_len(NonZeroUsize::new(100).unwrap());
+            return sender.send(Data::Binary(&payload), options).unwrap();
+        }
+        for (i, part) in payload.chunks(100).enumerate() {
+            sender.send_part(Data::Binary(part), i == 99, SendOptions::new()).unwrap();
+        }
+    });
+    let mut frame = [0; 102];
+    for _ in 0..10 {
+        peer.read_exact(&mut frame).unwrap();
+    }
+    peer.write_all(b"\x89\x80\0\0\0\0").unwrap();
+    // The pong is in the output, and at most what the transport holds has left meanwhile.
+    wait.recv().unwrap();
+    for fragments in 10..=100 {
+        peer.read_exact(&mut frame[..2]).unwrap();
+        if frame[0] == 0x8a {
+            return fragments;
+        }
+        peer.read_exact(&mut frame[2..]).unwrap();
+    }
+    panic!("no pong");
+}
+
+/// The transport holds less than a fragment: the one under way is sent, and at most the next.
+#[test]
+fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+    let before = fragments_before_a_pong(true);
+    assert!(before <= 12, "{before} fragments before the pong");
+    assert_eq!(fragments_before_a_pong(false), 100);
+}

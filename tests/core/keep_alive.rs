@@ -1,0 +1,504 @@
+//! Keep-alive under a virtual clock: rows K1 to K6 as ASP.NET Core has them, with received bytes as
+//! life; and round-trip times.
+
+use core::time::Duration;
+
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{ProtocolError, TimeoutError};
+use sansocket::message::{Data, SendOptions};
+use sansocket::{CloseCode, Config, Instant, Role};
+
+use crate::common::frame::sent;
+use crate::common::{BOTH, End, Frame, Pair, at_ms, entropy, preset, secs};
+
+const KEEP_ALIVE: ProtocolError = ProtocolError::Timeout(TimeoutError::KeepAlive);
+
+/// With an interval of 10 s and a timeout of 3 s, the round trip measured.
+fn pinging(role: Role) -> End {
+    let config = preset(role).keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
+    let mut end = End::new(role, &config);
+    end.conn.enable_stats();
+    end
+}
+
+/// Writes all output, tells the connection, and returns the frames.
+fn write(end: &mut End) -> Vec<Frame> {
+    let role = end.conn.role();
+    let frames = sent(role, &end.take_out());
+    end.written();
+    frames
+}
+
+fn ping(counter: u64) -> Frame {
+    Frame::ping(counter.to_be_bytes())
+}
+
+fn pong(counter: u64, to: Role) -> Vec<u8> {
+    Frame::pong(counter.to_be_bytes()).to(to).bytes()
+}
+
+/// S10, S11: 30 seconds in both presets, no timeout.
+#[test]
+fn k1_the_presets() {
+    for role in BOTH {
+        let ms = 30_000;
+        let mut end = End::preset(role);
+        for n in 1..=3 {
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(n * ms)));
+            end.now = at_ms(n * ms - 1);
+            end.timeout().unwrap();
+            assert!(end.out.is_empty(), "early is no error and nothing is due");
+            end.now = at_ms(n * ms);
+            end.timeout().unwrap();
+            assert_eq!(write(&mut end), [Frame::pong("")]);
+        }
+    }
+}
+
+/// K1: without a timeout an unsolicited empty pong every interval, whatever is received, and never
+/// a failure, however long the peer is silent.
+#[test]
+fn k1_unsolicited_pongs_and_no_failure() {
+    for role in BOTH {
+        let config = preset(role).keep_alive(Some(secs(10)), None).build().unwrap();
+        let mut end = End::new(role, &config);
+        for n in 1..=1000 {
+            end.now = at_ms(n * 10_000 - 5000);
+            end.feed(&Frame::text("x").to(role).bytes()).unwrap();
+            end.timeout().unwrap();
+            assert!(end.out.is_empty());
+            end.now = at_ms(n * 10_000);
+            end.timeout().unwrap();
+            assert_eq!(write(&mut end), [Frame::pong("")]);
+        }
+        // Called late, it is sent once, and the next one an interval later.
+        end.now = at_ms(20_000_000);
+        end.timeout().unwrap();
+        end.timeout().unwrap();
+        assert_eq!(write(&mut end), [Frame::pong("")]);
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_010_000)));
+    }
+}
+
+/// K1: with `out` over the mark the pong is left out, without an error and without spinning.
+#[test]
+fn k1_an_unsolicited_pong_without_room_or_key_is_left_out() {
+    for role in BOTH {
+        let config = preset(role).keep_alive(Some(secs(10)), None).max_unsent(10).build().unwrap();
+        let mut end = End::new(role, &config);
+        end.conn.send_binary(&[0; 50], &mut end.out).unwrap();
+        let before = end.out.clone();
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        assert_eq!(end.out, before);
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_000)));
+    }
+    let mut end = End::preset(Role::Client);
+    entropy::reseed(1);
+    entropy::fail_after(0);
+    end.now = at_ms(30_000);
+    end.timeout().unwrap();
+    assert!(end.out.is_empty());
+    assert_eq!(end.conn.poll_timeout(), Some(at_ms(60_000)));
+    entropy::reseed(1);
+}
+
+#[test]
+fn k2_off_means_no_deadline() {
+    for role in BOTH {
+        let config = preset(role).keep_alive(None, None).build().unwrap();
+        let mut end = End::new(role, &config);
+        assert_eq!(end.conn.poll_timeout(), None);
+        end.now = Instant::from_micros(u64::MAX);
+        end.timeout().unwrap();
+        assert!(end.out.is_empty());
+    }
+}
+
+/// K2: a ping with an 8-byte big-endian counter after the interval without input.
+#[test]
+fn k2_pings_carry_a_counter_and_their_pongs_end_the_wait() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        let mut now = 0;
+        for counter in 1..=300 {
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 10_000)));
+            now += 10_000;
+            end.now = at_ms(now);
+            end.timeout().unwrap();
+            assert_eq!(write(&mut end), [ping(counter)]);
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 3000)));
+            now += 1234;
+            end.now = at_ms(now);
+            end.feed(&pong(counter, role)).unwrap();
+            let rtt = end.conn.stats().unwrap().last_round_trip;
+            assert_eq!(rtt, Some(Duration::from_millis(1234)));
+        }
+    }
+}
+
+/// K3: any received byte moves the next ping away.
+#[test]
+fn k3_received_bytes_move_the_next_ping_away() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        // A whole message, one half of a frame, one byte of a header.
+        for (i, bytes) in [
+            Frame::text("x").to(role).bytes(),
+            vec![0x82],
+            Frame::binary("xyz").to(role).bytes()[1..].to_vec(),
+        ]
+        .iter()
+        .enumerate()
+        {
+            end.now = at_ms(9_000 * (i as u64 + 1));
+            end.feed(bytes).unwrap();
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(9_000 * (i as u64 + 1) + 10_000)));
+            end.timeout().unwrap();
+            assert!(end.out.is_empty());
+        }
+        // Nothing received is nothing heard.
+        end.now = at_ms(28_000);
+        end.feed(&[]).unwrap();
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(37_000)));
+        // Sending moves nothing.
+        end.conn.send_text("x", &mut end.out).unwrap();
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(37_000)));
+        // Direct reading is receiving.
+        let frame = Frame::binary([1; 500]).to(role).bytes();
+        end.feed(&frame[..100]).unwrap();
+        let room = end.conn.direct_room(&mut end.inbox).unwrap();
+        room[0] = 0;
+        end.conn.received_direct(1, at_ms(30_000), &mut end.inbox);
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(40_000)));
+    }
+}
+
+/// K3: while a pong is awaited only the one with the latest counter ends the wait; other data, an
+/// older pong, an unsolicited one do not. They are signs of life, so they move the deadline.
+#[test]
+fn k3_only_the_latest_counter_ends_the_wait() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        write(&mut end);
+        end.now = at_ms(10_500);
+        end.feed(&pong(1, role)).unwrap();
+        end.now = at_ms(20_500);
+        end.timeout().unwrap();
+        assert_eq!(write(&mut end), [ping(2)]);
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(23_500)));
+        let others = [
+            pong(1, role),
+            pong(3, role),
+            Frame::pong("").to(role).bytes(),
+            Frame::pong([0; 7]).to(role).bytes(),
+            Frame::pong([&2_u64.to_be_bytes()[..], &[0]].concat()).to(role).bytes(),
+            Frame::text("busy").to(role).bytes(),
+            Frame::ping("busy").to(role).bytes(),
+        ];
+        let mut ms = 20_500;
+        for other in others {
+            ms += 2999;
+            end.now = at_ms(ms);
+            end.feed(&other).unwrap();
+            assert_eq!(end.timeout(), Ok(()));
+            // The wait goes on: after its end the next deadline would be 10 s away.
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 3000)));
+        }
+        let before = end.conn.stats().unwrap().last_round_trip;
+        assert_eq!(before, Some(Duration::from_millis(500)), "others don't count as a round trip");
+        end.now = at_ms(ms + 2999);
+        end.timeout().unwrap();
+        end.now = at_ms(ms + 3000);
+        end.out.clear();
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(sent(role, &end.out), [Frame::close(1011, "")]);
+    }
+}
+
+/// K4: the failure is typed, poisons, and is reported.
+#[test]
+fn k4_a_missing_pong_fails_the_connection() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        write(&mut end);
+        let last = Instant::from_micros(12_999_999);
+        assert_eq!(end.conn.poll_timeout(), last.checked_add(Duration::from_micros(1)));
+        end.now = last;
+        assert_eq!(end.timeout(), Ok(()));
+        end.now = at_ms(13_000);
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        let out = end.take_out();
+        assert_eq!(sent(role, &out), [Frame::close(1011, "")]);
+        assert!(end.conn.is_closed() && !end.conn.is_open());
+        assert_eq!(end.conn.error(), Some(KEEP_ALIVE));
+        assert_eq!(end.conn.poll_timeout(), None);
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(end.feed(&pong(1, role)), Err(KEEP_ALIVE));
+        assert_eq!(end.conn.receive_eof(&mut end.out), Err(KEEP_ALIVE));
+        assert!(end.out.is_empty(), "one Close frame");
+        let status = end.conn.close_status().unwrap();
+        assert_eq!(
+            (status.code, status.by, status.clean),
+            (CloseCode::INTERNAL_ERROR, role, false)
+        );
+    }
+}
+
+/// K5: the pong is among unread bytes. Fed before `handle_timeout`, as the design's rule says, it
+/// is seen, at the deadline and long after it.
+#[test]
+fn k5_bytes_at_hand_are_fed_first_and_a_paused_reader_is_not_a_dead_peer() {
+    for role in BOTH {
+        for late in [13_000, 13_001, 20_000, 1_000_000] {
+            let mut end = pinging(role);
+            end.now = at_ms(10_000);
+            end.timeout().unwrap();
+            write(&mut end);
+            end.now = at_ms(late);
+            let unread = [Frame::binary([7; 5000]).to(role).bytes(), pong(1, role)].concat();
+            end.feed(&unread).unwrap();
+            assert_eq!(end.timeout(), Ok(()));
+            assert!(end.conn.is_open());
+        }
+    }
+}
+
+/// The wait starts when the ping has left `out`: as long as what lies before it gets shorter, the
+/// peer is slow, not dead.
+#[test]
+fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        let with_ping = end.out.len();
+        // More comes behind it, by every way of sending.
+        end.conn.send_binary(&[2; 1000], &mut end.out).unwrap();
+        end.conn.send_text("text", &mut end.out).unwrap();
+        end.conn.send(Data::Text("text"), SendOptions::new(), &mut end.out).unwrap();
+        end.conn.send_part(Data::Text("a"), false, SendOptions::new(), &mut end.out).unwrap();
+        end.conn.send_part(Data::Text("b"), true, SendOptions::new(), &mut end.out).unwrap();
+        end.conn.send_prepared(&sansocket::Prepared::text("text"), &mut end.out).unwrap();
+        end.conn.send_pong(b"pong", &mut end.out).unwrap();
+        end.conn.send_ping(b"ping", &mut end.out).unwrap();
+        end.feed(&Frame::ping("theirs").to(role).bytes()).unwrap();
+        let behind = end.out.len() - with_ping;
+        // The peer takes a byte every two seconds: for long nothing fails.
+        let mut now = 10_000;
+        while end.out.len() > behind {
+            let taken = (with_ping / 20).min(end.out.len() - behind);
+            let _ = end.out.split_to(taken);
+            now += 2000;
+            end.now = at_ms(now);
+            assert_eq!(end.timeout(), Ok(()), "{now}");
+        }
+        // From here the pong has its 3 seconds, whatever lies behind the ping.
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 3000)));
+        let _ = end.out.split_to(behind / 2);
+        end.now = at_ms(now + 2999);
+        assert_eq!(end.timeout(), Ok(()));
+        end.feed(&pong(1, role)).unwrap();
+        end.now = at_ms(now + 3000);
+        assert_eq!(end.timeout(), Ok(()));
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 2999 + 10_000)));
+    }
+}
+
+/// A peer that takes nothing at all for the timeout is dead.
+#[test]
+fn k5_a_peer_that_takes_nothing_is_dead() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        end.now = at_ms(12_999);
+        assert_eq!(end.timeout(), Ok(()));
+        // Output behind the ping is no progress.
+        end.conn.send_binary(&[2; 1000], &mut end.out).unwrap();
+        end.now = at_ms(13_000);
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+    }
+}
+
+/// A peer inside a long frame can't send a pong: 600 KB at 300 KB/s with an interval and a timeout of
+/// 500 ms, then the pong, which ends the wait.
+#[test]
+fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
+    for role in BOTH {
+        let half = Duration::from_millis(500);
+        let config = preset(role).keep_alive(Some(half), Some(half)).build().unwrap();
+        let mut end = End::new(role, &config);
+        end.conn.enable_stats();
+        end.now = at_ms(500);
+        end.timeout().unwrap();
+        assert_eq!(write(&mut end), [ping(1)]);
+        let frame = Frame::binary(vec![7; 600_000]).to(role).bytes();
+        let mut ms = 500;
+        for (i, bytes) in frame.chunks(3000).enumerate() {
+            ms += 10;
+            end.now = at_ms(ms);
+            // Every other read is direct, where that is offered.
+            match end.conn.direct_room(&mut end.inbox) {
+                Some(room) if i % 2 == 0 && room.len() >= bytes.len() => {
+                    room[..bytes.len()].copy_from_slice(bytes);
+                    end.conn.received_direct(bytes.len(), at_ms(ms), &mut end.inbox);
+                    end.feed(&[]).unwrap();
+                }
+                _ => end.feed(bytes).unwrap(),
+            }
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 500)));
+            assert_eq!(end.timeout(), Ok(()));
+        }
+        assert!(ms >= 2500 && end.out.is_empty(), "no second ping while one is under way");
+        end.feed(&pong(1, role)).unwrap();
+        assert_eq!(end.events.len(), 2);
+        let stats = end.conn.stats().unwrap();
+        assert_eq!(stats.last_round_trip, Some(Duration::from_millis(ms - 500)));
+        end.now = at_ms(ms + 500);
+        end.timeout().unwrap();
+        assert_eq!(write(&mut end), [ping(2)], "the wait was over");
+    }
+}
+
+/// Life ends: the timeout after the last byte, whatever the bytes were, the connection fails.
+#[test]
+fn k4_k5_silence_for_the_timeout_after_the_last_byte_fails_the_connection() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        write(&mut end);
+        let frame = Frame::binary([7; 300]).to(role).bytes();
+        let mut ms = 10_000;
+        for byte in &frame[..300] {
+            ms += 2999;
+            end.now = at_ms(ms);
+            assert_eq!(end.timeout(), Ok(()));
+            end.feed(&[*byte]).unwrap();
+        }
+        end.now = at_ms(ms + 2999);
+        end.feed(&[]).unwrap();
+        assert_eq!(end.timeout(), Ok(()));
+        end.now = at_ms(ms + 3000);
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+    }
+}
+
+/// A peer that reads nothing but sends is alive: its bytes move the deadline of a ping in the output.
+#[test]
+fn k5_received_bytes_move_the_deadline_of_a_ping_that_is_still_in_the_output() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        for n in 0..100 {
+            end.now = at_ms(12_000 + n * 2000);
+            end.feed(&Frame::text("x").to(role).bytes()).unwrap();
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(15_000 + n * 2000)));
+            assert_eq!(end.timeout(), Ok(()));
+        }
+        end.now = at_ms(213_000);
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+    }
+}
+
+/// A round trip begins when the ping has left the output, not when the Close frame behind it has.
+#[test]
+fn a_close_frame_behind_a_ping_does_not_count_as_the_ping() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        let with_ping = end.out.len();
+        end.conn.close(CloseCode::NORMAL, "", end.now, &mut end.out).unwrap();
+        end.now = at_ms(11_000);
+        let _ = end.out.split_to(with_ping);
+        end.written();
+        end.now = at_ms(12_000);
+        end.out.clear();
+        end.written();
+        end.now = at_ms(13_000);
+        end.feed(&pong(1, role)).unwrap();
+        let rtt = end.conn.stats().unwrap().last_round_trip;
+        assert_eq!(rtt, Some(Duration::from_millis(2000)));
+    }
+}
+
+/// A driver that tells nothing of its writes: the wait starts at the latest at the first deadline.
+#[test]
+fn k5_a_write_that_nobody_told_of_is_seen_at_the_deadline() {
+    for role in BOTH {
+        let mut end = pinging(role);
+        end.now = at_ms(10_000);
+        end.timeout().unwrap();
+        end.take_out();
+        end.now = at_ms(13_000);
+        assert_eq!(end.timeout(), Ok(()));
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(16_000)));
+        end.now = at_ms(16_000);
+        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+    }
+}
+
+/// A ping for which there is no key: no error, no spinning, tried again an interval later.
+#[test]
+fn k2_a_ping_without_entropy_is_tried_again_an_interval_later() {
+    let mut end = pinging(Role::Client);
+    entropy::reseed(1);
+    entropy::fail_after(0);
+    end.now = at_ms(10_000);
+    end.timeout().unwrap();
+    assert!(end.out.is_empty());
+    assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_000)), "a past deadline would spin");
+    entropy::reseed(1);
+    end.now = at_ms(20_000);
+    end.timeout().unwrap();
+    assert_eq!(write(&mut end).len(), 1);
+}
+
+/// Two ends that ping each other at once, for an hour: nobody fails, nothing grows.
+#[test]
+fn k6_two_ends_keep_each_other_alive() {
+    let server = Config::server().keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
+    let client = preset(Role::Client).keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
+    let mut pair = Pair::new(&client, &server);
+    pair.client.conn.enable_stats();
+    pair.server.conn.enable_stats();
+    pair.advance(secs(3600));
+    for end in [&pair.client, &pair.server] {
+        assert!(end.conn.is_open(), "{:?}", end.error);
+        assert!(end.out.is_empty());
+        assert!(end.conn.stats().unwrap().last_round_trip.is_some());
+        assert!((300..800).contains(&end.events.len()), "{}", end.events.len());
+    }
+}
+
+/// K6, S27: the client pings every X, the server drops after silence.
+#[test]
+fn k6_s27_a_vanished_peer_is_noticed_and_a_quiet_one_is_not() {
+    let server = Config::server().keep_alive(Some(secs(20)), Some(secs(20))).build().unwrap();
+    let client = preset(Role::Client).keep_alive(Some(secs(10)), None).build().unwrap();
+    let mut pair = Pair::new(&client, &server);
+    pair.advance(secs(600));
+    assert!(pair.server.conn.is_open());
+    assert!(pair.server.events.iter().all(|event| matches!(event, OwnedEvent::Pong(_))));
+    // The client vanishes: nothing of what it writes arrives any more.
+    let mut end = pair.server;
+    let mut failed = None;
+    while failed.is_none() {
+        end.now = end.conn.poll_timeout().unwrap();
+        failed = end.timeout().err();
+        end.take_out();
+    }
+    assert_eq!(failed, Some(KEEP_ALIVE));
+    assert!(end.now <= at_ms(600_000 + 60_000), "{:?}", end.now);
+}

@@ -1,0 +1,369 @@
+//! Two ends, and anything that two programs may do with them, in any order: sends of every form,
+//! reads and writes of any length, time, timeouts, closes, mistakes. Every message that was accepted
+//! arrives, once, in order; nobody ever finds fault with the other; nothing passes the mark.
+
+use std::collections::VecDeque;
+
+use bytes::Buf;
+use proptest::prelude::*;
+use sansocket::config::Delivery;
+use sansocket::connection::OwnedEvent;
+use sansocket::error::{ProtocolError, SendError, TimeoutError};
+use sansocket::message::{Data, OwnedData, SendOptions};
+use sansocket::{CloseCode, Prepared, Role};
+
+use crate::common::{End, preset, secs};
+
+const MAX_UNSENT: usize = 600;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Text(String),
+    Binary(Vec<u8>),
+    Fragments(Vec<u8>, usize),
+    Part {
+        text: bool,
+        bytes: Vec<u8>,
+        end: bool,
+    },
+    Prepared(Vec<u8>),
+    Ping(u8),
+    /// Pings until `out` is over its mark, so that pongs wait at the other end too.
+    Pings(u8),
+    Pong(u8),
+    Close(u16),
+    /// A control payload too long, a code that can't be sent, a reason too long.
+    Mistakes,
+    Stats,
+    /// So many bytes of `out` are written.
+    Write(usize),
+    /// The connection is told that output was written.
+    Written,
+    /// So many of those that are on their way are read.
+    Read(usize),
+    /// As many, as far as may be read directly.
+    ReadDirectly(usize),
+    Shrink,
+    /// The clock of both goes on by so many milliseconds.
+    Wait(u64),
+    Timeout,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let letters = || prop::collection::vec(b'a'..=b'z', 0..200);
+    prop_oneof![
+        3 => ".{0,40}".prop_map(Op::Text),
+        3 => prop::collection::vec(any::<u8>(), 0..300).prop_map(Op::Binary),
+        1 => (70_000..80_000_usize).prop_map(|n| Op::Binary(vec![7; n])),
+        2 => (letters(), 1..60_usize).prop_map(|(bytes, max)| Op::Fragments(bytes, max)),
+        4 => (any::<bool>(), letters(), any::<bool>())
+            .prop_map(|(text, bytes, end)| Op::Part { text, bytes, end }),
+        1 => letters().prop_map(Op::Prepared),
+        2 => any::<u8>().prop_map(Op::Ping),
+        1 => any::<u8>().prop_map(Op::Pings),
+        1 => any::<u8>().prop_map(Op::Pong),
+        1 => prop::sample::select(vec![1000_u16, 1001, 1005, 3000, 4999]).prop_map(Op::Close),
+        1 => Just(Op::Mistakes),
+        1 => Just(Op::Stats),
+        8 => prop_oneof![1..20_usize, 1..2000_usize, Just(100_000)].prop_map(Op::Write),
+        8 => prop_oneof![1..20_usize, 1..2000_usize, Just(100_000)].prop_map(Op::Read),
+        3 => prop_oneof![1..20_usize, 1..2000_usize, Just(100_000)].prop_map(Op::ReadDirectly),
+        2 => Just(Op::Shrink),
+        2 => (0..4000_u64).prop_map(Op::Wait),
+        3 => Just(Op::Timeout),
+        2 => Just(Op::Written),
+    ]
+}
+
+/// One end, what it has sent that is on its way, and what the other must see of it.
+struct Side {
+    end: End,
+    wire: VecDeque<u8>,
+    /// Messages accepted for sending.
+    sent: Vec<OwnedData>,
+    /// The message that is being sent in parts.
+    parts: Option<(bool, Vec<u8>)>,
+    pings_sent: usize,
+    stats: bool,
+}
+
+impl Side {
+    fn new(role: Role, delivery: Delivery, timeout: bool) -> Self {
+        let config = preset(role)
+            .max_unsent(MAX_UNSENT)
+            .delivery(delivery)
+            .keep_alive(Some(secs(2)), timeout.then_some(secs(3)))
+            .build()
+            .unwrap();
+        Self {
+            end: End::new(role, &config),
+            wire: VecDeque::new(),
+            sent: Vec::new(),
+            parts: None,
+            pings_sent: 0,
+            stats: false,
+        }
+    }
+
+    fn write(&mut self, n: usize) {
+        let n = n.min(self.end.out.len());
+        self.wire.extend(&self.end.out[..n]);
+        self.end.out.advance(n);
+    }
+
+    /// Messages that have arrived whole, from either delivery.
+    fn received(&self) -> Vec<OwnedData> {
+        let (mut whole, mut current): (Vec<OwnedData>, Option<(bool, Vec<u8>)>) = (vec![], None);
+        for event in &self.end.events {
+            match event {
+                OwnedEvent::Message(message) => whole.push(message.clone()),
+                OwnedEvent::Part { data, start, end } => {
+                    assert_eq!(*start, current.is_none());
+                    let text = matches!(data, OwnedData::Text(_));
+                    let (_, bytes) = current.get_or_insert_with(|| (text, Vec::new()));
+                    bytes.extend_from_slice(data.as_data().as_bytes());
+                    if *end {
+                        let (text, bytes) = current.take().unwrap();
+                        whole.push(message(text, bytes));
+                    }
+                }
+                _ => {}
+            }
+        }
+        whole
+    }
+}
+
+fn message(text: bool, bytes: Vec<u8>) -> OwnedData {
+    if text { OwnedData::text(String::from_utf8(bytes).unwrap()) } else { OwnedData::binary(bytes) }
+}
+
+fn data(text: bool, bytes: &[u8]) -> Data<'_> {
+    if text { Data::Text(core::str::from_utf8(bytes).unwrap()) } else { Data::Binary(bytes) }
+}
+
+/// The only ways in which an honest peer fails us.
+fn is_honest(error: ProtocolError) -> bool {
+    matches!(
+        error,
+        ProtocolError::Timeout(
+            TimeoutError::Close | TimeoutError::CloseUnsent | TimeoutError::KeepAlive
+        )
+    )
+}
+
+fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
+    let one_frame = SendOptions::new();
+    let (mut fed, mut direct) = (Vec::new(), 0);
+    if let Op::Read(n) | Op::ReadDirectly(n) = op {
+        let wire = &mut sides[1 - who].wire;
+        let n = (*n).min(wire.len());
+        fed = wire.drain(..n).collect();
+        direct = if matches!(op, Op::ReadDirectly(_)) { n } else { 0 };
+    }
+    let side = &mut sides[who];
+    let (conn, out, now) = (&mut side.end.conn, &mut side.end.out, side.end.now);
+    let was_open = conn.is_open();
+    let was_full = out.len() >= MAX_UNSENT;
+    let in_parts = side.parts.is_some();
+    // What a refusal must be.
+    let check = |result: Result<(), SendError>, whole: bool| match result {
+        Ok(()) => {
+            assert!(was_open && !was_full && !(whole && in_parts));
+            true
+        }
+        Err(SendError::Closed) => {
+            assert!(!was_open);
+            false
+        }
+        // A pong that waited may have taken the room.
+        Err(SendError::Full) => false,
+        Err(SendError::MessageInProgress) => {
+            assert!(in_parts);
+            false
+        }
+        Err(error) => panic!("{error}"),
+    };
+    match op {
+        Op::Text(text) => {
+            if check(conn.send_text(text, out), true) {
+                side.sent.push(OwnedData::text(text.clone()));
+            }
+        }
+        Op::Binary(bytes) => {
+            if check(conn.send_binary(bytes, out), true) {
+                side.sent.push(OwnedData::binary(bytes.clone()));
+            }
+        }
+        Op::Fragments(bytes, max) => {
+            let options = one_frame.max_frame_len((*max).try_into().unwrap());
+            if check(conn.send(data(true, bytes), options, out), true) {
+                side.sent.push(message(true, bytes.clone()));
+            }
+        }
+        Op::Prepared(bytes) => {
+            if check(conn.send_prepared(&Prepared::new(data(false, bytes)), out), true) {
+                side.sent.push(message(false, bytes.clone()));
+            }
+        }
+        Op::Part { text, bytes, end } => {
+            if check(conn.send_part(data(*text, bytes), *end, one_frame, out), false) {
+                let (kind, sum) = side.parts.get_or_insert_with(|| (*text, Vec::new()));
+                assert_eq!(kind, text);
+                sum.extend_from_slice(bytes);
+                if *end {
+                    let (text, bytes) = side.parts.take().unwrap();
+                    side.sent.push(message(text, bytes));
+                }
+            }
+        }
+        Op::Ping(byte) => {
+            side.pings_sent += usize::from(check(conn.send_ping(&[*byte; 3], out), false));
+        }
+        Op::Pings(byte) => {
+            while check(conn.send_ping(&[*byte; 100], out), false) {
+                side.pings_sent += 1;
+                if out.len() >= MAX_UNSENT {
+                    break;
+                }
+            }
+        }
+        Op::Pong(byte) => {
+            check(conn.send_pong(&[*byte; 2], out), false);
+        }
+        Op::Close(code) => match conn.close(CloseCode::new(*code), "", now, out) {
+            Ok(()) => assert!(was_open),
+            Err(error) => assert_eq!((error, was_open), (SendError::Closed, false)),
+        },
+        Op::Mistakes => {
+            for result in [
+                conn.send_ping(&[0; 126], out),
+                conn.close(CloseCode::new(1006), "", now, out),
+                conn.close(CloseCode::NORMAL, &"r".repeat(124), now, out),
+            ] {
+                assert!(result.is_err());
+            }
+            assert_eq!(conn.is_open(), was_open);
+        }
+        Op::Stats => {
+            conn.enable_stats();
+            side.stats = true;
+        }
+        Op::Write(n) => side.write(*n),
+        Op::Written => side.end.written(),
+        Op::Read(_) | Op::ReadDirectly(_) => {
+            let mut rest = &fed[..];
+            while direct > 0
+                && !rest.is_empty()
+                && let Some(room) = side.end.conn.direct_room(&mut side.end.inbox)
+            {
+                let n = room.len().min(rest.len());
+                room[..n].copy_from_slice(&rest[..n]);
+                side.end.conn.received_direct(n, now, &mut side.end.inbox);
+                side.end.feed(&[]).unwrap();
+                rest = &rest[n..];
+            }
+            if let Err(error) = side.end.feed(rest) {
+                assert!(is_honest(error), "{error:?}");
+            }
+        }
+        Op::Shrink => side.end.inbox.shrink(),
+        Op::Wait(ms) => {
+            let later = now.checked_add(core::time::Duration::from_millis(*ms)).unwrap();
+            for side in sides.iter_mut() {
+                side.end.now = later;
+            }
+        }
+        Op::Timeout => {
+            if let Err(error) = side.end.timeout() {
+                assert!(is_honest(error), "{error:?}");
+                side.end.error = Some(error);
+            }
+            // Asked again at once there is nothing more to do, or time would stand still.
+            if let Some(next) = side.end.conn.poll_timeout() {
+                assert!(next > side.end.now, "{next:?} at {:?}", side.end.now);
+            }
+        }
+    }
+}
+
+/// Everything that is on its way arrives.
+fn settle(sides: &mut [Side; 2]) {
+    for _ in 0..50 {
+        for who in 0..2 {
+            apply(sides, who, &Op::Write(usize::MAX));
+            apply(sides, 1 - who, &Op::Read(usize::MAX));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if std::env::var_os("PROPTEST_CASES").is_some() {
+            ProptestConfig::default().cases
+        } else {
+            300
+        },
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn anything_that_two_programs_may_do(
+        ops in prop::collection::vec((0..2_usize, op()), 0..120),
+        parts in (any::<bool>(), any::<bool>()),
+        timeouts in (any::<bool>(), any::<bool>()),
+    ) {
+        crate::common::entropy::reseed(17);
+        let delivery = |parts| if parts { Delivery::Parts } else { Delivery::Whole };
+        let mut sides = [
+            Side::new(Role::Client, delivery(parts.0), timeouts.0),
+            Side::new(Role::Server, delivery(parts.1), timeouts.1),
+        ];
+        for (who, op) in &ops {
+            let before = sides[*who].end.out.len();
+            apply(&mut sides, *who, op);
+            // One message, one Close frame, one ping may pass the mark; pongs may not.
+            let grown = sides[*who].end.out.len().saturating_sub(before);
+            if matches!(op, Op::Read(_) | Op::ReadDirectly(_)) && grown > 0 {
+                prop_assert!(sides[*who].end.out.len() < before.max(MAX_UNSENT) + 131 + 131);
+            }
+            for who in 0..2 {
+                let (sent, received) = (&sides[1 - who].sent, sides[who].received());
+                prop_assert!(sent.starts_with(&received));
+            }
+        }
+        settle(&mut sides);
+        let failed = sides.iter().any(|side| side.end.conn.error().is_some());
+        for who in 0..2 {
+            let (sender, receiver) = (&sides[1 - who], &sides[who]);
+            // After a Close frame of the receiver's peer nothing more is taken, and after a failure.
+            if !failed {
+                prop_assert_eq!(&sender.sent, &receiver.received());
+                let pings = |side: &Side| {
+                    side.end.events.iter().filter(|e| matches!(e, OwnedEvent::Ping(_))).count()
+                };
+                prop_assert!(pings(receiver) >= sender.pings_sent);
+            }
+            if receiver.stats
+                && let Some(stats) = receiver.end.conn.stats()
+            {
+                prop_assert!(stats.messages_received <= receiver.received().len() as u64);
+                prop_assert!(stats.messages_sent <= receiver.sent.len() as u64);
+            }
+        }
+        // Both close: it is clean at both ends, unless somebody had failed before.
+        for who in 0..2 {
+            apply(&mut sides, who, &Op::Close(1000));
+        }
+        settle(&mut sides);
+        for side in &mut sides {
+            if !failed {
+                prop_assert!(side.end.conn.is_closed());
+                prop_assert!(side.end.conn.close_status().unwrap().clean);
+                prop_assert_eq!(side.end.conn.receive_eof(&mut side.end.out), Ok(()));
+            }
+            prop_assert!(side.end.out.is_empty());
+            side.end.inbox.shrink();
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! permessage-deflate held against other people's engines, in both directions: zlib, zlib-rs,
+//! miniz_oxide, and a model that reads RFC 1951 bit by bit.
+
+mod corrupt;
+mod encoder;
+mod foreign;
+mod secrets;
+mod windows;

@@ -1,0 +1,298 @@
+//! Answers to opening handshakes: what they tell, and that they arrive.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
+
+use futures_util::{SinkExt, StreamExt};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::handshake::HttpResponse;
+use sansocket::handshake::Refusal;
+use sansocket::tokio::{PendingRequest, WebSocket};
+use sansocket::{
+    AcceptOptions, CloseCode, Config, ConnectRequest, Connection, Entropy, Event, Message, Role,
+};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::common::secs;
+
+const REQUEST: &[u8] =
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
+
+fn server() -> Config {
+    Config::server().build().unwrap()
+}
+
+/// A transport over which a request has come, and its other end.
+async fn asked(capacity: usize) -> (DuplexStream, DuplexStream) {
+    let (io, mut peer) = duplex(capacity);
+    peer.write_all(REQUEST).await.unwrap();
+    (io, peer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
+    let (io, peer) = duplex(4096);
+    let serving = tokio::spawn(async move {
+        let request = PendingRequest::read(io, &server()).await.unwrap();
+        let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
+        let accepted = request.head().upgrade().unwrap().accept(&options).unwrap();
+        let accepted = accepted.with_field("Set-Cookie", "a=1").unwrap();
+        let mut ws = request.accept_with(accepted).await.unwrap();
+        assert_eq!(ws.subprotocol(), Some("chat.v2"));
+        assert_eq!(ws.connection().subprotocol(), Some("chat.v2"));
+        while ws.read().await.unwrap().is_some() {}
+        assert_eq!(ws.subprotocol(), Some("chat.v2"));
+    });
+    let request = ConnectRequest::new("ws://a/ws").unwrap();
+    let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
+    let config = Config::client(Entropy::os()).build().unwrap();
+    let (ws, response) = WebSocket::client(peer, &request, &config).await.unwrap();
+    assert_eq!(response.fields().get("set-cookie"), Some(&b"a=1"[..]));
+    assert_eq!(ws.subprotocol(), Some("chat.v2"));
+    assert_eq!(ws.into_inner().connection.subprotocol(), Some("chat.v2"));
+    // Dropped without a Close frame.
+    assert!(serving.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pending_request_is_taken_apart_with_what_came_behind_it() {
+    let (io, mut peer) = duplex(4096);
+    peer.write_all(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1")
+        .await
+        .unwrap();
+    let request = PendingRequest::read(io, &server()).await.unwrap();
+    let _: &DuplexStream = request.get_ref();
+    let (mut stream, head, unread) = request.into_parts();
+    assert_eq!((head.method(), head.path(), &*unread), ("POST", "/form", &b"a=1"[..]));
+    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    let mut status = [0; 12];
+    peer.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 204");
+}
+
+/// The linger timeout is 2 s: the page takes ten times as long.
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_gets_the_whole_page() {
+    const LEN: usize = 400_000;
+    for refuses in [false, true] {
+        let (io, mut peer) = asked(4096).await;
+        let request = PendingRequest::read(io, &server()).await.unwrap();
+        // 20 KB/s.
+        let reading = tokio::spawn(async move {
+            let (mut all, mut buffer) = (Vec::<u8>::new(), [0; 200]);
+            loop {
+                sleep(Duration::from_millis(10)).await;
+                match peer.read(&mut buffer).await {
+                    Ok(n @ 1..) => all.extend(&buffer[..n]),
+                    end => break (all, end.is_ok()),
+                }
+            }
+        });
+        let start = Instant::now();
+        let page = vec![b'x'; LEN];
+        if refuses {
+            let refusal = Refusal::new(403).unwrap().with_body("text/plain", page).unwrap();
+            request.refuse(refusal).await.unwrap();
+        } else {
+            let page = HttpResponse::new(200).unwrap().with_body("text/plain", page).unwrap();
+            request.respond(&page).await.unwrap();
+        }
+        assert!(start.elapsed() > secs(15), "{:?}", start.elapsed());
+        let (all, ended_in_order) = reading.await.unwrap();
+        let body = all.iter().rev().take_while(|byte| **byte == b'x').count();
+        assert_eq!((body, ended_in_order), (LEN, true));
+    }
+}
+
+// ----------------------------------------------------------- a shutdown that never ends
+
+/// A duplex whose shutdown never ends, as that of a TLS stream may.
+struct Stuck(DuplexStream);
+
+impl AsyncRead for Stuck {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stuck {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+/// How a connection ends behind what has come; returns whether it did without an error.
+type End = fn(WebSocket<Stuck>) -> Pin<Box<dyn Future<Output = bool>>>;
+
+const ENDS: [(&str, End, bool); 7] = [
+    ("read", |mut ws| Box::pin(async move { read_on(&mut ws).await }), true),
+    (
+        "close",
+        |mut ws| Box::pin(async move { ws.close(CloseCode::NORMAL, "").await.is_ok() }),
+        true,
+    ),
+    (
+        "Reader::read",
+        |ws| {
+            Box::pin(async move {
+                let (mut reader, _sender) = ws.split();
+                loop {
+                    match reader.read().await {
+                        Ok(Some(_)) => {}
+                        end => break end.is_ok(),
+                    }
+                }
+            })
+        },
+        true,
+    ),
+    (
+        "Sender::closed",
+        |ws| {
+            Box::pin(async move {
+                let (mut reader, sender) = ws.split();
+                tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+                sender.closed().await.is_some()
+            })
+        },
+        true,
+    ),
+    (
+        "Stream::next",
+        |ws| {
+            Box::pin(async move {
+                let mut messages = ws.into_messages();
+                while let Some(message) = messages.next().await {
+                    if message.is_err() {
+                        return false;
+                    }
+                }
+                true
+            })
+        },
+        true,
+    ),
+    ("Sink::close", |ws| Box::pin(async move { ws.into_messages().close().await.is_ok() }), true),
+    (
+        "a violation",
+        |mut ws| {
+            Box::pin(async move {
+                // Behind the Close frame nothing is read, so this one comes first.
+                read_on(&mut ws).await
+            })
+        },
+        false,
+    ),
+];
+
+async fn read_on(ws: &mut WebSocket<Stuck>) -> bool {
+    loop {
+        match ws.read().await {
+            Ok(Some(_)) => {}
+            end => break end.is_ok(),
+        }
+    }
+}
+
+fn preset() -> ConfigBuilder {
+    Config::server().linger_timeout(secs(2))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_never_ends_is_given_up_after_the_linger_timeout() {
+    for (way, end, is_ok) in ENDS {
+        let (io, mut peer) = duplex(4096);
+        let bytes = if is_ok { b"\x88\x82\0\0\0\0\x03\xe8" } else { b"\x83\x82\0\0\0\0hi" };
+        peer.write_all(bytes).await.unwrap();
+        let now = Instant::now().into_std().into();
+        let config = preset().build().unwrap();
+        let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+        let ws = WebSocket::from_connection(Stuck(io), connection, &[]);
+        let start = Instant::now();
+        let ended = timeout(secs(60), end(ws)).await;
+        assert_eq!(ended.ok(), Some(is_ok), "{way}");
+        assert!(start.elapsed() <= secs(3), "{way}: {:?}", start.elapsed());
+        // The Close frame left before.
+        let mut frame = [0; 4];
+        peer.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame[..2], [0x88, 0x02], "{way}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_done_although_the_shutdown_behind_it_never_ends() {
+    for refuses in [false, true] {
+        let (io, mut peer) = asked(4096).await;
+        let request = PendingRequest::read(Stuck(io), &preset().build().unwrap()).await.unwrap();
+        let start = Instant::now();
+        let answering = async {
+            match refuses {
+                true => request.refuse(Refusal::new(404).unwrap()).await,
+                false => request.respond(&HttpResponse::new(404).unwrap()).await,
+            }
+        };
+        timeout(secs(60), answering).await.unwrap().unwrap();
+        assert!(start.elapsed() <= secs(3), "{:?}", start.elapsed());
+        let mut status = [0; 12];
+        peer.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 404");
+    }
+}
+
+/// A runtime that is gone takes no timer with it: the parts go on in another one.
+#[test]
+fn a_socket_goes_on_in_another_runtime() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (io, mut peer) = duplex(4096);
+    let first = runtime();
+    let ws = first.block_on(async {
+        let now = Instant::now().into_std().into();
+        let connection = Connection::new(Role::Server, &server(), &Negotiated::new(), now);
+        let mut ws = WebSocket::from_connection(io, connection, &[]);
+        // Its timer is armed; half of a message has come.
+        peer.write_all(b"\x81\x82\0\0\0\0h").await.unwrap();
+        assert!(timeout(Duration::from_millis(1), ws.read()).await.is_err());
+        ws.feed_text("unsent").unwrap();
+        ws
+    });
+    drop(first);
+    let parts = ws.into_inner();
+    runtime().block_on(async {
+        let mut ws = WebSocket::resume(parts);
+        peer.write_all(b"i").await.unwrap();
+        let event = timeout(secs(60), ws.read()).await.unwrap().unwrap().unwrap().0;
+        assert_eq!(event, Event::Text("hi"));
+        let mut sent = [0; 8];
+        peer.read_exact(&mut sent).await.unwrap();
+        assert_eq!(&sent, b"\x81\x06unsent");
+        // By way of messages too, which give the socket back.
+        let mut messages = ws.into_messages();
+        messages.feed(Message::Text("more".into())).await.unwrap();
+        let mut ws = WebSocket::resume(messages.into_inner().into_inner());
+        ws.flush().await.unwrap();
+    });
+}

@@ -1,0 +1,474 @@
+//! Accepting and connecting over real loopback TCP: pages, refusals, dripped requests, deadlines.
+
+use core::future::Future;
+use core::time::Duration;
+use std::io;
+
+use sansocket::config::ConfigBuilder;
+use sansocket::error::{AcceptError, ConnectError};
+use sansocket::handshake::HttpResponse;
+use sansocket::handshake::{HandshakeError, Refusal};
+use sansocket::tokio::{PendingRequest, WebSocket};
+use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::support::soon;
+
+/// The example of RFC 6455 section 1.2, and its answer.
+const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+fn server() -> ConfigBuilder {
+    Config::server()
+}
+
+fn client() -> ConfigBuilder {
+    Config::client(Entropy::os())
+}
+
+/// A connection of a client that writes bytes, and what becomes of `serve` at the other end.
+async fn served<F, T>(serve: impl FnOnce(TcpStream) -> F) -> (TcpStream, JoinHandle<T>)
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let raw = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    (raw, tokio::spawn(serve(stream)))
+}
+
+/// Echoes until the end; the loop that everybody writes.
+async fn echo(mut ws: WebSocket<TcpStream>) {
+    while let Some((event, mut reply)) = ws.read().await.unwrap() {
+        match event {
+            Event::Text(text) => reply.feed_text(text).unwrap(),
+            Event::Binary(bytes) => reply.feed_binary(bytes).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+async fn accept_and_echo(stream: TcpStream) {
+    let config = server().build().unwrap();
+    echo(WebSocket::accept(stream, &config, &AcceptOptions::new()).await.unwrap()).await;
+}
+
+/// All that comes until the end of the transport, which must not be a reset.
+async fn all(raw: &mut TcpStream) -> String {
+    let mut seen = Vec::new();
+    soon(raw.read_to_end(&mut seen)).await.unwrap();
+    String::from_utf8(seen).unwrap()
+}
+
+/// Reads so many bytes.
+async fn exact(raw: &mut TcpStream, len: usize) -> Vec<u8> {
+    let mut seen = vec![0; len];
+    soon(raw.read_exact(&mut seen)).await.unwrap();
+    seen
+}
+
+/// A listener, and its URL.
+async fn listen() -> (TcpListener, ConnectRequest) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    (listener, ConnectRequest::new(&url).unwrap())
+}
+
+// -------------------------------------------------------------------------------------- server
+
+#[tokio::test]
+async fn a_page_and_a_404_beside_the_websocket() {
+    let (listener, request) = listen().await;
+    let url = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let config = server().build().unwrap();
+        for _ in 0..4 {
+            let (stream, _) = listener.accept().await.unwrap();
+            let request = PendingRequest::read(stream, &config).await.unwrap();
+            match request.head().target() {
+                "/" => {
+                    let page = HttpResponse::new(200).unwrap();
+                    let page = page.with_body("text/html", "<p>hello</p>").unwrap();
+                    request.respond(&page).await.unwrap();
+                }
+                "/ws" => echo(request.accept(&AcceptOptions::new()).await.unwrap()).await,
+                _ => request.respond(&HttpResponse::new(404).unwrap()).await.unwrap(),
+            }
+        }
+    });
+    for (method, target, status, body) in [
+        ("GET", "/", "HTTP/1.1 200 OK\r\n", "<p>hello</p>"),
+        ("HEAD", "/", "HTTP/1.1 200 OK\r\n", ""),
+        ("GET", "/other", "HTTP/1.1 404 Not Found\r\n", ""),
+    ] {
+        let mut raw = TcpStream::connect(url).await.unwrap();
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        raw.write_all(head.as_bytes()).await.unwrap();
+        let seen = all(&mut raw).await;
+        assert!(seen.starts_with(status), "{seen}");
+        let (_, seen_body) = seen.split_once("\r\n\r\n").unwrap();
+        if !body.is_empty() || method == "HEAD" {
+            assert_eq!(seen_body, body, "{seen}");
+        }
+        assert!(seen.contains("Connection: close\r\n"), "{seen}");
+    }
+    let config = client().build().unwrap();
+    let (mut ws, response) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+    assert_eq!(response.status(), 101);
+    ws.feed_text("hello").unwrap();
+    assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, Event::Text("hello"));
+    assert!(soon(ws.close(CloseCode::NORMAL, "")).await.unwrap().clean);
+    soon(serving).await.unwrap();
+}
+
+/// Every refusal is an answer that the peer gets to see, even if it has written on; never a reset.
+#[tokio::test]
+async fn v50_refusals_are_seen() {
+    let close = "Connection: close\r\n";
+    for (what, request, status, field) in [
+        ("no HTTP", "hello\r\n\r\n".to_owned(), 400, close),
+        ("two hosts", REQUEST.replace("Host:", "Host: a\r\nHost:"), 400, close),
+        ("a body", REQUEST.replace("Host:", "Content-Length: 3\r\nHost:"), 400, close),
+        ("another page", REQUEST.replace("Host:", "Origin: http://evil\r\nHost:"), 403, close),
+        ("POST", REQUEST.replace("GET", "POST"), 405, "Allow: GET\r\n"),
+        ("version 8", REQUEST.replace(": 13", ": 8"), 426, "Sec-WebSocket-Version: 13\r\n"),
+        (
+            "no upgrade",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            426,
+            "Upgrade: websocket\r\n",
+        ),
+        ("long", REQUEST.replace("/chat", &"/chat".repeat(10_000)), 431, close),
+        ("HTTP/2", REQUEST.replace("HTTP/1.1", "HTTP/2.0"), 505, close),
+    ] {
+        let (mut raw, serving) = served(|stream| async {
+            let config = server().build().unwrap();
+            WebSocket::accept(stream, &config, &AcceptOptions::new()).await.map(drop)
+        })
+        .await;
+        raw.write_all(request.as_bytes()).await.unwrap();
+        raw.write_all(&[b'x'; 100_000]).await.unwrap();
+        let seen = all(&mut raw).await;
+        assert!(seen.starts_with(&format!("HTTP/1.1 {status} ")), "{what}: {seen}");
+        assert!(seen.contains(field), "{what}: {seen}");
+        drop(raw);
+        let error = soon(serving).await.unwrap().unwrap_err();
+        assert!(matches!(error, AcceptError::Refused(r) if r.status() == status), "{what}");
+    }
+}
+
+/// A peer that reads no answer, and one that never ends, hold nobody up beyond the linger timeout.
+#[tokio::test]
+async fn v50_a_refused_peer_that_stays_holds_nobody_up() {
+    let (_raw, serving) = served(|mut stream| async move {
+        let config = server().linger_timeout(Duration::from_millis(100)).build().unwrap();
+        let mut head = [0; 1];
+        stream.read_exact(&mut head).await.unwrap();
+        let incoming = PendingRequest::read(stream, &config).await;
+        incoming.map(drop)
+    })
+    .await;
+    let mut raw = _raw;
+    raw.write_all(b"xno request\r\n\r\n").await.unwrap();
+    let start = tokio::time::Instant::now();
+    assert!(soon(serving).await.unwrap().is_err());
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+
+    let (raw, serving) = served(|stream| async {
+        let config = server().linger_timeout(Duration::from_millis(100)).build().unwrap();
+        let incoming = PendingRequest::read(stream, &config).await.unwrap();
+        let page = HttpResponse::new(200).unwrap().with_body("text/plain", vec![b'x'; 50 << 20]);
+        incoming.respond(&page.unwrap()).await
+    })
+    .await;
+    let mut raw = raw;
+    raw.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let error = soon(serving).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+/// Frames behind the request are the first frames; answered behind the 101.
+#[tokio::test]
+async fn v27_v46_frames_behind_the_request_are_the_first_frames() {
+    let (mut raw, serving) = served(accept_and_echo).await;
+    // A ping, a text, and the beginning of another one, masked with zeros.
+    let frames = b"\x89\x81\0\0\0\0p\x81\x83\0\0\0\0one\x81\x83\0\0\0\0t";
+    raw.write_all(&[REQUEST.as_bytes(), frames].concat()).await.unwrap();
+    let want = [ANSWER.as_bytes(), b"\x8a\x01p\x81\x03one"].concat();
+    assert_eq!(exact(&mut raw, want.len()).await, want);
+    raw.write_all(b"wo\x88\x80\0\0\0\0").await.unwrap();
+    assert_eq!(exact(&mut raw, 7).await, b"\x81\x03two\x88\0");
+    assert_eq!(all(&mut raw).await, "");
+    drop(raw);
+    soon(serving).await.unwrap();
+}
+
+/// More frames behind the request than one read holds.
+#[tokio::test]
+async fn v46_many_frames_behind_the_request() {
+    let (raw, serving) = served(accept_and_echo).await;
+    let (mut from, mut to) = raw.into_split();
+    let writing = tokio::spawn(async move {
+        let mut bytes = REQUEST.as_bytes().to_vec();
+        for i in 0..50_000_u32 {
+            bytes.extend_from_slice(b"\x82\x84\0\0\0\0");
+            bytes.extend_from_slice(&i.to_be_bytes());
+        }
+        bytes.extend_from_slice(b"\x88\x80\0\0\0\0");
+        to.write_all(&bytes).await.unwrap();
+        to
+    });
+    let mut seen = Vec::new();
+    soon(from.read_to_end(&mut seen)).await.unwrap();
+    let echoed = seen.strip_prefix(ANSWER.as_bytes()).unwrap();
+    let echoed = echoed.strip_suffix(b"\x88\0").unwrap();
+    assert_eq!(echoed.len(), 50_000 * 6);
+    for (i, frame) in (0..50_000_u32).zip(echoed.chunks(6)) {
+        assert_eq!(frame[2..], i.to_be_bytes());
+    }
+    drop((from, writing.await.unwrap()));
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn v30_a_request_in_single_bytes_is_a_request() {
+    let (mut raw, serving) = served(accept_and_echo).await;
+    raw.set_nodelay(true).unwrap();
+    for byte in REQUEST.as_bytes() {
+        raw.write_all(&[*byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(exact(&mut raw, ANSWER.len()).await, ANSWER.as_bytes());
+    raw.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
+    assert_eq!(exact(&mut raw, 2).await, b"\x88\0");
+    drop(raw);
+    soon(serving).await.unwrap();
+}
+
+/// A request that drips in has one deadline, however often a byte comes.
+#[tokio::test]
+async fn v35_a_dripping_request_is_refused_in_time() {
+    let (mut raw, serving) = served(|stream| async {
+        let config = server().handshake_timeout(Duration::from_millis(200)).build().unwrap();
+        WebSocket::accept(stream, &config, &AcceptOptions::new()).await.map(drop)
+    })
+    .await;
+    let start = tokio::time::Instant::now();
+    for byte in REQUEST.as_bytes().iter().take(200) {
+        if serving.is_finished() || raw.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+        let mut seen = [0; 12];
+        if let Ok(read) = timeout(Duration::from_millis(10), raw.read_exact(&mut seen)).await {
+            read.unwrap();
+            assert_eq!(seen, *b"HTTP/1.1 408");
+            break;
+        }
+    }
+    assert!(start.elapsed() >= Duration::from_millis(200));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    drop(raw);
+    let error = soon(serving).await.unwrap().unwrap_err();
+    assert!(matches!(error, AcceptError::Refused(r) if r.status() == 408));
+}
+
+/// A transport that ends in the middle of a request is an error, and at once.
+#[tokio::test]
+async fn a_request_that_ends_early_is_an_error() {
+    for len in [0, 1, 50, REQUEST.len() - 1] {
+        let (mut raw, serving) = served(|stream| async {
+            let config = server().build().unwrap();
+            WebSocket::accept(stream, &config, &AcceptOptions::new()).await.map(drop)
+        })
+        .await;
+        raw.write_all(&REQUEST.as_bytes()[..len]).await.unwrap();
+        raw.shutdown().await.unwrap();
+        let error = soon(serving).await.unwrap().unwrap_err();
+        assert!(
+            matches!(&error, AcceptError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof),
+            "{error:?}"
+        );
+    }
+}
+
+// -------------------------------------------------------------------------------------- client
+
+#[tokio::test]
+async fn both_ends_agree_on_a_subprotocol() {
+    let (listener, request) = listen().await;
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
+        let options = options.field("Server", "test").unwrap();
+        let config = server().build().unwrap();
+        let incoming = PendingRequest::read(stream, &config).await.unwrap();
+        assert_eq!(incoming.head().fields().get("X-Token"), Some(&b"1"[..]));
+        echo(incoming.accept(&options).await.unwrap()).await;
+    });
+    let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
+    let request = request.field("X-Token", "1").unwrap();
+    let config = client().build().unwrap();
+    let (mut ws, response) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+    assert_eq!(response.subprotocol(), Some("chat.v2"));
+    assert_eq!(response.fields().get("server"), Some(&b"test"[..]));
+    assert!(ws.get_ref().nodelay().unwrap());
+    soon(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    soon(serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
+    let (listener, request) = listen().await;
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let incoming = PendingRequest::read(stream, &server().build().unwrap()).await.unwrap();
+        let refusal = Refusal::new(401).unwrap().with_field("WWW-Authenticate", "Bearer").unwrap();
+        incoming.refuse(refusal.with_body("text/plain", "who are you?").unwrap()).await.unwrap();
+    });
+    let config = client().build().unwrap();
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let ConnectError::Handshake(HandshakeError::Status(response)) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(response.status(), 401);
+    assert_eq!(response.fields().get("WWW-Authenticate"), Some(&b"Bearer"[..]));
+    assert_eq!(response.body(), b"who are you?");
+}
+
+/// Frames in one packet with the 101, cut anywhere, are the first frames.
+#[tokio::test]
+async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
+    for cut in [0, 3] {
+        let (listener, request) = listen().await;
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let mut handshake = sansocket::handshake::ServerHandshake::new(
+                &server().build().unwrap(),
+                sansocket::Instant::now(),
+            );
+            let mut input = sansocket::Input::new(sansocket::Instant::now(), &mut head);
+            let head = handshake.receive(&mut input).unwrap().unwrap();
+            let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
+            let mut out = bytes::BytesMut::new();
+            accepted.write(&mut out);
+            out.extend_from_slice(b"\x81\x03one\x89\x01p\x81\x03two");
+            let rest = out.split_off(out.len() - cut);
+            stream.write_all(&out).await.unwrap();
+            sleep(Duration::from_millis(20)).await;
+            stream.write_all(&rest).await.unwrap();
+            stream
+        });
+        let config = client().build().unwrap();
+        let (mut ws, _) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+        for want in [Event::Text("one"), Event::Ping(b"p"), Event::Text("two")] {
+            assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, want);
+        }
+        drop(serving.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn connecting_to_nobody_fails() {
+    let config = client().build().unwrap();
+    // Nobody listens.
+    let (listener, request) = listen().await;
+    drop(listener);
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let refused = io::ErrorKind::ConnectionRefused;
+    assert!(matches!(&error, ConnectError::Io(e) if e.kind() == refused), "{error:?}");
+    let target = format!("can't connect to {}:{}: ", request.host(), request.port());
+    assert!(error.to_string().starts_with(&target), "{error}");
+    // No such name.
+    let request = ConnectRequest::new("ws://no-such-host.invalid/").unwrap();
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Io(_)), "{error:?}");
+    let target = "can't resolve the host no-such-host.invalid: ";
+    assert!(error.to_string().starts_with(target), "{error}");
+    // No TLS yet.
+    let request = ConnectRequest::new("wss://localhost/").unwrap();
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::TlsNotSupported), "{error:?}");
+    // The config of a server has no keys.
+    let (_listener, request) = listen().await;
+    let error = soon(WebSocket::connect(&request, &server().build().unwrap())).await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Send(_)), "{error:?}");
+}
+
+/// A server that accepts the transport and says nothing, drips, or ends.
+#[tokio::test]
+async fn v35_a_client_does_not_wait_for_ever() {
+    let short = Duration::from_millis(200);
+    let config = client().handshake_timeout(short).build().unwrap();
+    let (listener, request) = listen().await;
+    let start = tokio::time::Instant::now();
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Handshake(HandshakeError::Timeout)), "{error:?}");
+    assert!(error.to_string().contains("handshake_timeout"), "{error}");
+    assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
+
+    let dripping = tokio::spawn(async move {
+        let (_silent, _) = listener.accept().await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for byte in b"HTTP/1.1 101 Switching Protocols\r\n".iter().cycle() {
+            if stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        listener
+    });
+    let start = tokio::time::Instant::now();
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Handshake(HandshakeError::Timeout)), "{error:?}");
+    assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
+
+    let listener = soon(dripping).await.unwrap();
+    let ending = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 10]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 101 Switch").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let ended = matches!(error, ConnectError::Handshake(HandshakeError::ClosedWithoutResponse));
+    assert!(ended, "{error:?}");
+    soon(ending).await.unwrap();
+}
+
+// ---------------------------------------------------------------------------------- keep-alive
+
+/// Keep-alive runs by itself while both ends read: pings one way, answers the other.
+#[tokio::test]
+async fn keep_alive_runs_by_itself() {
+    let (listener, request) = listen().await;
+    let every = Duration::from_millis(30);
+    let serving = tokio::spawn(async move {
+        let config = server().keep_alive(Some(every), Some(10 * every)).build().unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut ws = WebSocket::accept(stream, &config, &AcceptOptions::new()).await.unwrap();
+        let mut pongs = 0;
+        while let Some((event, _)) = ws.read().await.unwrap() {
+            pongs += usize::from(matches!(event, Event::Pong(_)));
+        }
+        pongs
+    });
+    let config = client().keep_alive(None, None).build().unwrap();
+    let (mut ws, _) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(soon(ws.read()).await.unwrap().unwrap().0, Event::Ping(_)));
+    }
+    soon(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    assert!(soon(serving).await.unwrap() >= 3);
+}

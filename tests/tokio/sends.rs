@@ -1,0 +1,185 @@
+//! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
+
+use core::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use bytes::BytesMut;
+use futures_util::SinkExt;
+use sansocket::connection::Negotiated;
+use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
+use sansocket::tokio::WebSocket;
+use sansocket::{CloseCode, Connection, Message, Prepared, Role};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream};
+use tokio::time::{Instant, sleep};
+
+use crate::common::preset;
+use crate::support::MS;
+
+/// How many bytes the transport holds.
+const CAPACITY: usize = 64;
+
+fn connection() -> Connection {
+    let config = preset(Role::Server).build().unwrap();
+    Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now().into_std().into())
+}
+
+/// A peer that reads 32 bytes each millisecond, and a connection that says what must arrive.
+struct Peer {
+    received: Arc<Mutex<Vec<u8>>>,
+    model: Connection,
+    expected: BytesMut,
+}
+
+impl Peer {
+    /// The peer has sent two messages.
+    async fn new(io: DuplexStream) -> Self {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (mut reader, mut writer) = tokio::io::split(io);
+        writer.write_all(&b"\x81\x81\0\0\0\0x".repeat(2)).await.unwrap();
+        let all = received.clone();
+        tokio::spawn(async move {
+            // Its half stays open.
+            let _writer = writer;
+            let mut buffer = [0; 32];
+            while let Ok(n @ 1..) = reader.read(&mut buffer).await {
+                all.lock().unwrap().extend(&buffer[..n]);
+                sleep(MS).await;
+            }
+        });
+        Self { received, model: connection(), expected: BytesMut::new() }
+    }
+
+    /// A send has returned with so many bytes unsent.
+    async fn check(&self, call: &str, unsent: usize) {
+        assert_eq!(unsent, 0, "{call}");
+        let received = self.received.lock().unwrap().len();
+        assert!(received + CAPACITY >= self.expected.len(), "{call}: {received} bytes");
+        // The rest arrives while the handler does something else.
+        sleep(10 * MS).await;
+        assert_eq!(self.received.lock().unwrap()[..], self.expected[..], "{call}");
+    }
+}
+
+/// Calls one method of a type, and the same one of the peer's model.
+macro_rules! send {
+    ($type:literal, $target:ident, $peer:ident, $method:ident($($argument:expr),*)) => {
+        $target.$method($($argument),*).await.unwrap();
+        let unsent = $target.unsent();
+        $peer.model.$method($($argument),*, &mut $peer.expected).unwrap();
+        $peer.check(concat!($type, "::", stringify!($method)), unsent).await;
+    };
+}
+
+/// Calls each `send_*` of a type.
+macro_rules! each_send {
+    ($type:literal, $target:ident, $peer:ident) => {{
+        let (bytes, options) = ([7; 1000], SendOptions::new());
+        send!($type, $target, $peer, send_text(&"x".repeat(1000)));
+        send!($type, $target, $peer, send_binary(&bytes));
+        send!($type, $target, $peer, send(Data::Binary(&bytes), options));
+        send!($type, $target, $peer, send_part(Data::Binary(&bytes), false, options));
+        send!($type, $target, $peer, send_part(Data::Binary(&bytes), true, options));
+        send!($type, $target, $peer, send_prepared(&Prepared::binary(&bytes)));
+        send!($type, $target, $peer, send_ping(&[7; 125]));
+        send!($type, $target, $peer, send_pong(&[7; 125]));
+    }};
+}
+
+async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> S) {
+    let (io, peer) = tokio::io::duplex(CAPACITY);
+    let mut peer = Peer::new(peer).await;
+    let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
+    each_send!("WebSocket", ws, peer);
+    {
+        let (_, mut reply) = ws.read().await.unwrap().unwrap();
+        each_send!("Reply", reply, peer);
+    }
+    // Nobody polls the reader beside the sender.
+    let (mut reader, sender) = ws.split();
+    each_send!("Sender", sender, peer);
+    let (_, mut reply) = reader.read().await.unwrap().unwrap();
+    each_send!("HalfReply", reply, peer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_send_is_done_when_the_transport_has_taken_it() {
+    each_type(|io| io).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_send_flushes_a_transport_with_a_buffer() {
+    each_type(|io| BufWriter::with_capacity(500, io)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_message_given_to_a_sink_is_sent_when_the_sink_is_flushed() {
+    let (io, peer) = tokio::io::duplex(CAPACITY);
+    let mut peer = Peer::new(peer).await;
+    let io = BufWriter::with_capacity(500, io);
+    let mut messages = WebSocket::from_connection(io, connection(), &[]).into_messages();
+    let close = OwnedCloseFrame { code: CloseCode::from(4000), reason: "enough".into() };
+    for message in [
+        Message::Text("x".repeat(1000).into()),
+        Message::Binary(vec![7; 1000].into()),
+        Message::Ping(vec![7; 125].into()),
+        Message::Pong(vec![7; 125].into()),
+        Message::Close(Some(close)),
+    ] {
+        let (model, out) = (&mut peer.model, &mut peer.expected);
+        match &message {
+            Message::Text(text) => model.send_text(text, out).unwrap(),
+            Message::Binary(bytes) => model.send_binary(bytes, out).unwrap(),
+            Message::Ping(payload) => model.send_ping(payload, out).unwrap(),
+            Message::Pong(payload) => model.send_pong(payload, out).unwrap(),
+            Message::Close(_) => {
+                let now = Instant::now().into_std().into();
+                model.close(CloseCode::from(4000), "enough", now, out).unwrap();
+            }
+        }
+        let call = format!("{:.30}", format!("{message:?}"));
+        messages.send(message).await.unwrap();
+        peer.check(&call, messages.unsent()).await;
+    }
+}
+
+/// How many fragments come before the pong of a ping that the peer sends behind ten of them, of a
+/// hundred: by `send_part` for each, or by one call.
+async fn fragments_before_a_pong(by_parts: bool) -> usize {
+    let (io, mut peer) = tokio::io::duplex(CAPACITY);
+    let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split();
+    let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+    tokio::spawn(async move {
+        let payload = [7; 10_000];
+        if !by_parts {
+            let options = SendOptions::new().max_frame_len(NonZeroUsize::new(100).unwrap());
+            return sender.send(Data::Binary(&payload), options).await.unwrap();
+        }
+        for (i, part) in payload.chunks(100).enumerate() {
+            sender.send_part(Data::Binary(part), i == 99, SendOptions::new()).await.unwrap();
+        }
+    });
+    let mut frame = [0; 102];
+    for _ in 0..10 {
+        peer.read_exact(&mut frame).await.unwrap();
+    }
+    peer.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
+    // The reader gets it, and nothing leaves meanwhile.
+    sleep(MS).await;
+    for fragments in 10..=100 {
+        peer.read_exact(&mut frame[..2]).await.unwrap();
+        if frame[0] == 0x8a {
+            reading.abort();
+            return fragments;
+        }
+        peer.read_exact(&mut frame[2..]).await.unwrap();
+    }
+    panic!("no pong");
+}
+
+/// The transport holds less than a fragment: the one under way is sent, and at most the next.
+#[tokio::test(start_paused = true)]
+async fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+    let before = fragments_before_a_pong(true).await;
+    assert!(before <= 12, "{before} fragments before the pong");
+    assert_eq!(fragments_before_a_pong(false).await, 100);
+}

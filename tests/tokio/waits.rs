@@ -1,0 +1,285 @@
+//! Each call that waits, against a peer that floods and never reads: it ends by its deadline.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use sansocket::config::ConfigBuilder;
+use sansocket::connection::Negotiated;
+use sansocket::tokio::{Reader, Sender, WebSocket};
+use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::{Instant, timeout};
+
+use crate::common::preset;
+use crate::common::secs;
+
+type Io = DuplexStream;
+type Outcome = Result<(), WebSocketError>;
+type Wait = fn(WebSocket<Io>) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+/// Longer than what fits into the transport.
+static LONG: [u8; 200_000] = [7; 200_000];
+
+/// Repeats a call until it fails.
+macro_rules! until_error {
+    ($call:expr) => {
+        loop {
+            if let Err(error) = $call {
+                break Err(error.into());
+            }
+        }
+    };
+}
+
+/// Reads in another task, and drops what comes.
+fn poll_reader(mut reader: Reader<Io>) {
+    tokio::spawn(async move {
+        while let Ok(Some(_)) = reader.read().await {
+            tokio::task::yield_now().await;
+        }
+        // The halves end with the reader: it must outlive the call under test.
+        tokio::time::sleep(secs(3600)).await;
+    });
+}
+
+/// The sender of a WebSocket whose reader is polled, or kept and not polled.
+fn halves(ws: WebSocket<Io>, polled: bool) -> Sender<Io> {
+    let (reader, sender) = ws.split();
+    if polled {
+        poll_reader(reader);
+    } else {
+        std::mem::forget(reader);
+    }
+    sender
+}
+
+async fn close_after_flush(sender: Sender<Io>) -> Outcome {
+    sender.feed_binary(&LONG)?;
+    sender.close_output(CloseCode::NORMAL, "")?;
+    sender.flush().await
+}
+
+const WAITS: &[(&str, Wait)] = &[
+    ("read", |mut ws| {
+        Box::pin(async move {
+            ws.feed_binary(&LONG)?;
+            until_error!(ws.read().await)
+        })
+    }),
+    ("read_into", |mut ws| {
+        Box::pin(async move {
+            ws.feed_binary(&LONG)?;
+            until_error!(ws.read_into(&mut [0; 100]).await)
+        })
+    }),
+    ("read, with replies fed", |mut ws| {
+        Box::pin(async move {
+            loop {
+                match ws.read().await {
+                    Ok(Some((Event::Binary(bytes), mut reply))) => reply.feed_binary(bytes)?,
+                    Ok(_) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+    }),
+    ("Reply::send", |mut ws| {
+        Box::pin(async move {
+            loop {
+                let Some((_, mut reply)) = ws.read().await? else { return Ok(()) };
+                reply.send_binary(&LONG).await?;
+            }
+        })
+    }),
+    ("Reply::flush", |mut ws| {
+        Box::pin(async move {
+            let Some((_, mut reply)) = ws.read().await? else { return Ok(()) };
+            reply.feed_binary(&LONG)?;
+            reply.flush().await
+        })
+    }),
+    ("send_binary", |mut ws| Box::pin(async move { until_error!(ws.send_binary(&LONG).await) })),
+    ("send_text", |mut ws| {
+        let text = "x".repeat(LONG.len());
+        Box::pin(async move { until_error!(ws.send_text(&text).await) })
+    }),
+    ("send_part", |mut ws| {
+        Box::pin(async move {
+            until_error!(ws.send_part((&LONG[..]).into(), false, Default::default()).await)
+        })
+    }),
+    ("send_ping", |mut ws| Box::pin(async move { until_error!(ws.send_ping(&[0; 125]).await) })),
+    ("flush", |mut ws| {
+        Box::pin(async move {
+            ws.feed_binary(&LONG)?;
+            ws.flush().await
+        })
+    }),
+    ("close", |mut ws| {
+        Box::pin(async move {
+            ws.feed_binary(&LONG)?;
+            ws.close(CloseCode::NORMAL, "").await.map(drop)
+        })
+    }),
+    ("close, without output before it", |mut ws| {
+        Box::pin(async move { ws.close(CloseCode::NORMAL, "").await.map(drop) })
+    }),
+    ("Sender::send, reader polled", |ws| {
+        let sender = halves(ws, true);
+        Box::pin(async move { until_error!(sender.send_binary(&LONG).await) })
+    }),
+    ("Sender::send, reader not polled", |ws| {
+        let sender = halves(ws, false);
+        Box::pin(async move { until_error!(sender.send_binary(&LONG).await) })
+    }),
+    ("Sender::flush, reader polled", |ws| {
+        let sender = halves(ws, true);
+        Box::pin(async move {
+            sender.feed_binary(&LONG)?;
+            sender.flush().await
+        })
+    }),
+    ("Sender::flush, reader not polled", |ws| {
+        let sender = halves(ws, false);
+        Box::pin(async move {
+            sender.feed_binary(&LONG)?;
+            sender.flush().await
+        })
+    }),
+    ("Sender::flush behind close_output, reader polled", |ws| {
+        Box::pin(close_after_flush(halves(ws, true)))
+    }),
+    ("Sender::flush behind close_output, reader not polled", |ws| {
+        Box::pin(close_after_flush(halves(ws, false)))
+    }),
+    ("Sender::closed behind close_output", |ws| {
+        let sender = halves(ws, true);
+        Box::pin(async move {
+            sender.close_output(CloseCode::NORMAL, "")?;
+            // The reader takes what comes, so it goes on as long as something does.
+            let _ = timeout(secs(50), sender.closed()).await;
+            sender.abort();
+            sender.closed().await;
+            Ok(())
+        })
+    }),
+    ("Reader::read", |ws| {
+        let (mut reader, sender) = ws.split();
+        Box::pin(async move {
+            sender.feed_binary(&LONG)?;
+            until_error!(reader.read().await)
+        })
+    }),
+    ("HalfReply::send", |ws| {
+        let (mut reader, _sender) = ws.split();
+        Box::pin(async move {
+            loop {
+                let Some((_, mut reply)) = reader.read().await? else { return Ok(()) };
+                reply.send_binary(&LONG).await?;
+            }
+        })
+    }),
+    ("HalfReply::flush", |ws| {
+        let (mut reader, _sender) = ws.split();
+        Box::pin(async move {
+            let Some((_, mut reply)) = reader.read().await? else { return Ok(()) };
+            reply.feed_binary(&LONG)?;
+            reply.flush().await
+        })
+    }),
+    ("Sink::send", |ws| {
+        let (mut sink, stream) = ws.into_messages().split();
+        Box::pin(async move {
+            let _stream = stream;
+            until_error!(sink.send(Message::Binary(LONG.to_vec().into())).await)
+        })
+    }),
+    ("Sink::feed, stream polled", |ws| {
+        let (mut sink, mut stream) = ws.into_messages().split();
+        tokio::spawn(async move { while stream.next().await.is_some() {} });
+        Box::pin(
+            async move { until_error!(sink.feed(Message::Binary(LONG.to_vec().into())).await) },
+        )
+    }),
+    ("Sink::close, stream not polled", |ws| {
+        let (mut sink, stream) = ws.into_messages().split();
+        Box::pin(async move {
+            let _stream = stream;
+            sink.feed(Message::Binary(LONG.to_vec().into())).await?;
+            sink.close().await
+        })
+    }),
+    ("Sink::close, stream polled", |ws| {
+        let (mut sink, mut stream) = ws.into_messages().split();
+        tokio::spawn(async move { while stream.next().await.is_some() {} });
+        Box::pin(async move { sink.close().await })
+    }),
+    ("Sink::close, nothing before it", |ws| {
+        let (mut sink, stream) = ws.into_messages().split();
+        Box::pin(async move {
+            let _stream = stream;
+            sink.close().await
+        })
+    }),
+    ("Stream::next", |ws| {
+        let mut messages = ws.into_messages();
+        Box::pin(async move {
+            messages.feed(Message::Binary(LONG.to_vec().into())).await?;
+            while let Some(message) = messages.next().await {
+                message?;
+            }
+            Ok(())
+        })
+    }),
+];
+
+/// Runs each wait with a config, and checks that it ends within `longest`.
+async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(async {
+            for (name, wait) in WAITS {
+                let (io, mut peer) = duplex(64 << 10);
+                let flood = tokio::spawn(async move {
+                    let frame = [&b"\x82\xfe\x03\xe8\0\0\0\0"[..], &[7; 1000]].concat().repeat(4);
+                    while peer.write_all(&frame).await.is_ok() {
+                        // Time passes: it is virtual.
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                });
+                let config = config(preset(Role::Server)).build().unwrap();
+                let now = Instant::now();
+                let connection = Connection::new(
+                    Role::Server,
+                    &config,
+                    &Negotiated::new(),
+                    now.into_std().into(),
+                );
+                let ws = WebSocket::from_connection(io, connection, &[]);
+                let outcome = timeout(secs(3600), wait(ws)).await;
+                let elapsed = now.elapsed();
+                assert!(outcome.is_ok(), "{name}: waits for ever");
+                assert!(elapsed <= longest, "{name}: {outcome:?} after {elapsed:?}");
+                flood.abort();
+            }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wait_ends_by_the_write_timeout_of_the_default_config() {
+    // A connection that has failed lingers for 2 s, and a flood is looked at once in a while.
+    run(|preset| preset, secs(64)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wait_ends_by_a_shorter_write_timeout() {
+    run(|preset| preset.write_timeout(secs(7)), secs(52)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_wait_ends_by_the_keep_alive_timeout() {
+    run(|preset| preset.keep_alive(Some(secs(30)), Some(secs(10))), secs(52)).await;
+}
