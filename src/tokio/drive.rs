@@ -38,7 +38,7 @@ use crate::instant::Instant;
 pub(super) const MAX_TURNS: usize = 64;
 
 /// Reads the clock of the runtime, which tests can pause.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
 }
 
@@ -75,13 +75,17 @@ pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocket
 /// It is reset only for an earlier deadline. A later one, which each read causes, is set when the
 /// timer fires, so that a read does not access the timers of the runtime.
 #[derive(Debug, Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     /// Returns [`Poll::Ready`] when the deadline has passed.
-    fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Instant> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Instant> {
         let Some(deadline) = deadline else { return Poll::Pending };
         let Some(at) = deadline.into_std() else { return Poll::Pending };
         let at = tokio::time::Instant::from_std(at);

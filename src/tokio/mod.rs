@@ -54,7 +54,7 @@
 
 mod byte_stream;
 mod connections;
-mod drive;
+pub(crate) mod drive;
 mod handshake;
 mod messages;
 mod shared;

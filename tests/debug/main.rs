@@ -16,9 +16,11 @@ mod adapters;
 mod common;
 mod drivers;
 mod handshakes;
+#[cfg(feature = "hyper")]
+mod hyper_upgrades;
 mod messages;
 mod secrets;
-#[cfg(all(feature = "deflate", feature = "tokio"))]
+#[cfg(all(feature = "deflate", feature = "hyper"))]
 mod types;
 #[cfg(feature = "deflate")]
 mod windows;

@@ -66,6 +66,8 @@ const TESTS: &[fn()] = &[
     crate::handshakes::heads_show_paths_names_and_lengths,
     crate::handshakes::requests_and_responses_of_a_server_show_names_and_lengths,
     crate::handshakes::responses_and_errors_of_a_client_show_lengths_in_debug_and_values_in_display,
+    crate::hyper_upgrades::requests_of_a_client_for_another_library,
+    crate::hyper_upgrades::upgrades_show_names_and_lengths,
     crate::messages::inputs_prepared_messages_and_what_was_negotiated,
     crate::messages::keys_of_masks,
     crate::messages::messages_sent_in_every_way,
