@@ -11,6 +11,10 @@ pub mod cookbook {}
 #[doc = include_str!("../docs/embedding.md")]
 pub mod embedding {}
 
+#[cfg(feature = "hyper")]
+#[doc = include_str!("../docs/hyper.md")]
+pub mod hyper {}
+
 #[doc = include_str!("../docs/migration.md")]
 pub mod migration {}
 

@@ -19,6 +19,8 @@
 //!
 //! * With tokio: `tokio::WebSocket` (feature `tokio`). With threads: `blocking::WebSocket` (feature
 //!   `std`).
+//! * On a hyper server: `hyper::upgrade` (feature `hyper`). In axum handlers: the crate
+//!   `sansocket-axum`. With the types of the crate `http`: the module `http` (feature `http`).
 //! * In your own event loop: [`driver`], which does everything except the I/O.
 //! * With your own buffers and deadlines: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
 //!   and HTTP/3), then [`Connection`].
@@ -89,6 +91,8 @@
 //! | `deflate` | yes | compression; see the module |
 //! | `miniz_oxide` | no | an alternative compression engine |
 //! | `tokio` | no | the adapter for tokio |
+//! | `http` | no | opening handshakes with the types of the crate `http` |
+//! | `hyper` | no | WebSockets on a hyper server; implies `http` and `tokio` |
 //!
 //! Without `std` the crate needs [`alloc::sync::Arc`]. Targets without atomic compare-and-swap,
 //! such as `thumbv6m-none-eabi` (Cortex-M0), lack it and are not supported.
@@ -120,7 +124,11 @@ pub mod frame;
 #[cfg(all(any(doc, doctest), feature = "tokio"))]
 pub mod guide;
 pub mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 mod http1;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod inbox;
 mod input;
 mod instant;

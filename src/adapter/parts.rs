@@ -4,10 +4,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::connection::Connection;
 use crate::driver::{Driver, Parts};
-use crate::event::Event;
+use crate::event::{Event, OwnedEvent};
 use crate::inbox::Inbox;
 use crate::instant::Instant;
-use crate::message::MessageKind;
+use crate::message::{MessageKind, OwnedData};
 
 /// A part of a message that `read_into` has received into the caller's buffer.
 ///
@@ -128,6 +128,24 @@ struct Rest {
 impl LeftOver {
     pub(crate) const fn new() -> Self {
         Self(None)
+    }
+
+    /// Keeps the first part of a message, or a complete message, and returns its kind. `None`: the
+    /// event does not begin a message.
+    pub(crate) fn begin(event: OwnedEvent) -> Option<(MessageKind, Self)> {
+        let (data, end) = match event {
+            OwnedEvent::Message(data) => (data, true),
+            OwnedEvent::Part { data, start: true, end } => (data, end),
+            OwnedEvent::Part { .. }
+            | OwnedEvent::Ping(_)
+            | OwnedEvent::Pong(_)
+            | OwnedEvent::Close(_) => return None,
+        };
+        let (bytes, kind) = match data {
+            OwnedData::Text(text) => (text.into_bytes(), MessageKind::Text),
+            OwnedData::Binary(bytes) => (bytes, MessageKind::Binary),
+        };
+        Some((kind, Self(Some(Rest { bytes, kind, end }))))
     }
 
     /// Copies the data of an event to `buffer` and keeps the rest. `None`: the event has no data.

@@ -44,10 +44,18 @@ pub(super) fn wait<S: Transport>(
 ) -> Option<Step> {
     let mut turns = Turns::new(until);
     loop {
+        link.attend(flow);
         let step = flow.step(intake);
+        if step == Step::Event {
+            return Some(step);
+        }
+        let until = link.until_check(flow, until);
         let moved = match step {
             Step::Event => return Some(step),
             Step::Request | Step::Opened | Step::Done => {
+                if step == Step::Done {
+                    link.registration = None;
+                }
                 give_back(intake);
                 return Some(step);
             }
@@ -262,6 +270,8 @@ pub(super) fn end<S: Transport>(
 ) -> bool {
     let mut turns = Turns::new(until);
     loop {
+        link.attend(flow);
+        let until = link.until_check(flow, until);
         let moved = match flow.end_step() {
             Step::Write { or_read } => end_write(link, flow, or_read, until),
             Step::EndWriting => end_writing(link, flow, until),
@@ -269,7 +279,10 @@ pub(super) fn end<S: Transport>(
                 let turn = flush_turn(link, flow, until);
                 drain(link, flow, earlier(until, turn))
             }
-            Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => return true,
+            Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => {
+                link.registration = None;
+                return true;
+            }
         };
         if turns.are_over(moved) {
             return false;
@@ -320,10 +333,12 @@ pub(super) fn send_up_to<S: Transport>(
     end: u64,
 ) -> Result<(), WebSocketError> {
     while flow.flushed() < end {
+        link.attend(flow);
         if flow.is_unwritable() {
             return Err(lost(flow));
         }
         let deadline = flow.write_deadline(Instant::now());
+        let deadline = link.write_until(deadline, link.until_check(flow, deadline));
         let moved = if flow.written() >= end {
             link.flush(deadline).inspect(|&flushed| {
                 if flushed {

@@ -4,8 +4,10 @@ use core::time::Duration;
 
 use std::io;
 
+use crate::adapter::connections::Registration;
 use crate::adapter::failure::Failure;
 use crate::blocking::transport::Transport;
+use crate::driver::Flow;
 use crate::instant::{Instant, earlier};
 
 /// How much later than the deadline a timeout may expire without being set anew.
@@ -16,6 +18,10 @@ pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// How long the memory of the last message is kept while no input arrives.
 pub(super) const KEEP_MEMORY: Duration = Duration::from_secs(1);
+
+/// The bounds of [`check_interval`], for very short and very long close timeouts.
+const MIN_CHECK: Duration = Duration::from_millis(10);
+const MAX_CHECK: Duration = Duration::from_secs(2);
 
 /// How long a blocked write may delay a read: initially, and at most. Writes that do not block have
 /// a turn of at least [`WRITE_TURN`].
@@ -36,6 +42,8 @@ pub(super) struct Link<S> {
     /// Whether calls of the stream return at once. `None`: not known, because the caller created
     /// the stream.
     nonblocking: Option<bool>,
+    /// Until the transport has ended.
+    pub(super) registration: Option<Registration>,
 }
 
 /// The timeout of one direction.
@@ -94,6 +102,7 @@ impl<S> Link<S> {
             write_turn: WRITE_TURN,
             turn_end: None,
             nonblocking: None,
+            registration: None,
         }
     }
 
@@ -124,6 +133,25 @@ impl<S> Link<S> {
             false => (2 * self.write_turn).min(MAX_WRITE_TURN),
         };
     }
+
+    /// Executes an order to close. Returns true if the connection has changed.
+    pub(super) fn attend(&self, flow: &mut Flow) -> bool {
+        self.registration.as_ref().is_some_and(|known| known.execute(flow, Instant::now))
+    }
+
+    /// Returns `until`, but no later than the next check for such an order.
+    pub(super) fn until_check(&self, flow: &Flow, until: Option<Instant>) -> Option<Instant> {
+        match self.registration {
+            None => until,
+            Some(_) => earlier(until, Instant::now().checked_add(check_interval(flow))),
+        }
+    }
+}
+
+/// Returns the longest time for which a thread sleeps before it checks for changes by others: a
+/// blocked read can't be woken.
+pub(super) fn check_interval(flow: &Flow) -> Duration {
+    (flow.connection().config().close_timeout() / 4).clamp(MIN_CHECK, MAX_CHECK)
 }
 
 impl<S: Transport> Link<S> {

@@ -88,7 +88,9 @@
 //! A program with its own loop reads with a timeout ([`read_timeout`](WebSocket::read_timeout)) or
 //! without waiting ([`poll_read`](WebSocket::poll_read), only on a WebSocket that is not split).
 
+mod byte_stream;
 mod client_stream;
+mod connections;
 mod connector;
 mod drive;
 mod handshake;
@@ -101,8 +103,11 @@ mod split;
 mod state;
 mod transport;
 
+pub use crate::adapter::connections::Drained;
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::blocking::byte_stream::{ByteStream, MessageReader, MessageWriter};
 pub use crate::blocking::client_stream::ClientStream;
+pub use crate::blocking::connections::Connections;
 pub use crate::blocking::connector::Connector;
 pub use crate::blocking::handshake::PendingRequest;
 pub use crate::blocking::messages::Messages;

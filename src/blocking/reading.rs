@@ -9,6 +9,7 @@ use crate::blocking::shared::Shared;
 use crate::blocking::state::{State, Turn, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::driver::{Intake, Step};
+use crate::error::protocol::ProtocolError;
 use crate::instant::{Instant, earlier};
 
 impl<S: Transport> Shared<S> {
@@ -26,6 +27,7 @@ impl<S: Transport> Shared<S> {
         let mut state = self.state();
         let mut turns = Turns::new(until);
         loop {
+            self.attend(link, &mut state);
             let step = state.flow.step(intake);
             if step == Step::Event {
                 return Some((Turn::Event, state));
@@ -34,6 +36,7 @@ impl<S: Transport> Shared<S> {
             let moved;
             match state.turn(step, deadline) {
                 Turn::Done => {
+                    link.registration = None;
                     give_back(intake);
                     self.cut_off(link, &state);
                     return Some((Turn::Done, state));
@@ -114,10 +117,12 @@ impl<S: Transport> Shared<S> {
         let mut state = self.state();
         let mut turns = Turns::new(until);
         loop {
+            self.attend(link, &mut state);
             let step = state.flow.end_step();
             let deadline = state.flow.write_deadline(Instant::now());
             match state.turn(step, deadline) {
                 Turn::Done | Turn::Event | Turn::Read(_) => {
+                    link.registration = None;
                     self.cut_off(link, &state);
                     return true;
                 }
@@ -217,6 +222,15 @@ impl<S: Transport> Shared<S> {
             Err(error) => state.fail(error),
         }
         (state, drained)
+    }
+
+    /// Executes an order to close.
+    fn attend(&self, link: &Link<S>, state: &mut State) {
+        if link.attend(&mut state.flow) {
+            state.abandoned |= state.flow.error() == Some(ProtocolError::Aborted);
+            // Senders that wait for room may never get it.
+            self.wake(state);
+        }
     }
 
     /// Interrupts a write that another thread may still be blocked in after the connection has

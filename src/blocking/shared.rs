@@ -47,7 +47,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::{Buf, BytesMut};
 
-use crate::blocking::link::{Link, MIN_TIMEOUT};
+use crate::blocking::link::{Link, MIN_TIMEOUT, check_interval};
 use crate::blocking::state::{State, Until, Writer};
 use crate::blocking::transport::Transport;
 use crate::connection::closing::CloseStatus;
@@ -55,10 +55,6 @@ use crate::driver::Flow;
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
 use crate::instant::{Instant, earlier};
-
-/// The bounds of [`Shared::poll`], for very short and very long close timeouts.
-const MIN_POLL: Duration = Duration::from_millis(10);
-const MAX_POLL: Duration = Duration::from_secs(2);
 
 /// The number of rounds after which a thread stops writing the output that others feed.
 const MAX_ROUNDS: u32 = 16;
@@ -172,13 +168,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<S: Transport> Shared<S> {
     /// Creates the shared state. `stream` is the second handle, for writing.
     pub(super) fn new(flow: Flow, stream: S) -> Self {
-        let close_timeout = flow.connection().config().close_timeout();
+        let poll = check_interval(&flow);
         Self {
             state: Mutex::new(State::new(flow)),
             changed: Condvar::new(),
             handle: Mutex::new(Some(Link::new(stream))),
             shutdown: S::shutdown_write,
-            poll: (close_timeout / 4).clamp(MIN_POLL, MAX_POLL),
+            poll,
         }
     }
 

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1_smol::Sha1;
 
+use crate::config::Config;
+use crate::error::send::SendError;
 use crate::kernel::class::{BASE64, run_len};
 use crate::kernel::hidden::Hidden;
 
@@ -47,8 +49,16 @@ impl fmt::Debug for AcceptKey {
     }
 }
 
+/// Makes the key of a client's request (RFC 6455 4.1(7)): 16 random bytes, chosen anew for each
+/// connection. A server's config has no source of randomness.
+pub(crate) fn fresh_key(config: &Config) -> Result<[u8; KEY_LEN], SendError> {
+    let mut nonce = [0; 16];
+    config.settings().entropy.ok_or(SendError::Entropy)?.fill(&mut nonce)?;
+    Ok(encode_nonce(nonce))
+}
+
 /// Encodes 16 random bytes as a key.
-pub(crate) fn encode_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
+fn encode_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     let mut text = [0; KEY_LEN];
     // The base64 of 16 bytes always has 24 characters, so the slice is large enough.
     let _ = STANDARD.encode_slice(nonce, &mut text);

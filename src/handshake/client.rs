@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::send::SendError;
-use crate::handshake::accept_key::{AcceptKey, encode_nonce};
+use crate::handshake::accept_key::{AcceptKey, fresh_key};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
@@ -78,11 +78,7 @@ impl ClientHandshake {
         out: &mut BytesMut,
     ) -> Result<Self, SendError> {
         let settings = config.settings();
-        let entropy = settings.entropy.ok_or(SendError::Entropy)?;
-        // RFC 6455 4.1(7): 16 random bytes, chosen anew for each connection.
-        let mut nonce = [0; 16];
-        entropy.fill(&mut nonce)?;
-        let key = encode_nonce(nonce);
+        let key = fresh_key(config)?;
         request.write(&key, out);
         Ok(Self {
             request: request.clone(),

@@ -167,14 +167,21 @@ impl ConnectRequest {
         out.extend_from_slice(b"GET ");
         out.extend_from_slice(self.target().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        write_field("Host", self.authority().as_bytes(), out);
-        out.extend_from_slice(
-            b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
-        );
-        write_field("Sec-WebSocket-Key", key, out);
-        self.for_each_choice(|name, value| write_field(name, value, out));
-        self.0.fields.write(out);
+        self.for_each_field(key, |name, value| write_field(name, value, out));
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// Calls `each` with all fields of the request over HTTP/1.1, in their order.
+    pub(crate) fn for_each_field(&self, key: &[u8], mut each: impl FnMut(&str, &[u8])) {
+        each("Host", self.authority().as_bytes());
+        each("Upgrade", b"websocket");
+        each("Connection", b"Upgrade");
+        each("Sec-WebSocket-Version", b"13");
+        each("Sec-WebSocket-Key", key);
+        self.for_each_choice(&mut each);
+        for (name, value) in self.0.fields.iter() {
+            each(name, value);
+        }
     }
 
     /// Returns the fields in the form of HTTP/2 and HTTP/3, without those of an upgrade

@@ -39,10 +39,11 @@ impl ConnectResponse {
         Self { head, negotiated: Negotiated::new(), body: Bytes::new(), body_end: BodyEnd::Unread }
     }
 
-    /// Copies the head of a response that was read by another HTTP library.
-    pub(crate) fn from_fields(status: u16, fields: Fields<'_>) -> Self {
+    /// Copies the head of a response that was read by another HTTP library. `minor` is the minor
+    /// version of HTTP/1.
+    pub(crate) fn from_fields(status: u16, minor: u8, fields: Fields<'_>) -> Self {
         let mut head = RawHead::default();
-        head.line.status = status;
+        (head.line.status, head.line.minor) = (status, minor);
         head.push_fields(fields);
         Self::new(head)
     }

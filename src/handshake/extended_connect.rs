@@ -116,7 +116,7 @@ impl ExtendedConnect {
         fields: Fields<'_>,
         now: Instant,
     ) -> Result<(Connection, ConnectResponse), HandshakeError> {
-        let mut response = ConnectResponse::from_fields(status, fields);
+        let mut response = ConnectResponse::from_fields(status, 0, fields);
         if !matches!(status, 200..=299) {
             return Err(HandshakeError::Status(Box::new(response)));
         }

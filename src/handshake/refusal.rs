@@ -113,6 +113,11 @@ impl Refusal {
         self.0.response.write(out);
     }
 
+    #[cfg(feature = "http")]
+    pub(crate) fn shared_body(&self) -> Bytes {
+        self.0.response.shared_body()
+    }
+
     pub(crate) const fn version(&self) -> HttpVersion {
         self.0.response.version()
     }

@@ -140,6 +140,12 @@ impl HttpResponse {
         &self.body
     }
 
+    /// Returns the body, without a copy; empty for a status that has none.
+    #[cfg(feature = "http")]
+    pub(crate) fn shared_body(&self) -> Bytes {
+        if self.may_have_body() { self.body.clone() } else { Bytes::new() }
+    }
+
     /// Appends the response in the form of HTTP/1.1.
     pub fn write(&self, out: &mut BytesMut) {
         self.write_head(out);

@@ -24,6 +24,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::adapter::connections::Registration;
 use crate::adapter::failure::{Failure, lost};
 use crate::adapter::pool;
 use crate::connection::Connection;
@@ -37,7 +38,7 @@ use crate::instant::Instant;
 pub(super) const MAX_TURNS: usize = 64;
 
 /// Reads the clock of the runtime, which tests can pause.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
 }
 
@@ -46,11 +47,21 @@ pub(super) fn now() -> Instant {
 pub(super) struct Link<S> {
     pub(super) stream: S,
     pub(super) failure: Failure,
+    /// Set until the transport has ended.
+    pub(super) registration: Option<Registration>,
 }
 
 impl<S> Link<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, failure: Failure::NONE }
+        Self { stream, failure: Failure::NONE, registration: None }
+    }
+
+    /// Executes an order to close, or registers for one. Returns true if the connection has changed.
+    fn attend(&self, flow: &mut Flow, cx: &Context<'_>) -> bool {
+        let Some(registration) = &self.registration else { return false };
+        // An order after the first check wakes the task, or the second check finds it.
+        registration.execute(flow, now)
+            || (registration.register(cx.waker()) && registration.execute(flow, now))
     }
 }
 
@@ -64,13 +75,17 @@ pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocket
 /// It is reset only for an earlier deadline. A later one, which each read causes, is set when the
 /// timer fires, so that a read does not access the timers of the runtime.
 #[derive(Debug, Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     /// Returns [`Poll::Ready`] when the deadline has passed.
-    fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Instant> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Instant> {
         let Some(deadline) = deadline else { return Poll::Pending };
         let Some(at) = deadline.into_std() else { return Poll::Pending };
         let at = tokio::time::Instant::from_std(at);
@@ -122,9 +137,15 @@ fn poll_turns<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<Step> {
     for _ in 0..MAX_TURNS {
+        if link.attend(flow, cx) {
+            step = flow.step(intake);
+        }
         match step {
             Step::Event => return Poll::Ready(step),
             Step::Done | Step::Opened | Step::Request => {
+                if step == Step::Done {
+                    link.registration = None;
+                }
                 give_back(intake);
                 return Poll::Ready(step);
             }
@@ -184,6 +205,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     for _ in 0..MAX_TURNS {
+        link.attend(flow, cx);
         let turn = match flow.end_step() {
             Step::Write { or_read } => match poll_write_beside(link, flow, cx) {
                 Poll::Pending if or_read => poll_drain(link, flow, cx),
@@ -195,6 +217,7 @@ pub(super) fn poll_end<S: AsyncRead + AsyncWrite + Unpin>(
                 poll_drain(link, flow, cx)
             }
             Step::Done | Step::Event | Step::Opened | Step::Read | Step::Request => {
+                link.registration = None;
                 return Poll::Ready(());
             }
         };
@@ -235,6 +258,7 @@ pub(super) fn poll_sent<S: AsyncWrite + Unpin>(
 ) -> Poll<Result<(), WebSocketError>> {
     let (Goal::Written(end) | Goal::Sent(end)) = goal;
     for _ in 0..MAX_TURNS {
+        link.attend(flow, cx);
         let written = flow.written() >= end;
         if written && (matches!(goal, Goal::Written(_)) || flow.flushed() >= end) {
             return Poll::Ready(Ok(()));
@@ -273,6 +297,7 @@ pub(super) fn poll_close_deadline<S: AsyncWrite + Unpin>(
     timer: &mut Timer,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
+    link.attend(flow, cx);
     write_some(link, flow, cx);
     if flow.is_over() || flow.is_unwritable() {
         return Poll::Ready(());

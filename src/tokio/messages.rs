@@ -4,18 +4,21 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use alloc::collections::VecDeque;
+use std::io;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::adapter::parts::LeftOver;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
-use crate::driver::{Driver, Flow, Step};
+use crate::driver::{Driver, Flow, Intake, Step};
 use crate::error::adapter::WebSocketError;
-use crate::message::Message;
+use crate::event::OwnedEvent;
 use crate::message::options::SendOptions;
+use crate::message::{Data, Message, OwnedData};
 use crate::tokio::drive::{
     Goal, Link, MAX_TURNS, Timer, now, poll_close_deadline, poll_sent, poll_step, write_some,
 };
@@ -170,6 +173,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 
     /// Drives the connection to the next message. `None`: the transport has ended.
     fn poll_message(&mut self, end: End, cx: &Context<'_>) -> Poll<Option<Message>> {
+        self.poll_event(end, cx, |intake, flow| match intake.receive_owned(flow) {
+            Ok(event) => event.map(Into::into),
+            Err(_) => None,
+        })
+    }
+
+    /// Drives to the next event, which `receive` takes, or to the end: `None`.
+    fn poll_event<T>(
+        &mut self,
+        end: End,
+        cx: &Context<'_>,
+        mut receive: impl FnMut(&mut Intake, &mut Flow) -> Option<T>,
+    ) -> Poll<Option<T>> {
         for _ in 0..MAX_TURNS {
             let step = ready!(self.poll(end, cx, |link, Driver { flow, intake }, timer, cx| {
                 poll_step(link, flow, intake, timer, cx)
@@ -180,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             }
             let Driver { flow, intake } = &mut self.socket.driver;
             // An error is returned when the transport has ended, after the Close frame was written.
-            if let Ok(Some(event)) = intake.receive_owned(flow) {
+            if let Some(received) = receive(intake, flow) {
                 if flow.is_over() {
                     // The answer to a Close frame must not depend on a further call by the
                     // application.
@@ -188,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                     // A sink waiting for space must fail, and has another deadline now.
                     self.wakers.wake_others(end as u64);
                 }
-                return Poll::Ready(Some(event.into()));
+                return Poll::Ready(Some(received));
             }
         }
         cx.waker().wake_by_ref();
@@ -228,6 +244,73 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         self.poll(End::Sink, cx, |link, driver, timer, cx| {
             poll_close_deadline(link, &mut driver.flow, timer, cx)
         })
+    }
+
+    /// Receives data into `buffer`, as the stream; 0: the connection was closed in order.
+    pub(super) fn poll_read_into(
+        &mut self,
+        buffer: &mut [u8],
+        cx: &Context<'_>,
+    ) -> Poll<Result<usize, WebSocketError>> {
+        for _ in 0..MAX_TURNS {
+            if let Some(received) = self.socket.left_over.take(buffer) {
+                if received.len > 0 {
+                    return Poll::Ready(Ok(received.len));
+                }
+                continue;
+            }
+            if let Some(message) = self.kept.pop() {
+                self.wakers.wake_others(End::Stream as u64);
+                if let Some(data) = into_data(message) {
+                    let begun = LeftOver::begin(OwnedEvent::Message(data));
+                    self.socket.left_over = begun.map(|(_, rest)| rest).unwrap_or_default();
+                }
+                continue;
+            }
+            if self.ended {
+                return Poll::Ready(self.result().map(|()| 0));
+            }
+            let filled = ready!(self.poll_event(End::Stream, cx, |intake, flow| {
+                match intake.receive(flow) {
+                    Ok(event) => event.map(|event| LeftOver::fill(buffer, &event)),
+                    Err(_) => None,
+                }
+            }));
+            // Data after a gap is discarded.
+            if let Some(Some((received, left_over))) = filled
+                && self.closing != Closing::Discarding
+            {
+                self.socket.left_over = left_over;
+                if received.len > 0 {
+                    return Poll::Ready(Ok(received.len));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Feeds a message, and writes as much of the output as the transport takes at once.
+    pub(super) fn feed(&mut self, data: Data<'_>) -> Result<(), WebSocketError> {
+        // A flush that was abandoned includes this message too.
+        self.flushing = None;
+        let flow = &mut self.socket.driver.flow;
+        if flow.is_open() && flow.is_unwritable() {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        }
+        flow.send(data, self.options)?;
+        self.write_some();
+        if self.socket.driver.flow.unsent() > 0 {
+            // The deadline of the stream has changed.
+            self.wakers.wake_others(End::Sink as u64);
+        }
+        Ok(())
+    }
+
+    /// Gives the connection up.
+    pub(super) fn abort(&mut self) {
+        self.socket.driver.flow.abort();
+        self.wakers.wake_others(End::Sink as u64);
     }
 
     fn result(&mut self) -> Result<(), WebSocketError> {
@@ -345,6 +428,14 @@ impl Kept {
         let message = self.messages.pop_front()?;
         self.len -= cost(&message);
         Some(message)
+    }
+}
+
+fn into_data(message: Message) -> Option<OwnedData> {
+    match message {
+        Message::Text(text) => Some(OwnedData::Text(text)),
+        Message::Binary(bytes) => Some(OwnedData::Binary(bytes)),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
     }
 }
 

@@ -52,9 +52,11 @@
 //! Under a glob import, the name of this module hides that of the crate `tokio`. Write
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
+mod byte_stream;
 mod client_stream;
+mod connections;
 mod connector;
-mod drive;
+pub(crate) mod drive;
 mod handshake;
 mod messages;
 mod shared;
@@ -62,8 +64,11 @@ mod socket;
 mod split;
 mod wakers;
 
+pub use crate::adapter::connections::Drained;
 pub use crate::adapter::parts::{Received, Unfinished};
+pub use crate::tokio::byte_stream::{ByteStream, MessageReader, MessageWriter};
 pub use crate::tokio::client_stream::ClientStream;
+pub use crate::tokio::connections::Connections;
 pub use crate::tokio::connector::Connector;
 pub use crate::tokio::handshake::PendingRequest;
 pub use crate::tokio::messages::Messages;

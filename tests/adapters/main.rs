@@ -1,4 +1,5 @@
-//! Both adapters together: one against the other, `Send` and `Sync` of their types, and compression.
+//! Both adapters together: one against the other, byte streams, the closing of all connections
+//! of a server, `Send` and `Sync` of their types, and compression.
 
 #![allow(
     clippy::alloc_instead_of_core,
@@ -17,8 +18,10 @@
 )]
 
 mod auto_traits;
+mod byte_streams;
 #[path = "../common/mod.rs"]
 mod common;
+mod connections;
 mod connectors;
 mod crossing;
 #[cfg(feature = "deflate")]

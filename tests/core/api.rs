@@ -24,7 +24,7 @@ use sansocket::{
 use crate::common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
 
 /// The root's public modules.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 13] = [
     "blocking",
     "config",
     "connection",
@@ -34,6 +34,8 @@ const MODULES: [&str; 11] = [
     "frame",
     "guide",
     "handshake",
+    "http",
+    "hyper",
     "message",
     "tokio",
 ];

@@ -75,9 +75,11 @@ fn responses(secrets: &Secrets) -> [String; 3] {
 
 pub(crate) mod blocking {
     use core::time::Duration;
+    use std::io::{Read, Write};
 
-    use sansocket::blocking::{PendingRequest, Transport, WebSocket};
-    use sansocket::{AcceptOptions, Message, Role, WebSocketError};
+    use sansocket::blocking::{Connections, PendingRequest, Transport, WebSocket};
+    use sansocket::message::MessageKind;
+    use sansocket::{AcceptOptions, CloseCode, Message, Role, WebSocketError};
 
     use super::{Script, client_request, config, messages, responses};
     use crate::common::{BOTH, End};
@@ -128,6 +130,21 @@ pub(crate) mod blocking {
                 shown.add("reader", &reader);
                 shown.add("sender", &sender);
 
+                let mut stream = open().into_byte_stream(MessageKind::Text);
+                stream.write_all(secrets.bytes()).unwrap();
+                stream.read_exact(&mut [0]).unwrap();
+                shown.add("byte stream", &stream);
+                let mut ws = open();
+                let mut writer = ws.message_writer(MessageKind::Text);
+                writer.write_all(secrets.bytes()).unwrap();
+                shown.add("message writer", &writer);
+                shown.add("message reader", &ws.message_reader().unwrap().unwrap());
+                let connections = Connections::new();
+                connections.add(&mut ws);
+                connections.drain(CloseCode::NORMAL, &secrets.text[..100], Duration::ZERO).unwrap();
+                shown.add("connections", &connections);
+                shown.add("registered", &ws);
+
                 let mut messages = open().into_messages();
                 messages.feed(Message::text(&*secrets.text)).unwrap();
                 messages.next().unwrap().unwrap();
@@ -169,12 +186,14 @@ pub(crate) mod blocking {
 pub(crate) mod tokio {
     use core::pin::Pin;
     use core::task::{Context, Poll};
+    use core::time::Duration;
     use std::io::{self, Read};
 
     use futures_util::{SinkExt, StreamExt};
-    use sansocket::tokio::{PendingRequest, WebSocket};
-    use sansocket::{AcceptOptions, Message, Role, WebSocketError};
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use sansocket::message::MessageKind;
+    use sansocket::tokio::{Connections, PendingRequest, WebSocket};
+    use sansocket::{AcceptOptions, CloseCode, Message, Role, WebSocketError};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
     use super::{Script, client_request, config, messages, responses};
     use crate::common::{BOTH, End};
@@ -186,7 +205,7 @@ pub(crate) mod tokio {
             _: &mut Context<'_>,
             buffer: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
-            let n = self.read(buffer.initialize_unfilled())?;
+            let n = Read::read(&mut *self, buffer.initialize_unfilled())?;
             buffer.advance(n);
             Poll::Ready(Ok(()))
         }
@@ -243,6 +262,23 @@ pub(crate) mod tokio {
                     reader.read_into(&mut [0; 100]).await.unwrap().unwrap();
                     shown.add("reader", &reader);
                     shown.add("sender", &sender);
+
+                    let mut stream = open(secrets, role).into_byte_stream(MessageKind::Text);
+                    stream.write_all(secrets.bytes()).await.unwrap();
+                    stream.read_exact(&mut [0]).await.unwrap();
+                    shown.add("byte stream", &stream);
+                    let mut ws = open(secrets, role);
+                    let mut writer = ws.message_writer(MessageKind::Text);
+                    writer.write_all(secrets.bytes()).await.unwrap();
+                    shown.add("message writer", &writer);
+                    shown.add("message reader", &ws.message_reader().await.unwrap().unwrap());
+                    let connections = Connections::new();
+                    connections.add(&mut ws);
+                    let drained =
+                        connections.drain(CloseCode::NORMAL, &secrets.text[..100], Duration::ZERO);
+                    drained.await.unwrap();
+                    shown.add("connections", &connections);
+                    shown.add("registered", &ws);
                 });
             });
         }

@@ -14,11 +14,11 @@ use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_
 use crate::common::shown::note_type;
 
 /// What stands in every place where a program may have a credential.
-const SECRET: &str = "hunter2";
+pub(crate) const SECRET: &str = "hunter2";
 
 /// Checks both forms, and gives the short one.
 #[track_caller]
-fn shown(value: &impl Debug) -> String {
+pub(crate) fn shown(value: &impl Debug) -> String {
     note_type(value);
     let (short, long) = (format!("{value:?}"), format!("{value:#?}"));
     for text in [&short, &long] {
@@ -40,7 +40,7 @@ fn request_lines() -> Lines {
 }
 
 /// The request above without the userinfo, which no valid one has.
-fn valid_lines() -> Lines {
+pub(crate) fn valid_lines() -> Lines {
     request_lines().first(&format!("GET /chat?token={SECRET} HTTP/1.1"))
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn handshakes_under_way_show_lengths() {
     }
 }
 
-fn client_request() -> ConnectRequest {
+pub(crate) fn client_request() -> ConnectRequest {
     ConnectRequest::new(&format!("wss://a.example/chat?token={SECRET}"))
         .unwrap()
         .origin(&format!("https://{SECRET}.example"))

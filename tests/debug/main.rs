@@ -16,10 +16,12 @@ mod adapters;
 mod common;
 mod drivers;
 mod handshakes;
+#[cfg(feature = "hyper")]
+mod hyper_upgrades;
 mod messages;
 mod secrets;
 mod tunnels;
-#[cfg(all(feature = "deflate", feature = "tokio"))]
+#[cfg(all(feature = "deflate", feature = "hyper"))]
 mod types;
 #[cfg(feature = "deflate")]
 mod windows;

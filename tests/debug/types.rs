@@ -7,7 +7,10 @@ use crate::common::shown::noted_types;
 
 /// Types without data of a peer or of the caller, by file.
 const WITHOUT_DATA: &[(&str, &[&str])] = &[
+    ("adapter/connections.rs", &["Drained"]),
     ("adapter/parts.rs", &["Received"]),
+    // Counts; a test shows that the reason of a drain is hidden.
+    ("blocking/connections.rs", &["Connections"]),
     ("blocking/client_stream.rs", &["ClientStream"]),
     // Counts of bytes.
     ("budget.rs", &["MemoryBudget"]),
@@ -51,6 +54,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("opcode.rs", &["OpCode"]),
     ("role.rs", &["Role"]),
     ("stats.rs", &["Stats"]),
+    ("tokio/connections.rs", &["Connections"]),
     ("tokio/client_stream.rs", &["ClientStream"]),
     // At most the one character that a URL must not have.
     ("url.rs", &["UrlError"]),
@@ -69,6 +73,8 @@ const TESTS: &[fn()] = &[
     crate::handshakes::heads_show_paths_names_and_lengths,
     crate::handshakes::requests_and_responses_of_a_server_show_names_and_lengths,
     crate::handshakes::responses_and_errors_of_a_client_show_lengths_in_debug_and_values_in_display,
+    crate::hyper_upgrades::requests_of_a_client_for_another_library,
+    crate::hyper_upgrades::upgrades_show_names_and_lengths,
     crate::messages::inputs_prepared_messages_and_what_was_negotiated,
     crate::messages::keys_of_masks,
     crate::messages::messages_sent_in_every_way,

@@ -5,13 +5,14 @@ use core::time::Duration;
 
 #[cfg(feature = "deflate")]
 use sansocket::WebSocketError;
+use sansocket::connection::Negotiated;
 use sansocket::handshake::HttpResponse;
-use sansocket::tokio::{PendingRequest, WebSocket};
-use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Event};
+use sansocket::tokio::{Connections, PendingRequest, WebSocket};
+use sansocket::{AcceptOptions, Config, ConnectRequest, Connection, Entropy, Event, Instant, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::sleep;
 
-use crate::alloc::{counted, start};
+use crate::alloc::{count, counted, start};
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -183,4 +184,19 @@ fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
             assert!(matches!(error, WebSocketError::Protocol(e) if e == too_long), "{error}");
         }
     });
+}
+
+#[test]
+fn a_registered_connection_takes_about_100_bytes() {
+    let config = Config::server().build().unwrap();
+    let open = || {
+        let connection = Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now());
+        WebSocket::from_connection(duplex(1).0, connection, &[])
+    };
+    let mut all: Vec<_> = (0..1000).map(|_| open()).collect();
+    let connections = Connections::new();
+    let ((), counted) = count(|| all.iter_mut().for_each(|ws| connections.add(ws)));
+    assert!((60_000..130_000).contains(&counted.live), "{counted:?}");
+    let ((), counted) = count(|| drop(all));
+    assert!(counted.live < -60_000 && connections.is_empty());
 }

@@ -366,7 +366,8 @@ fn each_row_has_an_id_a_rule_and_a_section() {
 fn each_row_names_functions_and_tests_that_exist() {
     let mut faults = Vec::new();
     let rows = all_rows(&mut faults);
-    let (code, proof) = (Sources::read(&["src", "examples"]), Sources::read(&["tests"]));
+    let (code, proof) =
+        (Sources::read(&["src", "crates", "examples"]), Sources::read(&["tests", "crates"]));
     check_names(&rows, &code, &proof, &mut faults);
     report(&faults);
 }
@@ -375,7 +376,7 @@ fn each_row_names_functions_and_tests_that_exist() {
 fn each_id_in_the_name_of_a_test_has_a_row() {
     let mut faults = Vec::new();
     let rows = all_rows(&mut faults);
-    let sources = Sources::read(&["src", "examples", "tests"]);
+    let sources = Sources::read(&["src", "crates", "examples", "tests"]);
     check_ids(&rows, sources.0.iter(), &mut faults);
     report(&faults);
 }

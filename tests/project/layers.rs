@@ -40,14 +40,16 @@ const LAYERS: &[&[&str]] = &[
     &["connection/"],
     // The opening handshake.
     &["handshake/"],
-    // Buffers, deadlines, back-pressure, the end of the transport.
-    &["driver/"],
+    // Buffers, deadlines, back-pressure, the end of the transport; the handshake with types of `http`.
+    &["driver/", "http/"],
     // Errors of the adapters.
     &["error/adapter.rs"],
     // Code that the adapters share.
     &["adapter/"],
     // The adapters, and the public module of all errors.
     &["blocking/", "tokio/", "error/mod.rs"],
+    // WebSockets on a hyper server.
+    &["hyper/"],
     // Docs and re-exports.
     &["lib.rs", "guide.rs"],
 ];
