@@ -21,6 +21,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use sansocket::error::ConnectErrorKind;
 use sansocket::error::{LimitError, ProtocolError};
 use sansocket::handshake::{HandshakeError, OriginPolicy};
 use sansocket::hyper::{UpgradeError, Upgraded};
@@ -61,8 +62,11 @@ async fn connect(request: &ConnectRequest) -> Result<WebSocket<TcpStream>, Hands
     let stream = TcpStream::connect(host).await.unwrap();
     match WebSocket::client(stream, request, &config).await {
         Ok((ws, _)) => Ok(ws),
-        Err(sansocket::error::ConnectError::Handshake(error)) => Err(error),
-        Err(error) => panic!("{error}"),
+        Err(error) => {
+            let text = error.to_string();
+            let ConnectErrorKind::Handshake(error) = error.into_kind() else { panic!("{text}") };
+            Err(error)
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use core::error::Error;
 use core::time::Duration;
 
-use sansocket::error::ConnectError;
+use sansocket::error::{ConnectError, ConnectErrorKind};
 use sansocket::handshake::{Backoff, HandshakeError};
 use sansocket::tokio::WebSocket;
 use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
@@ -95,10 +95,10 @@ where
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "all other errors stay, new ones too")]
 fn is_temporary(error: &ConnectError) -> bool {
-    match error {
-        ConnectError::Io(_) => true,
-        ConnectError::Handshake(HandshakeError::Status(response)) => response.status() >= 500,
-        ConnectError::Handshake(error) => {
+    match error.kind() {
+        ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout => true,
+        ConnectErrorKind::Handshake(HandshakeError::Status(response)) => response.status() >= 500,
+        ConnectErrorKind::Handshake(error) => {
             matches!(error, HandshakeError::Timeout | HandshakeError::ClosedWithoutResponse)
         }
         _ => false,
