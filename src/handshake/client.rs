@@ -12,6 +12,7 @@ use crate::handshake::accept_key::{AcceptKey, fresh_key};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
+use crate::handshake::progress::Progress;
 use crate::handshake::response_reader::ResponseReader;
 use crate::handshake::rules::http1::open;
 use crate::http1::body::{BodyEnd, BodyReader};
@@ -53,15 +54,7 @@ pub struct ClientHandshake {
     config: Config,
     expected: AcceptKey,
     reader: ResponseReader,
-    deadline: Option<Instant>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Reading,
-    Done,
-    Failed(HandshakeError),
+    progress: Progress<HandshakeError>,
 }
 
 impl ClientHandshake {
@@ -85,8 +78,7 @@ impl ClientHandshake {
             config: config.clone(),
             expected: AcceptKey::new(&key),
             reader: ResponseReader::new(settings),
-            deadline: now.checked_add(settings.handshake_timeout),
-            state: State::Reading,
+            progress: Progress::new(now, settings.handshake_timeout),
         })
     }
 
@@ -99,15 +91,13 @@ impl ClientHandshake {
         &mut self,
         input: &mut Input<'_>,
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
-        match &self.state {
-            State::Reading => {}
-            State::Done => return Ok(None),
-            State::Failed(error) => return Err(error.clone()),
+        if !self.progress.is_reading()? {
+            return Ok(None);
         }
         match self.reader.read(input, |status| status == 101) {
             Ok(Some(response)) => self.judge(response, input),
             Ok(None) => self.handle_timeout(input.now()).map(|()| None),
-            Err(error) => Err(self.fail(error.into())),
+            Err(error) => Err(self.progress.fail(error.into())),
         }
     }
 
@@ -118,11 +108,11 @@ impl ClientHandshake {
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
         // RFC 6455 4.1, rule 1 of the response: another status is handled as defined by HTTP.
         if response.status() != 101 {
-            return Err(self.fail(HandshakeError::Status(Box::new(response))));
+            return Err(self.progress.fail(HandshakeError::Status(Box::new(response))));
         }
         match open(&self.request, &self.expected, &response) {
             Ok(negotiated) => {
-                self.state = State::Done;
+                self.progress.done();
                 let connection =
                     Connection::new(Role::Client, &self.config, &negotiated, input.now());
                 response.set_negotiated(negotiated);
@@ -130,7 +120,7 @@ impl ClientHandshake {
             }
             Err(fault) => {
                 let error = HandshakeError::new(fault, response, &self.request);
-                Err(self.fail(error))
+                Err(self.progress.fail(error))
             }
         }
     }
@@ -155,10 +145,7 @@ impl ClientHandshake {
     /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Reading => self.deadline,
-            State::Done | State::Failed(_) => None,
-        }
+        self.progress.deadline()
     }
 
     /// Reports the time. A call before the deadline has no effect.
@@ -167,13 +154,10 @@ impl ClientHandshake {
     /// When the deadline has passed, [`HandshakeError::Status`] if the body of a refusal was being
     /// read, [`HandshakeError::Timeout`] otherwise: end the transport.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), HandshakeError> {
-        match &self.state {
-            State::Reading if self.deadline.is_some_and(|deadline| now >= deadline) => {
-                self.end(|_| BodyEnd::Timeout, HandshakeError::Timeout)
-            }
-            State::Reading | State::Done => Ok(()),
-            State::Failed(error) => Err(error.clone()),
+        if self.progress.is_late(now)? {
+            return self.end(|_| BodyEnd::Timeout, HandshakeError::Timeout);
         }
+        Ok(())
     }
 
     /// Ends a handshake that is not done: with a refusal if there is one, or with `error`.
@@ -182,19 +166,11 @@ impl ClientHandshake {
         body_end: impl FnOnce(&BodyReader) -> BodyEnd,
         error: HandshakeError,
     ) -> Result<(), HandshakeError> {
-        match &self.state {
-            State::Reading => {
-                let refusal = self.reader.end(body_end);
-                let refusal = refusal.map(|response| HandshakeError::Status(Box::new(response)));
-                Err(self.fail(refusal.unwrap_or(error)))
-            }
-            State::Done => Ok(()),
-            State::Failed(error) => Err(error.clone()),
+        if !self.progress.is_reading()? {
+            return Ok(());
         }
-    }
-
-    fn fail(&mut self, error: HandshakeError) -> HandshakeError {
-        self.state = State::Failed(error.clone());
-        error
+        let refusal = self.reader.end(body_end);
+        let refusal = refusal.map(|response| HandshakeError::Status(Box::new(response)));
+        Err(self.progress.fail(refusal.unwrap_or(error)))
     }
 }

@@ -113,6 +113,7 @@ pub(crate) mod extensions;
 pub(crate) mod head;
 pub(crate) mod names;
 pub(crate) mod origin;
+mod progress;
 pub mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod response;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::error::protocol::TimeoutError;
 use crate::handshake::head::OwnedRequestHead;
+use crate::handshake::progress::Progress;
 use crate::handshake::refusal::Refusal;
 use crate::http1::reader::{HeadReader, Kind};
 use crate::input::Input;
@@ -35,15 +36,7 @@ use crate::instant::Instant;
 #[derive(Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
-    deadline: Option<Instant>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Reading,
-    Done,
-    Failed(Refusal),
+    progress: Progress<Refusal>,
 }
 
 impl ServerHandshake {
@@ -53,8 +46,7 @@ impl ServerHandshake {
         let settings = config.settings();
         Self {
             reader: HeadReader::new(Kind::Request, settings.max_head_len, settings.max_head_fields),
-            deadline: now.checked_add(settings.handshake_timeout),
-            state: State::Reading,
+            progress: Progress::new(now, settings.handshake_timeout),
         }
     }
 
@@ -64,31 +56,26 @@ impl ServerHandshake {
     /// # Errors
     /// [`Refusal`]: write it, and end the transport. Each later call returns the same refusal.
     pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<OwnedRequestHead>, Refusal> {
-        match &self.state {
-            State::Reading => {}
-            State::Done => return Ok(None),
-            State::Failed(refusal) => return Err(refusal.clone()),
+        if !self.progress.is_reading()? {
+            return Ok(None);
         }
         let (taken, whole) = self.reader.read(input.as_bytes());
         input.take(taken);
         match whole {
             Ok(true) => {
-                self.state = State::Done;
+                self.progress.done();
                 Ok(Some(OwnedRequestHead::from_raw(self.reader.take())))
             }
             // A client that sends one byte at a time must not extend the deadline.
             Ok(false) => self.handle_timeout(input.now()).map(|()| None),
-            Err(error) => Err(self.fail(error.into())),
+            Err(error) => Err(self.progress.fail(error.into())),
         }
     }
 
     /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Reading => self.deadline,
-            State::Done | State::Failed(_) => None,
-        }
+        self.progress.deadline()
     }
 
     /// Reports the time. A call before the deadline has no effect.
@@ -96,17 +83,9 @@ impl ServerHandshake {
     /// # Errors
     /// [`Refusal`] 408 when the deadline has passed: write it, and end the transport.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Refusal> {
-        match &self.state {
-            State::Reading if self.deadline.is_some_and(|deadline| now >= deadline) => {
-                Err(self.fail(TimeoutError::Handshake.into()))
-            }
-            State::Reading | State::Done => Ok(()),
-            State::Failed(refusal) => Err(refusal.clone()),
+        if self.progress.is_late(now)? {
+            return Err(self.progress.fail(TimeoutError::Handshake.into()));
         }
-    }
-
-    fn fail(&mut self, refusal: Refusal) -> Refusal {
-        self.state = State::Failed(refusal.clone());
-        refusal
+        Ok(())
     }
 }

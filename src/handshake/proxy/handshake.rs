@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::handshake::connect::ConnectRequest;
+use crate::handshake::progress::Progress;
 use crate::handshake::proxy::error::ProxyError;
 use crate::handshake::proxy::http_connect::HttpConnect;
 use crate::handshake::proxy::server::{ProxyProtocol, ProxyServer};
@@ -45,21 +46,13 @@ use crate::instant::Instant;
 #[derive(Debug)]
 pub struct ProxyHandshake {
     protocol: Protocol,
-    deadline: Option<Instant>,
-    state: State,
+    progress: Progress<ProxyError>,
 }
 
 #[derive(Debug)]
 enum Protocol {
     Http(HttpConnect),
     Socks5(Socks5),
-}
-
-#[derive(Debug)]
-enum State {
-    Reading,
-    Done,
-    Failed(ProxyError),
 }
 
 impl ProxyHandshake {
@@ -79,8 +72,7 @@ impl ProxyHandshake {
             ProxyProtocol::Http => Protocol::Http(HttpConnect::new(server, request, settings, out)),
             ProxyProtocol::Socks5 => Protocol::Socks5(Socks5::new(server, request, out)?),
         };
-        let deadline = now.checked_add(settings.handshake_timeout);
-        Ok(Self { protocol, deadline, state: State::Reading })
+        Ok(Self { protocol, progress: Progress::new(now, settings.handshake_timeout) })
     }
 
     /// Reads on, and appends the next request to the proxy, if any. `true`: the tunnel is open, and the
@@ -93,10 +85,8 @@ impl ProxyHandshake {
         input: &mut Input<'_>,
         out: &mut BytesMut,
     ) -> Result<bool, ProxyError> {
-        match &self.state {
-            State::Reading => {}
-            State::Done => return Ok(true),
-            State::Failed(error) => return Err(error.clone()),
+        if !self.progress.is_reading()? {
+            return Ok(true);
         }
         let received = match &mut self.protocol {
             Protocol::Http(connect) => connect.receive(input),
@@ -104,11 +94,11 @@ impl ProxyHandshake {
         };
         match received {
             Ok(true) => {
-                self.state = State::Done;
+                self.progress.done();
                 Ok(true)
             }
             Ok(false) => self.handle_timeout(input.now()).map(|()| false),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => Err(self.progress.fail(error)),
         }
     }
 
@@ -133,10 +123,7 @@ impl ProxyHandshake {
     /// the handshake has failed.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Reading => self.deadline,
-            State::Done | State::Failed(_) => None,
-        }
+        self.progress.deadline()
     }
 
     /// Reports the time. A call before the deadline has no effect.
@@ -145,12 +132,10 @@ impl ProxyHandshake {
     /// When the deadline has passed, [`ProxyError::Refused`] if the body of a refusal was being read,
     /// [`ProxyError::Timeout`] otherwise: end the transport. After a failure its error.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProxyError> {
-        match &self.state {
-            State::Reading if self.deadline.is_none_or(|deadline| now < deadline) => Ok(()),
-            State::Reading | State::Done | State::Failed(_) => {
-                self.end(|_| BodyEnd::Timeout, ProxyError::Timeout)
-            }
+        if self.progress.is_late(now)? {
+            return self.end(|_| BodyEnd::Timeout, ProxyError::Timeout);
         }
+        Ok(())
     }
 
     /// Ends a handshake that is not done: with a refusal if there is one, or with `error`.
@@ -159,21 +144,13 @@ impl ProxyHandshake {
         body_end: impl FnOnce(&BodyReader) -> BodyEnd,
         error: ProxyError,
     ) -> Result<(), ProxyError> {
-        match &self.state {
-            State::Reading => {
-                let refusal = match &mut self.protocol {
-                    Protocol::Http(connect) => connect.end(body_end),
-                    Protocol::Socks5(_) => None,
-                };
-                Err(self.fail(refusal.unwrap_or(error)))
-            }
-            State::Done => Ok(()),
-            State::Failed(error) => Err(error.clone()),
+        if !self.progress.is_reading()? {
+            return Ok(());
         }
-    }
-
-    fn fail(&mut self, error: ProxyError) -> ProxyError {
-        self.state = State::Failed(error.clone());
-        error
+        let refusal = match &mut self.protocol {
+            Protocol::Http(connect) => connect.end(body_end),
+            Protocol::Socks5(_) => None,
+        };
+        Err(self.progress.fail(refusal.unwrap_or(error)))
     }
 }
