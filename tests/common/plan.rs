@@ -72,8 +72,8 @@ pub fn connection(role: Role, plan: &Plan, now: Instant) -> Connection {
     let config = preset(role)
         .high_water_mark(plan.mark)
         .max_unsent(2 * plan.mark + plan.more_unsent)
-        // A blocked thread looks up four times in it.
-        .close_timeout(Duration::from_secs(2))
+        // A blocked thread checks four times in it. Long enough for a busy machine.
+        .close_timeout(Duration::from_secs(4))
         .build()
         .unwrap();
     Connection::new(role, &config, &Negotiated::new(), now)
