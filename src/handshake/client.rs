@@ -12,9 +12,9 @@ use crate::handshake::accept_key::{AcceptKey, fresh_key};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::progress::Progress;
 use crate::handshake::response_reader::ResponseReader;
 use crate::handshake::rules::http1::open;
+use crate::handshake::stage::Stage;
 use crate::http1::body::{BodyEnd, BodyReader};
 use crate::input::Input;
 use crate::instant::Instant;
@@ -54,7 +54,7 @@ pub struct ClientHandshake {
     config: Config,
     expected: AcceptKey,
     reader: ResponseReader,
-    progress: Progress<HandshakeError>,
+    stage: Stage<HandshakeError>,
 }
 
 impl ClientHandshake {
@@ -78,7 +78,7 @@ impl ClientHandshake {
             config: config.clone(),
             expected: AcceptKey::new(&key),
             reader: ResponseReader::new(settings),
-            progress: Progress::new(now, settings.handshake_timeout),
+            stage: Stage::new(now, settings.handshake_timeout),
         })
     }
 
@@ -91,13 +91,13 @@ impl ClientHandshake {
         &mut self,
         input: &mut Input<'_>,
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
-        if !self.progress.is_reading()? {
+        if !self.stage.is_reading()? {
             return Ok(None);
         }
         match self.reader.read(input, |status| status == 101) {
             Ok(Some(response)) => self.judge(response, input),
             Ok(None) => self.handle_timeout(input.now()).map(|()| None),
-            Err(error) => Err(self.progress.fail(error.into())),
+            Err(error) => Err(self.stage.fail(error.into())),
         }
     }
 
@@ -108,11 +108,11 @@ impl ClientHandshake {
     ) -> Result<Option<(Connection, ConnectResponse)>, HandshakeError> {
         // RFC 6455 4.1, rule 1 of the response: another status is handled as defined by HTTP.
         if response.status() != 101 {
-            return Err(self.progress.fail(HandshakeError::Status(Box::new(response))));
+            return Err(self.stage.fail(HandshakeError::Status(Box::new(response))));
         }
         match open(&self.request, &self.expected, &response) {
             Ok(negotiated) => {
-                self.progress.done();
+                self.stage.done();
                 let connection =
                     Connection::new(Role::Client, &self.config, &negotiated, input.now());
                 response.set_negotiated(negotiated);
@@ -120,7 +120,7 @@ impl ClientHandshake {
             }
             Err(fault) => {
                 let error = HandshakeError::new(fault, response, &self.request);
-                Err(self.progress.fail(error))
+                Err(self.stage.fail(error))
             }
         }
     }
@@ -145,7 +145,7 @@ impl ClientHandshake {
     /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.progress.deadline()
+        self.stage.deadline()
     }
 
     /// Reports the time. A call before the deadline has no effect.
@@ -154,7 +154,7 @@ impl ClientHandshake {
     /// When the deadline has passed, [`HandshakeError::Status`] if the body of a refusal was being
     /// read, [`HandshakeError::Timeout`] otherwise: end the transport.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), HandshakeError> {
-        if self.progress.is_late(now)? {
+        if self.stage.is_late(now)? {
             return self.end(|_| BodyEnd::Timeout, HandshakeError::Timeout);
         }
         Ok(())
@@ -166,11 +166,11 @@ impl ClientHandshake {
         body_end: impl FnOnce(&BodyReader) -> BodyEnd,
         error: HandshakeError,
     ) -> Result<(), HandshakeError> {
-        if !self.progress.is_reading()? {
+        if !self.stage.is_reading()? {
             return Ok(());
         }
         let refusal = self.reader.end(body_end);
         let refusal = refusal.map(|response| HandshakeError::Status(Box::new(response)));
-        Err(self.progress.fail(refusal.unwrap_or(error)))
+        Err(self.stage.fail(refusal.unwrap_or(error)))
     }
 }

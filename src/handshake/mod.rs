@@ -113,13 +113,13 @@ pub(crate) mod extensions;
 pub(crate) mod head;
 pub(crate) mod names;
 pub(crate) mod origin;
-mod progress;
 pub mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod response;
 pub(crate) mod response_reader;
 pub(crate) mod rules;
 pub(crate) mod server;
+mod stage;
 pub(crate) mod upgrade;
 pub(crate) mod version;
 

@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::error::protocol::TimeoutError;
 use crate::handshake::head::OwnedRequestHead;
-use crate::handshake::progress::Progress;
 use crate::handshake::refusal::Refusal;
+use crate::handshake::stage::Stage;
 use crate::http1::reader::{HeadReader, Kind};
 use crate::input::Input;
 use crate::instant::Instant;
@@ -36,7 +36,7 @@ use crate::instant::Instant;
 #[derive(Debug)]
 pub struct ServerHandshake {
     reader: HeadReader,
-    progress: Progress<Refusal>,
+    stage: Stage<Refusal>,
 }
 
 impl ServerHandshake {
@@ -46,7 +46,7 @@ impl ServerHandshake {
         let settings = config.settings();
         Self {
             reader: HeadReader::new(Kind::Request, settings.max_head_len, settings.max_head_fields),
-            progress: Progress::new(now, settings.handshake_timeout),
+            stage: Stage::new(now, settings.handshake_timeout),
         }
     }
 
@@ -56,26 +56,26 @@ impl ServerHandshake {
     /// # Errors
     /// [`Refusal`]: write it, and end the transport. Each later call returns the same refusal.
     pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<OwnedRequestHead>, Refusal> {
-        if !self.progress.is_reading()? {
+        if !self.stage.is_reading()? {
             return Ok(None);
         }
         let (taken, whole) = self.reader.read(input.as_bytes());
         input.take(taken);
         match whole {
             Ok(true) => {
-                self.progress.done();
+                self.stage.done();
                 Ok(Some(OwnedRequestHead::from_raw(self.reader.take())))
             }
             // A client that sends one byte at a time must not extend the deadline.
             Ok(false) => self.handle_timeout(input.now()).map(|()| None),
-            Err(error) => Err(self.progress.fail(error.into())),
+            Err(error) => Err(self.stage.fail(error.into())),
         }
     }
 
     /// Returns the deadline for [`handle_timeout`](Self::handle_timeout); `None` if there is none.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.progress.deadline()
+        self.stage.deadline()
     }
 
     /// Reports the time. A call before the deadline has no effect.
@@ -83,8 +83,8 @@ impl ServerHandshake {
     /// # Errors
     /// [`Refusal`] 408 when the deadline has passed: write it, and end the transport.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Refusal> {
-        if self.progress.is_late(now)? {
-            return Err(self.progress.fail(TimeoutError::Handshake.into()));
+        if self.stage.is_late(now)? {
+            return Err(self.stage.fail(TimeoutError::Handshake.into()));
         }
         Ok(())
     }

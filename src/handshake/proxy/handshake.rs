@@ -4,11 +4,11 @@ use bytes::BytesMut;
 
 use crate::config::Config;
 use crate::handshake::connect::ConnectRequest;
-use crate::handshake::progress::Progress;
 use crate::handshake::proxy::error::ProxyError;
 use crate::handshake::proxy::http_connect::HttpConnect;
 use crate::handshake::proxy::server::{ProxyProtocol, ProxyServer};
 use crate::handshake::proxy::socks5::Socks5;
+use crate::handshake::stage::Stage;
 use crate::http1::body::{BodyEnd, BodyReader};
 use crate::input::Input;
 use crate::instant::Instant;
@@ -46,7 +46,7 @@ use crate::instant::Instant;
 #[derive(Debug)]
 pub struct ProxyHandshake {
     protocol: Protocol,
-    progress: Progress<ProxyError>,
+    stage: Stage<ProxyError>,
 }
 
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl ProxyHandshake {
             ProxyProtocol::Http => Protocol::Http(HttpConnect::new(server, request, settings, out)),
             ProxyProtocol::Socks5 => Protocol::Socks5(Socks5::new(server, request, out)?),
         };
-        Ok(Self { protocol, progress: Progress::new(now, settings.handshake_timeout) })
+        Ok(Self { protocol, stage: Stage::new(now, settings.handshake_timeout) })
     }
 
     /// Reads on, and appends the next request to the proxy, if any. `true`: the tunnel is open, and the
@@ -85,7 +85,7 @@ impl ProxyHandshake {
         input: &mut Input<'_>,
         out: &mut BytesMut,
     ) -> Result<bool, ProxyError> {
-        if !self.progress.is_reading()? {
+        if !self.stage.is_reading()? {
             return Ok(true);
         }
         let received = match &mut self.protocol {
@@ -94,11 +94,11 @@ impl ProxyHandshake {
         };
         match received {
             Ok(true) => {
-                self.progress.done();
+                self.stage.done();
                 Ok(true)
             }
             Ok(false) => self.handle_timeout(input.now()).map(|()| false),
-            Err(error) => Err(self.progress.fail(error)),
+            Err(error) => Err(self.stage.fail(error)),
         }
     }
 
@@ -123,7 +123,7 @@ impl ProxyHandshake {
     /// the handshake has failed.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.progress.deadline()
+        self.stage.deadline()
     }
 
     /// Reports the time. A call before the deadline has no effect.
@@ -132,7 +132,7 @@ impl ProxyHandshake {
     /// When the deadline has passed, [`ProxyError::Refused`] if the body of a refusal was being read,
     /// [`ProxyError::Timeout`] otherwise: end the transport. After a failure its error.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProxyError> {
-        if self.progress.is_late(now)? {
+        if self.stage.is_late(now)? {
             return self.end(|_| BodyEnd::Timeout, ProxyError::Timeout);
         }
         Ok(())
@@ -144,13 +144,13 @@ impl ProxyHandshake {
         body_end: impl FnOnce(&BodyReader) -> BodyEnd,
         error: ProxyError,
     ) -> Result<(), ProxyError> {
-        if !self.progress.is_reading()? {
+        if !self.stage.is_reading()? {
             return Ok(());
         }
         let refusal = match &mut self.protocol {
             Protocol::Http(connect) => connect.end(body_end),
             Protocol::Socks5(_) => None,
         };
-        Err(self.progress.fail(refusal.unwrap_or(error)))
+        Err(self.stage.fail(refusal.unwrap_or(error)))
     }
 }

@@ -1,4 +1,4 @@
-//! The progress of an opening handshake: one for the client, the server and the proxies.
+//! The stage of an opening handshake: one for the client, the server and the proxies.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::instant::Instant;
 /// The state of an opening handshake, and its deadline. `E` is the error, which each later call
 /// returns again.
 #[derive(Debug)]
-pub(super) struct Progress<E> {
+pub(super) struct Stage<E> {
     deadline: Option<Instant>,
     state: State<E>,
 }
@@ -19,7 +19,7 @@ enum State<E> {
     Failed(E),
 }
 
-impl<E: Clone> Progress<E> {
+impl<E: Clone> Stage<E> {
     /// Starts to read. The timeout runs from `now`.
     pub(super) fn new(now: Instant, timeout: Duration) -> Self {
         Self { deadline: now.checked_add(timeout), state: State::Reading }
