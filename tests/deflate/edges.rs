@@ -9,7 +9,9 @@ use sansocket::error::SendError;
 use sansocket::message::{Data, OwnedData, SendOptions};
 use sansocket::{Input, Role};
 
-use crate::common::deflate::{Terms, compressed, noise, payload, prose};
+#[cfg(feature = "miniz_oxide")]
+use crate::common::deflate::noise;
+use crate::common::deflate::{Terms, compressed, payload, prose};
 use crate::common::frame::{self, BINARY, TEXT};
 use crate::common::{BOTH, Frame, at_ms, preset};
 
