@@ -64,7 +64,7 @@ fn lib() -> String {
 }
 
 #[test]
-fn the_root_re_exports_exactly_what_is_listed() {
+fn the_root_re_exports_exactly_the_listed_names() {
     let text: String = lib()
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -180,7 +180,7 @@ fn public_types_have_the_common_traits() {
 }
 
 #[test]
-fn sizes_of_what_there_are_many_of() {
+fn sizes_of_frequent_types() {
     assert!(size_of::<Connection>() <= 128);
     assert_eq!(size_of::<Inbox>(), size_of::<usize>());
     assert!(size_of::<ProtocolError>() <= 8);
@@ -194,7 +194,7 @@ fn sizes_of_what_there_are_many_of() {
 }
 
 #[test]
-fn debug_is_never_empty_and_shows_no_payload_by_accident() {
+fn debug_is_never_empty_and_shows_no_payload() {
     let mut bytes = *b"input";
     let texts: Vec<String> = vec![
         format!("{:?}", connection(Role::Server, preset(Role::Server))),

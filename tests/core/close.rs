@@ -361,7 +361,7 @@ fn c3_c4_c6_c7_c8_v28_every_state_with_every_input() {
 
 /// V28: whatever is called after the end, in any order, twice: the same error, no output, no panic.
 #[test]
-fn v28_every_call_after_the_end_tells_the_same() {
+fn v28_every_call_after_the_end_returns_the_same_error() {
     for role in BOTH {
         for state in STATES.into_iter().skip(2) {
             for first in INPUTS {
@@ -483,7 +483,7 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
 
 /// C4: the answer echoes code and reason, once, behind the answers to everything before it.
 #[test]
-fn c4_v37_what_came_before_the_close_is_answered_before_it() {
+fn c4_v37_input_before_the_close_frame_is_answered_before_it() {
     for role in BOTH {
         let input: Vec<u8> = [
             Frame::text("one"),
@@ -537,7 +537,7 @@ fn c4_a_close_between_the_parts_of_our_message() {
 /// C7, C8, Q5: what follows a Close frame or an error in the same read is dropped: no event, no
 /// pong, no second Close frame, and not another error.
 #[test]
-fn c7_c8_q5_everything_behind_the_end_is_dropped() {
+fn c7_c8_q5_input_after_the_end_is_discarded() {
     for role in BOTH {
         let behind: Vec<u8> = [
             Frame::text("late"),
@@ -577,7 +577,7 @@ fn c7_c8_q5_everything_behind_the_end_is_dropped() {
 /// C3, C8: after our Close frame messages still arrive, pings are still answered, and the message
 /// under way is finished; the peer's Close frame ends it.
 #[test]
-fn c3_c8_after_our_close_receiving_goes_on() {
+fn c3_c8_receiving_continues_after_our_close_frame() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -627,7 +627,7 @@ fn c4_c6_close_frames_that_cross() {
 }
 
 #[test]
-fn c4_c5_c6_who_began_and_with_which_code() {
+fn c4_c5_c6_the_close_status_has_the_initiator_and_the_code() {
     for began in BOTH {
         for (code, reason) in [(1000, "bye"), (1001, ""), (3000, "r"), (4999, ""), (1005, "")] {
             for piece in [1, usize::MAX] {
@@ -664,7 +664,7 @@ fn c4_c5_c6_who_began_and_with_which_code() {
 
 /// The peer answers with another code than ours: theirs is reported.
 #[test]
-fn c6_the_code_is_the_peers() {
+fn c6_the_close_code_is_that_of_the_peer() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.conn.close(CloseCode::NORMAL, "", at_ms(0), &mut end.out).unwrap();
@@ -676,7 +676,7 @@ fn c6_the_code_is_the_peers() {
 
 /// C6: the end of the transport at every place of a conversation.
 #[test]
-fn c6_v28_eof_at_every_byte() {
+fn c6_v28_end_of_transport_at_every_byte() {
     for role in BOTH {
         let input: Vec<u8> = [
             Frame::text("ab").not_fin(),
@@ -711,7 +711,7 @@ fn c6_v28_eof_at_every_byte() {
 
 /// Q5: the server closes first; both ends know when.
 #[test]
-fn q5_c5_after_a_violation_the_connection_is_over_at_once() {
+fn q5_c5_a_violation_ends_the_connection_at_once() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.feed(&[0xf0]).unwrap_err();
@@ -727,7 +727,7 @@ fn q5_c5_after_a_violation_the_connection_is_over_at_once() {
 
 /// C9: the table from errors to codes.
 #[test]
-fn c9_every_error_has_its_code() {
+fn c9_every_error_has_its_close_code() {
     use sansocket::error::{LimitError, MisuseError};
     for (error, code) in [
         (PeerError::ReservedBits.into(), 1002),
@@ -790,7 +790,7 @@ fn c4_q6_close_frames_pass_the_mark() {
 /// C8: a pong that waited for room isn't owed any more after the peer's Close frame, and still is
 /// after ours.
 #[test]
-fn c8_q6_a_waiting_pong_and_the_close() {
+fn c8_q6_a_pending_pong_and_the_close_frame() {
     for role in BOTH {
         let config = preset(role).max_unsent(10).build().unwrap();
         let mut end = End::new(role, &config);

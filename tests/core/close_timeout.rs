@@ -107,7 +107,7 @@ fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
 
 /// V25: a trickle is no progress: 100 bytes per timeout, or one byte less than the least progress.
 #[test]
-fn v25_a_trickle_is_given_up_as_unsent() {
+fn v25_a_trickle_fails_as_unsent() {
     for role in BOTH {
         for reported in [true, false] {
             for (step, n) in [(4999, 100), (2499, MIN_PROGRESS / 2 - 1), (1, 2)] {
@@ -196,7 +196,7 @@ fn v25_c5_the_close_deadline() {
 
 /// V25: a Close frame of which nothing is written.
 #[test]
-fn v25_a_close_frame_that_is_never_written_is_given_up_as_unsent() {
+fn v25_a_close_frame_that_is_never_written_fails_as_unsent() {
     for role in BOTH {
         for len in [0, 10, 1_000_000] {
             let mut end = closing_behind(role, len);
@@ -212,7 +212,7 @@ fn v25_a_close_frame_that_is_never_written_is_given_up_as_unsent() {
 
 /// V25, C8: pongs behind the Close frame, and those that wait for room, are not the Close frame.
 #[test]
-fn v25_c8_pongs_behind_the_close_frame_do_not_count_as_the_close_frame() {
+fn v25_c8_pongs_after_the_close_frame_do_not_count_as_the_close_frame() {
     for role in BOTH {
         for waiting in [false, true] {
             let max_unsent = if waiting { 90 } else { 1 << 20 };
@@ -247,7 +247,7 @@ fn v25_c8_pongs_behind_the_close_frame_do_not_count_as_the_close_frame() {
 
 /// V25: data that goes on after our Close frame moves the deadline, by each byte.
 #[test]
-fn v25_received_data_moves_the_deadline() {
+fn v25_received_data_extends_the_deadline() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -275,7 +275,7 @@ fn v25_received_data_moves_the_deadline() {
 /// V25: compressed data after our Close frame, of which nothing is kept, leaves a deadline.
 #[cfg(feature = "deflate")]
 #[test]
-fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
+fn v25_compressed_data_extends_the_deadline() {
     use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 
@@ -307,7 +307,7 @@ fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
 
 /// V25: discarded data doesn't move the deadline any more; the deadline stays where it is.
 #[test]
-fn v25_discarded_data_moves_no_deadline() {
+fn v25_discarded_data_does_not_extend_the_deadline() {
     for role in BOTH {
         let data = Frame::text("x").to(role).bytes();
         // At once.
@@ -350,7 +350,7 @@ fn v25_discarded_data_moves_no_deadline() {
 
 /// Before our Close frame there is nothing to discard for, and no timeout to start anew.
 #[test]
-fn v25_discarding_before_the_close_frame_changes_nothing() {
+fn v25_discarding_before_the_close_frame_has_no_effect() {
     for role in BOTH {
         let mut end = End::preset(role);
         let deadline = end.conn.poll_timeout();
@@ -389,7 +389,7 @@ fn v25_a_restarted_close_timeout_runs_from_the_restart() {
 
 /// Bytes received before the Close frame was sent move nothing.
 #[test]
-fn v25_input_before_the_close_frame_is_no_life_after_it() {
+fn v25_input_before_the_close_frame_does_not_extend_the_deadline() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.now = at_ms(1000);

@@ -104,7 +104,7 @@ fn c6_a_half_closed_peer_of_a_client_without_entropy() {
 
 /// Aborting writes nothing. The status says that this end broke off without a Close frame.
 #[test]
-fn aborting_writes_nothing_and_every_later_call_returns_its_error() {
+fn aborting_writes_no_output_and_every_later_call_returns_its_error() {
     for role in BOTH {
         for closing in [false, true] {
             let mut end = End::preset(role);
@@ -140,7 +140,7 @@ fn aborting_writes_nothing_and_every_later_call_returns_its_error() {
 }
 
 #[test]
-fn aborting_after_the_end_changes_nothing() {
+fn aborting_after_the_end_has_no_effect() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.feed(&Frame::close(3000, "r").to(role).bytes()).unwrap();
@@ -158,7 +158,7 @@ fn aborting_after_the_end_changes_nothing() {
 
 #[cfg(feature = "std")]
 #[test]
-fn an_aborted_connection_is_an_io_error_of_its_own_kind() {
+fn an_aborted_connection_has_its_own_io_error_kind() {
     let error = std::io::Error::from(ProtocolError::Aborted);
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
 }
@@ -235,7 +235,7 @@ fn a_connection_that_was_not_closed_by_its_peer_has_no_reason() {
 }
 
 #[test]
-fn hs11_the_connection_has_the_subprotocol_that_was_agreed_on() {
+fn hs11_the_connection_has_the_negotiated_subprotocol() {
     for role in BOTH {
         let config = preset(role).build().unwrap();
         let agreed = Negotiated::new().with_subprotocol("chat.v2");

@@ -39,7 +39,7 @@ fn fragments(opcode: u8, payload: &[u8], n: usize) -> Vec<Frame> {
 }
 
 #[test]
-fn f7_f8_f9_v42_ping_and_pong_at_every_place_between_fragments() {
+fn f7_f8_f9_v42_ping_and_pong_between_any_two_fragments() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for n in 1..=5 {
@@ -125,7 +125,7 @@ fn f8_a_message_inside_a_message_and_a_stray_continuation_are_refused() {
 }
 
 #[test]
-fn f9_empty_fragments_everywhere() {
+fn f9_empty_fragments_at_every_position() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let frames = [
@@ -154,7 +154,7 @@ fn f9_empty_fragments_everywhere() {
 
 /// V38: the limit counts all fragments together, in each form, at the exact byte.
 #[test]
-fn f14_v38_the_limit_is_over_the_sum_of_the_fragments() {
+fn f14_v38_the_limit_applies_to_the_sum_of_the_fragments() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).max_message_len(10).delivery(delivery).build().unwrap();
@@ -194,7 +194,7 @@ fn f14_v38_the_limit_is_over_the_sum_of_the_fragments() {
 
 /// V38: 25 MiB of fragments don't pass a limit of 16 MiB, and the memory stays near the limit.
 #[test]
-fn v38_fragments_never_hold_more_than_the_limit() {
+fn v38_fragments_never_buffer_more_than_the_limit() {
     const LIMIT: usize = 1 << 20;
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
@@ -269,7 +269,7 @@ fn assert_flat(early: Duration, late: Duration) {
 }
 
 #[test]
-fn v6_v33_millions_of_empty_continuations_cost_no_memory_and_flat_time() {
+fn v6_v33_millions_of_empty_continuations_use_no_memory_and_linear_time() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -290,7 +290,7 @@ fn v6_v33_millions_of_empty_continuations_cost_no_memory_and_flat_time() {
 }
 
 #[test]
-fn v6_v33_millions_of_one_byte_frames_cost_what_they_carry_and_flat_time() {
+fn v6_v33_millions_of_one_byte_frames_use_memory_of_their_payload_and_linear_time() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let config = preset(role).build().unwrap();
@@ -310,7 +310,7 @@ fn v6_v33_millions_of_one_byte_frames_cost_what_they_carry_and_flat_time() {
 /// number. Small, so that the caches hold the one as well as the other.
 /// A loop above its high-water mark seeks again after each byte that it writes.
 #[test]
-fn v33_fragments_are_read_once_however_often_an_event_is_sought() {
+fn v33_fragments_are_read_once_over_any_number_of_calls() {
     for role in BOTH {
         let mut frames = vec![Frame::binary("").not_fin()];
         frames.extend(vec![Frame::cont("").not_fin(); 10_000]);
@@ -330,7 +330,7 @@ fn v33_fragments_are_read_once_however_often_an_event_is_sought() {
 }
 
 #[test]
-fn v33_many_frames_in_one_input_take_flat_time_each() {
+fn v33_many_frames_in_one_input_take_linear_time() {
     let (few, many) = if cfg!(debug_assertions) { (5_000, 100_000) } else { (10_000, 1_000_000) };
     for role in BOTH {
         for frame in [Frame::text("x"), Frame::binary(""), Frame::ping("x"), Frame::binary([1; 20])]
@@ -361,7 +361,7 @@ fn v33_many_frames_in_one_input_take_flat_time_each() {
 }
 
 #[test]
-fn parts_come_as_they_arrive_with_start_and_end() {
+fn parts_are_delivered_on_arrival_with_start_and_end() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let config = preset(role).delivery(Delivery::Parts).build().unwrap();
@@ -412,7 +412,7 @@ fn parts_come_as_they_arrive_with_start_and_end() {
 }
 
 #[test]
-fn parts_of_text_are_cut_at_characters() {
+fn parts_of_text_end_at_character_boundaries() {
     let text = "a\u{e4}\u{20ac}\u{1f600}";
     for role in BOTH {
         let config = preset(role).delivery(Delivery::Parts).build().unwrap();
@@ -439,7 +439,7 @@ fn parts_of_text_are_cut_at_characters() {
 
 /// S24: what arrives in parts can be sent on in parts, with the same fragmentation.
 #[test]
-fn s24_parts_sent_on_keep_the_fragmentation() {
+fn s24_forwarded_parts_keep_the_fragmentation() {
     let frames = [
         Frame::text("ab").not_fin(),
         Frame::cont("").not_fin(),
@@ -461,7 +461,7 @@ fn s24_parts_sent_on_keep_the_fragmentation() {
 
 /// All output leaves in order: a pong for a ping that comes while a message is sent.
 #[test]
-fn control_frames_leave_between_parts_but_not_between_fragments_of_one_call() {
+fn control_frames_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let payload = [7; 1000];
     for role in BOTH {
         let ping = Frame::ping("p").to(role).bytes();

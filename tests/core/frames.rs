@@ -38,7 +38,7 @@ fn agrees_with_the_model(role: Role, max_message_len: u64, bytes: &[u8]) -> mode
 const LARGE: u64 = isize::MAX as u64;
 
 #[test]
-fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_places() {
+fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_states() {
     for role in BOTH {
         for in_message in [None, Some(TEXT), Some(BINARY)] {
             let before =
@@ -59,7 +59,7 @@ fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_places() {
 }
 
 #[test]
-fn q2_the_first_header_byte_that_shows_it_decides() {
+fn q2_a_violation_is_reported_at_the_first_header_byte_that_shows_it() {
     let text = Frame::text("x");
     let in_message = |frame: Frame| (true, frame);
     let alone = |frame: Frame| (false, frame);
@@ -194,7 +194,7 @@ fn f5_f6_v7_v48_every_length_boundary_in_both_roles_and_every_form() {
 
 /// V48: with the largest limits there are, an announced length is survived, not believed.
 #[test]
-fn v8_v48_a_huge_announcement_waits_and_reserves_nothing() {
+fn v8_v48_a_huge_announced_length_allocates_no_memory() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             for len in [1 << 30, 1 << 32, 1 << 62, (1 << 63) - 1] {
@@ -248,7 +248,7 @@ fn v7_the_sum_of_fragments_never_overflows() {
 
 /// V16: two bytes of an unmasked frame are enough, even if it is empty and nothing follows.
 #[test]
-fn v16_f1_an_unmasked_frame_at_a_server_is_refused_after_two_bytes() {
+fn v16_f1_a_server_refuses_an_unmasked_frame_after_two_bytes() {
     for frame in [Frame::text(""), Frame::binary(""), Frame::ping(""), Frame::close_raw("")] {
         let mut end = End::preset(Role::Server);
         let bytes = frame.bytes();
@@ -259,7 +259,7 @@ fn v16_f1_an_unmasked_frame_at_a_server_is_refused_after_two_bytes() {
 }
 
 #[test]
-fn v16_f2_a_masked_frame_at_a_client_is_refused_after_two_bytes() {
+fn v16_f2_a_client_refuses_a_masked_frame_after_two_bytes() {
     for frame in [Frame::text(""), Frame::binary(""), Frame::ping(""), Frame::close_raw("")] {
         let mut end = End::preset(Role::Client);
         let bytes = frame.key([1, 2, 3, 4]).bytes();
@@ -270,7 +270,7 @@ fn v16_f2_a_masked_frame_at_a_client_is_refused_after_two_bytes() {
 
 /// V41: 125 passes and is echoed whole, 126 is refused as soon as the length is seen.
 #[test]
-fn v41_f7_control_frames_of_125_bytes_pass_and_of_126_do_not() {
+fn v41_f7_control_frames_of_125_bytes_are_accepted_and_of_126_refused() {
     for role in BOTH {
         for opcode in [PING, PONG, CLOSE] {
             let mut payload = vec![b'r'; 125];
@@ -347,7 +347,7 @@ fn f5_f6_sent_lengths_are_minimal() {
 
 /// The public frame layer: what it encodes it decodes, byte by byte, and it agrees with the builder.
 #[test]
-fn f5_f6_the_frame_layer_goes_round() {
+fn f5_f6_the_frame_layer_decodes_its_own_output() {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     for opcode in [CONT, TEXT, BINARY, CLOSE, PING, PONG] {
         for len in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 31, 1 << 32, (1 << 63) - 1] {

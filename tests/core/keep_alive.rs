@@ -58,7 +58,7 @@ fn k1_the_presets() {
 /// K1: without a timeout an unsolicited empty pong every interval, whatever is received, and never
 /// a failure, however long the peer is silent.
 #[test]
-fn k1_unsolicited_pongs_and_no_failure() {
+fn k1_unsolicited_pongs_never_fail_the_connection() {
     for role in BOTH {
         let config = preset(role).keep_alive(Some(secs(10)), None).build().unwrap();
         let mut end = End::new(role, &config);
@@ -82,7 +82,7 @@ fn k1_unsolicited_pongs_and_no_failure() {
 
 /// K1: with `out` over the mark the pong is left out, without an error and without spinning.
 #[test]
-fn k1_an_unsolicited_pong_without_room_or_key_is_left_out() {
+fn k1_an_unsolicited_pong_without_room_or_mask_key_is_skipped() {
     for role in BOTH {
         let config = preset(role).keep_alive(Some(secs(10)), None).max_unsent(10).build().unwrap();
         let mut end = End::new(role, &config);
@@ -104,7 +104,7 @@ fn k1_an_unsolicited_pong_without_room_or_key_is_left_out() {
 }
 
 #[test]
-fn k2_off_means_no_deadline() {
+fn k2_keep_alive_off_sets_no_deadline() {
     for role in BOTH {
         let config = preset(role).keep_alive(None, None).build().unwrap();
         let mut end = End::new(role, &config);
@@ -117,7 +117,7 @@ fn k2_off_means_no_deadline() {
 
 /// K2: a ping with an 8-byte big-endian counter after the interval without input.
 #[test]
-fn k2_pings_carry_a_counter_and_their_pongs_end_the_wait() {
+fn k2_pings_have_a_counter_and_their_pongs_clear_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
         let mut now = 0;
@@ -139,7 +139,7 @@ fn k2_pings_carry_a_counter_and_their_pongs_end_the_wait() {
 
 /// K3: any received byte moves the next ping away.
 #[test]
-fn k3_received_bytes_move_the_next_ping_away() {
+fn k3_received_bytes_postpone_the_next_ping() {
     for role in BOTH {
         let mut end = pinging(role);
         // A whole message, one half of a frame, one byte of a header.
@@ -177,7 +177,7 @@ fn k3_received_bytes_move_the_next_ping_away() {
 /// K3: while a pong is awaited only the one with the latest counter ends the wait; other data, an
 /// older pong, an unsolicited one do not. They are signs of life, so they move the deadline.
 #[test]
-fn k3_only_the_latest_counter_ends_the_wait() {
+fn k3_only_the_latest_counter_clears_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
         end.now = at_ms(10_000);
@@ -252,7 +252,7 @@ fn k4_a_missing_pong_fails_the_connection() {
 /// K5: the pong is among unread bytes. Fed before `handle_timeout`, as the design's rule says, it
 /// is seen, at the deadline and long after it.
 #[test]
-fn k5_bytes_at_hand_are_fed_first_and_a_paused_reader_is_not_a_dead_peer() {
+fn k5_received_bytes_are_processed_before_the_deadline_so_a_paused_reader_is_not_a_dead_peer() {
     for role in BOTH {
         for late in [13_000, 13_001, 20_000, 1_000_000] {
             let mut end = pinging(role);
@@ -271,7 +271,7 @@ fn k5_bytes_at_hand_are_fed_first_and_a_paused_reader_is_not_a_dead_peer() {
 /// The wait starts when the ping has left `out`: as long as what lies before it gets shorter, the
 /// peer is slow, not dead.
 #[test]
-fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
+fn k5_the_timeout_starts_when_the_ping_is_written() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -312,7 +312,7 @@ fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
 
 /// A peer that takes nothing at all for the timeout is dead.
 #[test]
-fn k5_a_peer_that_takes_nothing_is_dead() {
+fn k5_a_peer_that_reads_no_output_is_dead() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -393,7 +393,7 @@ fn k4_k5_silence_for_the_timeout_after_the_last_byte_fails_the_connection() {
 
 /// A peer that reads nothing but sends is alive: its bytes move the deadline of a ping in the output.
 #[test]
-fn k5_received_bytes_move_the_deadline_of_a_ping_that_is_still_in_the_output() {
+fn k5_received_bytes_extend_the_deadline_of_an_unwritten_ping() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -412,7 +412,7 @@ fn k5_received_bytes_move_the_deadline_of_a_ping_that_is_still_in_the_output() {
 
 /// A round trip begins when the ping has left the output, not when the Close frame behind it has.
 #[test]
-fn a_close_frame_behind_a_ping_does_not_count_as_the_ping() {
+fn a_close_frame_after_a_ping_does_not_count_as_the_ping() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -435,7 +435,7 @@ fn a_close_frame_behind_a_ping_does_not_count_as_the_ping() {
 
 /// A driver that tells nothing of its writes: the wait starts at the latest at the first deadline.
 #[test]
-fn k5_a_write_that_nobody_told_of_is_seen_at_the_deadline() {
+fn k5_an_unreported_write_is_noticed_at_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
         end.now = at_ms(10_000);
@@ -451,7 +451,7 @@ fn k5_a_write_that_nobody_told_of_is_seen_at_the_deadline() {
 
 /// A ping for which there is no key: no error, no spinning, tried again an interval later.
 #[test]
-fn k2_a_ping_without_entropy_is_tried_again_an_interval_later() {
+fn k2_a_ping_without_entropy_is_retried_after_an_interval() {
     let mut end = pinging(Role::Client);
     entropy::reseed(1);
     entropy::fail_after(0);
@@ -484,7 +484,7 @@ fn k6_two_ends_keep_each_other_alive() {
 
 /// K6, S27: the client pings every X, the server drops after silence.
 #[test]
-fn k6_s27_a_vanished_peer_is_noticed_and_a_quiet_one_is_not() {
+fn k6_s27_a_vanished_peer_is_detected_and_an_idle_peer_stays_connected() {
     let server = Config::server().keep_alive(Some(secs(20)), Some(secs(20))).build().unwrap();
     let client = preset(Role::Client).keep_alive(Some(secs(10)), None).build().unwrap();
     let mut pair = Pair::new(&client, &server);

@@ -16,7 +16,7 @@ const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong)
 /// F14, V38: n - 1 and n pass, n + 1 is refused with 1009, in each form and delivery: in one frame,
 /// in two, in many, cut anywhere; announced is enough.
 #[test]
-fn f14_v38_max_message_len_at_its_edges() {
+fn f14_v38_messages_around_max_message_len() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             for limit in [1, 2, 124, 125, 126, 127, 1000, 65_535, 65_536, 65_537, 100_000] {
@@ -80,7 +80,7 @@ fn f14_control_frames_have_their_own_limit() {
 /// V18: a million pings while nobody writes. `out` stays under `max_unsent` plus one pong, one more
 /// waits, nothing fails, and when the output is written all is well.
 #[test]
-fn v18_q6_f10_a_flood_of_pings_while_nobody_writes() {
+fn v18_q6_f10_a_flood_of_pings_without_writes() {
     let count: u32 = if cfg!(debug_assertions) { 300_000 } else { 1_000_000 };
     for role in BOTH {
         let max_unsent = 100_000;
@@ -130,7 +130,7 @@ fn v18_q6_f10_a_flood_of_pings_while_nobody_writes() {
 
 /// Q6: the pong that waits goes out with whatever is called next, when there is room.
 #[test]
-fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
+fn q6_a_pending_pong_is_sent_by_the_next_call_with_room() {
     type Next = fn(&mut End);
     let calls: [(&str, Next); 6] = [
         ("receive", |end| end.feed(&[]).unwrap()),
@@ -175,7 +175,7 @@ fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
 
 /// Q6: a ping that finds room goes behind the one that waited, in order.
 #[test]
-fn q6_f10_pongs_stay_in_order_around_the_mark() {
+fn q6_f10_pongs_keep_their_order_around_the_high_water_mark() {
     for role in BOTH {
         let mut end = End::new(role, &preset(role).max_unsent(50).build().unwrap());
         end.conn.send_binary(&[0; 60], &mut end.out).unwrap();
@@ -190,7 +190,7 @@ fn q6_f10_pongs_stay_in_order_around_the_mark() {
 /// V36, the core's part: an echo that nobody reads. Output stays under the mark plus one message;
 /// the sends say so, and nothing is lost that was accepted.
 #[test]
-fn v36_an_echo_flood_stays_under_the_mark() {
+fn v36_an_echo_flood_stays_below_the_mark() {
     for role in BOTH {
         let max_unsent = 200_000;
         let config = preset(role).max_unsent(max_unsent).build().unwrap();
@@ -261,7 +261,7 @@ fn v48_the_largest_limits_work() {
 
 /// A message of our own may be longer than the mark, which is asked before it.
 #[test]
-fn max_unsent_is_a_mark_not_a_limit_of_messages() {
+fn max_unsent_is_a_mark_and_not_a_limit_of_the_message_length() {
     for role in BOTH {
         let mut conn = connection(role, preset(role).max_unsent(2));
         let mut out = BytesMut::new();
@@ -281,7 +281,7 @@ fn max_unsent_is_a_mark_not_a_limit_of_messages() {
 /// peer is silent from then on.
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
-async fn q6_an_adapter_sends_the_waiting_pong_when_it_has_written() {
+async fn q6_an_adapter_sends_the_pending_pong_after_a_write() {
     use core::time::Duration;
     use sansocket::connection::Negotiated;
     use sansocket::tokio::WebSocket;

@@ -18,7 +18,7 @@ use crate::common::{BOTH, Frame, at_ms, connection, entropy, preset};
 /// keys as often 0 as 1, and no step from one to the next that repeats.
 #[cfg(feature = "std")]
 #[test]
-fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
+fn v17_f1_system_entropy_gives_each_frame_a_new_mask_key() {
     let config = Config::client(Entropy::os()).build().unwrap();
     let mut keys = Vec::new();
     for _ in 0..20 {
@@ -56,7 +56,7 @@ fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
 /// Two threads never share keys.
 #[cfg(feature = "std")]
 #[test]
-fn v17_threads_have_keys_of_their_own() {
+fn v17_threads_have_different_mask_keys() {
     let keys = || {
         let config = Config::client(Entropy::os()).build().unwrap();
         let mut conn = Connection::new(Role::Client, &config, &Negotiated::new(), at_ms(0));
@@ -78,7 +78,7 @@ fn v17_threads_have_keys_of_their_own() {
 /// F1: each frame, of every form of sending, pongs, answers and fragments too, has a key of its own;
 /// a caller's source is used in its order, each byte once, across blocks.
 #[test]
-fn f1_v17_each_frame_takes_the_next_key_of_the_callers_source() {
+fn f1_v17_each_frame_uses_the_next_mask_key_of_the_entropy_source() {
     entropy::reseed(42);
     let mut conn = connection(Role::Client, preset(Role::Client));
     let mut out = BytesMut::new();
@@ -106,7 +106,7 @@ fn f1_v17_each_frame_takes_the_next_key_of_the_callers_source() {
 
 /// The answers to pings, Close frames and errors are masked too, with keys of their own.
 #[test]
-fn f1_answers_are_masked() {
+fn f1_replies_are_masked() {
     entropy::reseed(42);
     let mut end = crate::common::End::preset(Role::Client);
     end.feed(&bytes(&[Frame::ping("a"), Frame::ping("b"), Frame::close(1000, "r")])).unwrap();

@@ -63,7 +63,7 @@ fn the_kind() {
 }
 
 #[test]
-fn everything_that_becomes_a_message() {
+fn conversions_into_a_message() {
     let owned = String::from(TEXT);
     let text = Message::Text(Utf8Bytes::from_static(TEXT));
     assert_eq!(Message::from(TEXT), text);
@@ -82,7 +82,7 @@ fn everything_that_becomes_a_message() {
 }
 
 #[test]
-fn every_event_becomes_a_message() {
+fn every_event_converts_into_a_message() {
     let close = CloseFrame { code: CloseCode::new(4000), reason: TEXT };
     for (event, message) in [
         (Event::Text(TEXT), Message::text(TEXT)),
@@ -98,7 +98,7 @@ fn every_event_becomes_a_message() {
 }
 
 #[test]
-fn large_payloads_move_without_a_copy() {
+fn large_payloads_are_moved_without_a_copy() {
     let bytes = vec![b'x'; 100_000];
     let place = bytes.as_ptr();
     let message = Message::from(bytes);
@@ -115,7 +115,7 @@ fn large_payloads_move_without_a_copy() {
 }
 
 #[test]
-fn it_shows_its_text_or_its_length() {
+fn display_shows_the_text_or_the_length() {
     for (message, shown) in [
         (Message::text(TEXT), TEXT),
         (Message::binary("text"), "text"),

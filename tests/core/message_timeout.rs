@@ -84,7 +84,7 @@ fn the_message_timeout_runs_from_the_first_byte_over_all_fragments() {
 }
 
 #[test]
-fn a_message_that_is_whole_in_time_has_no_deadline_any_more() {
+fn a_message_that_is_complete_in_time_has_no_deadline() {
     for (role, opcode, mut end) in every_kind() {
         let frames = [
             Frame::new(opcode, "abc").not_fin().to(role).bytes(),
@@ -128,7 +128,7 @@ fn control_frames_between_fragments_do_not_reset_the_message_timeout() {
 
 /// A control frame that trickles in holds the inbox as a message does.
 #[test]
-fn a_control_frame_that_trickles_in_has_the_message_timeout_too() {
+fn a_slow_control_frame_has_the_message_timeout_too() {
     for role in BOTH {
         let ping = Frame::ping("ping").to(role).bytes();
         let mut end = end(role, Delivery::Whole);
@@ -144,7 +144,7 @@ fn a_control_frame_that_trickles_in_has_the_message_timeout_too() {
 }
 
 #[test]
-fn messages_that_follow_each_other_have_each_their_own_time() {
+fn consecutive_messages_have_their_own_deadlines() {
     for (role, opcode, mut end) in every_kind() {
         let message = Frame::new(opcode, "abc").to(role).bytes();
         let (begin, rest) = message.split_at(4);
@@ -161,7 +161,7 @@ fn messages_that_follow_each_other_have_each_their_own_time() {
 }
 
 #[test]
-fn a_message_that_rests_has_as_much_more_time() {
+fn a_paused_message_gets_its_pause_as_additional_time() {
     for (role, opcode, mut end) in every_kind() {
         // Nothing under way: nothing moves.
         end.conn.message_rested(secs(100));
@@ -180,7 +180,7 @@ fn a_message_that_rests_has_as_much_more_time() {
 }
 
 #[test]
-fn a_rest_beyond_the_end_of_time_leaves_no_deadline() {
+fn a_pause_beyond_the_maximum_instant_clears_the_deadline() {
     for role in BOTH {
         for rest in [Duration::MAX, Duration::from_micros(u64::MAX)] {
             let mut end = end(role, Delivery::Whole);
@@ -230,7 +230,7 @@ fn a_message_that_is_read_directly_keeps_its_deadline() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
+fn a_compressed_message_has_the_message_timeout_from_its_first_to_its_last_byte() {
     use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 
@@ -273,7 +273,7 @@ fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
 /// peer's is under way.
 #[cfg(feature = "deflate")]
 #[test]
-fn compressed_messages_of_ours_do_not_reset_the_message_timeout() {
+fn sent_compressed_messages_do_not_reset_the_message_timeout() {
     use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
     use sansocket::message::{Data, SendOptions};
@@ -300,7 +300,7 @@ fn compressed_messages_of_ours_do_not_reset_the_message_timeout() {
 
 /// After our Close frame a message is still limited, without a second Close frame.
 #[test]
-fn the_message_timeout_holds_after_our_close_frame() {
+fn the_message_timeout_applies_after_our_close_frame() {
     for (role, opcode, mut end) in every_kind() {
         end.feed(&Frame::new(opcode, "abc").not_fin().to(role).bytes()).unwrap();
         end.now = at_ms(8000);
@@ -320,7 +320,7 @@ fn the_message_timeout_holds_after_our_close_frame() {
 
 /// `poll_timeout` returns the earlier of the two deadlines, and each has its own effect.
 #[test]
-fn the_message_timeout_beside_keep_alive() {
+fn the_message_timeout_together_with_keep_alive() {
     for role in BOTH {
         let config = config(role).keep_alive(Some(secs(4)), None).build().unwrap();
         let mut end = End::new(role, &config);

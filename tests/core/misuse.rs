@@ -84,7 +84,7 @@ fn leaves_the_connection_as_it_was(
 }
 
 #[test]
-fn send_error_closed_after_our_close_after_theirs_and_after_a_failure() {
+fn send_error_closed_after_either_close_frame_and_after_a_failure() {
     for role in BOTH {
         for (name, call) in SENDS {
             for state in 0..4 {
@@ -107,7 +107,7 @@ fn send_error_closed_after_our_close_after_theirs_and_after_a_failure() {
 }
 
 #[test]
-fn send_error_full_and_nothing_has_changed() {
+fn send_error_full_leaves_the_connection_unchanged() {
     for role in BOTH {
         for (name, call) in SENDS {
             if name == "frame_head" {
@@ -192,7 +192,7 @@ fn send_error_control_too_long_reason_too_long_and_unsendable_code() {
 }
 
 #[test]
-fn send_error_message_in_progress_and_the_message_goes_on() {
+fn send_error_message_in_progress_and_the_message_continues() {
     let start = |kind: Data<'static>| {
         move |end: &mut End| {
             end.conn.send_part(kind, false, SendOptions::new(), &mut end.out).unwrap();
@@ -337,7 +337,7 @@ fn v17_send_error_entropy_from_a_failing_generator() {
 
 /// A pong that can't be masked waits for the generator.
 #[test]
-fn f10_a_pong_without_entropy_waits_and_goes_out_later() {
+fn f10_a_pong_without_entropy_stays_pending_and_is_sent_later() {
     let mut end = End::preset(Role::Client);
     entropy::reseed(5);
     entropy::fail_after(0);
@@ -350,7 +350,7 @@ fn f10_a_pong_without_entropy_waits_and_goes_out_later() {
 }
 
 #[test]
-fn a_client_with_a_servers_config_is_told_so() {
+fn a_client_with_a_config_of_a_server_fails_to_send() {
     for (name, call) in SENDS {
         if name == "frame_head" {
             continue;
@@ -372,7 +372,7 @@ fn a_client_with_a_servers_config_is_told_so() {
 
 /// A server may have a client's config: it never asks for a key.
 #[test]
-fn a_server_with_a_clients_config_works() {
+fn a_server_with_a_config_of_a_client_works() {
     fn never(_: &mut [u8]) -> Result<(), EntropyError> {
         Err(EntropyError)
     }
@@ -384,7 +384,7 @@ fn a_server_with_a_clients_config_works() {
 }
 
 #[test]
-fn config_errors_name_what_to_change() {
+fn config_errors_name_the_setting_to_change() {
     let server = Config::server;
     let zero = Duration::ZERO;
     let nearly = Duration::from_nanos(999);
@@ -516,7 +516,7 @@ fn errors_of_limits_and_deadlines_name_their_setting() {
 }
 
 #[test]
-fn every_error_says_something_about_whom_and_what() {
+fn every_error_has_a_text_of_its_own() {
     let send = [
         SendError::Closed,
         SendError::NotOpen,
@@ -539,7 +539,7 @@ fn every_error_says_something_about_whom_and_what() {
 /// A message under way in one inbox, and the rest given with another: the connection says so, in
 /// every state that the other can be in.
 #[test]
-fn a_wrong_inbox_is_an_error_never_a_loss() {
+fn a_wrong_inbox_is_an_error_without_loss_of_data() {
     for role in BOTH {
         for opcode in [TEXT, 0x2] {
             // What has come when the inbox is mixed up: nothing of the payload, a part of a
@@ -593,7 +593,7 @@ fn a_wrong_inbox_is_an_error_never_a_loss() {
 /// One inbox for two connections, both with messages of the same length under way: the data of one
 /// never comes out of the other.
 #[test]
-fn a_shared_inbox_is_an_error_never_a_mixture() {
+fn a_shared_inbox_is_an_error_and_never_mixes_messages() {
     let shared = |role, first: &[u8], second: &[u8]| {
         let mut a = End::preset(role);
         let mut b = End::preset(role);
@@ -642,7 +642,7 @@ fn a_wrong_inbox_for_a_control_frame_is_an_error() {
 
 /// The same where the ping only begins in the other inbox: nothing of it is handed out.
 #[test]
-fn a_wrong_inbox_for_a_control_frame_inside_a_message_is_seen_at_once() {
+fn a_wrong_inbox_for_a_control_frame_inside_a_message_fails_at_once() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.feed(&Frame::text("ab").not_fin().to(role).bytes()).unwrap();
@@ -655,7 +655,7 @@ fn a_wrong_inbox_for_a_control_frame_inside_a_message_is_seen_at_once() {
 
 /// The right inbox, shrunk at every place: nothing is lost.
 #[test]
-fn shrinking_the_inbox_never_loses_anything() {
+fn shrinking_the_inbox_keeps_its_data() {
     for role in BOTH {
         let input: Vec<u8> = [
             Frame::text("ab\u{20ac}").not_fin(),
@@ -689,7 +689,7 @@ fn shrinking_the_inbox_never_loses_anything() {
 }
 
 #[test]
-fn direct_room_is_lent_for_large_binary_frames_only() {
+fn direct_room_returns_room_for_large_binary_frames_only() {
     for role in BOTH {
         let room = |end: &mut End| end.conn.direct_room(&mut end.inbox).map(|room| room.len());
         let mut end = End::preset(role);
@@ -733,7 +733,7 @@ fn direct_room_is_lent_for_large_binary_frames_only() {
 /// More than was lent, or nothing lent at all, or another inbox: bytes are missing then, and the
 /// connection says so instead of going on without them.
 #[test]
-fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
+fn received_direct_beyond_the_room_is_an_error_without_loss_of_data() {
     for role in BOTH {
         let frame = Frame::binary([5; 1000]).to(role).bytes();
         let begun = || {

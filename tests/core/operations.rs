@@ -308,7 +308,7 @@ proptest! {
     })]
 
     #[test]
-    fn anything_that_two_programs_may_do(
+    fn any_sequence_of_operations_at_both_ends(
         ops in prop::collection::vec((0..2_usize, op()), 0..120),
         parts in (any::<bool>(), any::<bool>()),
         timeouts in (any::<bool>(), any::<bool>()),

@@ -291,7 +291,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn any_cutting_gives_the_same_in_both_deliveries_and_by_every_call(
+    fn any_split_of_the_input_gives_the_same_events_in_both_deliveries_and_by_every_call(
         (role, limit, bytes, cuts) in input()
     ) {
         let expected = model::receive(role, limit, &bytes);
@@ -332,7 +332,7 @@ proptest! {
 
     /// Any bytes at all, mostly refused by the first.
     #[test]
-    fn garbage_gives_what_the_model_says(
+    fn garbage_gives_the_outcome_of_the_model(
         role in role(),
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
@@ -349,7 +349,7 @@ proptest! {
     /// `End::feed` compares each call of `receive` with what `seek` has promised; here for every
     /// beginning of every rest, with a twin that never seeks.
     #[test]
-    fn seek_keeps_its_contract_on_every_prefix(
+    fn seek_fulfils_its_contract_on_every_prefix(
         role in role(),
         items in prop::collection::vec(item(), 1..3),
         mut keys in any::<u32>(),
@@ -499,7 +499,7 @@ proptest! {
     #![proptest_config(cases(200))]
 
     #[test]
-    fn f1_f2_what_one_role_writes_the_other_takes(
+    fn f1_f2_the_output_of_one_role_is_valid_input_of_the_other(
         role in role(),
         sends in prop::collection::vec(send(), 0..8),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
@@ -544,7 +544,7 @@ proptest! {
 
     /// Errors' Close frames are legal input for the peer, and carry the error's code.
     #[test]
-    fn c7_the_close_frame_of_an_error_is_legal_input((role, limit, bytes, cuts) in input()) {
+    fn c7_the_close_frame_of_an_error_is_valid_input((role, limit, bytes, cuts) in input()) {
         let outcome = run(role, limit, Delivery::Whole, Call::Receive, &pieces(&bytes, &cuts));
         let mut peer = End::preset(role.peer());
         peer.feed(&outcome.out).unwrap();
@@ -558,7 +558,7 @@ proptest! {
 }
 
 #[test]
-fn large_messages_are_the_same_read_directly_and_not() {
+fn large_messages_are_the_same_with_and_without_direct_reads() {
     for role in BOTH {
         let payload: Vec<u8> = (0..3_000_000_u32).map(|i| ((i * 7) >> 3) as u8).collect();
         let half = payload.len() / 2;

@@ -520,7 +520,7 @@ proptest! {
 }
 
 #[test]
-fn durations_that_never_end_and_clocks_at_the_edges() {
+fn unlimited_durations_and_clocks_at_their_limits() {
     for role in BOTH {
         for (interval, timeout) in
             [(Some(Duration::MAX), None), (Some(Duration::MAX), Some(Duration::MAX))]

@@ -80,7 +80,7 @@ fn text_of(events: &[OwnedEvent]) -> (String, bool) {
 }
 
 #[test]
-fn f12_valid_texts_at_every_cut_over_fragments_in_both_deliveries() {
+fn f12_valid_texts_split_at_every_byte_over_fragments_in_both_deliveries() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -117,7 +117,7 @@ fn f12_valid_texts_at_every_cut_over_fragments_in_both_deliveries() {
 
 /// Every scalar value there is, whole and cut inside.
 #[test]
-fn f12_every_character_there_is() {
+fn f12_every_character() {
     // All of the first planes, some of the others: a debug build is slow.
     let all: String = (0..0x1_1000)
         .chain((0x1_1000..=0x10_ffff).step_by(29))
@@ -139,7 +139,7 @@ fn f12_every_character_there_is() {
 /// F13, Q3: refused with 1007 by the byte that no text goes on with, not later, inside an unfinished
 /// frame too; the model says which byte that is.
 #[test]
-fn f12_f13_q3_invalid_text_fails_at_the_first_bad_byte() {
+fn f12_f13_q3_invalid_text_fails_at_the_first_invalid_byte() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -189,7 +189,7 @@ fn f12_f13_q3_invalid_text_fails_at_the_first_bad_byte() {
 
 /// F13: every byte after every beginning of a character, judged when it comes.
 #[test]
-fn f13_q3_every_next_byte_after_every_beginning() {
+fn f13_q3_every_next_byte_after_every_incomplete_character() {
     let beginnings: Vec<Vec<u8>> =
         ["\u{e4}", "\u{800}", "\u{d7ff}", "\u{20ac}", "\u{10000}", "\u{1f600}", "\u{10ffff}"]
             .iter()
@@ -294,7 +294,7 @@ fn f12_characters_stay_within_their_message() {
 
 /// F13: bad bytes anywhere in a long text, around the lengths at which other loops take over.
 #[test]
-fn f12_one_bad_byte_anywhere_in_a_long_text() {
+fn f12_one_invalid_byte_at_any_position_of_a_long_text() {
     for role in BOTH {
         for len in [31, 32, 63, 64, 65, 127, 128, 200, 2047, 2048, 2049, 4100] {
             let step = if len < 300 { 1 } else { 61 };

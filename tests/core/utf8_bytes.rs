@@ -93,7 +93,7 @@ fn a_static_text_and_a_string_keep_their_memory_and_a_borrowed_one_is_copied() {
 }
 
 #[test]
-fn it_compares_and_sorts_like_the_other_text_types() {
+fn comparisons_are_those_of_the_other_text_types() {
     let text = Utf8Bytes::from(TEXT);
     for other in [TEXT, SHORT, ""] {
         let (owned, same) = (String::from(other), other == TEXT);
@@ -107,7 +107,7 @@ fn it_compares_and_sorts_like_the_other_text_types() {
 }
 
 #[test]
-fn its_hash_is_that_of_its_bytes() {
+fn the_hash_is_that_of_the_bytes() {
     for text in ["", SHORT, TEXT] {
         assert_eq!(hash(&Utf8Bytes::from(text)), hash(&Bytes::from(text)));
     }
@@ -116,7 +116,7 @@ fn its_hash_is_that_of_its_bytes() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_its_place() {
+fn invalid_text_is_refused_with_its_position() {
     for invalid in INVALID {
         for before in ["", "x", SHORT, TEXT] {
             for after in ["", "x", TEXT] {
@@ -132,7 +132,7 @@ fn what_is_no_text_is_refused_with_its_place() {
 }
 
 #[test]
-fn slices_of_shared_bytes_are_text_where_characters_begin_and_end() {
+fn slices_are_text_at_character_boundaries() {
     let shared = Bytes::from(Vec::from(TEXT));
     let mut kept = Vec::new();
     for start in 0..=SHORT.len() {
@@ -250,7 +250,7 @@ fn text_inflated_in_parts() {
 }
 
 #[test]
-fn copied_from_lent_data() {
+fn text_copied_from_borrowed_data() {
     for text in ["", SHORT, TEXT] {
         let owned = OwnedData::from(Data::Text(text));
         assert_eq!(owned.as_data(), Data::Text(text));

@@ -116,7 +116,7 @@ pub(crate) fn requests_and_responses_of_a_server_show_names_and_lengths() {
 }
 
 #[test]
-pub(crate) fn handshakes_under_way_show_lengths() {
+pub(crate) fn unfinished_handshakes_show_lengths() {
     let config = Config::server().build().unwrap();
     let bytes = request_lines().bytes();
     for len in 0..=bytes.len() {

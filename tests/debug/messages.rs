@@ -13,7 +13,7 @@ use crate::common::{BOTH, End, Frame, at_ms, entropy, preset, reseed};
 use crate::secrets::{add_end, check};
 
 #[test]
-fn messages_under_way_in_every_place() {
+fn unfinished_messages_in_every_state() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             check(|secrets, shown| {
@@ -78,7 +78,7 @@ pub(crate) fn messages_sent_in_every_way() {
 }
 
 #[test]
-pub(crate) fn keys_of_masks() {
+pub(crate) fn mask_keys() {
     check(|secrets, shown| {
         let mut end = End::preset(Role::Client);
         reseed(u64::from(secrets.key[0]));
@@ -92,7 +92,7 @@ pub(crate) fn keys_of_masks() {
 }
 
 #[test]
-pub(crate) fn inputs_prepared_messages_and_what_was_negotiated() {
+pub(crate) fn inputs_prepared_messages_and_negotiated_values() {
     check(|secrets, shown| {
         let mut wire = secrets.wire(Frame::text(secrets.bytes()), Role::Server);
         shown.add("input", &Input::new(at_ms(0), &mut wire));

@@ -83,7 +83,7 @@ fn hc2_v17_the_key_is_16_fresh_bytes_of_the_configs_entropy() {
 }
 
 #[test]
-fn hc2_without_entropy_nothing_is_asked() {
+fn hc2_without_entropy_no_request_is_written() {
     let request = ConnectRequest::new("ws://a/").unwrap();
     let mut out = BytesMut::from("before");
     let failing = Config::client(Entropy::from_fn(|_| Err(EntropyError))).build().unwrap();
@@ -109,7 +109,7 @@ fn hc3_subprotocols_are_different_tokens() {
 }
 
 #[test]
-fn v21_what_the_caller_adds_cannot_split_the_request() {
+fn v21_added_fields_and_paths_cannot_split_the_request() {
     let request = ConnectRequest::new("ws://a/").unwrap();
     for (name, value, error) in [
         ("X", "a\r\nHost: b", FieldError::InvalidValue),
@@ -144,7 +144,7 @@ fn v21_what_the_caller_adds_cannot_split_the_request() {
 // ---------------------------------------------------------------- the answer
 
 #[test]
-fn hc6_the_right_answers() {
+fn hc6_valid_responses() {
     assert_eq!(outcome(|right| right).unwrap(), None);
     // Case-blind, in lists, over lines, with blanks around.
     let kind = |lines: Lines| {
@@ -262,7 +262,7 @@ fn hc7_subprotocols_and_extensions() {
 }
 
 #[test]
-fn hc5_another_status_is_the_callers_business() {
+fn hc5_other_statuses_are_returned_to_the_caller() {
     for (first, status, reason) in [
         ("HTTP/1.1 401 Unauthorized", 401, "Unauthorized"),
         ("HTTP/1.1 302 Found", 302, "Found"),
@@ -298,7 +298,7 @@ fn hc5_another_status_is_the_callers_business() {
 }
 
 #[test]
-fn hc5_informational_answers_are_passed_over() {
+fn hc5_informational_responses_are_skipped() {
     let (_, accept) = client(&client_config());
     let right = Lines::response(&accept).bytes();
     let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nUpgrade: h2c\r\n\r\n";
@@ -384,7 +384,7 @@ fn hs17_heads_that_are_not_http_1_1() {
 }
 
 #[test]
-fn v2_v49_answers_up_to_the_limits() {
+fn v2_v49_responses_up_to_the_limits() {
     let (_, accept) = client(&client_config());
     let limit = 300;
     let config = Config::client(weak_entropy_for_tests_only()).max_head_len(limit).build().unwrap();
@@ -415,7 +415,7 @@ fn v2_v49_answers_up_to_the_limits() {
 // ---------------------------------------------------------------- time and end
 
 #[test]
-fn v25_v35_one_deadline_for_the_whole_answer() {
+fn v25_v35_one_deadline_for_the_entire_response() {
     let (mut handshake, accept) = client(&client_config());
     assert_eq!(handshake.poll_timeout(), Some(at_ms(10_000)));
     assert!(handshake.handle_timeout(at_ms(9_999)).is_ok());
@@ -450,7 +450,7 @@ fn v25_v35_one_deadline_for_the_whole_answer() {
 }
 
 #[test]
-fn an_end_without_an_answer() {
+fn the_end_of_the_transport_before_the_response() {
     for bytes in [&b""[..], b"HTTP/1.1 101 x\r\nUpgr"] {
         let (mut handshake, _) = client(&client_config());
         let mut bytes = bytes.to_vec();
@@ -462,7 +462,7 @@ fn an_end_without_an_answer() {
 }
 
 #[test]
-fn v28_after_an_error_it_stays_that_error() {
+fn v28_every_call_after_an_error_returns_the_same_error() {
     let (mut handshake, accept) = client(&client_config());
     let mut bytes = Lines::response("x").bytes();
     let result = handshake.receive(&mut Input::new(at_ms(0), &mut bytes));
@@ -483,7 +483,7 @@ fn error_of(change: impl FnOnce(Lines) -> Lines) -> HandshakeError {
 }
 
 #[test]
-fn errors_show_the_values_that_are_wrong() {
+fn errors_show_the_wrong_values() {
     let (_, accept) = client(&client_config());
     let long = "x".repeat(5000);
     for (error, text) in [
@@ -534,7 +534,7 @@ fn errors_show_the_values_that_are_wrong() {
 }
 
 #[test]
-fn errors_have_what_was_expected_and_what_came() {
+fn errors_have_the_expected_and_the_received_value() {
     let error = error_of(|right| right.set("Sec-WebSocket-Accept", "abc").with("X", "y"));
     let HandshakeError::BadAccept(error) = error else { panic!("{error:?}") };
     let (_, accept) = client(&client_config());
@@ -552,7 +552,7 @@ fn errors_have_what_was_expected_and_what_came() {
 }
 
 #[test]
-fn errors_say_what_happened() {
+fn errors_describe_their_cause() {
     for (error, part) in [
         (ExtensionError::Grammar, "grammar"),
         (ExtensionError::DuplicateField, "more than one Sec-WebSocket-E"),
@@ -582,7 +582,7 @@ fn errors_say_what_happened() {
 // ---------------------------------------------------------------- the bytes behind the answer
 
 #[test]
-fn v27_v46_frames_behind_the_answer_are_the_first_frames() {
+fn v27_v46_frames_after_the_response_are_the_first_frames() {
     let (_, accept) = client(&client_config());
     let mut wire = BytesMut::from(&Lines::response(&accept).bytes()[..]);
     let mut sender = crate::common::connection(Role::Server, crate::common::preset(Role::Server));
@@ -624,7 +624,7 @@ proptest! {
     })]
 
     #[test]
-    fn v30_any_cutting_gives_the_same_outcome_and_rest(
+    fn v30_any_split_of_the_input_gives_the_same_outcome_and_rest(
         informational in any::<bool>(),
         fields in prop::collection::vec(prop::sample::select(vec![
             ("Sec-WebSocket-Protocol", "a"),
@@ -679,7 +679,7 @@ fn byte() -> impl Strategy<Value = u8> {
 // ---------------------------------------------------------------- reconnecting
 
 #[test]
-fn hc9_the_first_wait_is_random_then_they_get_longer() {
+fn hc9_the_first_delay_is_random_and_later_delays_are_longer() {
     let entropy = weak_entropy_for_tests_only();
     entropy::reseed(3);
     let (mut least, mut most) = (Duration::MAX, Duration::ZERO);
@@ -703,7 +703,7 @@ fn hc9_the_first_wait_is_random_then_they_get_longer() {
 }
 
 #[test]
-fn hc9_the_first_span_and_the_maximum_are_the_callers() {
+fn hc9_the_caller_sets_the_first_delay_and_the_maximum() {
     let entropy = weak_entropy_for_tests_only();
     entropy::reseed(3);
     let ms = Duration::from_millis;

@@ -125,7 +125,7 @@ fn check_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
 // ---------------------------------------------------------------- the right request
 
 #[test]
-fn e2_e5_the_right_request_opens_with_200_and_no_accept_key() {
+fn e2_e5_a_valid_request_opens_with_200_and_no_accept_key() {
     for version in VERSIONS {
         let accepted = right().accept(version, &AcceptOptions::new()).unwrap();
         assert_eq!((accepted.version(), accepted.status()), (version, 200));
@@ -154,7 +154,7 @@ fn e5_f1_the_frames_are_those_of_rfc_6455() {
 }
 
 #[test]
-fn e2_e4_a_request_tells_what_it_asks_for() {
+fn e2_e4_a_request_has_the_fields_of_the_client() {
     let request = right()
         .path("/chat?room=1")
         .authority("Example.com:8443")
@@ -203,7 +203,7 @@ fn e2_e4_a_request_tells_what_it_asks_for() {
 // ---------------------------------------------------------------- pseudo-headers
 
 #[test]
-fn e2_every_pseudo_header_is_asked_for() {
+fn e2_every_pseudo_header_is_required() {
     for (request, status, hint) in [
         (right().scheme("http"), 200, ""),
         (right().scheme("HTTPS"), 200, ""),
@@ -327,7 +327,7 @@ fn hs3_http_1_1_has_no_protocol() {
 // ---------------------------------------------------------------- fields
 
 #[test]
-fn e3_fields_about_a_connection_are_malformed() {
+fn e3_connection_fields_are_malformed() {
     for (name, value) in [
         ("upgrade", "websocket"),
         ("connection", "Upgrade"),
@@ -347,7 +347,7 @@ fn e3_fields_about_a_connection_are_malformed() {
 }
 
 #[test]
-fn e3_keys_are_not_looked_at() {
+fn e3_keys_are_ignored() {
     for value in ["dGhlIHNhbXBsZSBub25jZQ==", "", "no key", "\u{e4}"] {
         right().with("sec-websocket-key", value).expect(200, "");
         right().with("sec-websocket-accept", value).expect(200, "");
@@ -380,7 +380,7 @@ fn e4_q13_hs6_versions() {
 }
 
 #[test]
-fn e4_origins_are_held_against_the_authority() {
+fn e4_origins_are_compared_with_the_authority() {
     for (authority, origin, status) in [
         ("a.example", "https://a.example", 200),
         ("a.example:8443", "https://a.example:8443", 200),
@@ -405,7 +405,7 @@ fn e4_origins_are_held_against_the_authority() {
 }
 
 #[test]
-fn e4_subprotocols_and_added_fields_are_answered_in_lower_case() {
+fn e4_subprotocols_and_added_fields_are_sent_in_lower_case() {
     let options = AcceptOptions::new()
         .subprotocols(["v2", "v1"])
         .unwrap()
@@ -434,7 +434,7 @@ fn e4_subprotocols_and_added_fields_are_answered_in_lower_case() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn e4_compression_is_agreed_on_as_over_http_1_1() {
+fn e4_compression_is_negotiated_as_over_http_1_1() {
     use sansocket::deflate::Deflate;
 
     let options = AcceptOptions::new().deflate(Deflate::default());
@@ -457,7 +457,7 @@ fn v47_a_body_is_refused() {
 }
 
 #[test]
-fn hs14_the_callers_own_refusals_have_the_form_of_the_version() {
+fn hs14_refusals_of_the_caller_have_the_form_of_the_http_version() {
     for version in VERSIONS {
         right().run(version, |head| {
             let refusal = head.upgrade().unwrap().refuse(426).unwrap();
@@ -497,7 +497,7 @@ fn answered(
 }
 
 #[test]
-fn e2_e3_e4_what_a_client_asks() {
+fn e2_e3_e4_the_request_of_a_client() {
     let request = client_request("wss://Example.com:8443/chat?room=1")
         .origin("https://example.com")
         .unwrap()
@@ -533,7 +533,7 @@ fn e2_e3_e4_what_a_client_asks() {
 
 /// Both of our ends.
 #[test]
-fn e2_e5_our_server_opens_what_our_client_asks() {
+fn e2_e5_our_server_accepts_the_request_of_our_client() {
     let request = client_request("wss://a.example/x")
         .origin("https://a.example")
         .unwrap()
@@ -564,7 +564,7 @@ fn e2_e5_our_server_opens_what_our_client_asks() {
 }
 
 #[test]
-fn e5_every_2xx_opens_and_nothing_else_does() {
+fn e5_every_2xx_status_opens_and_no_other_status_does() {
     let request = client_request("wss://a/");
     for status in 200..=299 {
         assert_eq!(answered(&request, status, &[]).unwrap(), None);
@@ -579,7 +579,7 @@ fn e5_every_2xx_opens_and_nothing_else_does() {
 }
 
 #[test]
-fn e3_the_client_fails_on_fields_about_a_connection_and_needs_no_key() {
+fn e3_the_client_fails_on_connection_fields_and_needs_no_key() {
     let request = client_request("wss://a/");
     for (name, value) in [("upgrade", "websocket"), ("connection", "x"), ("keep-alive", "x")] {
         let error = answered(&request, 200, &[(name, value.as_bytes())]).unwrap_err();
@@ -595,7 +595,7 @@ fn e3_the_client_fails_on_fields_about_a_connection_and_needs_no_key() {
 }
 
 #[test]
-fn e4_hc7_agreements_are_judged_as_over_http_1_1() {
+fn e4_hc7_negotiated_values_are_checked_as_over_http_1_1() {
     let request = client_request("wss://a/").subprotocols(["a", "b"]).unwrap();
     let subprotocol = |value: &'static str| -> [(&str, &[u8]); 1] {
         [("sec-websocket-protocol", value.as_bytes())]

@@ -85,7 +85,7 @@ fn hc10_the_connect_request() {
 }
 
 #[test]
-fn hc10_bytes_after_a_2xx_head_are_those_of_the_tunnel() {
+fn hc10_bytes_after_a_2xx_head_belong_to_the_tunnel() {
     for (head, rest) in [
         // tinyproxy 1.11.1 and others that answer in HTTP/1.0.
         ("HTTP/1.0 200 Connection established\r\nProxy-agent: tinyproxy/1.11.1\r\n\r\n", ""),
@@ -240,7 +240,7 @@ fn hc11_the_dialogue_with_user_and_password() {
 }
 
 #[test]
-fn hc11_bytes_after_the_reply_are_those_of_the_tunnel() {
+fn hc11_bytes_after_the_reply_belong_to_the_tunnel() {
     let name = [&b"\x05\x00\x05\x00\x00\x03\xff"[..], &[b'x'; 255], b"\x00\x50"].concat();
     let ipv6 = [&b"\x05\x00\x05\x00\x00\x04"[..], &[7; 16], b"\x00\x50"].concat();
     for replies in [
@@ -387,7 +387,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn hc10_hc11_v30_any_replies_and_any_cutting(
+    fn hc10_hc11_v30_any_replies_in_any_split(
         choice in any::<u8>(),
         seed in any::<u8>(),
         start in prop::sample::select(vec![

@@ -113,7 +113,7 @@ fn hc5_bodies_of_known_length() {
 }
 
 #[test]
-fn hc5_lengths_that_are_no_lengths() {
+fn hc5_malformed_content_lengths() {
     use BodyEnd::{Closed, Complete, Malformed, TooLong};
     for (value, expected) in [
         ("2", (&b"ab"[..], Complete)),
@@ -221,7 +221,7 @@ fn hc5_chunked_bodies() {
 }
 
 #[test]
-fn hc5_malformed_chunks_leave_the_status_and_the_data_before() {
+fn hc5_malformed_chunks_keep_the_status_and_the_data_before_them() {
     for (body, data) in [
         (&b"\r\n"[..], &b""[..]),
         (b"x\r\n", b""),
@@ -274,7 +274,7 @@ fn hc5_v8_the_framing_of_a_chunked_body_is_bounded() {
 }
 
 #[test]
-fn hc5_a_body_of_100_kib_is_cut_at_64_kib() {
+fn hc5_a_body_of_100_kib_is_truncated_at_64_kib() {
     let (config, data) = (client_config(), vec![b'a'; 100 << 10]);
     assert_eq!(config.max_refusal_body_len(), 64 << 10);
     let length = [b"HTTP/1.1 401 x\r\nContent-Length: 102400\r\n\r\n", &*data].concat();
@@ -298,7 +298,7 @@ fn hc5_a_body_of_100_kib_is_cut_at_64_kib() {
 }
 
 #[test]
-fn hc5_v8_an_announced_length_allocates_nothing() {
+fn hc5_v8_an_announced_length_allocates_no_memory() {
     let limit = isize::MAX as usize;
     for head in [
         &b"HTTP/1.1 401 x\r\nContent-Length: 9223372036854775807\r\n\r\nabc"[..],
@@ -313,7 +313,7 @@ fn hc5_v8_an_announced_length_allocates_nothing() {
 }
 
 #[test]
-fn hc5_v25_a_trickled_body_ends_at_the_deadline() {
+fn hc5_v25_a_slow_body_ends_at_the_deadline() {
     for head in ["Content-Length: 1000", "Transfer-Encoding: chunked", "X: y"] {
         let (mut handshake, _) = client(&client_config());
         let mut bytes = format!("HTTP/1.1 503 x\r\n{head}\r\n\r\n").into_bytes();
@@ -386,7 +386,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn hc5_v30_any_cutting_gives_the_same_body(
+    fn hc5_v30_any_split_of_the_input_gives_the_same_body(
         head in prop::sample::select(vec![
             "", "Content-Length: 7", "Content-Length: 300", "Transfer-Encoding: chunked",
         ]),
@@ -436,7 +436,7 @@ fn driver(bytes: &[u8]) -> Driver {
 }
 
 #[test]
-fn hc5_the_driver_reads_the_body_before_it_is_done() {
+fn hc5_the_driver_reads_the_body_before_it_ends() {
     let head = "HTTP/1.1 401 x\r\nContent-Length: 13\r\n\r\n";
     for (body, end) in [
         ("token expired", BodyEnd::Complete),
@@ -462,7 +462,7 @@ fn hc5_the_driver_reads_the_body_before_it_is_done() {
 }
 
 #[test]
-fn hc5_a_transport_that_fails_in_a_body_leaves_the_refusal() {
+fn hc5_a_transport_failure_inside_a_body_keeps_the_refusal() {
     let mut in_a_body = driver(b"HTTP/1.1 401 x\r\n\r\ntoken");
     assert_eq!(in_a_body.step(), Step::Read);
     in_a_body.flow.failed();

@@ -36,7 +36,7 @@ fn expect_lines(lines: &Lines, status: u16, hint: &str) {
 // ---------------------------------------------------------------- the right request
 
 #[test]
-fn hs13_the_answer_is_the_one_of_the_rfc() {
+fn hs13_the_response_is_that_of_the_rfc() {
     let served = serve(&Lines::request().bytes());
     assert_eq!(
         served.text(),
@@ -47,7 +47,7 @@ fn hs13_the_answer_is_the_one_of_the_rfc() {
 }
 
 #[test]
-fn hs13_the_answer_as_values_says_the_same() {
+fn hs13_the_response_as_values_equals_the_response_as_bytes() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let options = AcceptOptions::new().field("Server", "x").unwrap();
@@ -62,7 +62,7 @@ fn hs13_the_answer_as_values_says_the_same() {
 }
 
 #[test]
-fn a_request_tells_what_it_asks_for() {
+fn a_request_has_the_fields_of_the_client() {
     let lines = Lines::request()
         .first("GET /chat%20room?a=1&b=?2 HTTP/1.1")
         .set("Host", "Example.com:8080")
@@ -89,7 +89,7 @@ fn a_request_tells_what_it_asks_for() {
 }
 
 #[test]
-fn fields_are_found_without_regard_to_case_in_their_order() {
+fn fields_are_found_case_insensitively_in_their_order() {
     let lines = Lines::new(
         "GET / HTTP/1.1",
         &[("Host", "a"), ("Cookie", " a=1 "), ("X-Empty", ""), ("cookie", "b=\u{e4}")],
@@ -112,7 +112,7 @@ fn fields_are_found_without_regard_to_case_in_their_order() {
 }
 
 #[test]
-fn other_http_servers_requests_are_judged_by_the_same_rules() {
+fn requests_of_other_http_servers_are_checked_by_the_same_rules() {
     let pairs: Vec<(&str, &[u8])> = vec![
         ("host", b" server.example.com "),
         ("upgrade", b"websocket"),
@@ -136,7 +136,7 @@ fn other_http_servers_requests_are_judged_by_the_same_rules() {
 
 /// A copy says the same as what it was made from, whoever has read that.
 #[test]
-fn heads_and_requests_can_be_kept() {
+fn heads_and_requests_convert_into_owned_values() {
     let lines = Lines::request()
         .first("GET http://example.com:81/chat?x HTTP/1.1")
         .with("Origin", "http://example.com:81")
@@ -252,7 +252,7 @@ fn hs1_hs16_q13_v49_request_lines() {
 }
 
 #[test]
-fn hs1_the_urls_host_counts_more_than_the_host_field() {
+fn hs1_the_host_of_the_target_overrides_the_host_field() {
     let lines = Lines::request()
         .first("GET http://other.example:81/x?y HTTP/1.1")
         .with("Origin", "http://other.example:81");
@@ -268,7 +268,7 @@ fn hs1_the_urls_host_counts_more_than_the_host_field() {
 }
 
 #[test]
-fn one_empty_line_may_come_first() {
+fn one_empty_line_before_the_request_is_accepted() {
     // RFC 9112 2.2
     let request = Lines::request().bytes();
     expect(&[b"\r\n", &request[..]].concat(), 101, "");
@@ -560,7 +560,7 @@ fn v26_hs17_smuggling_is_refused_for_pages_too() {
 }
 
 #[test]
-fn q13_hs15_a_request_for_a_page_comes_out_and_its_body_stays() {
+fn q13_hs15_a_request_for_a_page_is_returned_and_its_body_stays_in_the_input() {
     let bytes = b"POST /form?a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HT";
     let (head, rest) = read_head(&[bytes], &config());
     let head = head.unwrap().unwrap();
@@ -579,7 +579,7 @@ fn q13_hs15_a_request_for_a_page_comes_out_and_its_body_stays() {
 // ---------------------------------------------------------------- subprotocols and extensions
 
 #[test]
-fn hs11_the_subprotocol_is_one_that_was_offered_or_none() {
+fn hs11_the_subprotocol_is_an_offered_one_or_none() {
     let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
     for (offered, chosen) in [
         (&[][..], None),
@@ -613,7 +613,7 @@ fn hs11_the_subprotocol_is_one_that_was_offered_or_none() {
 }
 
 #[test]
-fn hs8_subprotocols_that_are_no_list_of_tokens() {
+fn hs8_malformed_lists_of_subprotocols() {
     for value in ["", " ", ",", "a b", "a;b", "\"a\"", "a, (b)", "a/b", "\u{e4}"] {
         let lines = Lines::request().with("Sec-WebSocket-Protocol", value);
         expect_lines(&lines, 400, "Sec-WebSocket-Protocol");
@@ -817,7 +817,7 @@ fn q12_origins_of_other_schemes_are_listed_as_they_are_sent() {
 }
 
 #[test]
-fn q12_a_list_takes_no_entry_that_matches_nothing() {
+fn q12_a_list_refuses_entries_that_match_no_origin() {
     for bad in [
         "https://a.example/",
         "https://a.example/x",
@@ -857,7 +857,7 @@ fn q12_a_list_takes_no_entry_that_matches_nothing() {
 
 /// Both sides of the comparison, and the setting: the peer's bytes are escaped.
 #[test]
-fn hs10_a_refused_origin_is_told_with_the_setting() {
+fn hs10_the_error_of_a_refused_origin_names_the_setting() {
     let same = AcceptOptions::new();
     let list = OriginPolicy::list(["https://a.example", "http://*.b.example:81", "file://"]);
     let list = AcceptOptions::new().origins(list.unwrap());
@@ -904,7 +904,7 @@ fn hs10_a_refused_origin_is_told_with_the_setting() {
 // ---------------------------------------------------------------- what the caller gives
 
 #[test]
-fn v21_what_the_caller_adds_cannot_split_the_answer() {
+fn v21_added_fields_cannot_split_the_response() {
     for (name, value, error) in [
         ("X", "a\r\nSet-Cookie: b", FieldError::InvalidValue),
         ("X", "a\nb", FieldError::InvalidValue),
@@ -981,7 +981,7 @@ fn added_fields_are_written_in_their_order() {
 }
 
 #[test]
-fn v21_an_answer_gets_fields_of_its_own() {
+fn v21_a_single_response_can_have_additional_fields() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let options = AcceptOptions::new().field("Server", "x").unwrap();
@@ -1002,7 +1002,7 @@ fn v21_an_answer_gets_fields_of_its_own() {
 }
 
 #[test]
-fn hs14_hs15_the_callers_own_refusals() {
+fn hs14_hs15_refusals_of_the_caller() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let request = head.upgrade().unwrap();
@@ -1036,7 +1036,7 @@ fn hs14_hs15_the_callers_own_refusals() {
 }
 
 #[test]
-fn pages_are_whole_answers() {
+fn pages_are_complete_responses() {
     let page = HttpResponse::new(200).unwrap().with_body("text/plain", "hello").unwrap();
     let mut out = BytesMut::new();
     page.write(&mut out);
@@ -1062,7 +1062,7 @@ fn pages_are_whole_answers() {
 }
 
 #[test]
-fn v50_hs7_every_refusal_is_a_whole_http_answer() {
+fn v50_hs7_every_refusal_is_a_complete_http_response() {
     let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000));
     let evil = Lines::request().with("Origin", "https://evil.example").bytes();
     let requests: [(&[u8], u16, &str); 7] = [
@@ -1096,7 +1096,7 @@ fn fields_of(refusal: &Refusal) -> Vec<(&str, &[u8])> {
 
 /// Another HTTP/1.1 server writes the fields as they are, so they are complete.
 #[test]
-fn hs7_upgrade_is_named_in_connection_for_other_http_servers_too() {
+fn hs7_connection_lists_upgrade_for_other_http_servers_too() {
     let head = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")]));
     let refusal = head.upgrade().unwrap_err();
     let expected: [(&str, &[u8]); 4] = [
@@ -1117,7 +1117,7 @@ fn hs7_upgrade_is_named_in_connection_for_other_http_servers_too() {
 /// Upgrade and its status can't be sent over other versions than HTTP/1.1, whoever has set them and
 /// in whatever order.
 #[test]
-fn q13_no_refusal_has_upgrade_where_it_is_forbidden() {
+fn q13_no_refusal_has_an_upgrade_field_where_it_is_forbidden() {
     let head = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")]));
     let own = || Refusal::new(426).unwrap();
     for version in [HttpVersion::Http10, HttpVersion::Http2, HttpVersion::Http3] {
@@ -1209,7 +1209,7 @@ fn v2_too_many_fields() {
 }
 
 #[test]
-fn v49_every_length_of_target_and_fields_to_past_the_limit() {
+fn v49_every_length_of_target_and_fields_around_the_limit() {
     let limit = 400;
     let config = Config::server().max_head_len(limit).build().unwrap();
     let options = AcceptOptions::new();
@@ -1278,7 +1278,7 @@ fn std_now() -> std::time::Instant {
 // ---------------------------------------------------------------- time
 
 #[test]
-fn v25_v35_one_deadline_for_the_whole_request() {
+fn v25_v35_one_deadline_for_the_entire_request() {
     let config = Config::server().handshake_timeout(secs(10)).build().unwrap();
     let mut handshake = ServerHandshake::new(&config, at_ms(500));
     assert_eq!(handshake.poll_timeout(), Some(at_ms(10_500)));
@@ -1317,7 +1317,7 @@ fn v25_v35_one_deadline_for_the_whole_request() {
 }
 
 #[test]
-fn v28_after_an_error_it_stays_that_error() {
+fn v28_every_call_after_an_error_returns_the_same_error() {
     let mut handshake = ServerHandshake::new(&config(), at_ms(0));
     let mut bytes = *b"GET / HTTP/1.0\r\nHost: a\r\n\r\n";
     let mut input = Input::new(at_ms(0), &mut bytes);
@@ -1335,7 +1335,7 @@ fn v28_after_an_error_it_stays_that_error() {
 // ---------------------------------------------------------------- the bytes behind the head
 
 #[test]
-fn v27_v46_frames_behind_the_request_are_the_first_frames() {
+fn v27_v46_frames_after_the_request_are_the_first_frames() {
     let request = ConnectRequest::new("ws://example.com/").unwrap();
     let mut wire = BytesMut::new();
     let client = client_config();
@@ -1438,7 +1438,7 @@ proptest! {
     })]
 
     #[test]
-    fn v30_any_cutting_gives_the_same_outcome_and_rest(
+    fn v30_any_split_of_the_input_gives_the_same_outcome_and_rest(
         bytes in request_bytes(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), byte()), 0..3),
         drops in prop::collection::vec(any::<prop::sample::Index>(), 0..2),

@@ -252,7 +252,7 @@ fn no_item_of_the_driver_is_for_the_adapters_alone() {
 
 /// lib.rs is docs, modules and re-exports, nothing else.
 #[test]
-fn lib_rs_holds_nothing_else() {
+fn lib_rs_contains_only_docs_modules_and_re_exports() {
     let text = std::fs::read_to_string(src().join("lib.rs")).unwrap();
     for (i, line) in text.lines().enumerate() {
         let line = code(line);
@@ -288,7 +288,7 @@ const NAME_DEFLATE: &[(&str, usize)] = &[
 
 /// A module with two bodies chooses between `on` and `off`; its callers need no `cfg`.
 #[test]
-fn compression_is_switched_in_modules_with_two_bodies() {
+fn compression_is_switched_in_modules_with_two_variants() {
     let (files, _) = read_all();
     let mut two_bodied = 0;
     for file in files.iter().filter(|file| !file.starts_with("deflate/")) {
@@ -308,7 +308,7 @@ fn compression_is_switched_in_modules_with_two_bodies() {
 
 /// The test itself: it finds what it must find.
 #[test]
-fn breaches_are_found() {
+fn violations_are_found() {
     let all: BTreeSet<String> = [
         "role.rs",
         "error/send.rs",
