@@ -1,4 +1,5 @@
-//! `Message`: what users of tungstenite and axum know, and `OwnedCloseFrame`.
+//! `Message`, which has the form of the message types of tungstenite and axum, and
+//! `OwnedCloseFrame`.
 
 use core::fmt::Write;
 
@@ -9,7 +10,7 @@ use sansocket::{CloseCode, CloseFrame, Event, Message};
 
 const TEXT: &str = "t\u{e4}xt";
 
-/// One of each, with what it carries.
+/// One of each variant, with its payload.
 fn all() -> Vec<(Message, &'static [u8])> {
     let close = OwnedCloseFrame::new(CloseCode::GOING_AWAY, TEXT);
     vec![
@@ -147,7 +148,7 @@ fn close_frames_compare_and_convert_in_both_forms() {
     assert_eq!(lent.to_string(), owned.to_string());
 }
 
-/// A handler as axum's users write it, with other imports and nothing else.
+/// A handler as users of axum write it: only the imports differ.
 #[test]
 fn a_handler_for_axum_compiles() {
     use sansocket::message::OwnedCloseFrame as CloseFrame;
