@@ -1,4 +1,4 @@
-//! Fragments: control frames between them, limits over their sum, costs per fragment, and parts.
+//! Fragments: control frames between them, limits of their sum, cost per fragment, and parts.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -28,7 +28,7 @@ fn part(opcode: u8, payload: &[u8], start: bool, end: bool) -> OwnedEvent {
     OwnedEvent::Part { data: data(opcode, payload), start, end }
 }
 
-/// The payload in `n` fragments, as even as can be.
+/// The payload in `n` fragments of nearly equal length.
 fn fragments(opcode: u8, payload: &[u8], n: usize) -> Vec<Frame> {
     (0..n)
         .map(|i| {
@@ -106,7 +106,7 @@ fn f8_a_message_inside_a_message_and_a_stray_continuation_are_refused() {
             assert_eq!(error, Err(PeerError::ExpectedContinuation.into()));
         }
         for fin in [true, false] {
-            // At the very first, after a whole message, after a fragmented one, after a ping.
+            // At the start, after a complete message, after a fragmented one, after a ping.
             for before in [
                 vec![],
                 vec![Frame::text("a")],
@@ -152,7 +152,7 @@ fn f9_empty_fragments_at_every_position() {
     }
 }
 
-/// V38: the limit counts all fragments together, in each form, at the exact byte.
+/// V38: the limit applies to the sum of all fragments, in each form, exact to the byte.
 #[test]
 fn f14_v38_the_limit_applies_to_the_sum_of_the_fragments() {
     for role in BOTH {
@@ -181,7 +181,7 @@ fn f14_v38_the_limit_applies_to_the_sum_of_the_fragments() {
                     let error = Err(LimitError::MessageTooLong.into());
                     assert_eq!(result, if passes { Ok(()) } else { error }, "{sizes:?}");
                     if passes {
-                        // The count begins anew with each message.
+                        // The sum restarts with each message.
                         end.feed(&Frame::new(opcode, [b'x'; 10]).to(role).bytes()).unwrap();
                     } else {
                         assert_eq!(sent(role, &end.out), [Frame::close(1009, "")]);
@@ -192,7 +192,7 @@ fn f14_v38_the_limit_applies_to_the_sum_of_the_fragments() {
     }
 }
 
-/// V38: 25 MiB of fragments don't pass a limit of 16 MiB, and the memory stays near the limit.
+/// V38: 25 MiB of fragments exceed a limit of 16 MiB, and the memory stays near the limit.
 #[test]
 fn v38_fragments_never_buffer_more_than_the_limit() {
     const LIMIT: usize = 1 << 20;
@@ -218,8 +218,8 @@ fn v38_fragments_never_buffer_more_than_the_limit() {
     }
 }
 
-/// Feeds `n` copies of `frame`, in inputs of at most 60 KB, by `receive`; tells the time and how
-/// many events came.
+/// Feeds `n` copies of `frame` to `receive`, in inputs of at most 60 KB; returns the time and the
+/// number of events.
 fn flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8], n: usize) -> (Duration, usize) {
     let per_input = (60_000 / frame.len()).min(n);
     let input = frame.repeat(per_input);
@@ -242,15 +242,15 @@ fn flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8], n: usize) -> (D
     (start.elapsed(), events)
 }
 
-/// A million in a debug build keeps the run short; ten million where that takes no longer.
+/// Fewer in a debug build, so that the run stays short.
 const MANY: usize = if cfg!(debug_assertions) { 400_000 } else { 10_000_000 };
 
-/// How much longer a frame may take late in the flood than early in it: generous, since other
-/// programs run beside; a quadratic receiver misses it by a factor of a hundred.
+/// The highest ratio of the time of a late frame to that of an early one. It is generous, since
+/// other programs run at the same time; a quadratic receiver exceeds it by a factor of a hundred.
 const FLAT: u32 = 8;
 
-/// Floods with `MANY` frames; the quickest of the first runs and of the last ones are compared, so
-/// that being interrupted doesn't count. Tells how many events came.
+/// Floods with `MANY` frames, and compares the fastest of the first runs with the fastest of the
+/// last ones, so that interruptions don't count. Returns the number of events.
 #[track_caller]
 fn flat_flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8]) -> usize {
     let runs: Vec<_> = (0..20).map(|_| flood(conn, inbox, frame, MANY / 20)).collect();
@@ -306,9 +306,9 @@ fn v6_v33_millions_of_one_byte_frames_use_memory_of_their_payload_and_linear_tim
     }
 }
 
-/// V33: small whole messages, and pings, in one input: the time per frame doesn't grow with their
-/// number. Small, so that the caches hold the one as well as the other.
-/// A loop above its high-water mark seeks again after each byte that it writes.
+/// V33: small complete messages, and pings, in one input: the time per frame doesn't grow with
+/// their number. They are small, so that both inputs fit into the caches. A loop above its
+/// high-water mark seeks again after each byte that it writes.
 #[test]
 fn v33_fragments_are_read_once_over_any_number_of_calls() {
     for role in BOTH {
@@ -321,7 +321,7 @@ fn v33_fragments_are_read_once_over_any_number_of_calls() {
         let mut input = Input::new(end.now, &mut wire);
         for _ in 0..3 {
             assert_eq!(end.conn.seek(&mut input, &mut end.inbox, &mut end.out), Ok(true));
-            // Nothing but the payload of the event is left to be read.
+            // Only the payload of the event is left to be read.
             assert_eq!(input.len(), "the end".len());
         }
         let event = end.conn.receive(&mut input, &mut end.inbox, &mut end.out);
@@ -353,7 +353,7 @@ fn v33_many_frames_in_one_input_take_linear_time() {
                 start.elapsed()
             };
             let quickest = |n: usize| (0..3).map(|_| run(n)).min().unwrap();
-            // A machine that is busy with something else for a while is no growth.
+            // A pause of a busy machine is not growth.
             let flat = (0..8).any(|_| is_flat(quickest(few) * (many / few) as u32, quickest(many)));
             assert!(flat, "the time for each frame grows with their number");
         }
@@ -366,13 +366,14 @@ fn parts_are_delivered_on_arrival_with_start_and_end() {
         for opcode in [TEXT, BINARY] {
             let config = preset(role).delivery(Delivery::Parts).build().unwrap();
             let mut end = End::new(role, &config);
-            // A whole message in one input: one part.
+            // A complete message in one input: one part.
             end.feed(&Frame::new(opcode, "abc").to(role).bytes()).unwrap();
             assert_eq!(end.take_events(), [part(opcode, b"abc", true, true)]);
             // An empty message: one empty part.
             end.feed(&Frame::new(opcode, "").to(role).bytes()).unwrap();
             assert_eq!(end.take_events(), [part(opcode, b"", true, true)]);
-            // A frame that arrives in three pieces, the header on its own first: no part for it.
+            // A frame that arrives in three reads, the first with the header alone: no part for the
+            // header.
             let frame = Frame::new(opcode, "abcdef").to(role).bytes();
             let header = frame.len() - 6;
             end.feed_cut(&frame, &[1, header, header + 2, header + 5]).unwrap();
@@ -437,7 +438,7 @@ fn parts_of_text_end_at_character_boundaries() {
     }
 }
 
-/// S24: what arrives in parts can be sent on in parts, with the same fragmentation.
+/// S24: received parts can be forwarded in parts, with the same fragmentation.
 #[test]
 fn s24_forwarded_parts_keep_the_fragmentation() {
     let frames = [
@@ -459,7 +460,7 @@ fn s24_forwarded_parts_keep_the_fragmentation() {
     assert_eq!(&end.out[..], bytes(&frames));
 }
 
-/// All output leaves in order: a pong for a ping that comes while a message is sent.
+/// All output is sent in order: so is a pong for a ping that arrives during a message.
 #[test]
 fn control_frames_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let payload = [7; 1000];
@@ -474,7 +475,7 @@ fn control_frames_are_sent_between_parts_but_not_between_fragments_of_one_call()
         let opcodes =
             |out: &[u8]| sent(role, out).iter().map(|frame| frame.opcode).collect::<Vec<_>>();
         assert_eq!(opcodes(&end.out), [BINARY, CONT, CONT, CONT, CONT, PONG, PING]);
-        // The next part when the one before it is written.
+        // The next part after the one before is written.
         let (mut end, mut written) = (End::preset(role), Vec::new());
         for (i, part) in payload.chunks(200).enumerate() {
             let options = SendOptions::new();
