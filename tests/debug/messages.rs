@@ -38,10 +38,10 @@ fn unfinished_messages_in_every_state() {
                         if let Some(room) = end.conn.direct_room(&mut end.inbox) {
                             let n = room.len().min(secrets.bytes().len()).min(10);
                             room[..n].copy_from_slice(&secrets.bytes()[..n]);
-                            // Not taken in: what is behind the message's bytes isn't shown either.
+                            // Not received: the bytes after the message aren't shown either.
                             add_end(shown, &format!("{name}, read directly"), &end);
                         }
-                        // The data lies there until it is replaced.
+                        // The data stays in the buffer until it is replaced.
                         let whole = [&wire[at..], &secrets.wire(Frame::ping(""), role)].concat();
                         end.feed_owned(&whole).unwrap();
                         add_end(shown, &format!("{name}, and more"), &end);
@@ -63,7 +63,7 @@ pub(crate) fn messages_sent_in_every_way() {
             end.conn.send_part(Data::Text(text), false, SendOptions::new(), &mut end.out).unwrap();
             end.conn.send_ping(secrets.short(), &mut end.out).unwrap();
             add_end(shown, "sent", &end);
-            // A pong that waits for room.
+            // A pong that is pending until there is room.
             end.conn.send_part(Data::Text(text), true, SendOptions::new(), &mut end.out).unwrap();
             end.conn.send_binary(&[0; 21_000], &mut end.out).unwrap();
             end.feed(&secrets.wire(Frame::ping(secrets.short()), role)).unwrap();
@@ -104,20 +104,21 @@ pub(crate) fn inputs_prepared_messages_and_negotiated_values() {
         shown.add("input of a ping", &Input::new(at_ms(0), &mut ping));
         shown.add("prepared text", &Prepared::text(&secrets.text));
         shown.add("prepared binary", &Prepared::binary(secrets.bytes()));
-        // Some clients give their token as a subprotocol, since a browser can give nothing else.
+        // Some clients send their token as a subprotocol, since a browser has no other place for
+        // it.
         let negotiated = Negotiated::new().with_subprotocol(&secrets.text);
         shown.add("negotiated", &negotiated);
         add_end(shown, "subprotocol", &End::agreed(Role::Server, end.conn.config(), &negotiated));
     });
 }
 
-/// What the caller has asked for shows its data.
+/// Values that the caller has requested show their data.
 #[test]
 pub(crate) fn values_show_their_data() {
     fn shows(value: &impl Debug) {
         note_type(value);
         let shown = format!("{value:?}");
-        // Lent bytes are shown as a list of numbers.
+        // Borrowed bytes are shown as a list of numbers.
         let numbers = "[115, 101, 99, 114, 101, 116]";
         assert!(shown.contains("secret") || shown.contains(numbers), "{shown}");
     }

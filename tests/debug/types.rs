@@ -1,4 +1,4 @@
-//! Each public type is shown by a test, or stands in a list of those without data: none is forgotten.
+//! Each public type is shown by a test, or is on a list of those without data.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("deflate/decoder/result.rs", &["Corrupt", "Progress", "Needs"]),
     ("deflate/engine.rs", &["Engine"]),
     ("deflate/level.rs", &["Level"]),
-    // The terms of compression.
+    // The parameters of compression.
     ("deflate/negotiation.rs", &["Answer"]),
     ("deflate/options.rs", &["Deflate", "DeflateOptions"]),
     ("deflate/window_bits.rs", &["WindowBits"]),
@@ -36,10 +36,10 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ),
     ("error/adapter.rs", &["ConnectStep"]),
     ("error/send.rs", &["SendError"]),
-    // The header of a frame, asked for by the caller. Its key is on the wire in front of the data.
+    // The header of a frame, requested by the caller. Its key is sent in front of the data.
     ("frame.rs", &["FrameHead", "FrameHeader"]),
     ("handshake/backoff.rs", &["Backoff"]),
-    // The pages that a server lets in.
+    // The origins that a server accepts.
     ("handshake/origin.rs", &["OriginList", "OriginPolicy"]),
     ("handshake/response.rs", &["StatusError"]),
     ("handshake/version.rs", &["HttpVersion"]),

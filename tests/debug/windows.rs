@@ -80,7 +80,7 @@ pub(crate) fn encoders_and_decoders() {
     }
 }
 
-/// Bits that the decoder has read and not used yet, in blocks of every kind.
+/// Bits that the decoder has read but not used yet, in blocks of every kind.
 #[test]
 fn decoders_with_input_split_at_every_byte() {
     check(|secrets, shown| {

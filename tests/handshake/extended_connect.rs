@@ -74,7 +74,7 @@ impl Request {
         self
     }
 
-    /// Runs with the head that an embedder makes of it.
+    /// Runs with the head that an embedder makes from it.
     fn run<T>(&self, version: HttpVersion, run: impl FnOnce(RequestHead<'_>) -> T) -> T {
         let pairs: Vec<(&str, &[u8])> =
             self.fields.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -111,7 +111,7 @@ impl Request {
     }
 }
 
-/// What HTTP/2 and HTTP/3 forbid in every message.
+/// Fields that HTTP/2 and HTTP/3 forbid in every message.
 #[track_caller]
 fn check_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
     for (name, _) in fields {
@@ -122,7 +122,7 @@ fn check_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
     }
 }
 
-// ---------------------------------------------------------------- the right request
+// ---------------------------------------------------------------- a valid request
 
 #[test]
 fn e2_e5_a_valid_request_opens_with_200_and_no_accept_key() {
@@ -137,7 +137,7 @@ fn e2_e5_a_valid_request_opens_with_200_and_no_accept_key() {
     }
 }
 
-/// RFC 8441 5: masking stays.
+/// RFC 8441 5: frames of the client are masked, too.
 #[test]
 fn e5_f1_the_frames_are_those_of_rfc_6455() {
     let config = Config::server().build().unwrap();
@@ -186,7 +186,7 @@ fn e2_e4_a_request_has_the_fields_of_the_client() {
             }
         });
     }
-    // The short constructor says the same.
+    // The short constructor returns an equal value.
     let fields = [("sec-websocket-version", &b"13"[..])];
     let fields = Fields::new(&fields);
     let head = RequestHead::extended_connect("websocket", "https", "a.example", "/x?y", fields);
@@ -231,7 +231,7 @@ fn e2_every_pseudo_header_is_required() {
     }
 }
 
-/// RFC 9113 8.3.1: `:authority` counts; a Host field must say the same, or may stand for it.
+/// RFC 9113 8.3.1: the host is that of `:authority`; a Host field must be equal, or may replace it.
 #[test]
 fn e2_a_host_field_is_the_same_as_the_authority() {
     for (authority, hosts, status) in [
@@ -261,7 +261,7 @@ fn e2_a_host_field_is_the_same_as_the_authority() {
     right().authority("").with("host", "b.example:1").run(HttpVersion::Http2, |head| {
         let kept = head.upgrade().unwrap().into_owned();
         assert_eq!(kept.as_request().host(), "b.example:1");
-        // The port and the host of the field are what an origin is held against.
+        // An origin is compared with the host and the port of the field.
         assert_eq!(head.authority(), None);
     });
     let origin = |origin| right().authority("").with("host", "b.example:1").with("origin", origin);
@@ -276,7 +276,7 @@ fn e7_another_protocol_is_501() {
         request.expect(501, "websocket");
         request.run(HttpVersion::Http2, |head| assert!(!head.is_upgrade(), "{protocol}"));
     }
-    // RFC 9110 16.7: such names have no case.
+    // RFC 9110 16.7: these names are case-insensitive.
     right().protocol(Some("WebSocket")).expect(200, "");
 }
 
@@ -288,8 +288,8 @@ fn e9_a_protocol_with_another_method_is_malformed() {
     }
 }
 
-/// Pages, tunnels and what HTTP/1.1 would take as a request: told how to ask, without what can't be
-/// sent.
+/// Pages, tunnels and requests of HTTP/1.1: the refusal names the right form, without fields that
+/// can't be sent.
 #[test]
 fn q13_a_request_for_no_websocket_is_400_with_the_version() {
     let no_protocol = right().protocol(None);
@@ -314,7 +314,7 @@ fn q13_a_request_for_no_websocket_is_400_with_the_version() {
     }
 }
 
-/// A pseudo-header means nothing over HTTP/1.1.
+/// A pseudo-header has no meaning over HTTP/1.1.
 #[test]
 fn hs3_http_1_1_has_no_protocol() {
     let request = right().method("GET");
@@ -426,7 +426,7 @@ fn e4_subprotocols_and_added_fields_are_sent_in_lower_case() {
     for bad in ["", "a b", ","] {
         right().with("sec-websocket-protocol", bad).expect(400, "Sec-WebSocket-Protocol");
     }
-    // The options are shared with HTTP/1.1 as they were.
+    // The options are not changed, so HTTP/1.1 can share them.
     let http1 =
         crate::common::head::serve_with(&crate::common::head::Lines::request().bytes(), &options);
     assert!(http1.text().contains("\r\nServer: x\r\nKeep-Alive: timeout=5\r\n"), "{http1:?}");
@@ -480,7 +480,7 @@ fn client(request: &ConnectRequest) -> ExtendedConnect {
     ExtendedConnect::new(request, &client_config()).unwrap()
 }
 
-/// What the client makes of a status and fields.
+/// The outcome of a status and fields at the client.
 fn answered(
     request: &ConnectRequest,
     status: u16,
@@ -525,13 +525,13 @@ fn e2_e3_e4_the_request_of_a_client() {
     let plain = client(&client_request("ws://[::1]:80"));
     assert_eq!((plain.scheme(), plain.authority(), plain.path()), ("http", "[::1]", "/"));
     assert!(plain.fields().eq([("sec-websocket-version", &b"13"[..])]));
-    // The frames are masked: a client needs a source of randomness.
+    // The frames are masked: a client needs entropy.
     let server = Config::server().build().unwrap();
     let error = ExtendedConnect::new(&client_request("ws://a"), &server).unwrap_err();
     assert_eq!(error, SendError::Entropy);
 }
 
-/// Both of our ends.
+/// Both ends are ours.
 #[test]
 fn e2_e5_our_server_accepts_the_request_of_our_client() {
     let request = client_request("wss://a.example/x")
@@ -588,7 +588,7 @@ fn e3_the_client_fails_on_connection_fields_and_needs_no_key() {
         assert!(error.to_string().to_lowercase().contains(name), "{error}");
         assert_eq!(error.response().unwrap().status(), 200);
     }
-    // RFC 8441 5: it is not used; RFC 9110 9.3.6: neither is this.
+    // RFC 8441 5: this field is not used; RFC 9110 9.3.6: nor are these.
     for name in ["sec-websocket-accept", "content-length"] {
         assert_eq!(answered(&request, 200, &[(name, b"5")]).unwrap(), None);
     }
@@ -678,8 +678,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever comes: a response that can be sent, the same for a kept copy, and the same
-    /// agreement as over HTTP/1.1.
+    /// Any input gives a response that can be sent, the same for an owned copy, and the same
+    /// negotiated values as over HTTP/1.1.
     #[test]
     fn e3_e5_every_response_can_be_sent(request in any_request()) {
         let options = AcceptOptions::new().subprotocols(["b"]).unwrap();

@@ -12,10 +12,10 @@ use sansocket::{Config, ConnectRequest, Input};
 use crate::common::head::{client, client_config, cut};
 use crate::common::{at_ms, weak_entropy_for_tests_only};
 
-/// The status, the body, its end, and the number of bytes that were taken.
+/// The status, the body, its end, and the number of bytes read.
 type Outcome = (u16, Vec<u8>, BodyEnd, usize);
 
-/// The last thing that happens to a transport.
+/// The last event of a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Deadline,
@@ -32,7 +32,7 @@ fn refusal(error: HandshakeError) -> ConnectResponse {
     *response
 }
 
-/// Gives a response in fragments, then the last event; the response must be a refusal.
+/// Feeds a response in fragments, then the last event; the response must be a refusal.
 fn refused(config: &Config, fragments: &[&[u8]], last: Last) -> Outcome {
     let (mut handshake, _) = client(config);
     let mut taken = 0;
@@ -62,7 +62,7 @@ fn refused(config: &Config, fragments: &[&[u8]], last: Last) -> Outcome {
     }
     assert_eq!(handshake.poll_timeout(), None);
     let response = refusal(result.unwrap_err());
-    // The error stays.
+    // Later calls return the same error.
     let again = refusal(handshake.receive_eof().unwrap_err());
     assert_eq!((again.body(), again.body_end()), (response.body(), response.body_end()));
     assert_eq!(
@@ -72,7 +72,7 @@ fn refused(config: &Config, fragments: &[&[u8]], last: Last) -> Outcome {
     (response.status(), response.body().to_vec(), response.body_end(), taken)
 }
 
-/// Checks a response that is given whole, in single bytes, and cut at each place.
+/// Checks a response that is fed at once, in single bytes, and split at every byte.
 #[track_caller]
 fn check(limit: usize, head: &str, body: &[u8], last: Last, expected: (&[u8], BodyEnd)) {
     let config = config(limit);
@@ -291,7 +291,7 @@ fn hc5_a_body_of_100_kib_is_truncated_at_64_kib() {
             let (status, body, end, taken) = refused(&config, &fragments, Last::Deadline);
             assert_eq!((status, end), (401, BodyEnd::TooLong));
             assert!(body == vec![b'a'; 64 << 10]);
-            // Bytes beyond the limit stay, but for the one that shows the excess.
+            // Bytes beyond the limit stay in the input, except for the one that shows the excess.
             assert_eq!(taken, head + (64 << 10) + shows);
         }
     }
@@ -492,7 +492,7 @@ fn hc5_refusals_are_cheap_to_clone_and_show_no_body() {
 
 // ---------------------------------------------------------------- through the adapters
 
-/// A server that answers each request in fragments, 20 ms apart, and ends as `last` says.
+/// A server that sends each response in fragments, 20 ms apart, and then does `last`.
 #[cfg(feature = "std")]
 mod adapters {
     use core::time::Duration;
@@ -519,7 +519,7 @@ mod adapters {
                 thread::sleep(Duration::from_millis(20));
             }
             if last == Last::Deadline {
-                // Until the client ends.
+                // Until the end of the client.
                 let _ = stream.read(&mut [0; 100]);
             }
         });

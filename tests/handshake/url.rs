@@ -121,7 +121,7 @@ fn hc1_invalid_urls() {
     }
 }
 
-/// A resolver reads these hosts as addresses, and a check of `host()` doesn't see which ones.
+/// A resolver parses these hosts as addresses, so a check of `host()` doesn't see the address.
 #[test]
 fn hc1_hosts_that_end_in_a_number_are_plain_ipv4_addresses() {
     for host in [
