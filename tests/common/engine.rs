@@ -107,7 +107,7 @@ pub fn inflate(
         };
         assert!(step.read <= piece.len() && step.written <= message.len() - at, "{step:?}");
         if held.is_some_and(|held| held > 0 && piece.len() >= held) && at < message.len() {
-            assert!(step.written > 0, "it asked for room");
+            assert!(step.written > 0, "it needed room");
         }
         at += step.written;
         rest = &rest[step.read..];

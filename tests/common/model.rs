@@ -101,7 +101,7 @@ impl Model {
                     self.text_seen = 0;
                 }
                 self.frame = Some(header);
-                if header.len == 0 { self.frame_is_whole(header) } else { Ok(()) }
+                if header.len == 0 { self.frame_is_complete(header) } else { Ok(()) }
             }
             Some(header) => {
                 let byte = byte ^ header.key[self.payload.len() % 4];
@@ -110,7 +110,7 @@ impl Model {
                     self.data_byte(byte)?;
                 }
                 if self.payload.len() as u64 == header.len {
-                    self.frame_is_whole(header)?;
+                    self.frame_is_complete(header)?;
                 }
                 Ok(())
             }
@@ -199,7 +199,7 @@ impl Model {
         Ok(())
     }
 
-    fn frame_is_whole(&mut self, header: Header) -> Result<(), ProtocolError> {
+    fn frame_is_complete(&mut self, header: Header) -> Result<(), ProtocolError> {
         self.frame = None;
         let payload = core::mem::take(&mut self.payload);
         match header.opcode {

@@ -615,7 +615,7 @@ fn c4_c6_close_frames_that_cross() {
     pair.client.conn.close(CloseCode::NORMAL, "c", at_ms(0), &mut pair.client.out).unwrap();
     pair.server.conn.close(CloseCode::GOING_AWAY, "s", at_ms(0), &mut pair.server.out).unwrap();
     assert!(pair.step());
-    assert!(!pair.step(), "nothing more is written");
+    assert!(!pair.step(), "no more output");
     for (end, code, reason) in [(&pair.client, 1001, "s"), (&pair.server, 1000, "c")] {
         assert!(end.conn.is_closed());
         let status = end.conn.close_status().unwrap();
@@ -765,7 +765,7 @@ fn c9_every_error_has_its_close_code() {
     ] {
         let error: ProtocolError = error;
         assert_eq!(error.close_code().value(), code, "{error:?}");
-        assert!(error.to_string().len() > 20, "{error:?} says what happened");
+        assert!(error.to_string().len() > 20, "{error:?} has a text");
     }
 }
 

@@ -21,7 +21,7 @@ fn close(end: &mut End) {
 }
 
 /// A connection with `len` bytes of output that begins to close at time zero.
-fn closing_behind(role: Role, len: usize) -> End {
+fn closing_after(role: Role, len: usize) -> End {
     let mut end = End::preset(role);
     if len > 0 {
         end.conn.send_binary(&vec![7; len], &mut end.out).unwrap();
@@ -50,7 +50,7 @@ fn over_link(
     let (mut taken, mut left) = (Vec::new(), None);
     let mut next = at_ms(step);
     loop {
-        let deadline = end.conn.poll_timeout().expect("a wait without a deadline");
+        let deadline = end.conn.poll_timeout().expect("no deadline while closing");
         assert!(deadline > end.now, "{deadline:?} at {:?}", end.now);
         if next < deadline && !end.out.is_empty() {
             end.now = next;
@@ -81,9 +81,9 @@ fn after(instant: Instant, ms: u64) -> Instant {
 fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
     for role in BOTH {
         for reported in [true, false] {
-            let mut end = closing_behind(role, 1_000_000);
+            let mut end = closing_after(role, 1_000_000);
             let (taken, left, failed, error) = over_link(&mut end, 10, 1000, reported);
-            let left = left.expect("all of it has left");
+            let left = left.expect("all output is written");
             assert!(left > at_ms(10_000) && left < at_ms(10_050), "{left:?}");
             assert_eq!(error, CLOSE);
             if reported {
@@ -111,7 +111,7 @@ fn v25_a_trickle_fails_as_unsent() {
     for role in BOTH {
         for reported in [true, false] {
             for (step, n) in [(4999, 100), (2499, MIN_PROGRESS / 2 - 1), (1, 2)] {
-                let mut end = closing_behind(role, 100_000);
+                let mut end = closing_after(role, 100_000);
                 let (_, left, failed, error) = over_link(&mut end, step, n, reported);
                 assert_eq!((left, error), (None, UNSENT), "{step} {n}");
                 assert_eq!(failed, at_ms(5000), "{step} {n}");
@@ -128,7 +128,7 @@ fn v25_a_trickle_fails_as_unsent() {
 fn v25_the_least_progress_in_each_timeout_suffices() {
     for role in BOTH {
         for reported in [true, false] {
-            let mut end = closing_behind(role, 20 * MIN_PROGRESS);
+            let mut end = closing_after(role, 20 * MIN_PROGRESS);
             let (_, left, _, error) = over_link(&mut end, 4999, MIN_PROGRESS, reported);
             assert_eq!(error, CLOSE);
             assert_eq!(left, Some(at_ms(21 * 4999)));
@@ -140,7 +140,7 @@ fn v25_the_least_progress_in_each_timeout_suffices() {
 #[test]
 fn v25_the_rest_of_the_output_is_progress() {
     for role in BOTH {
-        let mut end = closing_behind(role, 100);
+        let mut end = closing_after(role, 100);
         let len = end.out.len();
         take(&mut end, 4000, len - 1);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)));
@@ -155,7 +155,7 @@ fn v25_the_rest_of_the_output_is_progress() {
 #[test]
 fn v25_progress_adds_up_over_writes() {
     for role in BOTH {
-        let mut end = closing_behind(role, 100_000);
+        let mut end = closing_after(role, 100_000);
         for n in 0..15 {
             take(&mut end, n * 100, 1024);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "{n}");
@@ -174,7 +174,7 @@ fn v25_progress_adds_up_over_writes() {
 #[test]
 fn v25_c5_the_close_deadline() {
     for role in BOTH {
-        let mut end = closing_behind(role, 0);
+        let mut end = closing_after(role, 0);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "5 s by default");
         take(&mut end, 1000, usize::MAX);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(6000)));
@@ -199,13 +199,13 @@ fn v25_c5_the_close_deadline() {
 fn v25_a_close_frame_that_is_never_written_fails_as_unsent() {
     for role in BOTH {
         for len in [0, 10, 1_000_000] {
-            let mut end = closing_behind(role, len);
+            let mut end = closing_after(role, len);
             let held = end.out.clone();
             end.now = Instant::from_micros(4_999_999);
             assert_eq!(end.timeout(), Ok(()));
             end.now = at_ms(5000);
             assert_eq!(end.timeout(), Err(UNSENT));
-            assert_eq!(end.out, held, "nothing is added");
+            assert_eq!(end.out, held, "no output is added");
         }
     }
 }
@@ -231,11 +231,11 @@ fn v25_c8_pongs_after_the_close_frame_do_not_count_as_the_close_frame() {
             take(&mut end, 1000, 29);
             if waiting {
                 assert_eq!(behind, 0);
-                assert!(end.out.len() > 60, "the pong has found room");
+                assert!(end.out.len() > 60, "the pong is in the output");
             }
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "one byte is left");
             take(&mut end, 2000, 1);
-            assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)), "the Close frame has left");
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)), "the Close frame is written");
             // The pongs are no progress of the Close frame.
             take(&mut end, 3000, usize::MAX);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)));
@@ -311,7 +311,7 @@ fn v25_discarded_data_does_not_extend_the_deadline() {
     for role in BOTH {
         let data = Frame::text("x").to(role).bytes();
         // Discard at once.
-        let mut end = closing_behind(role, 0);
+        let mut end = closing_after(role, 0);
         end.conn.discard_data();
         take(&mut end, 1000, usize::MAX);
         for ms in [2000, 5999] {
@@ -320,11 +320,11 @@ fn v25_discarded_data_does_not_extend_the_deadline() {
             assert_eq!(end.timeout(), Ok(()));
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(6000)));
         }
-        assert_eq!(end.events.len(), 2, "events are given as before");
+        assert_eq!(end.events.len(), 2, "events are returned as before");
         end.now = at_ms(6000);
         assert_eq!(end.timeout(), Err(CLOSE));
         // After a minute of data: the deadline is not in the past.
-        let mut end = closing_behind(role, 0);
+        let mut end = closing_after(role, 0);
         take(&mut end, 0, usize::MAX);
         for n in 1..=60 {
             end.now = at_ms(n * 1000);
@@ -335,13 +335,13 @@ fn v25_discarded_data_does_not_extend_the_deadline() {
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)));
         end.feed(&data).unwrap();
         end.conn.discard_data();
-        assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)), "twice is once");
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)), "a second call has no effect");
         end.now = at_ms(64_999);
         assert_eq!(end.timeout(), Ok(()));
         end.now = at_ms(65_000);
         assert_eq!(end.timeout(), Err(CLOSE));
         // Progress of the output still counts.
-        let mut end = closing_behind(role, 100_000);
+        let mut end = closing_after(role, 100_000);
         end.conn.discard_data();
         take(&mut end, 4000, MIN_PROGRESS);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));
@@ -371,7 +371,7 @@ fn v25_discarding_before_the_close_frame_has_no_effect() {
 fn v25_a_restarted_close_timeout_runs_from_the_restart() {
     for role in BOTH {
         for discards in [false, true] {
-            let mut end = closing_behind(role, 0);
+            let mut end = closing_after(role, 0);
             take(&mut end, 1000, usize::MAX);
             if discards {
                 end.conn.discard_data();
@@ -403,10 +403,10 @@ fn v25_input_before_the_close_frame_does_not_extend_the_deadline() {
 
 /// The Close frame of the peer clears the deadline, whether ours is written or not.
 #[test]
-fn v25_c5_the_peers_close_frame_ends_the_wait() {
+fn v25_c5_the_close_frame_of_the_peer_clears_the_deadline() {
     for role in BOTH {
         for written in [0, 1000, usize::MAX] {
-            let mut end = closing_behind(role, 100_000);
+            let mut end = closing_after(role, 100_000);
             take(&mut end, 1000, written);
             end.feed(&Frame::close(1000, "").to(role).bytes()).unwrap();
             assert_eq!(end.conn.poll_timeout(), None);

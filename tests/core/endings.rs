@@ -77,8 +77,8 @@ fn c3_c6_a_half_closed_peer_gets_no_second_close_frame() {
         let held = end.out.clone();
         assert_eq!(end.conn.receive_eof(&mut end.out), Err(EOF));
         assert_eq!(end.out, held);
-        assert_eq!(status(&end.conn), lost(role), "this end began");
-        assert_eq!(end.conn.poll_timeout(), None, "nothing is awaited");
+        assert_eq!(status(&end.conn), lost(role), "this end is the initiator");
+        assert_eq!(end.conn.poll_timeout(), None, "no deadline");
         // And no deadline after a closing handshake or a failure.
         for bytes in [Frame::close(1000, "").to(role).bytes(), vec![0xff]] {
             let mut end = End::preset(role);
@@ -131,7 +131,7 @@ fn aborting_writes_no_output_and_every_later_call_returns_its_error() {
                 assert_eq!(end.conn.send_ping(b"", &mut end.out), Err(SendError::Closed));
                 let close = end.conn.close(CloseCode::NORMAL, "", end.now, &mut end.out);
                 assert_eq!(close, Err(SendError::Closed));
-                assert_eq!(end.out, held, "nothing is written and nothing taken back");
+                assert_eq!(end.out, held, "the output is unchanged");
             }
             end.inbox.shrink();
             assert_eq!(end.inbox.capacity(), 0);

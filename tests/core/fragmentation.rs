@@ -282,7 +282,7 @@ fn v6_v33_millions_of_empty_continuations_use_no_memory_and_linear_time() {
             let events = flat_flood(&mut conn, &mut inbox, &empty);
             assert!(inbox.capacity() <= 64, "{} bytes", inbox.capacity());
             let per_frame = usize::from(delivery == Delivery::Parts);
-            assert_eq!(events, MANY * per_frame, "every arriving piece gives a part");
+            assert_eq!(events, MANY * per_frame, "each fragment is a part");
             let last = Frame::cont("b").to(role).bytes();
             assert_eq!(flood(&mut conn, &mut inbox, &last, 1).1, 1);
         }
@@ -355,7 +355,7 @@ fn v33_many_frames_in_one_input_take_linear_time() {
             let quickest = |n: usize| (0..3).map(|_| run(n)).min().unwrap();
             // A pause of a busy machine is not growth.
             let flat = (0..8).any(|_| is_flat(quickest(few) * (many / few) as u32, quickest(many)));
-            assert!(flat, "the time for each frame grows with their number");
+            assert!(flat, "the time of each frame grows with their number");
         }
     }
 }
@@ -407,7 +407,7 @@ fn parts_are_delivered_on_arrival_with_start_and_end() {
                     part(opcode, b"", false, true)
                 ]
             );
-            assert_eq!(end.inbox.capacity(), 0, "parts keep nothing");
+            assert_eq!(end.inbox.capacity(), 0, "parts are not buffered");
         }
     }
 }

@@ -47,7 +47,7 @@ fn k1_the_presets() {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(n * ms)));
             end.now = at_ms(n * ms - 1);
             end.timeout().unwrap();
-            assert!(end.out.is_empty(), "early is no error and nothing is due");
+            assert!(end.out.is_empty(), "an early call is no error and has no output");
             end.now = at_ms(n * ms);
             end.timeout().unwrap();
             assert_eq!(write(&mut end), [Frame::pong("")]);
@@ -208,7 +208,7 @@ fn k3_only_the_latest_counter_clears_the_deadline() {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 3000)));
         }
         let before = end.conn.stats().unwrap().last_round_trip;
-        assert_eq!(before, Some(Duration::from_millis(500)), "others don't count as a round trip");
+        assert_eq!(before, Some(Duration::from_millis(500)), "other pongs are no round trip");
         end.now = at_ms(ms + 2999);
         end.timeout().unwrap();
         end.now = at_ms(ms + 3000);
@@ -356,14 +356,14 @@ fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 500)));
             assert_eq!(end.timeout(), Ok(()));
         }
-        assert!(ms >= 2500 && end.out.is_empty(), "no second ping while one is under way");
+        assert!(ms >= 2500 && end.out.is_empty(), "no second ping while one is pending");
         end.feed(&pong(1, role)).unwrap();
         assert_eq!(end.events.len(), 2);
         let stats = end.conn.stats().unwrap();
         assert_eq!(stats.last_round_trip, Some(Duration::from_millis(ms - 500)));
         end.now = at_ms(ms + 500);
         end.timeout().unwrap();
-        assert_eq!(write(&mut end), [ping(2)], "the wait was over");
+        assert_eq!(write(&mut end), [ping(2)], "the pong cleared the deadline");
     }
 }
 

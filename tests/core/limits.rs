@@ -104,7 +104,7 @@ fn v18_q6_f10_a_flood_of_pings_without_writes() {
         for _ in 0..count / 1000 {
             receive(&mut conn, &mut out, 1000);
         }
-        assert!(out.len() >= max_unsent, "the mark is used up");
+        assert!(out.len() >= max_unsent, "the mark is reached");
         assert!(out.capacity() < 4 * max_unsent, "{}", out.capacity());
         // The sent pongs are the first ones, in order; the rest was skipped.
         let pongs = sent(role, &out);

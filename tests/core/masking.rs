@@ -31,7 +31,7 @@ fn v17_f1_system_entropy_gives_each_frame_a_new_mask_key() {
     let n = keys.len();
     // By chance some 0.05 of 20,000 equal another.
     let distinct: HashSet<u32> = keys.iter().copied().collect();
-    assert!(n - distinct.len() <= 5, "{} keys came twice", n - distinct.len());
+    assert!(n - distinct.len() <= 5, "{} keys are repeated", n - distinct.len());
     for bit in 0..32 {
         let ones = keys.iter().filter(|key| *key >> bit & 1 == 1).count() as f64;
         // Seven standard deviations: once in a hundred billion runs.

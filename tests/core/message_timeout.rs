@@ -44,7 +44,7 @@ fn fails_at(end: &mut End, ms: u64) {
     assert_eq!(end.conn.poll_timeout(), None);
     assert_eq!(end.feed(&[]), Err(MESSAGE));
     end.inbox.shrink();
-    assert_eq!(end.inbox.capacity(), 0, "what has arrived is dropped");
+    assert_eq!(end.inbox.capacity(), 0, "the received part is freed");
 }
 
 #[test]

@@ -49,7 +49,7 @@ const SENDS: [(&str, Call); 10] = [
 /// Runs `scene` with and without the bad call, and compares all observable state of the connection
 /// afterwards.
 #[track_caller]
-fn leaves_the_connection_as_it_was(
+fn leaves_the_connection_unchanged(
     role: Role,
     before: impl Fn(&mut End),
     bad: impl Fn(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
@@ -63,7 +63,7 @@ fn leaves_the_connection_as_it_was(
         if with {
             let held = end.out.clone();
             assert_eq!(bad(&mut end.conn, &mut end.out), Err(expected));
-            assert_eq!(end.out, held, "{expected:?} wrote something");
+            assert_eq!(end.out, held, "{expected:?} wrote output");
         }
         let state = format!("{:?} {:?} {:?}", end.conn, end.conn.stats(), end.conn.close_status());
         let timeout = end.conn.poll_timeout();
@@ -152,26 +152,26 @@ fn send_error_control_too_long_reason_too_long_and_unsendable_code() {
         let before: [&dyn Fn(&mut End); 2] = [&nothing, &start_part];
         for before in before {
             let too_long = SendError::ControlTooLong;
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 before,
                 |c, out| c.send_ping(&[0; 126], out),
                 too_long,
             );
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 before,
                 |c, out| c.send_pong(&[0; 1000], out),
                 too_long,
             );
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 before,
                 |c, out| c.close(CloseCode::NORMAL, &"r".repeat(124), at_ms(0), out),
                 SendError::ReasonTooLong,
             );
             for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
-                leaves_the_connection_as_it_was(
+                leaves_the_connection_unchanged(
                     role,
                     before,
                     // 1005 with a reason: a frame without a code can't have a reason.
@@ -205,7 +205,7 @@ fn send_error_message_in_progress_and_the_message_continues() {
             (Data::Text(""), Data::Binary(b"")),
         ] {
             let in_progress = SendError::MessageInProgress;
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 start(kind),
                 |c, out| c.send_part(other, true, SendOptions::new(), out),
@@ -215,7 +215,7 @@ fn send_error_message_in_progress_and_the_message_continues() {
                 if name.starts_with("send_part") || *name == "frame_head" {
                     continue;
                 }
-                leaves_the_connection_as_it_was(role, start(kind), call, in_progress);
+                leaves_the_connection_unchanged(role, start(kind), call, in_progress);
             }
         }
         // Pings, pongs and parts of the same kind are accepted in between; after the end any
@@ -248,7 +248,7 @@ fn send_error_message_in_progress_and_the_message_continues() {
 
 #[test]
 fn send_error_not_a_server() {
-    leaves_the_connection_as_it_was(
+    leaves_the_connection_unchanged(
         Role::Client,
         |_| {},
         |c, _| c.frame_head(MessageKind::Binary, 3).map(drop),
@@ -261,7 +261,7 @@ fn send_error_not_a_server() {
 #[test]
 fn f5_send_error_length_too_large() {
     for len in [isize::MAX as usize + 1, usize::MAX] {
-        leaves_the_connection_as_it_was(
+        leaves_the_connection_unchanged(
             Role::Server,
             |_| {},
             |c, _| c.frame_head(MessageKind::Binary, len).map(drop),
@@ -694,16 +694,16 @@ fn direct_room_returns_room_for_large_binary_frames_only() {
     for role in BOTH {
         let room = |end: &mut End| end.conn.direct_room(&mut end.inbox).map(|room| room.len());
         let mut end = End::preset(role);
-        assert_eq!(room(&mut end), None, "nothing under way");
+        assert_eq!(room(&mut end), None, "no unfinished message");
         let frame = Frame::binary([5; 1000]).to(role).bytes();
         let header = frame.len() - 1000;
         end.feed(&frame[..header]).unwrap();
-        assert_eq!(room(&mut end), None, "nothing has arrived of it");
+        assert_eq!(room(&mut end), None, "no payload has arrived");
         end.feed(&frame[header..header + 10]).unwrap();
         let lent = room(&mut end).unwrap();
         assert!((1..=310).contains(&lent), "{lent}");
         end.feed(&frame[header + 10..]).unwrap();
-        assert_eq!(room(&mut end), None, "the message is whole");
+        assert_eq!(room(&mut end), None, "the message is complete");
         // Between two fragments, inside a ping there, inside a text, with delivery in parts.
         let config = preset(role).delivery(Delivery::Parts).build().unwrap();
         let begin = Frame::binary([5; 100]).not_fin().to(role).bytes();
@@ -753,15 +753,15 @@ fn received_direct_beyond_the_room_is_an_error_without_loss_of_data() {
         let mut end = begun();
         let lent = end.conn.direct_room(&mut end.inbox).unwrap().len();
         end.conn.received_direct(lent + 1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "more than was lent");
+        is_misuse(&mut end, "more than the room");
 
         let mut end = begun();
         end.conn.received_direct(1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "nothing lent in a frame");
+        is_misuse(&mut end, "no room in a frame");
 
         let mut end = End::preset(role);
         end.conn.received_direct(1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "nothing lent between messages");
+        is_misuse(&mut end, "no room between messages");
 
         let mut end = begun();
         end.conn.direct_room(&mut end.inbox).unwrap();
@@ -788,7 +788,7 @@ fn received_direct_beyond_the_room_is_an_error_without_loss_of_data() {
         end.feed(&frame[..frame.len() - 900]).unwrap();
         end.events.clear();
         end.conn.received_direct(1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "lent for the message before");
+        is_misuse(&mut end, "room of the message before");
 
         // A read of zero bytes is allowed at any time.
         let mut end = begun();

@@ -50,7 +50,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A text, split at any byte into fragments; sometimes invalid UTF-8.
-fn text_pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
+fn text_fragments() -> impl Strategy<Value = Vec<Vec<u8>>> {
     (
         prop_oneof![
             9 => ".{0,30}".prop_map(String::into_bytes),
@@ -103,7 +103,7 @@ fn item() -> impl Strategy<Value = Item> {
     prop_oneof![
         6 => (
             prop_oneof![
-                text_pieces().prop_map(|pieces| (true, pieces)),
+                text_fragments().prop_map(|pieces| (true, pieces)),
                 prop::collection::vec(payload(), 1..4).prop_map(|pieces| (false, pieces)),
             ],
             prop::collection::vec(control(), 0..3)

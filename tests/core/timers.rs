@@ -485,7 +485,7 @@ impl Run {
         let frames = sent(self.model.settings.role, &output);
         let mut closed = false;
         for frame in frames {
-            assert!(!closed || frame.opcode == PONG, "{:#x} behind a Close frame", frame.opcode);
+            assert!(!closed || frame.opcode == PONG, "{:#x} after a Close frame", frame.opcode);
             closed |= frame.opcode == CLOSE;
             if frame.opcode == PING {
                 assert!(frame.payload == b"ours" || frame.payload.len() == 8);
@@ -560,7 +560,7 @@ fn unlimited_durations_and_clocks_at_their_limits() {
         let mut end = End::new(role, &config);
         end.now = at_ms(10_000);
         end.timeout().unwrap();
-        assert_eq!(end.conn.poll_timeout(), None, "waits for ever");
+        assert_eq!(end.conn.poll_timeout(), None, "no deadline");
         end.feed(&Frame::pong(1_u64.to_be_bytes()).to(role).bytes()).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_000)));
     }

@@ -192,7 +192,7 @@ fn joined(events: &[OwnedEvent]) -> String {
 
 /// Feeds `wire` in two reads split at any byte, and byte by byte, and keeps the events while the
 /// inbox receives the next message.
-fn received_in_every_way(text: &str, wire: &[u8], end: impl Fn(Delivery) -> End) {
+fn received_in_every_split(text: &str, wire: &[u8], end: impl Fn(Delivery) -> End) {
     for delivery in [Delivery::Whole, Delivery::Parts] {
         // Miri is slow, and the reads byte by byte cover every split.
         for cut in (0..=wire.len()).step_by(if cfg!(miri) { 5 } else { 1 }) {
@@ -222,12 +222,12 @@ fn text_received_in_parts() {
     let role = Role::Server;
     let end = |delivery| End::new(role, &preset(role).delivery(delivery).build().unwrap());
     let whole = Frame::text(SHORT).to(role).bytes();
-    received_in_every_way(SHORT, &whole, end);
+    received_in_every_split(SHORT, &whole, end);
     // Split inside characters by fragments.
     let (first, second) = SHORT.as_bytes().split_at(5);
     let mut fragments = Frame::text(first).not_fin().to(role).bytes();
     fragments.extend(Frame::cont(second).to(role).bytes());
-    received_in_every_way(SHORT, &fragments, end);
+    received_in_every_split(SHORT, &fragments, end);
 }
 
 #[cfg(feature = "deflate")]
@@ -242,11 +242,11 @@ fn text_inflated_in_parts() {
     let text = SHORT.repeat(3);
     let payload = payload(text.as_bytes());
     let whole = compressed(crate::common::frame::TEXT, &payload).to(role).bytes();
-    received_in_every_way(&text, &whole, end);
+    received_in_every_split(&text, &whole, end);
     let (first, second) = payload.split_at(payload.len() / 2);
     let mut fragments = compressed(crate::common::frame::TEXT, first).not_fin().to(role).bytes();
     fragments.extend(Frame::cont(second).to(role).bytes());
-    received_in_every_way(&text, &fragments, end);
+    received_in_every_split(&text, &fragments, end);
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn unfinished_messages_in_every_state() {
 }
 
 #[test]
-pub(crate) fn messages_sent_in_every_way() {
+pub(crate) fn messages_sent_in_every_form() {
     for role in BOTH {
         check(|secrets, shown| {
             let config = preset(role).max_unsent(20_000).high_water_mark(10_000).build().unwrap();
@@ -67,7 +67,7 @@ pub(crate) fn messages_sent_in_every_way() {
             end.conn.send_part(Data::Text(text), true, SendOptions::new(), &mut end.out).unwrap();
             end.conn.send_binary(&[0; 21_000], &mut end.out).unwrap();
             end.feed(&secrets.wire(Frame::ping(secrets.short()), role)).unwrap();
-            add_end(shown, "a pong waits", &end);
+            add_end(shown, "a pending pong", &end);
             let reason = core::str::from_utf8(secrets.short()).unwrap();
             end.conn.close(CloseCode::NORMAL, reason, at_ms(0), &mut end.out).unwrap();
             add_end(shown, "closing", &end);

@@ -77,7 +77,7 @@ const TESTS: &[fn()] = &[
     crate::hyper_upgrades::upgrades_show_names_and_lengths,
     crate::messages::inputs_prepared_messages_and_negotiated_values,
     crate::messages::mask_keys,
-    crate::messages::messages_sent_in_every_way,
+    crate::messages::messages_sent_in_every_form,
     crate::messages::values_show_their_data,
     crate::tunnels::proxies_show_hosts_and_lengths,
     crate::windows::encoders_and_decoders,

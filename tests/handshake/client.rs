@@ -21,7 +21,7 @@ fn outcome(change: impl FnOnce(Lines) -> Lines) -> Result<Option<String>, Handsh
     let (handshake, accept) = client(&client_config());
     let bytes = change(Lines::response(&accept)).bytes();
     let (result, _) = answer_pieces(handshake, &[&bytes]);
-    result.map(|response| response.expect("a whole head").subprotocol().map(str::to_owned))
+    result.map(|response| response.expect("a complete head").subprotocol().map(str::to_owned))
 }
 
 // ---------------------------------------------------------------- the request
@@ -412,7 +412,7 @@ fn v2_v49_responses_up_to_the_limits() {
     assert!(matches!(result, Err(HandshakeError::Limit(LimitError::TooManyFields))));
 }
 
-// ---------------------------------------------------------------- deadline and end of the transport
+// ---------------------------------------------------------------- deadline, end of transport
 
 #[test]
 fn v25_v35_one_deadline_for_the_entire_response() {
@@ -523,7 +523,7 @@ fn errors_show_the_wrong_values() {
         ),
     ] {
         assert_eq!(error.to_string(), text);
-        let response = error.response().expect("a whole response");
+        let response = error.response().expect("a complete response");
         assert_eq!(response.status(), 101);
     }
     let request = ConnectRequest::new("ws://a/").unwrap();

@@ -901,7 +901,7 @@ fn hs10_the_error_of_a_refused_origin_names_the_setting() {
     assert!(found.to_string().contains("AcceptOptions::allow_missing_origin"), "{found}");
 }
 
-// ---------------------------------------------------------------- refusals, fields and pages of the caller
+// ---------------------------------------------------------------- refusals, fields, pages
 
 #[test]
 fn v21_added_fields_cannot_split_the_response() {
@@ -1383,7 +1383,7 @@ fn v27_v46_frames_after_the_request_are_the_first_frames() {
 // ---------------------------------------------------------------- properties
 
 /// The outcome is the same for bytes in one read, in single bytes, and split at `cuts`.
-fn any_cutting_is_the_same(bytes: &[u8], cuts: &[usize], config: &Config) {
+fn any_split_is_the_same(bytes: &[u8], cuts: &[usize], config: &Config) {
     let options = AcceptOptions::new().subprotocols(["b", "c"]).unwrap();
     let whole = serve_pieces(&[bytes], config, &options);
     let everywhere: Vec<&[u8]> = bytes.chunks(1).collect();
@@ -1457,7 +1457,7 @@ proptest! {
         }
         let config =
             Config::server().max_head_len(limit).max_head_fields(fields).build().unwrap();
-        any_cutting_is_the_same(&bytes, &cuts, &config);
+        any_split_is_the_same(&bytes, &cuts, &config);
     }
 }
 
