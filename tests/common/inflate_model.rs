@@ -20,7 +20,7 @@ pub struct InflateModel {
     pub seen: Seen,
 }
 
-/// The elements of the payloads so far.
+/// The blocks and symbols of the payloads so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub stored: u64,

@@ -341,7 +341,7 @@ fn expected(role: Role, state: State, on: On) -> Seen {
             seen.send = Some(Ok(()));
             seen.out = vec![if on == On::OurText { Frame::text("t") } else { Frame::ping("p") }];
         }
-        // C3: no data frame after our Close frame.
+        // C3: no Close frame, text or ping is sent after our Close frame.
         On::OurClose | On::OurText | On::OurPing => {}
     }
     seen

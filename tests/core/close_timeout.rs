@@ -310,7 +310,7 @@ fn v25_compressed_data_extends_the_deadline() {
 fn v25_discarded_data_does_not_extend_the_deadline() {
     for role in BOTH {
         let data = Frame::text("x").to(role).bytes();
-        // Discard at once.
+        // Discarding starts immediately.
         let mut end = closing_after(role, 0);
         end.conn.discard_data();
         take(&mut end, 1000, usize::MAX);

@@ -192,7 +192,7 @@ fn f14_v38_the_limit_applies_to_the_sum_of_the_fragments() {
     }
 }
 
-/// V38: 25 MiB of fragments exceed a limit of 16 MiB, and the memory stays near the limit.
+/// V38: a limit of 16 MiB refuses 25 MiB of fragments, and the memory stays near the limit.
 #[test]
 fn v38_fragments_never_buffer_more_than_the_limit() {
     const LIMIT: usize = 1 << 20;

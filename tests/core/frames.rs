@@ -1,5 +1,5 @@
 //! Headers: every length boundary, and every opcode, FIN, reserved bit and mask bit, for both roles,
-//! between messages and inside one, each judged at the first byte that shows it.
+//! between messages and inside one, each checked at the first byte that shows it.
 
 use sansocket::config::Delivery;
 use sansocket::connection::OwnedEvent;

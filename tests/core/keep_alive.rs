@@ -252,7 +252,7 @@ fn k4_a_missing_pong_fails_the_connection() {
 /// K5: the pong is among unread bytes. If it is fed before `handle_timeout`, as the design
 /// requires, it counts, at the deadline and long after it.
 #[test]
-fn k5_received_bytes_are_processed_before_the_deadline_so_a_paused_reader_is_not_a_dead_peer() {
+fn k5_input_fed_before_a_late_timeout_keeps_the_connection_open() {
     for role in BOTH {
         for late in [13_000, 13_001, 20_000, 1_000_000] {
             let mut end = pinging(role);

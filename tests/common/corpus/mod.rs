@@ -31,7 +31,7 @@ pub enum Kind {
     Chat,
     /// JSON: prices and trades of a market.
     Ticks,
-    /// Fragments of a page that is updated by its server.
+    /// HTML fragments of a page that is updated by its server.
     Html,
     /// English prose.
     Text,
