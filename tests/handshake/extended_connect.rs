@@ -588,7 +588,7 @@ fn e3_the_client_fails_on_connection_fields_and_needs_no_key() {
         assert!(error.to_string().to_lowercase().contains(name), "{error}");
         assert_eq!(error.response().unwrap().status(), 200);
     }
-    // RFC 8441 5: this field is not used; RFC 9110 9.3.6: nor are these.
+    // RFC 8441 5: Sec-WebSocket-Accept is not used; RFC 9110 9.3.6: nor is Content-Length.
     for name in ["sec-websocket-accept", "content-length"] {
         assert_eq!(answered(&request, 200, &[(name, b"5")]).unwrap(), None);
     }
