@@ -1,4 +1,4 @@
-//! An allocator that counts, per thread, so that tests that run beside each other don't mix.
+//! An allocator that counts per thread, so that tests that run at the same time don't mix.
 //! A test binary that needs it includes this file and sets it as its `#[global_allocator]`.
 
 #![allow(
@@ -14,7 +14,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use std::alloc::System;
 
-/// Counts what it passes on to the system's allocator.
+/// Counts requests and forwards them to the system allocator.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -25,16 +25,16 @@ thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What this thread has asked for since [`start`].
+/// The requests of this thread since [`start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// Bytes still held, negative if older ones were freed.
+    /// Bytes still allocated, negative if older ones were freed.
     pub live: isize,
-    /// The most bytes held at any moment.
+    /// The highest number of allocated bytes at any moment.
     pub peak: isize,
     /// The largest single request, in bytes.
     pub largest: usize,
-    /// How many requests there were.
+    /// The number of requests.
     pub calls: usize,
 }
 
@@ -49,7 +49,7 @@ pub fn counted() -> Counted {
     Counted { live: LIVE.get(), peak: PEAK.get(), largest: LARGEST.get(), calls: CALLS.get() }
 }
 
-/// Counts what happens in `f`.
+/// Counts the requests of `f`.
 pub fn count<T>(f: impl FnOnce() -> T) -> (T, Counted) {
     start();
     let result = f();
@@ -70,12 +70,12 @@ fn remove(bytes: usize) {
     let _ = LIVE.try_with(|live| live.set(live.get().saturating_sub_unsigned(bytes)));
 }
 
-// SAFETY: each call is passed on to the system's allocator unchanged; counting allocates nothing,
+// SAFETY: each call is forwarded to the system allocator unchanged; counting allocates no memory,
 // since the counters are constants without destructors.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
-        // SAFETY: the caller's promises are those of the system's allocator.
+        // SAFETY: the guarantees of the caller are those that the system allocator needs.
         unsafe { System.alloc(layout) }
     }
 
@@ -92,7 +92,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // The old and the new place may exist at once.
+        // The old and the new allocation may exist at the same time.
         add(new_size);
         remove(layout.size());
         // SAFETY: as above.

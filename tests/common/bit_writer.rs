@@ -1,4 +1,4 @@
-//! Deflate streams made by hand, bit by bit, legal or not.
+//! Deflate streams made by hand, bit by bit, valid or not.
 //! A test binary that needs it includes this file.
 
 #![allow(
@@ -17,11 +17,11 @@
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
-    /// How many bits of the last byte are used; 0: all.
+    /// The number of used bits of the last byte; 0: all.
     used: u32,
 }
 
-/// A prefix code: the length of each symbol's code, 0 if it has none.
+/// A prefix code: the length of the code of each symbol, 0 if it has none.
 #[derive(Clone, Debug)]
 pub struct Code {
     pub lens: Vec<u8>,
@@ -49,7 +49,7 @@ impl BitWriter {
         self
     }
 
-    /// Appends a symbol's code, the highest bit first.
+    /// Appends the code of a symbol, the highest bit first.
     pub fn symbol(mut self, code: &Code, symbol: usize) -> Self {
         let (bits, len) = code.code(symbol);
         for i in (0..len).rev() {
@@ -100,7 +100,7 @@ impl BitWriter {
         writer.bytes(&len.to_le_bytes()).bytes(&(!len).to_le_bytes()).bytes(bytes)
     }
 
-    /// Appends the head of a block with the given codes, each length by itself, with a code length
+    /// Appends the head of a block with the given codes, each length on its own, with a code length
     /// code in which all 19 have five bits at most.
     pub fn dynamic(self, last: bool, literals: &Code, distances: &Code) -> Self {
         let lens: Vec<u8> = literals.lens.iter().chain(&distances.lens).copied().collect();
@@ -129,13 +129,13 @@ impl BitWriter {
         self
     }
 
-    /// Ends the message as RFC 7692 section 7.2.1 says: with an empty stored block without its
+    /// Ends the message as in RFC 7692 section 7.2.1: with an empty stored block without its
     /// lengths.
     pub fn end(self) -> Vec<u8> {
         self.block(false, 0).align(false).bytes
     }
 
-    /// Returns what was written.
+    /// Returns the output.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -160,7 +160,7 @@ impl Code {
     /// A complete code of `n` symbols whose lengths differ by one at most.
     pub fn even(n: usize) -> Self {
         let long = n.next_power_of_two().trailing_zeros() as u8;
-        // So many of the shorter length that nothing is left over.
+        // As many of the shorter length as make the code complete.
         let short = (1 << long) - n;
         Self { lens: (0..n).map(|i| if i < short { long - 1 } else { long }).collect() }
     }
@@ -175,7 +175,7 @@ impl Code {
         code
     }
 
-    /// The bits of a symbol's code, and how many (RFC 1951 section 3.2.2).
+    /// The bits of the code of a symbol, and their number (RFC 1951 section 3.2.2).
     fn code(&self, symbol: usize) -> (u32, u8) {
         let len = self.lens[symbol];
         assert_ne!(len, 0, "symbol {symbol} has no code");
@@ -189,7 +189,7 @@ impl Code {
     }
 }
 
-/// The symbol of a length, its extra bits, and how many.
+/// The symbol of a length, its extra bits, and their number.
 pub fn length_symbol(length: u16) -> (usize, u64, u32) {
     assert!((3..=258).contains(&length));
     if length == 258 {
@@ -206,7 +206,7 @@ pub fn length_symbol(length: u16) -> (usize, u64, u32) {
     }
 }
 
-/// The symbol of a distance, its extra bits, and how many.
+/// The symbol of a distance, its extra bits, and their number.
 pub fn distance_symbol(distance: u16) -> (usize, u64, u32) {
     let (mut symbol, mut base) = (0, 1);
     loop {

@@ -1,4 +1,4 @@
-//! Compressed messages, made by somebody else's encoder.
+//! Compressed messages, made by the encoder of another project.
 
 use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{CompressionStrategy, CompressorOxide, TDEFLFlush, compress};
@@ -11,7 +11,7 @@ use super::{End, Frame, Pair, preset};
 /// RSV1 among the reserved bits.
 pub const RSV1: u8 = 0b100;
 
-/// What ends a compressed message before it is cut.
+/// The end of a compressed message before it is removed.
 pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// The compressed payloads of messages, with context takeover, window bits 15.
@@ -42,7 +42,7 @@ impl Foreign {
         Self(Box::new(CompressorOxide::new(flags)))
     }
 
-    /// The payload of the next message, its tail cut.
+    /// The payload of the next message, with its tail removed.
     pub fn payload(&mut self, message: &[u8]) -> Vec<u8> {
         let mut payload = Vec::new();
         let mut buffer = vec![0; message.len() / 8 + 4096];
@@ -54,7 +54,7 @@ impl Foreign {
             if written < buffer.len() && rest.is_empty() {
                 break;
             }
-            // Once more with Sync would add a second marker.
+            // Another call with Sync would add a second marker.
             if rest.is_empty() {
                 flush = TDEFLFlush::None;
             }
@@ -65,7 +65,7 @@ impl Foreign {
     }
 }
 
-/// The payload of a message that is compressed alone.
+/// The payload of a message that is compressed on its own.
 pub fn payload(message: &[u8]) -> Vec<u8> {
     Foreign::new().payload(message)
 }
@@ -75,7 +75,7 @@ pub fn compressed(opcode: u8, payload: impl AsRef<[u8]>) -> Frame {
     Frame::new(opcode, payload).rsv(RSV1)
 }
 
-/// Texts with much in common, as a connection would carry them.
+/// Texts with much in common, as in a connection.
 pub fn chat(n: usize) -> String {
     format!(
         "{{\"type\":\"message\",\"id\":{n},\"room\":\"general\",\"text\":\"hello number {n}, nice to \
@@ -83,7 +83,7 @@ pub fn chat(n: usize) -> String {
     )
 }
 
-/// Bytes that don't shrink.
+/// Incompressible bytes.
 pub fn noise(n: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..n)
@@ -96,7 +96,8 @@ pub fn noise(n: usize, seed: u64) -> Vec<u8> {
         .collect()
 }
 
-/// What was agreed on: window bits of the server and of the client, and their context takeover.
+/// The negotiated parameters: window bits of the server and of the client, and their context
+/// takeover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     pub server_bits: u8,
@@ -129,7 +130,7 @@ impl Terms {
         Self { server_takeover: takeover, client_takeover: takeover, ..self }
     }
 
-    /// What a handshake says that has agreed on this. The encoder uses all of its window.
+    /// The result of a handshake with these parameters. The encoder uses all of its window.
     pub fn negotiated(self, role: Role) -> Negotiated {
         let direction = |bits, context_takeover| Direction {
             window_bits: WindowBits::new(bits).unwrap(),
@@ -142,7 +143,7 @@ impl Terms {
         Negotiated::new().with_deflate(agreement)
     }
 
-    /// An end after a handshake that has agreed on this.
+    /// An end after a handshake with these parameters.
     pub fn end(self, role: Role, config: &Config) -> End {
         End::agreed(role, config, &self.negotiated(role))
     }

@@ -1,5 +1,5 @@
-//! The engine of permessage-deflate as a connection drives it, every promise of it checked on the
-//! way; and all inflaters beside each other.
+//! The engine of permessage-deflate as a connection uses it, with checks of each of its guarantees;
+//! and all inflaters together.
 
 #![allow(
     dead_code,
@@ -27,17 +27,17 @@ pub fn window(bits: u8) -> WindowBits {
 
 pub const LEVELS: [Level; 3] = [Level::Fast, Level::Balanced, Level::Best];
 
-/// How a message comes and goes: each number is asked for when it is needed.
+/// The sizes of input and output of a message: each number is computed when it is needed.
 pub trait Cuts {
-    /// How much of `left` bytes the next input has.
+    /// The length of the next input, of `left` remaining bytes.
     fn input(&mut self, left: usize) -> usize;
-    /// How much room there is next; 0 is none.
+    /// The next room for output; 0 is none.
     fn room(&mut self) -> usize;
-    /// Whether what is there moves out first.
+    /// Whether the output so far is moved out first.
     fn slides(&mut self) -> bool;
 }
 
-/// In one piece, with room for anything.
+/// In one input, with room for any output.
 pub struct Whole;
 
 impl Cuts for Whole {
@@ -54,7 +54,7 @@ impl Cuts for Whole {
     }
 }
 
-/// Anything, from 0 to a few hundred bytes, out of a small generator.
+/// Any size, from 0 to a few hundred bytes, from a small generator.
 pub struct Random(pub u32);
 
 impl Random {
@@ -80,8 +80,8 @@ impl Cuts for Random {
     }
 }
 
-/// Inflates a message of at most `most` bytes by ours; `None` if it is longer. If it is corrupt: what
-/// comes before the fault.
+/// Inflates a message of at most `most` bytes by ours; `None` if it is longer. For corrupt input:
+/// the output before the fault.
 pub fn inflate(
     decoder: &mut Decoder,
     payload: &[u8],
@@ -92,7 +92,7 @@ pub fn inflate(
     let mut message = Vec::new();
     let mut at = 0;
     let mut rest = payload;
-    // What it had of the input when it asked for room, of which it can make another byte.
+    // The input that the decoder had read when it needed room, of which it can make another byte.
     let mut held = None;
     loop {
         let (piece, _) = rest.split_at(cuts.input(rest.len()).min(rest.len()));
@@ -107,7 +107,7 @@ pub fn inflate(
         };
         assert!(step.read <= piece.len() && step.written <= message.len() - at, "{step:?}");
         if held.is_some_and(|held| held > 0 && piece.len() >= held) && at < message.len() {
-            assert!(step.written > 0, "it asked for room");
+            assert!(step.written > 0, "it needed room");
         }
         at += step.written;
         rest = &rest[step.read..];
@@ -135,7 +135,7 @@ pub fn inflate(
                 message.clear();
                 at = 0;
             }
-            // What stands in the room must not matter.
+            // The content of the room must not matter.
             message.resize(at + cuts.room(), 0xa5);
         }
     }
@@ -163,8 +163,8 @@ fn assert_stays_corrupt(decoder: &mut Decoder) {
     assert!(decoder.finish(&[]).is_err());
 }
 
-/// A message by zlib, with its output taken in pieces that `room` gives, up to the end of the input or
-/// of a last block: how much it took with the tail, and what came out.
+/// Inflates a message by zlib, with output in blocks of `room`, up to the end of the input or of a
+/// last block. Returns the number of bytes read, with the tail, and the output.
 pub fn by_zlib(
     inflater: &mut zlib::Inflater,
     payload: &[u8],
@@ -181,7 +181,7 @@ pub fn by_zlib(
         if step.ended {
             return Ok((out, Rest::Last(input.len() - read)));
         }
-        // With room left there is nothing more to come.
+        // With room left there must be no more output.
         if step.written < room && read == input.len() {
             return Ok((out, Rest::None));
         }
@@ -205,26 +205,26 @@ pub fn by_miniz(
 pub enum Rest {
     /// At the end of the input.
     None,
-    /// At the end of a last block, with so many bytes left.
+    /// At the end of a last block, with this number of bytes left.
     Last(usize),
 }
 
-/// How another inflater's verdict compares to ours.
+/// The result of another inflater compared with ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     BothAccept,
     BothRefuse,
-    /// It stops at a last block; what it has got is where ours begins.
+    /// It stops at a last block; its output is the beginning of ours.
     StopsAtLastBlock,
-    /// It takes a message that ends in the middle of something: it waits for more.
+    /// It accepts a message that ends inside a block: it expects more input.
     TakesAnOpenEnd,
-    /// It takes a reference to before the first byte.
+    /// It accepts a reference to before the first byte.
     TakesTooFar,
-    /// It takes a set of codes without the end of the block, or one code that leaves others free.
+    /// It accepts a set of codes without the end of the block, or an incomplete set with one code.
     TakesOddCodes,
 }
 
-/// Panics where the difference has no known reason.
+/// Panics if the difference has no known reason.
 pub fn judge(
     who: &str,
     payload: &[u8],
@@ -250,7 +250,7 @@ pub fn judge(
     }
 }
 
-/// Everybody who can inflate with exactly the window, for one direction of one connection.
+/// All inflaters with exactly the window, for one direction of one connection.
 pub struct Inflaters {
     takeover: bool,
     zlib: zlib::Inflater,
@@ -272,7 +272,7 @@ impl Inflaters {
         }
     }
 
-    /// All of them make `message` of the payload. It must be without BFINAL.
+    /// All of them inflate the payload to `message`. It must be without BFINAL.
     #[track_caller]
     pub fn expect(&mut self, payload: &[u8], message: &[u8]) {
         self.expect_by_others(payload, message);
@@ -286,7 +286,7 @@ impl Inflaters {
         let naive = self.naive.message(payload);
         assert!(naive.as_deref() == Ok(message), "naive: {:?}", head(&naive));
         let random = &mut self.random;
-        // A window violation shows only where little is written at once.
+        // A violation of the window shows only with small rooms.
         let step = 1 + random.below(64) as usize;
         let zlib = by_zlib(&mut self.zlib, payload, || step);
         assert!(zlib == Ok((message.to_vec(), Rest::None)), "zlib: {:?}", head(&zlib));
@@ -303,9 +303,9 @@ fn head(value: &impl core::fmt::Debug) -> String {
     format!("{value:?}").chars().take(300).collect()
 }
 
-/// Compresses a whole message; `None` if it is to be sent plain.
+/// Compresses a complete message; `None` if it is to be sent uncompressed.
 pub fn compress(encoder: &mut Encoder, message: &[u8]) -> Option<Vec<u8>> {
-    // What stands there already must stay.
+    // The earlier content must stay.
     let mut out = BytesMut::from(&b"before"[..]);
     let taken = encoder.message(message, &mut out);
     assert!(out.starts_with(b"before"));
@@ -318,7 +318,7 @@ pub fn compress(encoder: &mut Encoder, message: &[u8]) -> Option<Vec<u8>> {
     Some(payload.to_vec())
 }
 
-/// One direction of a connection: our encoder, and everybody's inflater at the other side.
+/// One direction of a connection: our encoder, and all inflaters at the other side.
 pub struct Connection {
     bits: u8,
     level: Level,
@@ -338,7 +338,7 @@ impl Connection {
         }
     }
 
-    /// Sends a whole message; false if it went plain.
+    /// Sends a complete message; returns false if it was sent uncompressed.
     #[track_caller]
     pub fn whole(&mut self, message: &[u8]) -> bool {
         self.payload(message).is_some()
@@ -362,7 +362,7 @@ impl Connection {
         self.inflaters.expect(&payload[6..], &parts.concat());
     }
 
-    /// Sends a message that another encoder has compressed, without references to what was before.
+    /// Sends a message that another encoder has compressed, without references to the history.
     #[track_caller]
     pub fn follow(&mut self, message: &[u8]) {
         let mut elsewhere = Encoder::new(window(self.bits), self.level, false);

@@ -1,4 +1,4 @@
-//! Keys that everybody can guess: good for tests, since runs repeat, and for nothing else.
+//! Predictable keys: good for tests, since runs repeat, and for no other use.
 
 use core::cell::Cell;
 
@@ -7,7 +7,7 @@ use sansocket::error::EntropyError;
 
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(1) };
-    /// How many fills are left before the source fails; `u64::MAX`: it never does.
+    /// The number of fills before the source fails; `u64::MAX`: it never fails.
     static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
     static FILLS: Cell<u64> = const { Cell::new(0) };
 }
@@ -17,24 +17,24 @@ pub const fn weak_entropy_for_tests_only() -> Entropy {
     Entropy::from_fn(fill)
 }
 
-/// Starts this thread's generator again.
+/// Restarts the generator of this thread.
 pub fn reseed(seed: u64) {
     STATE.set(seed.wrapping_mul(2) | 1);
     LEFT.set(u64::MAX);
     FILLS.set(0);
 }
 
-/// From now on the source gives `fills` blocks and then fails, until [`reseed`].
+/// From now on the source fills `fills` blocks and then fails, until [`reseed`].
 pub fn fail_after(fills: u64) {
     LEFT.set(fills);
 }
 
-/// How often the source was asked since [`reseed`].
+/// The number of calls of the source since [`reseed`].
 pub fn fills() -> u64 {
     FILLS.get()
 }
 
-/// A number of this thread's generator.
+/// A number of the generator of this thread.
 pub fn next() -> u64 {
     // splitmix64
     let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -49,7 +49,7 @@ fn fill(bytes: &mut [u8]) -> Result<(), EntropyError> {
     FILLS.set(FILLS.get() + 1);
     let left = LEFT.get();
     if left == 0 {
-        // What a failing source leaves behind must not be used.
+        // The output of a failing source must not be used.
         bytes.fill(0xee);
         return Err(EntropyError);
     }

@@ -1,5 +1,5 @@
-//! Frames as bytes, written from RFC 6455 section 5.2 without the crate's own frame layer, so that
-//! illegal ones can be made too; and the way back, for the frames that a connection has sent.
+//! Frames as bytes, written from RFC 6455 section 5.2 without the frame layer of the crate, so that
+//! illegal ones can be made, too; and a parser of the frames that a connection has sent.
 
 use sansocket::Role;
 
@@ -16,7 +16,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     Frame::with_first_byte(first, payload).key([0; 4]).bytes()
 }
 
-/// In how many bytes the length is written.
+/// The number of bytes of the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LenForm {
     Minimal,
@@ -31,7 +31,7 @@ pub struct Frame {
     pub rsv: u8,
     pub opcode: u8,
     pub key: Option<[u8; 4]>,
-    /// The length that the header gives, if it isn't the payload's.
+    /// The length in the header, if it isn't that of the payload.
     pub announced: Option<u64>,
     pub len_form: LenForm,
     pub payload: Vec<u8>,
@@ -112,7 +112,7 @@ impl Frame {
         self
     }
 
-    /// Masked if a client sends it.
+    /// Masked if the sender is a client.
     pub fn by(self, sender: Role) -> Self {
         match sender {
             Role::Client if self.key.is_none() => self.key([0x37, 0xfa, 0x21, 0x3d]),
@@ -177,13 +177,13 @@ impl Frame {
     }
 }
 
-/// The frames one after the other.
+/// The bytes of consecutive frames.
 pub fn bytes(frames: &[Frame]) -> Vec<u8> {
     frames.iter().flat_map(Frame::bytes).collect()
 }
 
-/// Reads whole frames, payloads unmasked; keys stay in `key`. Panics on a cut frame, and on a
-/// length that isn't minimal: what a connection sends is neither.
+/// Parses complete frames, with unmasked payloads; keys stay in `key`. Panics on an incomplete
+/// frame, and on a length that isn't minimal: a connection sends neither.
 pub fn parse(mut bytes: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
@@ -238,8 +238,8 @@ fn unmask(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// The frames that `sender` has written, without their keys: for comparing with what was meant.
-/// Checks that a client has masked each and a server none (F1, F2).
+/// The frames that `sender` has written, without their keys: for comparisons with the expected
+/// ones. Checks that a client has masked each and a server none (F1, F2).
 pub fn sent(sender: Role, bytes: &[u8]) -> Vec<Frame> {
     let mut frames = parse(bytes);
     for frame in &mut frames {

@@ -1,4 +1,4 @@
-//! Heads of handshakes, right or wrong, and what comes of them however they are cut.
+//! Heads of handshakes, valid or not, and their outcomes for any split of the input.
 
 use bytes::BytesMut;
 use sansocket::handshake::{
@@ -30,7 +30,7 @@ impl Lines {
         )
     }
 
-    /// The right answer to a request with this accept key.
+    /// The valid response to a request with this accept key.
     pub fn response(accept: &str) -> Self {
         Self::new(
             "HTTP/1.1 101 Switching Protocols",
@@ -52,7 +52,7 @@ impl Lines {
         self
     }
 
-    /// Drops the fields of this name.
+    /// Removes the fields of this name.
     pub fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
         self
@@ -64,7 +64,7 @@ impl Lines {
         self
     }
 
-    /// Gives the field this one value, at its place.
+    /// Sets the field to this one value, at its position.
     pub fn set(mut self, name: &str, value: &str) -> Self {
         for (n, v) in &mut self.fields {
             if n.eq_ignore_ascii_case(name) {
@@ -85,7 +85,7 @@ impl Lines {
     }
 }
 
-/// What comes of a request's bytes.
+/// The outcome of the bytes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Served {
     /// More bytes are needed.
@@ -115,7 +115,7 @@ impl Served {
         }
     }
 
-    /// The line that says what is wrong.
+    /// The line that names the fault.
     pub fn hint(&self) -> &str {
         match self {
             Self::Refused(_, hint, _) => hint,
@@ -133,7 +133,7 @@ impl From<Refusal> for Served {
     }
 }
 
-/// Cuts bytes at the given places; places behind the end don't count.
+/// Splits bytes at the given positions; positions after the end don't count.
 pub fn cut<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     let mut places: Vec<usize> = cuts.iter().copied().filter(|&at| at < bytes.len()).collect();
     places.sort_unstable();
@@ -143,7 +143,8 @@ pub fn cut<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     places.iter().map(|&end| &bytes[core::mem::replace(&mut start, end)..end]).collect()
 }
 
-/// Gives pieces to a handshake until it has a result; returns it, and how many bytes are left over.
+/// Feeds parts of the input to a handshake until it has a result; returns it, and the number of
+/// bytes left over.
 fn give_pieces<T, E>(
     pieces: &[&[u8]],
     mut receive: impl FnMut(&mut Input<'_>) -> Result<Option<T>, E>,
@@ -163,7 +164,7 @@ fn give_pieces<T, E>(
     (Ok(None), rest)
 }
 
-/// Reads a request's head from pieces; returns how many bytes are left over, too.
+/// Reads the head of a request from parts of the input; returns the number of bytes left over, too.
 pub fn read_head(
     pieces: &[&[u8]],
     config: &Config,
@@ -172,7 +173,7 @@ pub fn read_head(
     give_pieces(pieces, |input| handshake.receive(input))
 }
 
-/// Serves a request that comes in pieces; also how many bytes were left over.
+/// Serves a request that arrives in parts; returns the number of bytes left over, too.
 pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) -> (Served, usize) {
     let (result, rest) = read_head(pieces, config);
     let served = match result {
@@ -191,7 +192,7 @@ pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) 
     (served, rest)
 }
 
-/// Serves a request by the presets.
+/// Serves a request with the presets.
 pub fn serve(bytes: &[u8]) -> Served {
     serve_with(bytes, &AcceptOptions::new())
 }
@@ -200,8 +201,8 @@ pub fn serve_with(bytes: &[u8], options: &AcceptOptions) -> Served {
     serve_pieces(&[bytes], &Config::server().build().unwrap(), options).0
 }
 
-/// A client that has asked for `ws://example.com/` with the subprotocols `a` and `b`; also the
-/// accept key that is its answer.
+/// A client that has requested `ws://example.com/` with the subprotocols `a` and `b`; also the
+/// accept key of the valid response.
 pub fn client(config: &Config) -> (ClientHandshake, String) {
     let request =
         ConnectRequest::new("ws://example.com/").unwrap().subprotocols(["a", "b"]).unwrap();
@@ -226,7 +227,7 @@ pub fn client_config() -> Config {
     Config::client(weak_entropy_for_tests_only()).build().unwrap()
 }
 
-/// What comes of an answer's bytes: a text for errors, so that they can be compared.
+/// The outcome of the bytes of a response: a text for errors, so that they can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
     Waiting,
@@ -234,7 +235,7 @@ pub enum Answered {
     Failed(String),
 }
 
-/// Gives pieces of a response to a client; returns how many bytes are left over, too.
+/// Feeds parts of a response to a client; returns the number of bytes left over, too.
 pub fn answer_pieces(
     mut handshake: ClientHandshake,
     pieces: &[&[u8]],

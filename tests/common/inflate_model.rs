@@ -1,6 +1,5 @@
-//! The model that encoders and decoders are held against: RFC 1951 and RFC 7692 section 7.2.2 word
-//! for word, one bit at a time, with all bytes since the connection's start at hand. As slow as it
-//! looks.
+//! The model for encoders and decoders: RFC 1951 and RFC 7692 section 7.2.2 word for word, one bit
+//! at a time, with all bytes since the start of the connection. It is slow.
 
 #![allow(
     dead_code,
@@ -11,17 +10,17 @@
     reason = "tests"
 )]
 
-/// What inflates the messages of one direction.
+/// An inflater of the messages of one direction.
 #[derive(Clone, Debug)]
 pub struct InflateModel {
-    /// All that messages may refer to, however far back.
+    /// All history that messages may refer to, at any distance.
     history: Vec<u8>,
     window: usize,
     takeover: bool,
     pub seen: Seen,
 }
 
-/// What the payloads were made of, so far.
+/// The blocks and symbols of the payloads so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub stored: u64,
@@ -33,37 +32,37 @@ pub struct Seen {
     pub longest_distance: usize,
 }
 
-/// What is wrong with a payload.
+/// The fault of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A distance is larger than the window.
     BeyondWindow,
-    /// A distance goes back to before the connection's start, or the message's without context
+    /// A distance reaches beyond the start of the connection, or of the message without context
     /// takeover.
     BeforeStart,
     /// The payload and the tail end within a block.
     Truncated,
     /// Block type 3.
     BlockType,
-    /// A stored block's length doesn't match its complement.
+    /// The length of a stored block doesn't match its complement.
     StoredLength,
-    /// A set of code lengths has more words than there are, or is incomplete although it has more
-    /// than one word.
+    /// A set of code lengths has too many words, or is incomplete although it has more than one
+    /// word.
     Code,
-    /// A word that stands for nothing.
+    /// A word of an undefined symbol.
     Word,
-    /// A repeat code without anything before it, or beyond the last code length.
+    /// A repeat code without a length before it, or beyond the last code length.
     Repeat,
     /// No word for the end of the block.
     NoEnd,
     /// More than 286 literal and length codes, or 30 distance codes.
     TooManyCodes,
-    /// Bytes are left after the tail's block.
+    /// Bytes are left after the block of the tail.
     Tail,
 }
 
 impl InflateModel {
-    /// Of a window of `bits` bits.
+    /// With a window of `bits` bits.
     pub fn new(bits: u8, takeover: bool) -> Self {
         Self { history: Vec::new(), window: 1 << bits, takeover, seen: Seen::default() }
     }
@@ -80,7 +79,7 @@ impl InflateModel {
         let mut bits = Bits { data: &data, at: 0 };
         while bits.at < data.len() * 8 {
             let stored = self.block(&mut bits)?;
-            // The tail is the end of an empty stored block, and nothing else.
+            // The tail is exactly the end of an empty stored block.
             if bits.at > payload.len() * 8 && !(stored == Some(0) && bits.at == data.len() * 8) {
                 return Err(Fault::Tail);
             }
@@ -88,14 +87,14 @@ impl InflateModel {
         Ok(self.history[start..].to_vec())
     }
 
-    /// Takes a message that came another way into the history.
+    /// Appends a message that was sent uncompressed to the history.
     pub fn follow(&mut self, message: &[u8]) {
         if self.takeover {
             self.history.extend(message);
         }
     }
 
-    /// From now on nothing may refer to what was before.
+    /// From now on no distance may refer to the history.
     pub fn forget(&mut self) {
         self.history.clear();
     }
@@ -124,7 +123,7 @@ impl InflateModel {
             _ => return Err(Fault::BlockType),
         }
         if last {
-            // RFC 7692 section 7.2.3.4: what follows a last block begins at the next byte.
+            // RFC 7692 section 7.2.3.4: data after a last block begins at the next byte.
             self.seen.last_blocks += 1;
             bits.at = bits.at.next_multiple_of(8);
         }
@@ -211,7 +210,7 @@ fn header(bits: &mut Bits<'_>) -> Result<(Code, Code), Fault> {
     Ok((Code::new(literals)?, Code::new(distances)?))
 }
 
-/// A Huffman code: for each symbol that is used its word's length and the word.
+/// A Huffman code: the word of each used symbol and its length.
 #[derive(Debug)]
 struct Code(Vec<(usize, usize, usize)>);
 

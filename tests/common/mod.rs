@@ -1,5 +1,5 @@
-//! What the tests share: frames of any kind, legal or not, a pair of connections in memory with a
-//! virtual clock, a generator of keys that is not for real use, and a reference model.
+//! Helpers that the tests share: frames of any kind, valid or not, a pair of connections in memory
+//! with a virtual clock, a generator of keys that is not for real use, and a reference model.
 
 #![allow(
     dead_code,

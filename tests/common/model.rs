@@ -1,5 +1,5 @@
-//! What a receiver must see, written from RFC 6455 one byte at a time, slow and without a thought
-//! for buffers: no line of it is taken from the crate. Whole delivery.
+//! The expected results of a receiver, written from RFC 6455 one byte at a time, slow and without
+//! buffers: it shares no code with the crate. Whole delivery.
 
 use sansocket::connection::OwnedEvent;
 use sansocket::error::{LimitError, PeerError, ProtocolError};
@@ -8,20 +8,20 @@ use sansocket::{CloseCode, Role};
 
 use super::frame::{BINARY, CLOSE, CONT, PING, PONG, TEXT};
 
-/// What bytes mean for a receiver.
+/// The meaning of bytes for a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub events: Vec<OwnedEvent>,
-    /// The error, and the index of the first byte with which no legal input begins.
+    /// The error, and the index of the byte that shows it.
     pub error: Option<(usize, ProtocolError)>,
-    /// What must be answered: opcode and payload of each frame.
+    /// The expected replies: opcode and payload of each frame.
     pub replies: Vec<(u8, Vec<u8>)>,
-    /// What has come of the message under way, up to its last whole character, at the end or at the
-    /// error.
+    /// The received part of the unfinished message, up to its last complete character, at the end
+    /// or at the error.
     pub unfinished: Option<OwnedData>,
 }
 
-/// Reads `bytes` as a receiver of the role does that has not begun to close.
+/// Reads `bytes` as a receiver of the role that has not begun to close.
 pub fn receive(role: Role, max_message_len: u64, bytes: &[u8]) -> Outcome {
     let mut model = Model::new(role, max_message_len);
     for (i, byte) in bytes.iter().enumerate() {
@@ -58,9 +58,9 @@ struct Model {
     header: Vec<u8>,
     frame: Option<Header>,
     payload: Vec<u8>,
-    /// The message under way: its opcode and its bytes so far.
+    /// The unfinished message: its opcode and its bytes so far.
     message: Option<(u8, Vec<u8>)>,
-    /// Up to where the text under way has been looked at.
+    /// The checked length of the unfinished text.
     text_seen: usize,
     closed: bool,
     seen: Outcome,
@@ -101,7 +101,7 @@ impl Model {
                     self.text_seen = 0;
                 }
                 self.frame = Some(header);
-                if header.len == 0 { self.frame_is_whole(header) } else { Ok(()) }
+                if header.len == 0 { self.frame_is_complete(header) } else { Ok(()) }
             }
             Some(header) => {
                 let byte = byte ^ header.key[self.payload.len() % 4];
@@ -110,14 +110,14 @@ impl Model {
                     self.data_byte(byte)?;
                 }
                 if self.payload.len() as u64 == header.len {
-                    self.frame_is_whole(header)?;
+                    self.frame_is_complete(header)?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// Asks each rule of section 5.2 of the header's bytes so far.
+    /// Checks each rule of section 5.2 for the bytes of the header so far.
     fn judge_header(&self) -> Result<Option<Header>, ProtocolError> {
         let bytes = &self.header;
         let fin = bytes[0] & 0x80 != 0;
@@ -155,7 +155,7 @@ impl Model {
             _ => (0, 0),
         };
         let given: Vec<u8> = bytes.iter().skip(2).take(bytes_of_len).copied().collect();
-        // The shortest and the longest length that begins like this.
+        // The shortest and the longest length with these first bytes.
         let bound = |fill: u8| {
             let mut all = given.clone();
             all.resize(bytes_of_len, fill);
@@ -186,7 +186,7 @@ impl Model {
         Ok(Some(Header { fin, opcode, len: shortest as u64, key }))
     }
 
-    /// Section 8.1, at once: no text begins like this.
+    /// Section 8.1, at the first byte that can't be part of a text.
     fn data_byte(&mut self, byte: u8) -> Result<(), ProtocolError> {
         let (opcode, message) = self.message.as_mut().unwrap();
         message.push(byte);
@@ -199,7 +199,7 @@ impl Model {
         Ok(())
     }
 
-    fn frame_is_whole(&mut self, header: Header) -> Result<(), ProtocolError> {
+    fn frame_is_complete(&mut self, header: Header) -> Result<(), ProtocolError> {
         self.frame = None;
         let payload = core::mem::take(&mut self.payload);
         match header.opcode {
@@ -262,8 +262,8 @@ pub fn code_is_legal(code: u16) -> bool {
     }
 }
 
-/// How many bytes of whole characters the bytes begin with, and whether that is all of them; an
-/// error with the same number if no text goes on like this. The grammar of RFC 3629 section 4.
+/// The number of bytes of complete characters at the start, and whether these are all bytes; an
+/// error with the same number if no text begins with the bytes. The grammar of RFC 3629 section 4.
 pub fn text_beginning(bytes: &[u8]) -> Result<(usize, bool), usize> {
     const FORMS: [&[(u8, u8)]; 9] = [
         &[(0x00, 0x7f)],

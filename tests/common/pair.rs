@@ -9,7 +9,7 @@ use sansocket::{Config, Connection, Event, Inbox, Input, Instant, Role};
 
 use super::{at_ms, preset};
 
-/// One end: a connection with its buffers and what has come out of it.
+/// One end: a connection with its buffers and its events so far.
 #[derive(Debug)]
 pub struct End {
     pub conn: Connection,
@@ -25,7 +25,7 @@ impl End {
         Self::agreed(role, config, &Negotiated::new())
     }
 
-    /// After a handshake that has agreed on more than the protocol.
+    /// After a handshake that has negotiated more than the protocol.
     pub fn agreed(role: Role, config: &Config, negotiated: &Negotiated) -> Self {
         Self {
             conn: Connection::new(role, config, negotiated, at_ms(0)),
@@ -42,8 +42,8 @@ impl End {
         Self::new(role, &preset(role).build().unwrap())
     }
 
-    /// Feeds the bytes of one read. Before each `receive` comes a `seek`, whose promise is checked;
-    /// and so is that all of the input is used up.
+    /// Feeds the bytes of one read. Calls `seek` before each `receive` and checks its result, and
+    /// that all of the input is read.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut bytes = bytes.to_vec();
         let mut input = Input::new(self.now, &mut bytes);
@@ -53,7 +53,7 @@ impl End {
             match (sought, &result) {
                 (Ok(true), Ok(Some(_))) | (Ok(false), Ok(None)) => {}
                 (Err(sought), Err(error)) => assert_eq!(sought, *error),
-                // Only an error inside the payload may surprise.
+                // Only an error inside the payload may be unexpected.
                 (Ok(true), Err(error)) => assert!(
                     matches!(
                         error,
@@ -85,8 +85,7 @@ impl End {
         Ok(())
     }
 
-    /// Seeks the next event: what is left of the input is as it came, and seeking again changes
-    /// nothing.
+    /// Seeks the next event: the rest of the input is unchanged, and seeking again has no effect.
     fn seek(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
         let whole = input.as_bytes().to_vec();
         let sought = self.conn.seek(input, &mut self.inbox, &mut self.out);
@@ -128,7 +127,7 @@ impl End {
         Ok(())
     }
 
-    /// Feeds the bytes in pieces that end at `cuts`.
+    /// Feeds the bytes in parts that end at `cuts`.
     pub fn feed_cut(&mut self, bytes: &[u8], cuts: &[usize]) -> Result<(), ProtocolError> {
         let mut from = 0;
         for &cut in cuts.iter().chain([&bytes.len()]) {
@@ -138,12 +137,12 @@ impl End {
         Ok(())
     }
 
-    /// Feeds the bytes in pieces of `piece` bytes.
+    /// Feeds the bytes in parts of `piece` bytes.
     pub fn feed_by(&mut self, bytes: &[u8], piece: usize) -> Result<(), ProtocolError> {
         bytes.chunks(piece).try_for_each(|bytes| self.feed(bytes))
     }
 
-    /// Byte by byte; on an error also the index of the byte that has shown it.
+    /// Feeds byte by byte; returns the index of the byte that shows an error, too.
     pub fn feed_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, ProtocolError)> {
         for (i, byte) in bytes.iter().enumerate() {
             self.feed(&[*byte]).map_err(|error| (i, error))?;
@@ -151,7 +150,7 @@ impl End {
         Ok(())
     }
 
-    /// What a reader sees that calls back for each event.
+    /// The events for a reader with a callback for each event.
     pub fn feed_with(
         &mut self,
         bytes: &[u8],
@@ -169,12 +168,12 @@ impl End {
         self.conn.handle_timeout(self.now, &mut self.out)
     }
 
-    /// Tells the connection that output was taken away.
+    /// Notifies the connection that output was taken.
     pub fn written(&mut self) {
         self.conn.output_written(self.now, &mut self.out);
     }
 
-    /// Takes what is to be written.
+    /// Takes the output.
     pub fn take_out(&mut self) -> Vec<u8> {
         self.out.split().to_vec()
     }
@@ -214,7 +213,7 @@ impl Pair {
         self.client.now
     }
 
-    /// Carries what is to be written across, once in each direction; tells whether anything was.
+    /// Carries the output across, once in each direction; returns whether there was any.
     pub fn step(&mut self) -> bool {
         let (up, down) = (self.client.take_out(), self.server.take_out());
         let piece = self.piece.max(1);
@@ -223,7 +222,7 @@ impl Pair {
         !up.is_empty() || !down.is_empty()
     }
 
-    /// Steps until both are silent.
+    /// Steps until both have no more output.
     pub fn drive(&mut self) {
         for _ in 0..1000 {
             if !self.step() {
@@ -233,14 +232,14 @@ impl Pair {
         panic!("the two never fall silent");
     }
 
-    /// Sets the clock of both, without a look at timers.
+    /// Sets the clock of both, without handling timers.
     pub fn set_now(&mut self, now: Instant) {
         self.client.now = now;
         self.server.now = now;
     }
 
-    /// Lets `time` pass: the clock jumps from one deadline to the next, each is handled, and what
-    /// it causes is carried across.
+    /// Advances the time: the clock jumps from one deadline to the next, each is handled, and the
+    /// resulting output is carried across.
     pub fn advance(&mut self, time: Duration) {
         let end = self.now().checked_add(time).unwrap();
         for _ in 0..100_000 {

@@ -1,4 +1,4 @@
-//! What two ends do to each other.
+//! The actions of two ends.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use sansocket::{Connection, Instant, Role};
 
 use super::preset;
 
-/// What one end does.
+/// The actions of one end.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In halves, in two tasks or threads.
@@ -17,12 +17,12 @@ pub struct Plan {
     pub feeds: bool,
     /// The lengths of its unsolicited messages.
     pub messages: Vec<usize>,
-    /// How many pings are fed beside each of them, if they have room.
+    /// The number of pings that are fed with each of them, if they have room.
     pub pings: usize,
-    /// How many of them are fed before anything is read.
+    /// The number of them that are fed before the first read.
     pub batch: usize,
     pub mark: usize,
-    /// Beyond the least that the mark asks for.
+    /// In addition to the least that the mark requires.
     pub more_unsent: usize,
 }
 
@@ -30,9 +30,9 @@ pub struct Plan {
 pub struct Case {
     pub client: Plan,
     pub server: Plan,
-    /// The end that answers each message by one like it.
+    /// The end that replies to each message with a similar one.
     pub replying: Option<Role>,
-    /// How many bytes the transport holds in each direction.
+    /// The number of bytes that the transport holds in each direction.
     pub capacity: usize,
 }
 
@@ -58,8 +58,8 @@ pub fn case(max_messages: usize) -> impl Strategy<Value = Case> {
     let replying = prop_oneof![Just(None), Just(Some(Role::Client)), Just(Some(Role::Server))];
     let capacity = prop_oneof![5..40usize, 5..70_000usize];
     (plan(), plan(), replying, capacity).prop_map(|(mut client, mut server, replying, capacity)| {
-        // A whole WebSocket that sends does not read meanwhile: two such ends may wait for each other.
-        // Here at most one end does so, and that one doesn't reply.
+        // A `WebSocket` does not read while it sends: two such ends may block each other. Here at
+        // most one end does so, and that one doesn't reply.
         if replying.is_some() || !client.split && !server.split {
             client.feeds |= !client.split;
             server.feeds |= !server.split;
@@ -72,7 +72,7 @@ pub fn connection(role: Role, plan: &Plan, now: Instant) -> Connection {
     let config = preset(role)
         .high_water_mark(plan.mark)
         .max_unsent(2 * plan.mark + plan.more_unsent)
-        // A blocked thread checks four times in it. Long enough for a busy machine.
+        // A blocked thread checks four times within it. Long enough for a busy machine.
         .close_timeout(Duration::from_secs(4))
         .build()
         .unwrap();
@@ -82,7 +82,7 @@ pub fn connection(role: Role, plan: &Plan, now: Instant) -> Connection {
 pub const UNSOLICITED: u8 = 0;
 pub const REPLY: u8 = 1;
 
-/// A message that tells which one it is.
+/// A message that contains its number.
 pub fn message(kind: u8, index: usize, len: usize) -> Vec<u8> {
     let mut bytes = vec![kind];
     bytes.extend((index as u32).to_be_bytes());
@@ -90,7 +90,7 @@ pub fn message(kind: u8, index: usize, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// What one end has received, and what it must still receive.
+/// The messages that one end has received, and those that it must still receive.
 #[derive(Debug)]
 pub struct Received {
     own: Vec<usize>,

@@ -1,29 +1,29 @@
-//! What `{:?}` shows, and what it must not.
+//! The output of `{:?}`, and the data that it must not contain.
 
 use core::any::type_name;
 use core::cell::RefCell;
 use core::fmt::Debug;
 use std::collections::{BTreeSet, HashSet};
 
-/// Longer outputs show more than lengths and states.
+/// Longer outputs contain more than lengths and states.
 const MAX_LEN: usize = 4096;
 
-/// So many bytes of a secret in a row are no accident.
+/// This number of consecutive bytes of a secret is no coincidence.
 const WINDOW: usize = 4;
 
 thread_local! {
-    /// The names of the types that this thread's test has shown, with their modules.
+    /// The names of the types that the test of this thread has shown, with their modules.
     static TYPES: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// Takes note that a test shows values of a type.
+/// Records that a test shows values of a type.
 pub fn note_type<T>(_: &T) {
     // Of `module::Name<Arguments>` without the arguments.
     let name = type_name::<T>().split('<').next().unwrap();
     TYPES.with_borrow_mut(|types| types.insert(name));
 }
 
-/// The names of the types that this thread's test has shown.
+/// The names of the types that the test of this thread has shown.
 pub fn noted_types() -> BTreeSet<&'static str> {
     TYPES.with_borrow(BTreeSet::clone)
 }
@@ -46,7 +46,7 @@ impl Shown {
         }
     }
 
-    /// Checks that no output has bytes of a secret, as text, as numbers, or escaped.
+    /// Checks that no output contains bytes of a secret, as text, as numbers, or escaped.
     #[track_caller]
     pub fn assert_hides(&self, secrets: &[&[u8]]) {
         let windows: HashSet<&[u8]> = secrets.iter().flat_map(|s| s.windows(WINDOW)).collect();
@@ -67,8 +67,8 @@ impl Shown {
         }
     }
 
-    /// Checks that the outputs are those of another run, with other secrets of the same lengths: so
-    /// they depend on lengths and states only.
+    /// Checks that the outputs equal those of another run, with other secrets of the same lengths:
+    /// so they depend on lengths and states only.
     #[track_caller]
     pub fn assert_same(&self, other: &Self) {
         for ((name, output), (other_name, other)) in self.0.iter().zip(&other.0) {
@@ -79,7 +79,7 @@ impl Shown {
     }
 }
 
-/// The forms in which bytes can show.
+/// The forms in which bytes can appear.
 fn forms(bytes: &[u8]) -> [Vec<u8>; 4] {
     let joined = |number: fn(&u8) -> String| {
         bytes.iter().map(number).collect::<Vec<_>>().join(",").into_bytes()

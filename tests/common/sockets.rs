@@ -2,7 +2,7 @@
 
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Two ends of a TCP connection whose buffers are as small as the system makes them.
+/// Two ends of a TCP connection with the smallest buffers that the system allows.
 pub async fn small_tcp() -> (TcpStream, TcpStream) {
     let [listening, connecting] = [(), ()].map(|()| {
         let socket = TcpSocket::new_v4().unwrap();

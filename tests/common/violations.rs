@@ -2,8 +2,8 @@
 
 use super::frame::frame;
 
-/// Every kind of violation by a client: a name, the bytes, and the code of the server's Close frame. The
-/// server's `max_message_len` is 1000.
+/// Every kind of violation by a client: a name, the bytes, and the code of the Close frame of the
+/// server. The `max_message_len` of the server is 1000.
 pub fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
     let mut long_control = vec![0x89, 0x80 | 126, 0, 126, 0, 0, 0, 0];
     long_control.extend_from_slice(&[0; 126]);

@@ -1,4 +1,4 @@
-//! The public face: what is re-exported, Send and Sync, Debug, sizes, and conversions.
+//! The public API: re-exports, Send and Sync, Debug, sizes, and conversions.
 
 use core::fmt::Debug;
 use core::hash::Hash;
@@ -64,7 +64,7 @@ fn lib() -> String {
 }
 
 #[test]
-fn the_root_re_exports_exactly_what_is_listed() {
+fn the_root_re_exports_exactly_the_listed_names() {
     let text: String = lib()
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -180,7 +180,7 @@ fn public_types_have_the_common_traits() {
 }
 
 #[test]
-fn sizes_of_what_there_are_many_of() {
+fn sizes_of_frequent_types() {
     assert!(size_of::<Connection>() <= 128);
     assert_eq!(size_of::<Inbox>(), size_of::<usize>());
     assert!(size_of::<ProtocolError>() <= 8);
@@ -194,7 +194,7 @@ fn sizes_of_what_there_are_many_of() {
 }
 
 #[test]
-fn debug_is_never_empty_and_shows_no_payload_by_accident() {
+fn debug_is_never_empty_and_shows_no_payload() {
     let mut bytes = *b"input";
     let texts: Vec<String> = vec![
         format!("{:?}", connection(Role::Server, preset(Role::Server))),
@@ -225,7 +225,7 @@ fn debug_is_never_empty_and_shows_no_payload_by_accident() {
     assert!(texts[0].contains("Server") && texts[0].contains("Open"), "{}", texts[0]);
 }
 
-/// What a user moves between the types.
+/// Conversions that users need between the types.
 #[test]
 fn conversions() {
     assert_eq!(Data::from("x"), Data::Text("x"));
@@ -260,7 +260,7 @@ fn conversions() {
     assert_eq!(Negotiated::default().subprotocol(), None);
 }
 
-/// Errors as `std::io::Error`: the kinds that callers look at, and the error inside.
+/// Errors as `std::io::Error`: the kinds that callers check, and the error inside.
 #[cfg(feature = "std")]
 #[test]
 fn errors_become_io_errors() {
@@ -280,7 +280,7 @@ fn errors_become_io_errors() {
     assert_eq!(Error::from(SendError::Full).kind(), ErrorKind::WouldBlock);
 }
 
-/// Each setting is what was set, and the defaults are those of the tables.
+/// Each getter returns the value of its setter, and the defaults are those of the tables.
 #[test]
 fn config_getters() {
     let ms = Duration::from_millis;
@@ -332,14 +332,14 @@ fn config_getters() {
         assert_eq!(config.keep_alive_timeout(), Some(ms(11)));
         assert_eq!(config.high_water_mark(), 2);
         assert_eq!(config.delivery(), Delivery::Parts);
-        // The last call counts.
+        // The last call takes effect.
         let config = preset(role).high_water_mark(2).high_water_mark(3).keep_alive(None, None);
         let config = config.build().unwrap();
         assert_eq!((config.high_water_mark(), config.keep_alive_interval()), (3, None));
     }
 }
 
-/// Roles, settings and the rest can be asked for.
+/// Getters of roles, settings and the rest.
 #[test]
 fn getters() {
     for role in BOTH {

@@ -1,4 +1,4 @@
-//! The closing handshake: every state with every input, every code, who began, and what is left
+//! The closing handshake: every state with every input, every code, the initiator, and the state
 //! after the end.
 
 use bytes::BytesMut;
@@ -29,25 +29,25 @@ enum State {
     Open,
     /// We have sent 3000.
     CloseSent,
-    /// The peer began with 3001 and a reason.
+    /// The peer has sent 3001 with a reason first.
     ClosedByPeer,
-    /// We began with 3000, the peer answered with 3001 and a reason.
+    /// We have sent 3000 first, and the peer replied with 3001 and a reason.
     ClosedByUs,
     /// A reserved bit while open.
     FailedOpen,
-    /// We have sent 3000, then a reserved bit came.
+    /// We have sent 3000, then received a reserved bit.
     FailedClosing,
     /// The transport ended while open.
     LostOpen,
     /// We have sent 3000, then the transport ended.
     LostClosing,
-    /// We have sent 3000, then time ran out.
+    /// We have sent 3000, then the close timeout elapsed.
     TimedOut,
-    /// We have queued 3000, nothing was written, and time ran out.
+    /// We have queued 3000, no byte was written, and the close timeout elapsed.
     TimedOutUnsent,
-    /// Given up while open.
+    /// Aborted while open.
     AbortedOpen,
-    /// We have sent 3000, then gave up.
+    /// We have sent 3000, then aborted.
     AbortedClosing,
 }
 
@@ -85,7 +85,7 @@ enum On {
     /// The close deadline.
     Deadline,
     Abort,
-    /// Calls that change no state: output was written, data is discarded, the message rested.
+    /// Calls that change no state: output is written, data is discarded, the message rested.
     Notes,
     OurClose,
     OurText,
@@ -113,7 +113,7 @@ const INPUTS: [On; 18] = [
     On::OurPing,
 ];
 
-/// All that can be seen of an input.
+/// All observable results of an input.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     result: Result<(), ProtocolError>,
@@ -232,13 +232,13 @@ fn apply(end: &mut End, on: On) -> Seen {
     }
 }
 
-/// What must be seen, written from RFC 6455 section 7 and the rows C1 to C8.
+/// The expected results, written from RFC 6455 section 7 and the rows C1 to C8.
 fn expected(role: Role, state: State, on: On) -> Seen {
     let (us, peer) = (role, role.peer());
     let sending = matches!(on, On::OurClose | On::OurText | On::OurPing);
     let silent = sending || matches!(on, On::Abort | On::Notes);
     let status = |code, reason: &str, by, clean| Some((code, reason.to_owned(), by, clean));
-    // What is the state without the input?
+    // The state without the input.
     let mut seen = Seen {
         result: Ok(()),
         send: sending.then_some(Err(SendError::Closed)),
@@ -261,7 +261,8 @@ fn expected(role: Role, state: State, on: On) -> Seen {
             | State::AbortedClosing => status(1006, "", us, false),
         },
     };
-    // After the end everything is dropped (C7, C8), and a failure is told each time (V28).
+    // After the end all input is discarded (C7, C8), and every call returns the error of a failure
+    // (V28).
     let poison = match state {
         State::FailedOpen | State::FailedClosing => Some(RSV),
         State::LostOpen | State::LostClosing => Some(EOF),
@@ -281,7 +282,7 @@ fn expected(role: Role, state: State, on: On) -> Seen {
     let mut fail = |error: ProtocolError, code: u16| {
         seen.result = Err(error);
         (seen.open, seen.closed) = (false, true);
-        // C4, C7: one Close frame only.
+        // C4, C7: only one Close frame.
         if is_open {
             seen.out = vec![Frame::close(code, "")];
             seen.status = status(code, "", us, false);
@@ -314,12 +315,12 @@ fn expected(role: Role, state: State, on: On) -> Seen {
         On::Eof => {
             seen.result = Err(EOF);
             (seen.open, seen.closed) = (false, true);
-            // The peer may have ended its writing half only: it gets a Close frame, one only.
+            // The peer may have ended its writing half only: it is sent one Close frame.
             seen.out = if is_open { vec![Frame::close(1002, "")] } else { vec![] };
             seen.status = status(1006, "", if is_open { peer } else { us }, false);
         }
         On::Deadline => {
-            // Open there is none; the keep-alive's is later.
+            // While open there is no close deadline; that of keep-alive is later.
             if !is_open {
                 seen.result = Err(LATE);
                 seen.closed = true;
@@ -340,7 +341,7 @@ fn expected(role: Role, state: State, on: On) -> Seen {
             seen.send = Some(Ok(()));
             seen.out = vec![if on == On::OurText { Frame::text("t") } else { Frame::ping("p") }];
         }
-        // C3: nothing after our Close frame.
+        // C3: no Close frame, text or ping is sent after our Close frame.
         On::OurClose | On::OurText | On::OurPing => {}
     }
     seen
@@ -359,9 +360,9 @@ fn c3_c4_c6_c7_c8_v28_every_state_with_every_input() {
     }
 }
 
-/// V28: whatever is called after the end, in any order, twice: the same error, no output, no panic.
+/// V28: every call after the end, in any order, twice: the same error, no output, no panic.
 #[test]
-fn v28_every_call_after_the_end_tells_the_same() {
+fn v28_every_call_after_the_end_returns_the_same_error() {
     for role in BOTH {
         for state in STATES.into_iter().skip(2) {
             for first in INPUTS {
@@ -383,7 +384,7 @@ fn v28_every_call_after_the_end_tells_the_same() {
     }
 }
 
-/// C2, Q4: every code there is, received and sent.
+/// C2, Q4: every close code, received and sent.
 #[test]
 fn c2_q4_every_close_code_received_and_sent() {
     for role in BOTH {
@@ -422,7 +423,7 @@ fn c2_q4_every_close_code_received_and_sent() {
                 assert_eq!(result.is_ok(), legal);
             }
         }
-        // C6: 1005 is never on the wire.
+        // C6: 1005 is never sent.
         let mut end = End::new(role, &config);
         end.conn.close(CloseCode::NO_STATUS, "", at_ms(0), &mut end.out).unwrap();
         assert_eq!(sent(role, &end.out), [Frame::close_raw("")]);
@@ -430,7 +431,8 @@ fn c2_q4_every_close_code_received_and_sent() {
     }
 }
 
-/// C1: the body is empty or at least 2 bytes; every reason of text passes, whole and cut.
+/// C1: the body is empty or at least 2 bytes; every valid reason is accepted, in one read and
+/// split.
 #[test]
 fn c1_bodies_of_every_length_and_bad_reasons() {
     for role in BOTH {
@@ -474,16 +476,16 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
                 assert!(text.contains(&code.to_string()) && text.contains("reason"), "{text}");
             }
         }
-        // A bad code and a bad reason: the code comes first.
+        // An invalid code and an invalid reason: the error is that of the code.
         let mut end = End::preset(role);
         let error = end.feed(&Frame::close(1005, b"\xff").to(role).bytes());
         assert_eq!(error, Err(PeerError::InvalidCloseCode(1005).into()));
     }
 }
 
-/// C4: the answer echoes code and reason, once, behind the answers to everything before it.
+/// C4: the reply echoes code and reason, once, after the replies to all earlier input.
 #[test]
-fn c4_v37_what_came_before_the_close_is_answered_before_it() {
+fn c4_v37_input_before_the_close_frame_is_answered_before_it() {
     for role in BOTH {
         let input: Vec<u8> = [
             Frame::text("one"),
@@ -518,8 +520,8 @@ fn c4_v37_what_came_before_the_close_is_answered_before_it() {
     }
 }
 
-/// C4: the message that is being sent in parts may be finished before the answer: the peer's Close
-/// frame is not there yet then. After it nothing more can be sent.
+/// C4: a message that is sent in parts may be completed before the reply, as long as the Close
+/// frame of the peer has not arrived. After it every send fails.
 #[test]
 fn c4_a_close_between_the_parts_of_our_message() {
     for role in BOTH {
@@ -534,10 +536,10 @@ fn c4_a_close_between_the_parts_of_our_message() {
     }
 }
 
-/// C7, C8, Q5: what follows a Close frame or an error in the same read is dropped: no event, no
-/// pong, no second Close frame, and not another error.
+/// C7, C8, Q5: input after a Close frame or an error in the same read is discarded: no event, no
+/// pong, no second Close frame, and no other error.
 #[test]
-fn c7_c8_q5_everything_behind_the_end_is_dropped() {
+fn c7_c8_q5_input_after_the_end_is_discarded() {
     for role in BOTH {
         let behind: Vec<u8> = [
             Frame::text("late"),
@@ -574,10 +576,10 @@ fn c7_c8_q5_everything_behind_the_end_is_dropped() {
     }
 }
 
-/// C3, C8: after our Close frame messages still arrive, pings are still answered, and the message
-/// under way is finished; the peer's Close frame ends it.
+/// C3, C8: after our Close frame messages still arrive, pings are still answered, and an unfinished
+/// message is completed; the Close frame of the peer ends it.
 #[test]
-fn c3_c8_after_our_close_receiving_goes_on() {
+fn c3_c8_receiving_continues_after_our_close_frame() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -605,14 +607,15 @@ fn c3_c8_after_our_close_receiving_goes_on() {
     }
 }
 
-/// Both begin at once: each takes the other's frame for the answer, and both say that they began.
+/// Both send a Close frame at the same time: each accepts the other frame as the reply, and both
+/// report themselves as the initiator.
 #[test]
 fn c4_c6_close_frames_that_cross() {
     let mut pair = Pair::preset();
     pair.client.conn.close(CloseCode::NORMAL, "c", at_ms(0), &mut pair.client.out).unwrap();
     pair.server.conn.close(CloseCode::GOING_AWAY, "s", at_ms(0), &mut pair.server.out).unwrap();
     assert!(pair.step());
-    assert!(!pair.step(), "nothing more is written");
+    assert!(!pair.step(), "no more output");
     for (end, code, reason) in [(&pair.client, 1001, "s"), (&pair.server, 1000, "c")] {
         assert!(end.conn.is_closed());
         let status = end.conn.close_status().unwrap();
@@ -627,7 +630,7 @@ fn c4_c6_close_frames_that_cross() {
 }
 
 #[test]
-fn c4_c5_c6_who_began_and_with_which_code() {
+fn c4_c5_c6_the_close_status_has_the_initiator_and_the_code() {
     for began in BOTH {
         for (code, reason) in [(1000, "bye"), (1001, ""), (3000, "r"), (4999, ""), (1005, "")] {
             for piece in [1, usize::MAX] {
@@ -662,9 +665,9 @@ fn c4_c5_c6_who_began_and_with_which_code() {
     }
 }
 
-/// The peer answers with another code than ours: theirs is reported.
+/// The peer replies with another code than ours: its code is reported.
 #[test]
-fn c6_the_code_is_the_peers() {
+fn c6_the_close_code_is_that_of_the_peer() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.conn.close(CloseCode::NORMAL, "", at_ms(0), &mut end.out).unwrap();
@@ -674,9 +677,9 @@ fn c6_the_code_is_the_peers() {
     }
 }
 
-/// C6: the end of the transport at every place of a conversation.
+/// C6: the end of the transport at every position of a connection.
 #[test]
-fn c6_v28_eof_at_every_byte() {
+fn c6_v28_end_of_transport_at_every_byte() {
     for role in BOTH {
         let input: Vec<u8> = [
             Frame::text("ab").not_fin(),
@@ -709,25 +712,25 @@ fn c6_v28_eof_at_every_byte() {
     }
 }
 
-/// Q5: the server closes first; both ends know when.
+/// Q5: the server closes the transport first; both ends report when.
 #[test]
-fn q5_c5_after_a_violation_the_connection_is_over_at_once() {
+fn q5_c5_a_violation_ends_the_connection_at_once() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.feed(&[0xf0]).unwrap_err();
         assert!(end.conn.is_closed());
         assert_eq!(end.conn.poll_timeout(), None);
         assert_eq!(sent(role, &end.out), [Frame::close(1002, "")]);
-        // The peer sees the code.
+        // The peer receives the code.
         let mut peer = End::preset(role.peer());
         peer.feed(&end.out).unwrap();
         assert_eq!(peer.events, [close_event(1002, "")]);
     }
 }
 
-/// C9: the table from errors to codes.
+/// C9: the table of errors and close codes.
 #[test]
-fn c9_every_error_has_its_code() {
+fn c9_every_error_has_its_close_code() {
     use sansocket::error::{LimitError, MisuseError};
     for (error, code) in [
         (PeerError::ReservedBits.into(), 1002),
@@ -744,7 +747,8 @@ fn c9_every_error_has_its_code() {
         (PeerError::InvalidClosePayload.into(), 1002),
         (PeerError::InvalidCloseCode(1005).into(), 1002),
         (PeerError::InvalidCloseReason(1000).into(), 1007),
-        // The peer's code is 1006; this one goes to a peer that has ended its writing half only.
+        // The code of the peer is 1006; this one is sent to a peer that has ended its writing half
+        // only.
         (EOF, 1002),
         (LimitError::MessageTooLong.into(), 1009),
         (LimitError::MemoryBudget.into(), 1013),
@@ -761,11 +765,11 @@ fn c9_every_error_has_its_code() {
     ] {
         let error: ProtocolError = error;
         assert_eq!(error.close_code().value(), code, "{error:?}");
-        assert!(error.to_string().len() > 20, "{error:?} says what happened");
+        assert!(error.to_string().len() > 20, "{error:?} has a text");
     }
 }
 
-/// A Close frame goes out even if `out` is over the mark, ours and the answer.
+/// A Close frame is sent even if `out` is above the mark, both ours and the reply.
 #[test]
 fn c4_q6_close_frames_pass_the_mark() {
     for role in BOTH {
@@ -787,10 +791,9 @@ fn c4_q6_close_frames_pass_the_mark() {
     }
 }
 
-/// C8: a pong that waited for room isn't owed any more after the peer's Close frame, and still is
-/// after ours.
+/// C8: a pending pong is dropped after the Close frame of the peer, and is still sent after ours.
 #[test]
-fn c8_q6_a_waiting_pong_and_the_close() {
+fn c8_q6_a_pending_pong_and_the_close_frame() {
     for role in BOTH {
         let config = preset(role).max_unsent(10).build().unwrap();
         let mut end = End::new(role, &config);

@@ -1,5 +1,5 @@
-//! The close timeout under a virtual clock: it runs from when our Close frame has left the output,
-//! and starts anew while the output before it makes progress.
+//! The close timeout under a virtual clock: it runs from the moment when our Close frame is
+//! written, and restarts while the output before it makes progress.
 
 use core::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::common::{BOTH, End, Frame, at_ms, preset, secs};
 const CLOSE: ProtocolError = ProtocolError::Timeout(TimeoutError::Close);
 const UNSENT: ProtocolError = ProtocolError::Timeout(TimeoutError::CloseUnsent);
 
-/// Progress of less than this in a close timeout doesn't count.
+/// Less progress than this in a close timeout doesn't count.
 const MIN_PROGRESS: usize = 16 * 1024;
 
 fn close(end: &mut End) {
@@ -21,7 +21,7 @@ fn close(end: &mut End) {
 }
 
 /// A connection with `len` bytes of output that begins to close at time zero.
-fn closing_behind(role: Role, len: usize) -> End {
+fn closing_after(role: Role, len: usize) -> End {
     let mut end = End::preset(role);
     if len > 0 {
         end.conn.send_binary(&vec![7; len], &mut end.out).unwrap();
@@ -30,7 +30,7 @@ fn closing_behind(role: Role, len: usize) -> End {
     end
 }
 
-/// The link takes `n` bytes at `ms`.
+/// The link accepts `n` bytes at `ms`.
 fn take(end: &mut End, ms: u64, n: usize) -> Vec<u8> {
     end.now = at_ms(ms);
     let bytes = end.out.split_to(n.min(end.out.len())).to_vec();
@@ -38,9 +38,9 @@ fn take(end: &mut End, ms: u64, n: usize) -> Vec<u8> {
     bytes
 }
 
-/// The link takes `n` bytes every `step` ms from time zero on, and the peer never answers. All writes
-/// are `reported` or none; timeouts are handled in time. Returns what the link took, when
-/// the last byte left, and when and how the connection failed.
+/// The link accepts `n` bytes every `step` ms from time zero on, and the peer never replies. All
+/// writes are `reported` or none; timeouts are handled in time. Returns the bytes that the link
+/// accepted, the time of the last byte, and the time and error of the failure.
 fn over_link(
     end: &mut End,
     step: u64,
@@ -50,7 +50,7 @@ fn over_link(
     let (mut taken, mut left) = (Vec::new(), None);
     let mut next = at_ms(step);
     loop {
-        let deadline = end.conn.poll_timeout().expect("a wait without a deadline");
+        let deadline = end.conn.poll_timeout().expect("no deadline while closing");
         assert!(deadline > end.now, "{deadline:?} at {:?}", end.now);
         if next < deadline && !end.out.is_empty() {
             end.now = next;
@@ -75,21 +75,21 @@ fn after(instant: Instant, ms: u64) -> Instant {
     instant.checked_add(Duration::from_millis(ms)).unwrap()
 }
 
-/// V25: 1,000,000 bytes over a link of 100 KB/s, then close: it takes twice the close timeout until
-/// the Close frame is out, and all of it arrives. The peer has its full time from then on.
+/// V25: 1,000,000 bytes over a link of 100 KB/s, then close: the Close frame is written after twice
+/// the close timeout, and all output arrives. From then on the peer has the entire timeout.
 #[test]
 fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
     for role in BOTH {
         for reported in [true, false] {
-            let mut end = closing_behind(role, 1_000_000);
+            let mut end = closing_after(role, 1_000_000);
             let (taken, left, failed, error) = over_link(&mut end, 10, 1000, reported);
-            let left = left.expect("all of it has left");
+            let left = left.expect("all output is written");
             assert!(left > at_ms(10_000) && left < at_ms(10_050), "{left:?}");
             assert_eq!(error, CLOSE);
             if reported {
                 assert_eq!(failed, after(left, 5000));
             } else {
-                // Seen to have left at a deadline, at most one timeout later.
+                // Noticed at a deadline, at most one timeout later.
                 assert!(failed > after(left, 5000) && failed <= after(left, 10_000), "{failed:?}");
             }
             let mut peer = End::preset(role.peer());
@@ -107,11 +107,11 @@ fn v25_a_slow_link_gets_all_of_the_output_and_the_close_frame() {
 
 /// V25: a trickle is no progress: 100 bytes per timeout, or one byte less than the least progress.
 #[test]
-fn v25_a_trickle_is_given_up_as_unsent() {
+fn v25_a_trickle_fails_as_unsent() {
     for role in BOTH {
         for reported in [true, false] {
             for (step, n) in [(4999, 100), (2499, MIN_PROGRESS / 2 - 1), (1, 2)] {
-                let mut end = closing_behind(role, 100_000);
+                let mut end = closing_after(role, 100_000);
                 let (_, left, failed, error) = over_link(&mut end, step, n, reported);
                 assert_eq!((left, error), (None, UNSENT), "{step} {n}");
                 assert_eq!(failed, at_ms(5000), "{step} {n}");
@@ -128,7 +128,7 @@ fn v25_a_trickle_is_given_up_as_unsent() {
 fn v25_the_least_progress_in_each_timeout_suffices() {
     for role in BOTH {
         for reported in [true, false] {
-            let mut end = closing_behind(role, 20 * MIN_PROGRESS);
+            let mut end = closing_after(role, 20 * MIN_PROGRESS);
             let (_, left, _, error) = over_link(&mut end, 4999, MIN_PROGRESS, reported);
             assert_eq!(error, CLOSE);
             assert_eq!(left, Some(at_ms(21 * 4999)));
@@ -136,11 +136,11 @@ fn v25_the_least_progress_in_each_timeout_suffices() {
     }
 }
 
-/// V25: the rest of the output counts, however little it is; a part of it doesn't.
+/// V25: the rest of the output counts as progress, whatever its length; a part of the rest doesn't.
 #[test]
 fn v25_the_rest_of_the_output_is_progress() {
     for role in BOTH {
-        let mut end = closing_behind(role, 100);
+        let mut end = closing_after(role, 100);
         let len = end.out.len();
         take(&mut end, 4000, len - 1);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)));
@@ -151,18 +151,18 @@ fn v25_the_rest_of_the_output_is_progress() {
     }
 }
 
-/// V25: progress is added up over the writes of a timeout, and a timeout's worth starts a new one.
+/// V25: progress is the sum of the writes in a timeout, and enough of it restarts the timeout.
 #[test]
 fn v25_progress_adds_up_over_writes() {
     for role in BOTH {
-        let mut end = closing_behind(role, 100_000);
+        let mut end = closing_after(role, 100_000);
         for n in 0..15 {
             take(&mut end, n * 100, 1024);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "{n}");
         }
         take(&mut end, 2000, 1024);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)), "16 KiB");
-        // What was taken beyond the 16 KiB doesn't count twice.
+        // Bytes beyond the 16 KiB don't count twice.
         take(&mut end, 3000, MIN_PROGRESS - 1);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)));
         take(&mut end, 4000, 1);
@@ -170,15 +170,15 @@ fn v25_progress_adds_up_over_writes() {
     }
 }
 
-/// V25, C5: the deadline is kept to the microsecond, and ends without a second Close frame.
+/// V25, C5: the deadline is exact to the microsecond, and the failure sends no second Close frame.
 #[test]
 fn v25_c5_the_close_deadline() {
     for role in BOTH {
-        let mut end = closing_behind(role, 0);
+        let mut end = closing_after(role, 0);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "5 s by default");
         take(&mut end, 1000, usize::MAX);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(6000)));
-        // Nothing received is nothing heard.
+        // A read of zero bytes is no input.
         end.now = at_ms(5000);
         end.feed(&[]).unwrap();
         end.now = Instant::from_micros(5_999_999);
@@ -194,25 +194,25 @@ fn v25_c5_the_close_deadline() {
     }
 }
 
-/// V25: a Close frame of which nothing is written.
+/// V25: a Close frame of which no byte is written.
 #[test]
-fn v25_a_close_frame_that_is_never_written_is_given_up_as_unsent() {
+fn v25_a_close_frame_that_is_never_written_fails_as_unsent() {
     for role in BOTH {
         for len in [0, 10, 1_000_000] {
-            let mut end = closing_behind(role, len);
+            let mut end = closing_after(role, len);
             let held = end.out.clone();
             end.now = Instant::from_micros(4_999_999);
             assert_eq!(end.timeout(), Ok(()));
             end.now = at_ms(5000);
             assert_eq!(end.timeout(), Err(UNSENT));
-            assert_eq!(end.out, held, "nothing is added");
+            assert_eq!(end.out, held, "no output is added");
         }
     }
 }
 
-/// V25, C8: pongs behind the Close frame, and those that wait for room, are not the Close frame.
+/// V25, C8: pongs after the Close frame, and pending pongs, don't count as the Close frame.
 #[test]
-fn v25_c8_pongs_behind_the_close_frame_do_not_count_as_the_close_frame() {
+fn v25_c8_pongs_after_the_close_frame_do_not_count_as_the_close_frame() {
     for role in BOTH {
         for waiting in [false, true] {
             let max_unsent = if waiting { 90 } else { 1 << 20 };
@@ -224,19 +224,19 @@ fn v25_c8_pongs_behind_the_close_frame_do_not_count_as_the_close_frame() {
             for _ in 0..10 {
                 end.feed(&Frame::ping([1; 60]).to(role).bytes()).unwrap();
             }
-            // As many bytes as the Close frame and what was queued before it, but for one: with a pong that
-            // found room in the meantime behind it, the output is not shorter.
+            // All bytes up to the last one of the Close frame: a pong that was appended after it in
+            // the meantime keeps the output as long as before.
             let behind = end.out.len() - with_close;
             take(&mut end, 1000, with_close - 30);
             take(&mut end, 1000, 29);
             if waiting {
                 assert_eq!(behind, 0);
-                assert!(end.out.len() > 60, "the pong has found room");
+                assert!(end.out.len() > 60, "the pong is in the output");
             }
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "one byte is left");
             take(&mut end, 2000, 1);
-            assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)), "the Close frame has left");
-            // The pongs are no progress of it.
+            assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)), "the Close frame is written");
+            // The pongs are no progress of the Close frame.
             take(&mut end, 3000, usize::MAX);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(7000)));
             end.now = at_ms(7000);
@@ -245,9 +245,9 @@ fn v25_c8_pongs_behind_the_close_frame_do_not_count_as_the_close_frame() {
     }
 }
 
-/// V25: data that goes on after our Close frame moves the deadline, by each byte.
+/// V25: data after our Close frame extends the deadline with each byte.
 #[test]
-fn v25_received_data_moves_the_deadline() {
+fn v25_received_data_extends_the_deadline() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -272,10 +272,10 @@ fn v25_received_data_moves_the_deadline() {
     }
 }
 
-/// V25: compressed data after our Close frame, of which nothing is kept, leaves a deadline.
+/// V25: compressed data after our Close frame, which is not buffered, keeps a deadline.
 #[cfg(feature = "deflate")]
 #[test]
-fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
+fn v25_compressed_data_extends_the_deadline() {
     use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 
@@ -305,13 +305,13 @@ fn v25_compressed_data_moves_the_deadline_and_leaves_one() {
     }
 }
 
-/// V25: discarded data doesn't move the deadline any more; the deadline stays where it is.
+/// V25: discarded data doesn't extend the deadline; the deadline stays unchanged.
 #[test]
-fn v25_discarded_data_moves_no_deadline() {
+fn v25_discarded_data_does_not_extend_the_deadline() {
     for role in BOTH {
         let data = Frame::text("x").to(role).bytes();
-        // At once.
-        let mut end = closing_behind(role, 0);
+        // Discarding starts immediately.
+        let mut end = closing_after(role, 0);
         end.conn.discard_data();
         take(&mut end, 1000, usize::MAX);
         for ms in [2000, 5999] {
@@ -320,11 +320,11 @@ fn v25_discarded_data_moves_no_deadline() {
             assert_eq!(end.timeout(), Ok(()));
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(6000)));
         }
-        assert_eq!(end.events.len(), 2, "events are given as before");
+        assert_eq!(end.events.len(), 2, "events are returned as before");
         end.now = at_ms(6000);
         assert_eq!(end.timeout(), Err(CLOSE));
-        // After data went on for a minute: the deadline is not in the past.
-        let mut end = closing_behind(role, 0);
+        // After a minute of data: the deadline is not in the past.
+        let mut end = closing_after(role, 0);
         take(&mut end, 0, usize::MAX);
         for n in 1..=60 {
             end.now = at_ms(n * 1000);
@@ -335,22 +335,22 @@ fn v25_discarded_data_moves_no_deadline() {
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)));
         end.feed(&data).unwrap();
         end.conn.discard_data();
-        assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)), "twice is once");
+        assert_eq!(end.conn.poll_timeout(), Some(at_ms(65_000)), "a second call has no effect");
         end.now = at_ms(64_999);
         assert_eq!(end.timeout(), Ok(()));
         end.now = at_ms(65_000);
         assert_eq!(end.timeout(), Err(CLOSE));
-        // The output's progress still counts.
-        let mut end = closing_behind(role, 100_000);
+        // Progress of the output still counts.
+        let mut end = closing_after(role, 100_000);
         end.conn.discard_data();
         take(&mut end, 4000, MIN_PROGRESS);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000)));
     }
 }
 
-/// Before our Close frame there is nothing to discard for, and no timeout to start anew.
+/// Before our Close frame discarding has no effect, and there is no timeout to restart.
 #[test]
-fn v25_discarding_before_the_close_frame_changes_nothing() {
+fn v25_discarding_before_the_close_frame_has_no_effect() {
     for role in BOTH {
         let mut end = End::preset(role);
         let deadline = end.conn.poll_timeout();
@@ -365,12 +365,13 @@ fn v25_discarding_before_the_close_frame_changes_nothing() {
     }
 }
 
-/// V25: a caller that has not read for a while gives the peer its time again; never less than it had.
+/// V25: a caller that has not read for a while restarts the timeout of the peer, which never
+/// shortens it.
 #[test]
 fn v25_a_restarted_close_timeout_runs_from_the_restart() {
     for role in BOTH {
         for discards in [false, true] {
-            let mut end = closing_behind(role, 0);
+            let mut end = closing_after(role, 0);
             take(&mut end, 1000, usize::MAX);
             if discards {
                 end.conn.discard_data();
@@ -387,9 +388,9 @@ fn v25_a_restarted_close_timeout_runs_from_the_restart() {
     }
 }
 
-/// Bytes received before the Close frame was sent move nothing.
+/// Bytes received before the Close frame was sent don't extend the deadline.
 #[test]
-fn v25_input_before_the_close_frame_is_no_life_after_it() {
+fn v25_input_before_the_close_frame_does_not_extend_the_deadline() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.now = at_ms(1000);
@@ -400,12 +401,12 @@ fn v25_input_before_the_close_frame_is_no_life_after_it() {
     }
 }
 
-/// The peer's Close frame ends the wait, wherever ours is.
+/// The Close frame of the peer clears the deadline, whether ours is written or not.
 #[test]
-fn v25_c5_the_peers_close_frame_ends_the_wait() {
+fn v25_c5_the_close_frame_of_the_peer_clears_the_deadline() {
     for role in BOTH {
         for written in [0, 1000, usize::MAX] {
-            let mut end = closing_behind(role, 100_000);
+            let mut end = closing_after(role, 100_000);
             take(&mut end, 1000, written);
             end.feed(&Frame::close(1000, "").to(role).bytes()).unwrap();
             assert_eq!(end.conn.poll_timeout(), None);
@@ -416,7 +417,7 @@ fn v25_c5_the_peers_close_frame_ends_the_wait() {
     }
 }
 
-/// After our Close frame there is no keep-alive any more, and none after the end.
+/// After our Close frame there is no keep-alive, and none after the end.
 #[test]
 fn v25_keep_alive_ends_with_the_close_frame() {
     for role in BOTH {

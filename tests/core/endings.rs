@@ -1,5 +1,5 @@
-//! The ends of a connection other than the closing handshake: a half-closed peer, aborting; and
-//! what the connection says about its end.
+//! The ends of a connection other than the closing handshake: a half-closed peer, and aborting; and
+//! the close status.
 
 use sansocket::connection::{Negotiated, OwnedEvent};
 use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
@@ -11,7 +11,7 @@ use crate::common::{BOTH, End, Frame, Pair, at_ms, entropy, preset};
 
 const EOF: ProtocolError = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 
-/// Code, reason, the end that began, clean.
+/// Code, reason, initiator, clean.
 fn status(conn: &Connection) -> (u16, String, Role, bool) {
     let status = conn.close_status().unwrap();
     (status.code.value(), status.reason.as_str().to_owned(), status.by, status.clean)
@@ -21,8 +21,8 @@ fn lost(by: Role) -> (u16, String, Role, bool) {
     (1006, String::new(), by, false)
 }
 
-/// C6: a peer that has ended its writing half still reads: it gets the replies and, behind them, a
-/// Close frame with 1002. The error and 1006 say that it sent none.
+/// C6: a peer that has ended its writing half still reads: it is sent the replies and then a Close
+/// frame with 1002. The error and 1006 report that it sent no Close frame.
 #[test]
 fn c6_a_half_closed_peer_gets_the_replies_and_a_close_frame_with_1002() {
     for role in BOTH {
@@ -41,10 +41,10 @@ fn c6_a_half_closed_peer_gets_the_replies_and_a_close_frame_with_1002() {
         assert!(end.conn.is_closed());
         assert_eq!((end.conn.error(), status(&end.conn)), (Some(EOF), lost(role.peer())));
         assert_eq!(end.conn.poll_timeout(), None);
-        // Once.
+        // Only once.
         assert_eq!(end.conn.receive_eof(&mut end.out), Err(EOF));
         assert!(end.out.is_empty());
-        // It is legal input for the peer.
+        // The output is valid input of the peer.
         let mut peer = End::preset(role.peer());
         peer.feed(&out).unwrap();
         assert!(matches!(peer.events.last(), Some(OwnedEvent::Close(Some(frame)))
@@ -52,8 +52,8 @@ fn c6_a_half_closed_peer_gets_the_replies_and_a_close_frame_with_1002() {
     }
 }
 
-/// C6, Q6: the Close frame of a half-closed peer passes the mark, and comes between the parts of a
-/// message of ours.
+/// C6, Q6: the Close frame for a half-closed peer exceeds the mark, and may be sent between the
+/// parts of a message of ours.
 #[test]
 fn c6_q6_the_close_frame_for_a_half_closed_peer_passes_the_mark() {
     for role in BOTH {
@@ -68,7 +68,7 @@ fn c6_q6_the_close_frame_for_a_half_closed_peer_passes_the_mark() {
     }
 }
 
-/// C6, C3: after our Close frame the end of the input gets no second one.
+/// C6, C3: after our Close frame the end of the input causes no second one.
 #[test]
 fn c3_c6_a_half_closed_peer_gets_no_second_close_frame() {
     for role in BOTH {
@@ -77,9 +77,9 @@ fn c3_c6_a_half_closed_peer_gets_no_second_close_frame() {
         let held = end.out.clone();
         assert_eq!(end.conn.receive_eof(&mut end.out), Err(EOF));
         assert_eq!(end.out, held);
-        assert_eq!(status(&end.conn), lost(role), "this end began");
-        assert_eq!(end.conn.poll_timeout(), None, "nothing is awaited");
-        // And none after a closing handshake or a failure.
+        assert_eq!(status(&end.conn), lost(role), "this end is the initiator");
+        assert_eq!(end.conn.poll_timeout(), None, "no deadline");
+        // And no deadline after a closing handshake or a failure.
         for bytes in [Frame::close(1000, "").to(role).bytes(), vec![0xff]] {
             let mut end = End::preset(role);
             let error = end.feed(&bytes);
@@ -90,7 +90,7 @@ fn c3_c6_a_half_closed_peer_gets_no_second_close_frame() {
     }
 }
 
-/// A client without a key can't write a Close frame: it fails in the same way without one.
+/// A client without a mask key can't write a Close frame: it fails with the same error without one.
 #[test]
 fn c6_a_half_closed_peer_of_a_client_without_entropy() {
     let mut end = End::preset(Role::Client);
@@ -102,9 +102,9 @@ fn c6_a_half_closed_peer_of_a_client_without_entropy() {
     assert_eq!(status(&end.conn), lost(Role::Server));
 }
 
-/// Aborting writes nothing. The status says that this end broke off without a Close frame.
+/// Aborting writes no output. The status reports that this end aborted without a Close frame.
 #[test]
-fn aborting_writes_nothing_and_every_later_call_returns_its_error() {
+fn aborting_writes_no_output_and_every_later_call_returns_its_error() {
     for role in BOTH {
         for closing in [false, true] {
             let mut end = End::preset(role);
@@ -131,7 +131,7 @@ fn aborting_writes_nothing_and_every_later_call_returns_its_error() {
                 assert_eq!(end.conn.send_ping(b"", &mut end.out), Err(SendError::Closed));
                 let close = end.conn.close(CloseCode::NORMAL, "", end.now, &mut end.out);
                 assert_eq!(close, Err(SendError::Closed));
-                assert_eq!(end.out, held, "nothing is written and nothing taken back");
+                assert_eq!(end.out, held, "the output is unchanged");
             }
             end.inbox.shrink();
             assert_eq!(end.inbox.capacity(), 0);
@@ -140,7 +140,7 @@ fn aborting_writes_nothing_and_every_later_call_returns_its_error() {
 }
 
 #[test]
-fn aborting_after_the_end_changes_nothing() {
+fn aborting_after_the_end_has_no_effect() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.feed(&Frame::close(3000, "r").to(role).bytes()).unwrap();
@@ -158,12 +158,12 @@ fn aborting_after_the_end_changes_nothing() {
 
 #[cfg(feature = "std")]
 #[test]
-fn an_aborted_connection_is_an_io_error_of_its_own_kind() {
+fn an_aborted_connection_has_its_own_io_error_kind() {
     let error = std::io::Error::from(ProtocolError::Aborted);
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
 }
 
-/// The reason is the peer's, of whichever Close frame it sent: first, in answer, or crossing.
+/// The reason is that of the Close frame of the peer: the first one, a reply, or a crossing one.
 #[test]
 fn the_close_status_has_the_reason_of_the_peer() {
     let long = "r".repeat(123);
@@ -180,7 +180,7 @@ fn the_close_status_has_the_reason_of_the_peer() {
                 assert_eq!(status(&end.conn), (1000, String::new(), role, false));
                 end.feed_by(&theirs, cut).unwrap();
                 assert_eq!(status(&end.conn), (3001, reason.to_owned(), role, true));
-                // It stays, whatever comes.
+                // It doesn't change with later input.
                 let _ = end.feed(&Frame::close(1000, "late").to(role).bytes());
                 let _ = end.conn.receive_eof(&mut end.out);
                 assert_eq!(status(&end.conn).1, reason);
@@ -197,7 +197,7 @@ fn the_close_status_has_the_reason_of_the_peer() {
     assert_eq!(status(&pair.server.conn), (1000, "from Client".into(), Role::Server, true));
 }
 
-/// C1: a reason that was cut inside a character: the error has the code, the status no reason.
+/// C1: a reason cut inside a character: the error has the code, and the status has no reason.
 #[test]
 fn c1_a_reason_cut_inside_a_character_is_an_error_with_the_close_code() {
     for role in BOTH {
@@ -235,13 +235,13 @@ fn a_connection_that_was_not_closed_by_its_peer_has_no_reason() {
 }
 
 #[test]
-fn hs11_the_connection_has_the_subprotocol_that_was_agreed_on() {
+fn hs11_the_connection_has_the_negotiated_subprotocol() {
     for role in BOTH {
         let config = preset(role).build().unwrap();
         let agreed = Negotiated::new().with_subprotocol("chat.v2");
         let mut end = End::agreed(role, &config, &agreed);
         assert_eq!(end.conn.subprotocol(), Some("chat.v2"));
-        // To the end, and after it.
+        // Until the end, and after it.
         end.conn.enable_stats();
         end.feed(&Frame::text("x").to(role).bytes()).unwrap();
         end.feed(&Frame::close(1000, "").to(role).bytes()).unwrap();
@@ -250,7 +250,7 @@ fn hs11_the_connection_has_the_subprotocol_that_was_agreed_on() {
     }
 }
 
-/// What is kept beside the subprotocol comes and goes without it.
+/// Compression state in the same box is allocated and freed without the subprotocol.
 #[cfg(feature = "deflate")]
 #[test]
 fn the_subprotocol_outlives_compressed_messages() {

@@ -1,4 +1,4 @@
-//! Fragments: control frames between them, limits over their sum, costs per fragment, and parts.
+//! Fragments: control frames between them, limits of their sum, cost per fragment, and parts.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -28,7 +28,7 @@ fn part(opcode: u8, payload: &[u8], start: bool, end: bool) -> OwnedEvent {
     OwnedEvent::Part { data: data(opcode, payload), start, end }
 }
 
-/// The payload in `n` fragments, as even as can be.
+/// The payload in `n` fragments of nearly equal length.
 fn fragments(opcode: u8, payload: &[u8], n: usize) -> Vec<Frame> {
     (0..n)
         .map(|i| {
@@ -39,7 +39,7 @@ fn fragments(opcode: u8, payload: &[u8], n: usize) -> Vec<Frame> {
 }
 
 #[test]
-fn f7_f8_f9_v42_ping_and_pong_at_every_place_between_fragments() {
+fn f7_f8_f9_v42_ping_and_pong_between_any_two_fragments() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for n in 1..=5 {
@@ -106,7 +106,7 @@ fn f8_a_message_inside_a_message_and_a_stray_continuation_are_refused() {
             assert_eq!(error, Err(PeerError::ExpectedContinuation.into()));
         }
         for fin in [true, false] {
-            // At the very first, after a whole message, after a fragmented one, after a ping.
+            // At the start, after a complete message, after a fragmented one, after a ping.
             for before in [
                 vec![],
                 vec![Frame::text("a")],
@@ -125,7 +125,7 @@ fn f8_a_message_inside_a_message_and_a_stray_continuation_are_refused() {
 }
 
 #[test]
-fn f9_empty_fragments_everywhere() {
+fn f9_empty_fragments_at_every_position() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let frames = [
@@ -152,9 +152,9 @@ fn f9_empty_fragments_everywhere() {
     }
 }
 
-/// V38: the limit counts all fragments together, in each form, at the exact byte.
+/// V38: the limit applies to the sum of all fragments, in each form, exact to the byte.
 #[test]
-fn f14_v38_the_limit_is_over_the_sum_of_the_fragments() {
+fn f14_v38_the_limit_applies_to_the_sum_of_the_fragments() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).max_message_len(10).delivery(delivery).build().unwrap();
@@ -181,7 +181,7 @@ fn f14_v38_the_limit_is_over_the_sum_of_the_fragments() {
                     let error = Err(LimitError::MessageTooLong.into());
                     assert_eq!(result, if passes { Ok(()) } else { error }, "{sizes:?}");
                     if passes {
-                        // The count begins anew with each message.
+                        // The sum restarts with each message.
                         end.feed(&Frame::new(opcode, [b'x'; 10]).to(role).bytes()).unwrap();
                     } else {
                         assert_eq!(sent(role, &end.out), [Frame::close(1009, "")]);
@@ -192,9 +192,9 @@ fn f14_v38_the_limit_is_over_the_sum_of_the_fragments() {
     }
 }
 
-/// V38: 25 MiB of fragments don't pass a limit of 16 MiB, and the memory stays near the limit.
+/// V38: a limit of 16 MiB refuses 25 MiB of fragments, and the memory stays near the limit.
 #[test]
-fn v38_fragments_never_hold_more_than_the_limit() {
+fn v38_fragments_never_buffer_more_than_the_limit() {
     const LIMIT: usize = 1 << 20;
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
@@ -218,8 +218,8 @@ fn v38_fragments_never_hold_more_than_the_limit() {
     }
 }
 
-/// Feeds `n` copies of `frame`, in inputs of at most 60 KB, by `receive`; tells the time and how
-/// many events came.
+/// Feeds `n` copies of `frame` to `receive`, in inputs of at most 60 KB; returns the time and the
+/// number of events.
 fn flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8], n: usize) -> (Duration, usize) {
     let per_input = (60_000 / frame.len()).min(n);
     let input = frame.repeat(per_input);
@@ -242,15 +242,15 @@ fn flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8], n: usize) -> (D
     (start.elapsed(), events)
 }
 
-/// A million in a debug build keeps the run short; ten million where that takes no longer.
+/// Fewer in a debug build, so that the run stays short.
 const MANY: usize = if cfg!(debug_assertions) { 400_000 } else { 10_000_000 };
 
-/// How much longer a frame may take late in the flood than early in it: generous, since other
-/// programs run beside; a quadratic receiver misses it by a factor of a hundred.
+/// The highest ratio of the time of a late frame to that of an early one. It is generous, since
+/// other programs run at the same time; a quadratic receiver exceeds it by a factor of a hundred.
 const FLAT: u32 = 8;
 
-/// Floods with `MANY` frames; the quickest of the first runs and of the last ones are compared, so
-/// that being interrupted doesn't count. Tells how many events came.
+/// Floods with `MANY` frames, and compares the fastest of the first runs with the fastest of the
+/// last ones, so that interruptions don't count. Returns the number of events.
 #[track_caller]
 fn flat_flood(conn: &mut Connection, inbox: &mut Inbox, frame: &[u8]) -> usize {
     let runs: Vec<_> = (0..20).map(|_| flood(conn, inbox, frame, MANY / 20)).collect();
@@ -269,7 +269,7 @@ fn assert_flat(early: Duration, late: Duration) {
 }
 
 #[test]
-fn v6_v33_millions_of_empty_continuations_cost_no_memory_and_flat_time() {
+fn v6_v33_millions_of_empty_continuations_use_no_memory_and_linear_time() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -282,7 +282,7 @@ fn v6_v33_millions_of_empty_continuations_cost_no_memory_and_flat_time() {
             let events = flat_flood(&mut conn, &mut inbox, &empty);
             assert!(inbox.capacity() <= 64, "{} bytes", inbox.capacity());
             let per_frame = usize::from(delivery == Delivery::Parts);
-            assert_eq!(events, MANY * per_frame, "every arriving piece gives a part");
+            assert_eq!(events, MANY * per_frame, "each fragment is a part");
             let last = Frame::cont("b").to(role).bytes();
             assert_eq!(flood(&mut conn, &mut inbox, &last, 1).1, 1);
         }
@@ -290,7 +290,7 @@ fn v6_v33_millions_of_empty_continuations_cost_no_memory_and_flat_time() {
 }
 
 #[test]
-fn v6_v33_millions_of_one_byte_frames_cost_what_they_carry_and_flat_time() {
+fn v6_v33_millions_of_one_byte_frames_use_memory_of_their_payload_and_linear_time() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let config = preset(role).build().unwrap();
@@ -306,11 +306,11 @@ fn v6_v33_millions_of_one_byte_frames_cost_what_they_carry_and_flat_time() {
     }
 }
 
-/// V33: small whole messages, and pings, in one input: the time per frame doesn't grow with their
-/// number. Small, so that the caches hold the one as well as the other.
-/// A loop above its high-water mark seeks again after each byte that it writes.
+/// V33: small complete messages, and pings, in one input: the time per frame doesn't grow with
+/// their number. They are small, so that both inputs fit into the caches. A loop above its
+/// high-water mark seeks again after each byte that it writes.
 #[test]
-fn v33_fragments_are_read_once_however_often_an_event_is_sought() {
+fn v33_fragments_are_read_once_over_any_number_of_calls() {
     for role in BOTH {
         let mut frames = vec![Frame::binary("").not_fin()];
         frames.extend(vec![Frame::cont("").not_fin(); 10_000]);
@@ -321,7 +321,7 @@ fn v33_fragments_are_read_once_however_often_an_event_is_sought() {
         let mut input = Input::new(end.now, &mut wire);
         for _ in 0..3 {
             assert_eq!(end.conn.seek(&mut input, &mut end.inbox, &mut end.out), Ok(true));
-            // Nothing but the payload of the event is left to be read.
+            // Only the payload of the event is left to be read.
             assert_eq!(input.len(), "the end".len());
         }
         let event = end.conn.receive(&mut input, &mut end.inbox, &mut end.out);
@@ -330,7 +330,7 @@ fn v33_fragments_are_read_once_however_often_an_event_is_sought() {
 }
 
 #[test]
-fn v33_many_frames_in_one_input_take_flat_time_each() {
+fn v33_many_frames_in_one_input_take_linear_time() {
     let (few, many) = if cfg!(debug_assertions) { (5_000, 100_000) } else { (10_000, 1_000_000) };
     for role in BOTH {
         for frame in [Frame::text("x"), Frame::binary(""), Frame::ping("x"), Frame::binary([1; 20])]
@@ -353,26 +353,27 @@ fn v33_many_frames_in_one_input_take_flat_time_each() {
                 start.elapsed()
             };
             let quickest = |n: usize| (0..3).map(|_| run(n)).min().unwrap();
-            // A machine that is busy with something else for a while is no growth.
+            // A pause of a busy machine is not growth.
             let flat = (0..8).any(|_| is_flat(quickest(few) * (many / few) as u32, quickest(many)));
-            assert!(flat, "the time for each frame grows with their number");
+            assert!(flat, "the time of each frame grows with their number");
         }
     }
 }
 
 #[test]
-fn parts_come_as_they_arrive_with_start_and_end() {
+fn parts_are_delivered_on_arrival_with_start_and_end() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let config = preset(role).delivery(Delivery::Parts).build().unwrap();
             let mut end = End::new(role, &config);
-            // A whole message in one input: one part.
+            // A complete message in one input: one part.
             end.feed(&Frame::new(opcode, "abc").to(role).bytes()).unwrap();
             assert_eq!(end.take_events(), [part(opcode, b"abc", true, true)]);
             // An empty message: one empty part.
             end.feed(&Frame::new(opcode, "").to(role).bytes()).unwrap();
             assert_eq!(end.take_events(), [part(opcode, b"", true, true)]);
-            // A frame that arrives in three pieces, the header on its own first: no part for it.
+            // A frame that arrives in three reads, the first with the header alone: no part for the
+            // header.
             let frame = Frame::new(opcode, "abcdef").to(role).bytes();
             let header = frame.len() - 6;
             end.feed_cut(&frame, &[1, header, header + 2, header + 5]).unwrap();
@@ -406,13 +407,13 @@ fn parts_come_as_they_arrive_with_start_and_end() {
                     part(opcode, b"", false, true)
                 ]
             );
-            assert_eq!(end.inbox.capacity(), 0, "parts keep nothing");
+            assert_eq!(end.inbox.capacity(), 0, "parts are not buffered");
         }
     }
 }
 
 #[test]
-fn parts_of_text_are_cut_at_characters() {
+fn parts_of_text_end_at_character_boundaries() {
     let text = "a\u{e4}\u{20ac}\u{1f600}";
     for role in BOTH {
         let config = preset(role).delivery(Delivery::Parts).build().unwrap();
@@ -437,9 +438,9 @@ fn parts_of_text_are_cut_at_characters() {
     }
 }
 
-/// S24: what arrives in parts can be sent on in parts, with the same fragmentation.
+/// S24: received parts can be forwarded in parts, with the same fragmentation.
 #[test]
-fn s24_parts_sent_on_keep_the_fragmentation() {
+fn s24_forwarded_parts_keep_the_fragmentation() {
     let frames = [
         Frame::text("ab").not_fin(),
         Frame::cont("").not_fin(),
@@ -459,9 +460,9 @@ fn s24_parts_sent_on_keep_the_fragmentation() {
     assert_eq!(&end.out[..], bytes(&frames));
 }
 
-/// All output leaves in order: a pong for a ping that comes while a message is sent.
+/// All output is sent in order: so is a pong for a ping that arrives during a message.
 #[test]
-fn control_frames_leave_between_parts_but_not_between_fragments_of_one_call() {
+fn control_frames_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let payload = [7; 1000];
     for role in BOTH {
         let ping = Frame::ping("p").to(role).bytes();
@@ -474,7 +475,7 @@ fn control_frames_leave_between_parts_but_not_between_fragments_of_one_call() {
         let opcodes =
             |out: &[u8]| sent(role, out).iter().map(|frame| frame.opcode).collect::<Vec<_>>();
         assert_eq!(opcodes(&end.out), [BINARY, CONT, CONT, CONT, CONT, PONG, PING]);
-        // The next part when the one before it is written.
+        // The next part after the one before is written.
         let (mut end, mut written) = (End::preset(role), Vec::new());
         for (i, part) in payload.chunks(200).enumerate() {
             let options = SendOptions::new();

@@ -1,5 +1,5 @@
 //! Headers: every length boundary, and every opcode, FIN, reserved bit and mask bit, for both roles,
-//! between messages and inside one, each judged at the first byte that shows it.
+//! between messages and inside one, each checked at the first byte that shows it.
 
 use sansocket::config::Delivery;
 use sansocket::connection::OwnedEvent;
@@ -12,8 +12,8 @@ use sansocket::{CloseCode, Role};
 use crate::common::frame::{BINARY, CLOSE, CONT, LenForm, PING, PONG, TEXT, sent};
 use crate::common::{BOTH, End, Frame, connection, model, preset};
 
-/// Feeds the bytes whole and byte by byte and compares events, error, the byte that has shown it,
-/// and what was answered with the model.
+/// Feeds the bytes at once and byte by byte. Compares the events, the error, the byte that shows
+/// the error, and the replies with the model.
 #[track_caller]
 fn agrees_with_the_model(role: Role, max_message_len: u64, bytes: &[u8]) -> model::Outcome {
     let expected = model::receive(role, max_message_len, bytes);
@@ -38,7 +38,7 @@ fn agrees_with_the_model(role: Role, max_message_len: u64, bytes: &[u8]) -> mode
 const LARGE: u64 = isize::MAX as u64;
 
 #[test]
-fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_places() {
+fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_states() {
     for role in BOTH {
         for in_message in [None, Some(TEXT), Some(BINARY)] {
             let before =
@@ -49,7 +49,7 @@ fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_places() {
                 {
                     let mut bytes = before.clone();
                     bytes.extend_from_slice(&[first, second]);
-                    // Long enough for any of these frames, and for more behind it.
+                    // Long enough for any of these frames, and for input after it.
                     bytes.resize(bytes.len() + 300, 0);
                     agrees_with_the_model(role, 16 << 20, &bytes);
                 }
@@ -59,13 +59,13 @@ fn f1_f2_f3_f4_f7_f8_every_first_and_second_byte_in_both_roles_and_places() {
 }
 
 #[test]
-fn q2_the_first_header_byte_that_shows_it_decides() {
+fn q2_a_violation_is_reported_at_the_first_header_byte_that_shows_it() {
     let text = Frame::text("x");
     let in_message = |frame: Frame| (true, frame);
     let alone = |frame: Frame| (false, frame);
     let peer = ProtocolError::Peer;
     for role in BOTH {
-        // What, the error, and how many bytes of the frame's header it takes.
+        // A name, the error, and the number of header bytes that show it.
         let other_mask = match role {
             Role::Server => (text.clone().unmasked(), PeerError::UnmaskedFrame),
             Role::Client => (text.clone().key([0; 4]), PeerError::MaskedFrame),
@@ -89,7 +89,7 @@ fn q2_the_first_header_byte_that_shows_it_decides() {
             (alone(other_mask.0), peer(other_mask.1), 2),
             (alone(Frame::ping([0; 126]).to(role)), peer(PeerError::ControlTooLong), 2),
             (in_message(Frame::pong([0; 70_000]).to(role)), peer(PeerError::ControlTooLong), 2),
-            // Not minimal: in 2 bytes both are needed, in 8 the sixth zero shows it.
+            // Not minimal: with a length in 2 bytes both are needed, in 8 the sixth zero shows it.
             (
                 alone(text.clone().len_form(LenForm::Bits16).to(role)),
                 peer(PeerError::LengthNotMinimal),
@@ -117,7 +117,7 @@ fn q2_the_first_header_byte_that_shows_it_decides() {
             ),
             (alone(text.clone().announce(1 << 63).to(role)), peer(PeerError::LengthTooLarge), 3),
             (alone(text.clone().announce(u64::MAX).to(role)), peer(PeerError::LengthTooLarge), 3),
-            // Over the limit of 16 MiB as soon as the bytes to come can't help it.
+            // Over the limit of 16 MiB as soon as no later byte can lower the length.
             (
                 alone(text.clone().announce((1 << 63) - 1).to(role)),
                 LimitError::MessageTooLong.into(),
@@ -192,16 +192,16 @@ fn f5_f6_v7_v48_every_length_boundary_in_both_roles_and_every_form() {
     }
 }
 
-/// V48: with the largest limits there are, an announced length is survived, not believed.
+/// V48: with the largest limits, an announced length allocates no memory.
 #[test]
-fn v8_v48_a_huge_announcement_waits_and_reserves_nothing() {
+fn v8_v48_a_huge_announced_length_allocates_no_memory() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             for len in [1 << 30, 1 << 32, 1 << 62, (1 << 63) - 1] {
                 for opcode in [TEXT, BINARY] {
                     let limit = if delivery == Delivery::Whole { LARGE } else { u64::MAX };
                     if len > limit {
-                        // On a machine of 32 bits it is refused.
+                        // A machine of 32 bits refuses it.
                         continue;
                     }
                     let config =
@@ -211,7 +211,7 @@ fn v8_v48_a_huge_announcement_waits_and_reserves_nothing() {
                     end.feed_by(&frame, 100).unwrap();
                     assert!(end.inbox.capacity() <= 32 * 1000, "{}", end.inbox.capacity());
                     assert!(end.conn.is_open());
-                    // The connection still fails in order.
+                    // The connection still fails in an orderly way.
                     assert!(end.conn.receive_eof(&mut end.out).is_err());
                 }
             }
@@ -219,11 +219,11 @@ fn v8_v48_a_huge_announcement_waits_and_reserves_nothing() {
     }
 }
 
-/// V7: the sum of the fragments passes 2^63, and 2^64, and the limit.
+/// V7: the sum of the fragments exceeds 2^63, 2^64 and the limit.
 #[test]
 fn v7_the_sum_of_fragments_never_overflows() {
     for role in BOTH {
-        // Whole frames can't be that long in a test; the first one arrives in part.
+        // A test can't send complete frames of that length; the first one arrives in part.
         let config = preset(role).max_message_len(u64::MAX).delivery(Delivery::Parts);
         let mut end = End::new(role, &config.build().unwrap());
         let first = Frame::binary("").not_fin().announce((1 << 63) - 1).to(role).bytes();
@@ -246,9 +246,9 @@ fn v7_the_sum_of_fragments_never_overflows() {
     }
 }
 
-/// V16: two bytes of an unmasked frame are enough, even if it is empty and nothing follows.
+/// V16: two bytes of an unmasked frame suffice, even if it is empty and no input follows.
 #[test]
-fn v16_f1_an_unmasked_frame_at_a_server_is_refused_after_two_bytes() {
+fn v16_f1_a_server_refuses_an_unmasked_frame_after_two_bytes() {
     for frame in [Frame::text(""), Frame::binary(""), Frame::ping(""), Frame::close_raw("")] {
         let mut end = End::preset(Role::Server);
         let bytes = frame.bytes();
@@ -259,7 +259,7 @@ fn v16_f1_an_unmasked_frame_at_a_server_is_refused_after_two_bytes() {
 }
 
 #[test]
-fn v16_f2_a_masked_frame_at_a_client_is_refused_after_two_bytes() {
+fn v16_f2_a_client_refuses_a_masked_frame_after_two_bytes() {
     for frame in [Frame::text(""), Frame::binary(""), Frame::ping(""), Frame::close_raw("")] {
         let mut end = End::preset(Role::Client);
         let bytes = frame.key([1, 2, 3, 4]).bytes();
@@ -268,9 +268,9 @@ fn v16_f2_a_masked_frame_at_a_client_is_refused_after_two_bytes() {
     }
 }
 
-/// V41: 125 passes and is echoed whole, 126 is refused as soon as the length is seen.
+/// V41: 125 bytes are accepted and echoed in full, 126 are refused as soon as the length is read.
 #[test]
-fn v41_f7_control_frames_of_125_bytes_pass_and_of_126_do_not() {
+fn v41_f7_control_frames_of_125_bytes_are_accepted_and_of_126_refused() {
     for role in BOTH {
         for opcode in [PING, PONG, CLOSE] {
             let mut payload = vec![b'r'; 125];
@@ -293,8 +293,8 @@ fn v41_f7_control_frames_of_125_bytes_pass_and_of_126_do_not() {
     }
 }
 
-/// Messages of every length up to past the first boundary, and around the second, whole and by
-/// bytes: the fast and the slow path of `receive`.
+/// Messages of every length up to past the first boundary, and around the second, at once and byte
+/// by byte: the fast and the slow path of `receive`.
 #[test]
 fn f6_messages_of_every_length_around_the_boundaries_arrive() {
     for role in BOTH {
@@ -305,7 +305,7 @@ fn f6_messages_of_every_length_around_the_boundaries_arrive() {
                 let mut end = End::preset(role);
                 end.feed(&bytes).unwrap();
                 end.feed_by(&bytes, if len < 1000 { 1 } else { 1009 }).unwrap();
-                // Two in one input, the second cut.
+                // Two messages in one input, the second incomplete.
                 let both = [&bytes[..], &bytes[..]].concat();
                 let cut = bytes.len() + bytes.len() / 2;
                 end.feed_cut(&both, &[cut]).unwrap();
@@ -320,7 +320,7 @@ fn f6_messages_of_every_length_around_the_boundaries_arrive() {
     }
 }
 
-/// F5, F6: what the sender writes is minimal and below 2^63; `parse` insists on it.
+/// F5, F6: a sent length is minimal and below 2^63; `parse` checks it.
 #[test]
 fn f5_f6_sent_lengths_are_minimal() {
     for role in BOTH {
@@ -345,9 +345,9 @@ fn f5_f6_sent_lengths_are_minimal() {
     }
 }
 
-/// The public frame layer: what it encodes it decodes, byte by byte, and it agrees with the builder.
+/// The public frame layer decodes its own output, byte by byte, and agrees with the builder.
 #[test]
-fn f5_f6_the_frame_layer_goes_round() {
+fn f5_f6_the_frame_layer_decodes_its_own_output() {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     for opcode in [CONT, TEXT, BINARY, CLOSE, PING, PONG] {
         for len in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 31, 1 << 32, (1 << 63) - 1] {

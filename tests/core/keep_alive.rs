@@ -1,5 +1,5 @@
-//! Keep-alive under a virtual clock: rows K1 to K6 as ASP.NET Core has them, with received bytes as
-//! life; and round-trip times.
+//! Keep-alive under a virtual clock: rows K1 to K6, as in ASP.NET Core, where received bytes are a
+//! sign of life; and round-trip times.
 
 use core::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::common::{BOTH, End, Frame, Pair, at_ms, entropy, preset, secs};
 
 const KEEP_ALIVE: ProtocolError = ProtocolError::Timeout(TimeoutError::KeepAlive);
 
-/// With an interval of 10 s and a timeout of 3 s, the round trip measured.
+/// With an interval of 10 s and a timeout of 3 s, and round-trip times enabled.
 fn pinging(role: Role) -> End {
     let config = preset(role).keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
     let mut end = End::new(role, &config);
@@ -21,7 +21,7 @@ fn pinging(role: Role) -> End {
     end
 }
 
-/// Writes all output, tells the connection, and returns the frames.
+/// Writes all output, notifies the connection, and returns the frames.
 fn write(end: &mut End) -> Vec<Frame> {
     let role = end.conn.role();
     let frames = sent(role, &end.take_out());
@@ -47,7 +47,7 @@ fn k1_the_presets() {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(n * ms)));
             end.now = at_ms(n * ms - 1);
             end.timeout().unwrap();
-            assert!(end.out.is_empty(), "early is no error and nothing is due");
+            assert!(end.out.is_empty(), "an early call is no error and has no output");
             end.now = at_ms(n * ms);
             end.timeout().unwrap();
             assert_eq!(write(&mut end), [Frame::pong("")]);
@@ -55,10 +55,10 @@ fn k1_the_presets() {
     }
 }
 
-/// K1: without a timeout an unsolicited empty pong every interval, whatever is received, and never
-/// a failure, however long the peer is silent.
+/// K1: without a timeout an unsolicited empty pong is sent every interval, whatever is received,
+/// and the connection never fails, however long the peer is silent.
 #[test]
-fn k1_unsolicited_pongs_and_no_failure() {
+fn k1_unsolicited_pongs_never_fail_the_connection() {
     for role in BOTH {
         let config = preset(role).keep_alive(Some(secs(10)), None).build().unwrap();
         let mut end = End::new(role, &config);
@@ -71,7 +71,7 @@ fn k1_unsolicited_pongs_and_no_failure() {
             end.timeout().unwrap();
             assert_eq!(write(&mut end), [Frame::pong("")]);
         }
-        // Called late, it is sent once, and the next one an interval later.
+        // After a late call, one pong is sent, and the next one an interval later.
         end.now = at_ms(20_000_000);
         end.timeout().unwrap();
         end.timeout().unwrap();
@@ -80,9 +80,9 @@ fn k1_unsolicited_pongs_and_no_failure() {
     }
 }
 
-/// K1: with `out` over the mark the pong is left out, without an error and without spinning.
+/// K1: with `out` above the mark the pong is skipped, without an error and without spinning.
 #[test]
-fn k1_an_unsolicited_pong_without_room_or_key_is_left_out() {
+fn k1_an_unsolicited_pong_without_room_or_mask_key_is_skipped() {
     for role in BOTH {
         let config = preset(role).keep_alive(Some(secs(10)), None).max_unsent(10).build().unwrap();
         let mut end = End::new(role, &config);
@@ -104,7 +104,7 @@ fn k1_an_unsolicited_pong_without_room_or_key_is_left_out() {
 }
 
 #[test]
-fn k2_off_means_no_deadline() {
+fn k2_keep_alive_off_sets_no_deadline() {
     for role in BOTH {
         let config = preset(role).keep_alive(None, None).build().unwrap();
         let mut end = End::new(role, &config);
@@ -117,7 +117,7 @@ fn k2_off_means_no_deadline() {
 
 /// K2: a ping with an 8-byte big-endian counter after the interval without input.
 #[test]
-fn k2_pings_carry_a_counter_and_their_pongs_end_the_wait() {
+fn k2_pings_have_a_counter_and_their_pongs_clear_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
         let mut now = 0;
@@ -137,12 +137,12 @@ fn k2_pings_carry_a_counter_and_their_pongs_end_the_wait() {
     }
 }
 
-/// K3: any received byte moves the next ping away.
+/// K3: any received byte postpones the next ping.
 #[test]
-fn k3_received_bytes_move_the_next_ping_away() {
+fn k3_received_bytes_postpone_the_next_ping() {
     for role in BOTH {
         let mut end = pinging(role);
-        // A whole message, one half of a frame, one byte of a header.
+        // A complete message, one half of a frame, one byte of a header.
         for (i, bytes) in [
             Frame::text("x").to(role).bytes(),
             vec![0x82],
@@ -157,14 +157,14 @@ fn k3_received_bytes_move_the_next_ping_away() {
             end.timeout().unwrap();
             assert!(end.out.is_empty());
         }
-        // Nothing received is nothing heard.
+        // A read of zero bytes is no sign of life.
         end.now = at_ms(28_000);
         end.feed(&[]).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(37_000)));
-        // Sending moves nothing.
+        // Sending doesn't postpone it.
         end.conn.send_text("x", &mut end.out).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(37_000)));
-        // Direct reading is receiving.
+        // A direct read does.
         let frame = Frame::binary([1; 500]).to(role).bytes();
         end.feed(&frame[..100]).unwrap();
         let room = end.conn.direct_room(&mut end.inbox).unwrap();
@@ -174,10 +174,10 @@ fn k3_received_bytes_move_the_next_ping_away() {
     }
 }
 
-/// K3: while a pong is awaited only the one with the latest counter ends the wait; other data, an
-/// older pong, an unsolicited one do not. They are signs of life, so they move the deadline.
+/// K3: only the pong with the latest counter clears the deadline of a ping; other data, an older
+/// pong or an unsolicited one do not. They are signs of life, so they extend the deadline.
 #[test]
-fn k3_only_the_latest_counter_ends_the_wait() {
+fn k3_only_the_latest_counter_clears_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
         end.now = at_ms(10_000);
@@ -204,11 +204,11 @@ fn k3_only_the_latest_counter_ends_the_wait() {
             end.now = at_ms(ms);
             end.feed(&other).unwrap();
             assert_eq!(end.timeout(), Ok(()));
-            // The wait goes on: after its end the next deadline would be 10 s away.
+            // The deadline is still that of the ping: otherwise the next one would be 10 s later.
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 3000)));
         }
         let before = end.conn.stats().unwrap().last_round_trip;
-        assert_eq!(before, Some(Duration::from_millis(500)), "others don't count as a round trip");
+        assert_eq!(before, Some(Duration::from_millis(500)), "other pongs are no round trip");
         end.now = at_ms(ms + 2999);
         end.timeout().unwrap();
         end.now = at_ms(ms + 3000);
@@ -218,7 +218,7 @@ fn k3_only_the_latest_counter_ends_the_wait() {
     }
 }
 
-/// K4: the failure is typed, poisons, and is reported.
+/// K4: the failure is typed and permanent, and is reported to the peer.
 #[test]
 fn k4_a_missing_pong_fails_the_connection() {
     for role in BOTH {
@@ -249,10 +249,10 @@ fn k4_a_missing_pong_fails_the_connection() {
     }
 }
 
-/// K5: the pong is among unread bytes. Fed before `handle_timeout`, as the design's rule says, it
-/// is seen, at the deadline and long after it.
+/// K5: the pong is among unread bytes. If it is fed before `handle_timeout`, as the design
+/// requires, it counts, at the deadline and long after it.
 #[test]
-fn k5_bytes_at_hand_are_fed_first_and_a_paused_reader_is_not_a_dead_peer() {
+fn k5_input_fed_before_a_late_timeout_keeps_the_connection_open() {
     for role in BOTH {
         for late in [13_000, 13_001, 20_000, 1_000_000] {
             let mut end = pinging(role);
@@ -268,17 +268,17 @@ fn k5_bytes_at_hand_are_fed_first_and_a_paused_reader_is_not_a_dead_peer() {
     }
 }
 
-/// The wait starts when the ping has left `out`: as long as what lies before it gets shorter, the
+/// The timeout starts when the ping is written: as long as the output before it gets shorter, the
 /// peer is slow, not dead.
 #[test]
-fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
+fn k5_the_timeout_starts_when_the_ping_is_written() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
         end.now = at_ms(10_000);
         end.timeout().unwrap();
         let with_ping = end.out.len();
-        // More comes behind it, by every way of sending.
+        // More output after it, by every form of sending.
         end.conn.send_binary(&[2; 1000], &mut end.out).unwrap();
         end.conn.send_text("text", &mut end.out).unwrap();
         end.conn.send(Data::Text("text"), SendOptions::new(), &mut end.out).unwrap();
@@ -289,7 +289,7 @@ fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
         end.conn.send_ping(b"ping", &mut end.out).unwrap();
         end.feed(&Frame::ping("theirs").to(role).bytes()).unwrap();
         let behind = end.out.len() - with_ping;
-        // The peer takes a byte every two seconds: for long nothing fails.
+        // The peer reads one byte every two seconds: the connection stays open for a long time.
         let mut now = 10_000;
         while end.out.len() > behind {
             let taken = (with_ping / 20).min(end.out.len() - behind);
@@ -298,7 +298,7 @@ fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
             end.now = at_ms(now);
             assert_eq!(end.timeout(), Ok(()), "{now}");
         }
-        // From here the pong has its 3 seconds, whatever lies behind the ping.
+        // From here the pong has its 3 seconds, whatever output follows the ping.
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 3000)));
         let _ = end.out.split_to(behind / 2);
         end.now = at_ms(now + 2999);
@@ -310,9 +310,9 @@ fn k5_the_wait_starts_when_the_ping_has_left_the_output() {
     }
 }
 
-/// A peer that takes nothing at all for the timeout is dead.
+/// A peer that reads no output at all for the timeout is dead.
 #[test]
-fn k5_a_peer_that_takes_nothing_is_dead() {
+fn k5_a_peer_that_reads_no_output_is_dead() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -320,15 +320,15 @@ fn k5_a_peer_that_takes_nothing_is_dead() {
         end.timeout().unwrap();
         end.now = at_ms(12_999);
         assert_eq!(end.timeout(), Ok(()));
-        // Output behind the ping is no progress.
+        // Output after the ping is no progress.
         end.conn.send_binary(&[2; 1000], &mut end.out).unwrap();
         end.now = at_ms(13_000);
         assert_eq!(end.timeout(), Err(KEEP_ALIVE));
     }
 }
 
-/// A peer inside a long frame can't send a pong: 600 KB at 300 KB/s with an interval and a timeout of
-/// 500 ms, then the pong, which ends the wait.
+/// A peer inside a long frame can't send a pong: 600 KB at 300 KB/s with an interval and a timeout
+/// of 500 ms, then the pong, which clears the deadline.
 #[test]
 fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
     for role in BOTH {
@@ -344,7 +344,7 @@ fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
         for (i, bytes) in frame.chunks(3000).enumerate() {
             ms += 10;
             end.now = at_ms(ms);
-            // Every other read is direct, where that is offered.
+            // Every other read is direct, where possible.
             match end.conn.direct_room(&mut end.inbox) {
                 Some(room) if i % 2 == 0 && room.len() >= bytes.len() => {
                     room[..bytes.len()].copy_from_slice(bytes);
@@ -356,18 +356,19 @@ fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 500)));
             assert_eq!(end.timeout(), Ok(()));
         }
-        assert!(ms >= 2500 && end.out.is_empty(), "no second ping while one is under way");
+        assert!(ms >= 2500 && end.out.is_empty(), "no second ping while one is pending");
         end.feed(&pong(1, role)).unwrap();
         assert_eq!(end.events.len(), 2);
         let stats = end.conn.stats().unwrap();
         assert_eq!(stats.last_round_trip, Some(Duration::from_millis(ms - 500)));
         end.now = at_ms(ms + 500);
         end.timeout().unwrap();
-        assert_eq!(write(&mut end), [ping(2)], "the wait was over");
+        assert_eq!(write(&mut end), [ping(2)], "the pong cleared the deadline");
     }
 }
 
-/// Life ends: the timeout after the last byte, whatever the bytes were, the connection fails.
+/// No more signs of life: the connection fails at the timeout after the last byte, whatever the
+/// bytes were.
 #[test]
 fn k4_k5_silence_for_the_timeout_after_the_last_byte_fails_the_connection() {
     for role in BOTH {
@@ -391,9 +392,10 @@ fn k4_k5_silence_for_the_timeout_after_the_last_byte_fails_the_connection() {
     }
 }
 
-/// A peer that reads nothing but sends is alive: its bytes move the deadline of a ping in the output.
+/// A peer that reads no output but sends is alive: its bytes extend the deadline of an unwritten
+/// ping.
 #[test]
-fn k5_received_bytes_move_the_deadline_of_a_ping_that_is_still_in_the_output() {
+fn k5_received_bytes_extend_the_deadline_of_an_unwritten_ping() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -410,9 +412,9 @@ fn k5_received_bytes_move_the_deadline_of_a_ping_that_is_still_in_the_output() {
     }
 }
 
-/// A round trip begins when the ping has left the output, not when the Close frame behind it has.
+/// A round trip starts when the ping is written, not when a Close frame after it is.
 #[test]
-fn a_close_frame_behind_a_ping_does_not_count_as_the_ping() {
+fn a_close_frame_after_a_ping_does_not_count_as_the_ping() {
     for role in BOTH {
         let mut end = pinging(role);
         end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
@@ -433,9 +435,9 @@ fn a_close_frame_behind_a_ping_does_not_count_as_the_ping() {
     }
 }
 
-/// A driver that tells nothing of its writes: the wait starts at the latest at the first deadline.
+/// A driver that reports no writes: the timeout starts at the first deadline at the latest.
 #[test]
-fn k5_a_write_that_nobody_told_of_is_seen_at_the_deadline() {
+fn k5_an_unreported_write_is_noticed_at_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
         end.now = at_ms(10_000);
@@ -449,9 +451,9 @@ fn k5_a_write_that_nobody_told_of_is_seen_at_the_deadline() {
     }
 }
 
-/// A ping for which there is no key: no error, no spinning, tried again an interval later.
+/// A ping without a mask key: no error, no spinning, and a retry after an interval.
 #[test]
-fn k2_a_ping_without_entropy_is_tried_again_an_interval_later() {
+fn k2_a_ping_without_entropy_is_retried_after_an_interval() {
     let mut end = pinging(Role::Client);
     entropy::reseed(1);
     entropy::fail_after(0);
@@ -465,7 +467,7 @@ fn k2_a_ping_without_entropy_is_tried_again_an_interval_later() {
     assert_eq!(write(&mut end).len(), 1);
 }
 
-/// Two ends that ping each other at once, for an hour: nobody fails, nothing grows.
+/// Two ends that ping each other at the same time, for an hour: no end fails, no buffer grows.
 #[test]
 fn k6_two_ends_keep_each_other_alive() {
     let server = Config::server().keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
@@ -482,16 +484,16 @@ fn k6_two_ends_keep_each_other_alive() {
     }
 }
 
-/// K6, S27: the client pings every X, the server drops after silence.
+/// K6, S27: the client pings at an interval, the server fails after silence.
 #[test]
-fn k6_s27_a_vanished_peer_is_noticed_and_a_quiet_one_is_not() {
+fn k6_s27_a_vanished_peer_is_detected_and_an_idle_peer_stays_connected() {
     let server = Config::server().keep_alive(Some(secs(20)), Some(secs(20))).build().unwrap();
     let client = preset(Role::Client).keep_alive(Some(secs(10)), None).build().unwrap();
     let mut pair = Pair::new(&client, &server);
     pair.advance(secs(600));
     assert!(pair.server.conn.is_open());
     assert!(pair.server.events.iter().all(|event| matches!(event, OwnedEvent::Pong(_))));
-    // The client vanishes: nothing of what it writes arrives any more.
+    // The client vanishes: its output no longer arrives.
     let mut end = pair.server;
     let mut failed = None;
     while failed.is_none() {

@@ -1,5 +1,4 @@
-//! Limits: `max_message_len` at its edges in each form, `max_unsent` and the pongs, and the largest
-//! limits there are.
+//! Limits: `max_message_len` in each form, `max_unsent` and pongs, and the largest limits.
 
 use bytes::BytesMut;
 use sansocket::config::Delivery;
@@ -13,10 +12,10 @@ use crate::common::{BOTH, End, Frame, at_ms, connection, preset};
 
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
 
-/// F14, V38: n - 1 and n pass, n + 1 is refused with 1009, in each form and delivery: in one frame,
-/// in two, in many, cut anywhere; announced is enough.
+/// F14, V38: n - 1 and n bytes are accepted, n + 1 are refused with 1009, in each form and
+/// delivery: in one frame, in two, in many, split at any byte; an announced length suffices.
 #[test]
-fn f14_v38_max_message_len_at_its_edges() {
+fn f14_v38_messages_around_max_message_len() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             for limit in [1, 2, 124, 125, 126, 127, 1000, 65_535, 65_536, 65_537, 100_000] {
@@ -45,7 +44,7 @@ fn f14_v38_max_message_len_at_its_edges() {
                                 let last = sent(role, &end.out).pop();
                                 if len <= limit {
                                     assert_eq!(result, Ok(()), "{limit} {len}");
-                                    // The next message has the whole limit again.
+                                    // The next message has the entire limit again.
                                     end.feed_by(&input, piece).unwrap();
                                 } else {
                                     assert_eq!(result, Err(TOO_LONG), "{limit} {len}");
@@ -54,7 +53,7 @@ fn f14_v38_max_message_len_at_its_edges() {
                             }
                         }
                     }
-                    // Announced only: the header is enough, not a byte of payload is needed.
+                    // Only announced: the header suffices, without any byte of payload.
                     let frame = Frame::new(opcode, "").announce(limit + 1).to(role).bytes();
                     let mut end = End::new(role, &config);
                     assert_eq!(end.feed(&frame), Err(TOO_LONG));
@@ -64,7 +63,7 @@ fn f14_v38_max_message_len_at_its_edges() {
     }
 }
 
-/// The limit is for messages: pings, pongs and Close frames are longer than a limit of 1.
+/// The limit is for messages: pings, pongs and Close frames may be longer than a limit of 1.
 #[test]
 fn f14_control_frames_have_their_own_limit() {
     for role in BOTH {
@@ -77,10 +76,10 @@ fn f14_control_frames_have_their_own_limit() {
     }
 }
 
-/// V18: a million pings while nobody writes. `out` stays under `max_unsent` plus one pong, one more
-/// waits, nothing fails, and when the output is written all is well.
+/// V18: a million pings without writes. `out` stays below `max_unsent` plus one pong, one more is
+/// pending, the connection stays open, and recovers when the output is written.
 #[test]
-fn v18_q6_f10_a_flood_of_pings_while_nobody_writes() {
+fn v18_q6_f10_a_flood_of_pings_without_writes() {
     let count: u32 = if cfg!(debug_assertions) { 300_000 } else { 1_000_000 };
     for role in BOTH {
         let max_unsent = 100_000;
@@ -105,16 +104,16 @@ fn v18_q6_f10_a_flood_of_pings_while_nobody_writes() {
         for _ in 0..count / 1000 {
             receive(&mut conn, &mut out, 1000);
         }
-        assert!(out.len() >= max_unsent, "the mark is used up");
+        assert!(out.len() >= max_unsent, "the mark is reached");
         assert!(out.capacity() < 4 * max_unsent, "{}", out.capacity());
-        // The pongs that went out are the first ones, in order; the rest was left out.
+        // The sent pongs are the first ones, in order; the rest was skipped.
         let pongs = sent(role, &out);
         for (i, pong) in pongs.iter().enumerate() {
             assert_eq!(*pong, Frame::pong((i as u32).to_be_bytes()));
         }
-        // Sends are refused meanwhile, and nothing is fatal.
+        // Sends are refused in the meantime, and no error is fatal.
         assert_eq!(conn.send_text("x", &mut out), Err(SendError::Full));
-        // All is written: the newest ping is answered with the next call, once.
+        // All output is written: the next call sends a pong for the newest ping, once.
         out.clear();
         conn.send_text("x", &mut out).unwrap();
         let newest = Frame::pong((count - 1).to_be_bytes());
@@ -128,16 +127,16 @@ fn v18_q6_f10_a_flood_of_pings_while_nobody_writes() {
     }
 }
 
-/// Q6: the pong that waits goes out with whatever is called next, when there is room.
+/// Q6: any call sends the pending pong when there is room.
 #[test]
-fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
+fn q6_a_pending_pong_is_sent_by_the_next_call_with_room() {
     type Next = fn(&mut End);
     let calls: [(&str, Next); 6] = [
         ("receive", |end| end.feed(&[]).unwrap()),
         ("receive_owned", |end| end.feed_owned(&[]).unwrap()),
         ("handle_timeout", |end| end.timeout().unwrap()),
         ("output_written", |end| end.conn.output_written(end.now, &mut end.out)),
-        // The pong takes nobody's room: the send itself finds it too.
+        // The pong doesn't use the room of the send: the send itself succeeds, too.
         ("send_text", |end| end.conn.send_text("x", &mut end.out).unwrap()),
         ("send_ping", |end| end.conn.send_ping(b"x", &mut end.out).unwrap()),
     ];
@@ -150,12 +149,12 @@ fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
                 end.feed(&Frame::ping([i]).to(role).bytes()).unwrap();
                 assert_eq!(end.out, held, "no room");
             }
-            // Still no room: nothing moves.
+            // Still no room: no output.
             end.timeout().unwrap();
             end.feed(&[]).unwrap();
             assert_eq!(end.conn.send_text("x", &mut end.out), Err(SendError::Full));
             assert_eq!(end.out, held);
-            // Room for less than a byte too few is none; one byte below the mark is room.
+            // One byte too few is no room; one byte below the mark is.
             let _ = end.out.split_to(held.len() - 50);
             end.timeout().unwrap();
             assert_eq!(end.out.len(), 50);
@@ -164,7 +163,7 @@ fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
             let new = sent(role, &end.out[49..]);
             assert_eq!(new[0], Frame::pong([99]), "{name}");
             assert_eq!(new.len(), if name.starts_with("send") { 2 } else { 1 }, "{name}");
-            // Once.
+            // Only once.
             end.out.clear();
             end.feed(&[]).unwrap();
             assert!(end.out.is_empty());
@@ -173,9 +172,9 @@ fn q6_the_waiting_pong_goes_with_the_next_call_that_finds_room() {
     }
 }
 
-/// Q6: a ping that finds room goes behind the one that waited, in order.
+/// Q6: the pong of a ping that finds room follows the pending one, in order.
 #[test]
-fn q6_f10_pongs_stay_in_order_around_the_mark() {
+fn q6_f10_pongs_keep_their_order_around_the_high_water_mark() {
     for role in BOTH {
         let mut end = End::new(role, &preset(role).max_unsent(50).build().unwrap());
         end.conn.send_binary(&[0; 60], &mut end.out).unwrap();
@@ -187,10 +186,10 @@ fn q6_f10_pongs_stay_in_order_around_the_mark() {
     }
 }
 
-/// V36, the core's part: an echo that nobody reads. Output stays under the mark plus one message;
-/// the sends say so, and nothing is lost that was accepted.
+/// V36, the part of the core: an echo without a reader. The output stays below the mark plus one
+/// message; sends report it, and no accepted message is lost.
 #[test]
-fn v36_an_echo_flood_stays_under_the_mark() {
+fn v36_an_echo_flood_stays_below_the_mark() {
     for role in BOTH {
         let max_unsent = 200_000;
         let config = preset(role).max_unsent(max_unsent).build().unwrap();
@@ -219,7 +218,8 @@ fn v36_an_echo_flood_stays_under_the_mark() {
     }
 }
 
-/// V48: the largest limits that `build` accepts, and the messages that a test can hold.
+/// V48: the largest limits that `build` accepts, and messages of the length that a test can
+/// allocate.
 #[test]
 fn v48_the_largest_limits_work() {
     for role in BOTH {
@@ -248,7 +248,7 @@ fn v48_the_largest_limits_work() {
                 _ => false,
             };
             assert_eq!(end.events.iter().filter(messages).count(), 3);
-            // The rest of what may be announced inside a message.
+            // The rest of the announceable length inside a message.
             end.inbox.shrink();
             end.feed(&Frame::binary("ab").not_fin().to(role).bytes()).unwrap();
             let rest = Frame::new(CONT, "x").announce(limit.min((1 << 63) - 1) - 2);
@@ -259,9 +259,9 @@ fn v48_the_largest_limits_work() {
     }
 }
 
-/// A message of our own may be longer than the mark, which is asked before it.
+/// A sent message may be longer than the mark, which is checked before it.
 #[test]
-fn max_unsent_is_a_mark_not_a_limit_of_messages() {
+fn max_unsent_is_a_mark_and_not_a_limit_of_the_message_length() {
     for role in BOTH {
         let mut conn = connection(role, preset(role).max_unsent(2));
         let mut out = BytesMut::new();
@@ -270,18 +270,18 @@ fn max_unsent_is_a_mark_not_a_limit_of_messages() {
         assert_eq!(sent(role, &out), [Frame::binary(&payload)]);
         assert_eq!(conn.send_binary(b"", &mut out), Err(SendError::Full));
         out.clear();
-        // In fragments it is one message still: all or nothing.
+        // In fragments it is still one message: all of it or none is sent.
         let options = SendOptions::new().max_frame_len(1000.try_into().unwrap());
         conn.send(payload.as_slice().into(), options, &mut out).unwrap();
         assert_eq!(sent(role, &out).len(), 100);
     }
 }
 
-/// Q6 through an adapter: a pong that waited for room goes out when there is room, although the
-/// peer is silent from then on.
+/// Q6 through an adapter: a pending pong is sent when there is room, although the peer is silent
+/// from then on.
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
-async fn q6_an_adapter_sends_the_waiting_pong_when_it_has_written() {
+async fn q6_an_adapter_sends_the_pending_pong_after_a_write() {
     use core::time::Duration;
     use sansocket::connection::Negotiated;
     use sansocket::tokio::WebSocket;
@@ -292,7 +292,7 @@ async fn q6_an_adapter_sends_the_waiting_pong_when_it_has_written() {
     let config = Config::server().max_unsent(50).keep_alive(None, None).build().unwrap();
     let now = sansocket::Instant::now();
     let conn = Connection::new(Role::Server, &config, &Negotiated::new(), now);
-    // Both pings are at hand while the output is over the mark.
+    // Both pings are received while the output is above the mark.
     let pings = [Frame::ping("a"), Frame::ping("b")].map(|p| p.to(Role::Server).bytes()).concat();
     let mut ws = WebSocket::from_connection(io, conn, &pings);
     ws.feed_binary(&[1; 100]).unwrap();

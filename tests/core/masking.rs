@@ -1,5 +1,4 @@
-//! Masking by a client: fresh keys that nobody can guess, and output of which every byte is
-//! accounted for.
+//! Masking by a client: new unpredictable mask keys, and a model for every byte of the output.
 
 use std::collections::HashSet;
 
@@ -14,11 +13,11 @@ use sansocket::{Config, Connection, Entropy};
 use crate::common::frame::{bytes, parse, sent};
 use crate::common::{BOTH, Frame, at_ms, connection, entropy, preset};
 
-/// V17: 20,000 frames of connections of one thread: no key twice beyond chance, every bit of the
-/// keys as often 0 as 1, and no step from one to the next that repeats.
+/// V17: 20,000 frames of connections of one thread: no repeated key beyond chance, every bit of the
+/// keys is 0 as often as 1, and no difference between successive keys repeats.
 #[cfg(feature = "std")]
 #[test]
-fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
+fn v17_f1_system_entropy_gives_each_frame_a_new_mask_key() {
     let config = Config::client(Entropy::os()).build().unwrap();
     let mut keys = Vec::new();
     for _ in 0..20 {
@@ -30,9 +29,9 @@ fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
         keys.extend(parse(&out).into_iter().map(|f| u32::from_be_bytes(f.key.unwrap())));
     }
     let n = keys.len();
-    // By chance some 0.05 of 20,000 are equal to another.
+    // By chance some 0.05 of 20,000 equal another.
     let distinct: HashSet<u32> = keys.iter().copied().collect();
-    assert!(n - distinct.len() <= 5, "{} keys came twice", n - distinct.len());
+    assert!(n - distinct.len() <= 5, "{} keys are repeated", n - distinct.len());
     for bit in 0..32 {
         let ones = keys.iter().filter(|key| *key >> bit & 1 == 1).count() as f64;
         // Seven standard deviations: once in a hundred billion runs.
@@ -53,10 +52,10 @@ fn v17_f1_keys_of_the_system_are_fresh_for_each_frame() {
     }
 }
 
-/// Two threads never share keys.
+/// Two threads never use the same keys.
 #[cfg(feature = "std")]
 #[test]
-fn v17_threads_have_keys_of_their_own() {
+fn v17_threads_have_different_mask_keys() {
     let keys = || {
         let config = Config::client(Entropy::os()).build().unwrap();
         let mut conn = Connection::new(Role::Client, &config, &Negotiated::new(), at_ms(0));
@@ -75,10 +74,10 @@ fn v17_threads_have_keys_of_their_own() {
     }
 }
 
-/// F1: each frame, of every form of sending, pongs, answers and fragments too, has a key of its own;
-/// a caller's source is used in its order, each byte once, across blocks.
+/// F1: each frame, of every form of sending, with pongs, replies and fragments, has its own key;
+/// bytes of the entropy source are used in order, each once, across blocks.
 #[test]
-fn f1_v17_each_frame_takes_the_next_key_of_the_callers_source() {
+fn f1_v17_each_frame_uses_the_next_mask_key_of_the_entropy_source() {
     entropy::reseed(42);
     let mut conn = connection(Role::Client, preset(Role::Client));
     let mut out = BytesMut::new();
@@ -104,9 +103,9 @@ fn f1_v17_each_frame_takes_the_next_key_of_the_callers_source() {
     assert_eq!(keys, expected);
 }
 
-/// The answers to pings, Close frames and errors are masked too, with keys of their own.
+/// The replies to pings, Close frames and errors are masked, too, with keys of their own.
 #[test]
-fn f1_answers_are_masked() {
+fn f1_replies_are_masked() {
     entropy::reseed(42);
     let mut end = crate::common::End::preset(Role::Client);
     end.feed(&bytes(&[Frame::ping("a"), Frame::ping("b"), Frame::close(1000, "r")])).unwrap();
@@ -119,9 +118,8 @@ fn f1_answers_are_masked() {
     );
 }
 
-/// V5: every byte of the output of every form of sending is what a model writes, at every length
-/// at which another loop takes over; nothing else ever gets into it. `out` has held other data
-/// before, which must not come out.
+/// V5: every byte of the output of every form of sending equals that of a model, at every length at
+/// which another loop is used. `out` has contained other data before, which must not appear.
 #[test]
 fn v5_f2_every_output_byte_equals_the_model() {
     for role in BOTH {
@@ -130,7 +128,7 @@ fn v5_f2_every_output_byte_equals_the_model() {
             let text = core::str::from_utf8(&payload).unwrap();
             entropy::reseed(len as u64);
             let mut conn = connection(role, preset(role).max_unsent(usize::MAX));
-            // Old data lies in the memory that is used again.
+            // The reused memory contains old data.
             let mut out = BytesMut::from(&vec![0xaa; 6 * len + 2000][..]);
             out.clear();
             let control = &payload[..len.min(125)];
@@ -178,7 +176,7 @@ fn v5_f2_every_output_byte_equals_the_model() {
     }
 }
 
-/// F2: what a server writes is never masked, however it is sent.
+/// F2: output of a server is never masked, in any form of sending.
 #[test]
 fn f2_a_server_never_masks() {
     let mut conn = connection(Role::Server, preset(Role::Server));

@@ -1,4 +1,5 @@
-//! `Message`: what users of tungstenite and axum know, and `OwnedCloseFrame`.
+//! `Message`, which has the form of the message types of tungstenite and axum, and
+//! `OwnedCloseFrame`.
 
 use core::fmt::Write;
 
@@ -9,7 +10,7 @@ use sansocket::{CloseCode, CloseFrame, Event, Message};
 
 const TEXT: &str = "t\u{e4}xt";
 
-/// One of each, with what it carries.
+/// One of each variant, with its payload.
 fn all() -> Vec<(Message, &'static [u8])> {
     let close = OwnedCloseFrame::new(CloseCode::GOING_AWAY, TEXT);
     vec![
@@ -63,7 +64,7 @@ fn the_kind() {
 }
 
 #[test]
-fn everything_that_becomes_a_message() {
+fn conversions_into_a_message() {
     let owned = String::from(TEXT);
     let text = Message::Text(Utf8Bytes::from_static(TEXT));
     assert_eq!(Message::from(TEXT), text);
@@ -82,7 +83,7 @@ fn everything_that_becomes_a_message() {
 }
 
 #[test]
-fn every_event_becomes_a_message() {
+fn every_event_converts_into_a_message() {
     let close = CloseFrame { code: CloseCode::new(4000), reason: TEXT };
     for (event, message) in [
         (Event::Text(TEXT), Message::text(TEXT)),
@@ -98,7 +99,7 @@ fn every_event_becomes_a_message() {
 }
 
 #[test]
-fn large_payloads_move_without_a_copy() {
+fn large_payloads_are_moved_without_a_copy() {
     let bytes = vec![b'x'; 100_000];
     let place = bytes.as_ptr();
     let message = Message::from(bytes);
@@ -115,7 +116,7 @@ fn large_payloads_move_without_a_copy() {
 }
 
 #[test]
-fn it_shows_its_text_or_its_length() {
+fn display_shows_the_text_or_the_length() {
     for (message, shown) in [
         (Message::text(TEXT), TEXT),
         (Message::binary("text"), "text"),
@@ -147,7 +148,7 @@ fn close_frames_compare_and_convert_in_both_forms() {
     assert_eq!(lent.to_string(), owned.to_string());
 }
 
-/// A handler as axum's users write it, with other imports and nothing else.
+/// A handler as users of axum write it: only the imports differ.
 #[test]
 fn a_handler_for_axum_compiles() {
     use sansocket::message::OwnedCloseFrame as CloseFrame;

@@ -1,4 +1,4 @@
-//! The message timeout under a virtual clock: from a message's first byte to its last.
+//! The message timeout under a virtual clock: from the first byte of a message to its last.
 
 use core::time::Duration;
 
@@ -21,7 +21,7 @@ fn end(role: Role, delivery: Delivery) -> End {
     End::new(role, &config(role).delivery(delivery).build().unwrap())
 }
 
-/// Every role, delivery and kind of message, with a connection for it.
+/// A connection for every role, delivery and kind of message.
 fn every_kind() -> impl Iterator<Item = (Role, u8, End)> {
     BOTH.into_iter().flat_map(|role| {
         [Delivery::Whole, Delivery::Parts].into_iter().flat_map(move |delivery| {
@@ -44,7 +44,7 @@ fn fails_at(end: &mut End, ms: u64) {
     assert_eq!(end.conn.poll_timeout(), None);
     assert_eq!(end.feed(&[]), Err(MESSAGE));
     end.inbox.shrink();
-    assert_eq!(end.inbox.capacity(), 0, "what has arrived is dropped");
+    assert_eq!(end.inbox.capacity(), 0, "the received part is freed");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_message_timeout_runs_from_the_first_byte_over_all_fragments() {
     for (role, opcode, mut end) in every_kind() {
         end.now = at_ms(5000);
         let first = Frame::new(opcode, "abc").not_fin().to(role).bytes();
-        // A byte of the header suffices.
+        // One byte of the header suffices.
         end.feed(&first[..1]).unwrap();
         for (n, bytes) in [
             first[1..].to_vec(),
@@ -84,7 +84,7 @@ fn the_message_timeout_runs_from_the_first_byte_over_all_fragments() {
 }
 
 #[test]
-fn a_message_that_is_whole_in_time_has_no_deadline_any_more() {
+fn a_message_that_is_complete_in_time_has_no_deadline() {
     for (role, opcode, mut end) in every_kind() {
         let frames = [
             Frame::new(opcode, "abc").not_fin().to(role).bytes(),
@@ -93,14 +93,14 @@ fn a_message_that_is_whole_in_time_has_no_deadline_any_more() {
         .concat();
         let (last, before) = frames.split_last().unwrap();
         end.feed(before).unwrap();
-        // At the deadline itself what was read counts.
+        // Bytes read exactly at the deadline count.
         end.now = at_ms(10_000);
         end.feed(&[*last]).unwrap();
         assert_eq!(end.conn.poll_timeout(), None);
         assert_eq!(end.timeout(), Ok(()));
         end.now = at_ms(1_000_000);
         assert_eq!(end.timeout(), Ok(()));
-        // Whole messages in one read never have one, whichever way they take.
+        // A message that is complete in one read never has a deadline, on any path of `receive`.
         for len in [0, 10, 1000, 100_000] {
             end.feed(&Frame::new(opcode, vec![b'x'; len]).to(role).bytes()).unwrap();
             assert_eq!(end.conn.poll_timeout(), None);
@@ -126,15 +126,15 @@ fn control_frames_between_fragments_do_not_reset_the_message_timeout() {
     }
 }
 
-/// A control frame that trickles in holds the inbox as a message does.
+/// A slow control frame occupies the inbox as a message does.
 #[test]
-fn a_control_frame_that_trickles_in_has_the_message_timeout_too() {
+fn a_slow_control_frame_has_the_message_timeout_too() {
     for role in BOTH {
         let ping = Frame::ping("ping").to(role).bytes();
         let mut end = end(role, Delivery::Whole);
         end.feed(&ping[..ping.len() - 1]).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(10_000)));
-        // The message that begins in the read that ends it has a time of its own.
+        // A message that begins in the read that ends the one before has its own deadline.
         end.now = at_ms(9000);
         let rest = [&ping[ping.len() - 1..], &[0x81]].concat();
         end.feed(&rest).unwrap();
@@ -144,7 +144,7 @@ fn a_control_frame_that_trickles_in_has_the_message_timeout_too() {
 }
 
 #[test]
-fn messages_that_follow_each_other_have_each_their_own_time() {
+fn consecutive_messages_have_their_own_deadlines() {
     for (role, opcode, mut end) in every_kind() {
         let message = Frame::new(opcode, "abc").to(role).bytes();
         let (begin, rest) = message.split_at(4);
@@ -152,7 +152,7 @@ fn messages_that_follow_each_other_have_each_their_own_time() {
         for n in 1..=10 {
             end.now = at_ms(9000 * n);
             assert_eq!(end.timeout(), Ok(()));
-            // The end of one, a whole one, and the beginning of the next in one read.
+            // The end of one message, a complete one, and the beginning of the next in one read.
             end.feed(&[rest, &message, begin].concat()).unwrap();
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(9000 * n + 10_000)));
         }
@@ -161,9 +161,9 @@ fn messages_that_follow_each_other_have_each_their_own_time() {
 }
 
 #[test]
-fn a_message_that_rests_has_as_much_more_time() {
+fn a_paused_message_gets_its_pause_as_additional_time() {
     for (role, opcode, mut end) in every_kind() {
-        // Nothing under way: nothing moves.
+        // Without an unfinished message it has no effect.
         end.conn.message_rested(secs(100));
         end.feed(&Frame::new(opcode, "abc").not_fin().to(role).bytes()).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(10_000)));
@@ -180,7 +180,7 @@ fn a_message_that_rests_has_as_much_more_time() {
 }
 
 #[test]
-fn a_rest_beyond_the_end_of_time_leaves_no_deadline() {
+fn a_pause_beyond_the_maximum_instant_clears_the_deadline() {
     for role in BOTH {
         for rest in [Duration::MAX, Duration::from_micros(u64::MAX)] {
             let mut end = end(role, Delivery::Whole);
@@ -190,7 +190,7 @@ fn a_rest_beyond_the_end_of_time_leaves_no_deadline() {
             assert_eq!(end.conn.poll_timeout(), None);
             end.now = at_ms(1_000_000);
             assert_eq!(end.timeout(), Ok(()));
-            // The next message has its own time again.
+            // The next message has its own deadline again.
             end.feed(&Frame::cont("").to(role).bytes()).unwrap();
             end.feed(&[0x81]).unwrap();
             fails_at(&mut end, 1_010_000);
@@ -230,7 +230,7 @@ fn a_message_that_is_read_directly_keeps_its_deadline() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
+fn a_compressed_message_has_the_message_timeout_from_its_first_to_its_last_byte() {
     use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
 
@@ -256,7 +256,7 @@ fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
 
                 let config = config(role).delivery(delivery).build().unwrap();
                 let mut end = End::agreed(role, &config, &agreed(role));
-                // The end of one and the beginning of the next in one read.
+                // The end of one message and the beginning of the next in one read.
                 end.feed(&first[..first.len() - 2]).unwrap();
                 assert_eq!(end.conn.poll_timeout(), Some(at_ms(10_000)));
                 end.now = at_ms(9000);
@@ -269,11 +269,11 @@ fn a_compressed_message_has_the_message_timeout_from_byte_to_byte() {
     }
 }
 
-/// A compressed message of ours, after which nothing of compression is kept, comes and goes while the
-/// peer's is under way.
+/// We send a compressed message, after which no compression state is kept, during a message of the
+/// peer.
 #[cfg(feature = "deflate")]
 #[test]
-fn compressed_messages_of_ours_do_not_reset_the_message_timeout() {
+fn sent_compressed_messages_do_not_reset_the_message_timeout() {
     use sansocket::connection::Negotiated;
     use sansocket::deflate::{Agreement, Deflate, Direction, WindowBits};
     use sansocket::message::{Data, SendOptions};
@@ -298,9 +298,9 @@ fn compressed_messages_of_ours_do_not_reset_the_message_timeout() {
     }
 }
 
-/// After our Close frame a message is still limited, without a second Close frame.
+/// After our Close frame a message still has its deadline, without a second Close frame.
 #[test]
-fn the_message_timeout_holds_after_our_close_frame() {
+fn the_message_timeout_applies_after_our_close_frame() {
     for (role, opcode, mut end) in every_kind() {
         end.feed(&Frame::new(opcode, "abc").not_fin().to(role).bytes()).unwrap();
         end.now = at_ms(8000);
@@ -320,7 +320,7 @@ fn the_message_timeout_holds_after_our_close_frame() {
 
 /// `poll_timeout` returns the earlier of the two deadlines, and each has its own effect.
 #[test]
-fn the_message_timeout_beside_keep_alive() {
+fn the_message_timeout_together_with_keep_alive() {
     for role in BOTH {
         let config = config(role).keep_alive(Some(secs(4)), None).build().unwrap();
         let mut end = End::new(role, &config);

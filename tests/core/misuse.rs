@@ -1,5 +1,5 @@
-//! Wrong use: each `SendError` and `ConfigError`, the connection as it was afterwards, and the
-//! contracts of inbox and direct reading. Nothing is lost in silence.
+//! Wrong use: each `SendError` and `ConfigError`, the state of the connection afterwards, and the
+//! contracts of inbox and direct reading. No data is lost without an error.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -26,7 +26,7 @@ fn options(max_frame_len: usize) -> SendOptions {
     SendOptions::new().max_frame_len(NonZeroUsize::new(max_frame_len).unwrap())
 }
 
-/// Every form of sending, each of which a connection may take right after another.
+/// Every form of sending. A connection may use them in any order, one right after another.
 const SENDS: [(&str, Call); 10] = [
     ("send_text", |c, out| c.send_text("t", out)),
     ("send_binary", |c, out| c.send_binary(b"b", out)),
@@ -46,10 +46,10 @@ const SENDS: [(&str, Call); 10] = [
     ("send_pong", |c, out| c.send_pong(b"p", out)),
 ];
 
-/// Runs `scene` twice, with and without the bad call, and compares all that can be seen of the
-/// connection afterwards.
+/// Runs `scene` with and without the bad call, and compares all observable state of the connection
+/// afterwards.
 #[track_caller]
-fn leaves_the_connection_as_it_was(
+fn leaves_the_connection_unchanged(
     role: Role,
     before: impl Fn(&mut End),
     bad: impl Fn(&mut Connection, &mut BytesMut) -> Result<(), SendError>,
@@ -63,12 +63,12 @@ fn leaves_the_connection_as_it_was(
         if with {
             let held = end.out.clone();
             assert_eq!(bad(&mut end.conn, &mut end.out), Err(expected));
-            assert_eq!(end.out, held, "{expected:?} wrote something");
+            assert_eq!(end.out, held, "{expected:?} wrote output");
         }
         let state = format!("{:?} {:?} {:?}", end.conn, end.conn.stats(), end.conn.close_status());
         let timeout = end.conn.poll_timeout();
         let mut seen = end.take_out();
-        // All that the connection would do next.
+        // All later output of the connection.
         for (_, call) in SENDS {
             let _ = call(&mut end.conn, &mut end.out);
         }
@@ -84,7 +84,7 @@ fn leaves_the_connection_as_it_was(
 }
 
 #[test]
-fn send_error_closed_after_our_close_after_theirs_and_after_a_failure() {
+fn send_error_closed_after_either_close_frame_and_after_a_failure() {
     for role in BOTH {
         for (name, call) in SENDS {
             for state in 0..4 {
@@ -107,7 +107,7 @@ fn send_error_closed_after_our_close_after_theirs_and_after_a_failure() {
 }
 
 #[test]
-fn send_error_full_and_nothing_has_changed() {
+fn send_error_full_leaves_the_connection_unchanged() {
     for role in BOTH {
         for (name, call) in SENDS {
             if name == "frame_head" {
@@ -118,7 +118,7 @@ fn send_error_full_and_nothing_has_changed() {
                 entropy::reseed(3);
                 let mut end = End::new(role, &config);
                 end.conn.send_binary(&[1; 95], &mut end.out).unwrap();
-                // At the mark exactly or over it.
+                // Exactly at the mark or above it.
                 assert!(end.out.len() >= 97);
                 end.conn.send_binary(&[1; 95], &mut end.out).unwrap_or_default();
                 if with {
@@ -131,12 +131,12 @@ fn send_error_full_and_nothing_has_changed() {
             };
             assert_eq!(run(true), run(false), "{name}");
         }
-        // The mark is exact: one byte below it a message of any length passes.
+        // The mark is exact: one byte below it a message of any length is accepted.
         for (unsent, expected) in [(99, Ok(())), (100, Err(SendError::Full))] {
             let mut conn = connection(role, preset(role).max_unsent(100));
             let mut out = BytesMut::from(&vec![0; unsent][..]);
             assert_eq!(conn.send_binary(&[0; 5000], &mut out), expected);
-            // A Close frame goes out even so.
+            // A Close frame is sent at the mark, too.
             assert_eq!(conn.close(CloseCode::NORMAL, "", at_ms(0), &mut out), Ok(()));
         }
     }
@@ -152,35 +152,35 @@ fn send_error_control_too_long_reason_too_long_and_unsendable_code() {
         let before: [&dyn Fn(&mut End); 2] = [&nothing, &start_part];
         for before in before {
             let too_long = SendError::ControlTooLong;
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 before,
                 |c, out| c.send_ping(&[0; 126], out),
                 too_long,
             );
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 before,
                 |c, out| c.send_pong(&[0; 1000], out),
                 too_long,
             );
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 before,
                 |c, out| c.close(CloseCode::NORMAL, &"r".repeat(124), at_ms(0), out),
                 SendError::ReasonTooLong,
             );
             for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
-                leaves_the_connection_as_it_was(
+                leaves_the_connection_unchanged(
                     role,
                     before,
-                    // 1005 with a reason: a frame without a code has no place for one.
+                    // 1005 with a reason: a frame without a code can't have a reason.
                     |c, out| c.close(CloseCode::new(code), "reason", at_ms(0), out),
                     SendError::UnsendableCode(code),
                 );
             }
         }
-        // The longest of each pass.
+        // The longest payload of each kind is accepted.
         let mut end = End::preset(role);
         end.conn.send_ping(&[1; 125], &mut end.out).unwrap();
         end.conn.send_pong(&[2; 125], &mut end.out).unwrap();
@@ -192,7 +192,7 @@ fn send_error_control_too_long_reason_too_long_and_unsendable_code() {
 }
 
 #[test]
-fn send_error_message_in_progress_and_the_message_goes_on() {
+fn send_error_message_in_progress_and_the_message_continues() {
     let start = |kind: Data<'static>| {
         move |end: &mut End| {
             end.conn.send_part(kind, false, SendOptions::new(), &mut end.out).unwrap();
@@ -205,7 +205,7 @@ fn send_error_message_in_progress_and_the_message_goes_on() {
             (Data::Text(""), Data::Binary(b"")),
         ] {
             let in_progress = SendError::MessageInProgress;
-            leaves_the_connection_as_it_was(
+            leaves_the_connection_unchanged(
                 role,
                 start(kind),
                 |c, out| c.send_part(other, true, SendOptions::new(), out),
@@ -215,10 +215,11 @@ fn send_error_message_in_progress_and_the_message_goes_on() {
                 if name.starts_with("send_part") || *name == "frame_head" {
                     continue;
                 }
-                leaves_the_connection_as_it_was(role, start(kind), call, in_progress);
+                leaves_the_connection_unchanged(role, start(kind), call, in_progress);
             }
         }
-        // Pings, pongs and parts of the same kind go between; after the end all is free again.
+        // Pings, pongs and parts of the same kind are accepted in between; after the end any
+        // message is.
         let mut end = End::preset(role);
         let o = SendOptions::new();
         end.conn.send_part(Data::Text("a"), false, o, &mut end.out).unwrap();
@@ -247,7 +248,7 @@ fn send_error_message_in_progress_and_the_message_goes_on() {
 
 #[test]
 fn send_error_not_a_server() {
-    leaves_the_connection_as_it_was(
+    leaves_the_connection_unchanged(
         Role::Client,
         |_| {},
         |c, _| c.frame_head(MessageKind::Binary, 3).map(drop),
@@ -255,12 +256,12 @@ fn send_error_not_a_server() {
     );
 }
 
-/// F5: no slice is longer than `isize::MAX`, so a longer frame is a mistake; its header would be
-/// illegal, and the statistics would overflow.
+/// F5: no slice is longer than `isize::MAX`, so a longer frame is a mistake of the caller: its
+/// header would be illegal, and the statistics would overflow.
 #[test]
 fn f5_send_error_length_too_large() {
     for len in [isize::MAX as usize + 1, usize::MAX] {
-        leaves_the_connection_as_it_was(
+        leaves_the_connection_unchanged(
             Role::Server,
             |_| {},
             |c, _| c.frame_head(MessageKind::Binary, len).map(drop),
@@ -275,8 +276,8 @@ fn f5_send_error_length_too_large() {
     assert!(server.stats().unwrap().bytes_sent > 1 << 30);
 }
 
-/// A generator that fails is an error, never a weak key; at any place of a message in fragments
-/// nothing of it is left in `out`.
+/// A generator that fails is an error, and never gives a weak key. No output of the failed call
+/// stays in `out`, at any position of a fragmented message.
 #[test]
 fn v17_send_error_entropy_from_a_failing_generator() {
     for (name, call) in SENDS {
@@ -290,7 +291,7 @@ fn v17_send_error_entropy_from_a_failing_generator() {
         assert_eq!(result, Err(SendError::Entropy), "{name}");
         assert!(end.out.is_empty(), "{name}");
         assert!(end.conn.is_open());
-        // It recovers with the generator.
+        // The connection recovers with the generator.
         entropy::reseed(5);
         call(&mut end.conn, &mut end.out).unwrap();
         let frames = crate::common::frame::parse(&end.out);
@@ -299,7 +300,7 @@ fn v17_send_error_entropy_from_a_failing_generator() {
             assert_ne!(frame.key, Some([0; 4]), "{name}: no key at all");
         }
     }
-    // In the middle of a message: keys come in blocks, so use up a block first.
+    // Inside a message: keys are generated in blocks, so use up a block first.
     for used in 0..64 {
         let mut end = End::preset(Role::Client);
         entropy::reseed(5);
@@ -335,9 +336,9 @@ fn v17_send_error_entropy_from_a_failing_generator() {
     conn.close(CloseCode::NORMAL, "", at_ms(0), &mut out).unwrap();
 }
 
-/// A pong that can't be masked waits for the generator.
+/// A pong that can't be masked stays pending until the generator recovers.
 #[test]
-fn f10_a_pong_without_entropy_waits_and_goes_out_later() {
+fn f10_a_pong_without_entropy_stays_pending_and_is_sent_later() {
     let mut end = End::preset(Role::Client);
     entropy::reseed(5);
     entropy::fail_after(0);
@@ -350,7 +351,7 @@ fn f10_a_pong_without_entropy_waits_and_goes_out_later() {
 }
 
 #[test]
-fn a_client_with_a_servers_config_is_told_so() {
+fn a_client_with_a_config_of_a_server_fails_to_send() {
     for (name, call) in SENDS {
         if name == "frame_head" {
             continue;
@@ -360,7 +361,7 @@ fn a_client_with_a_servers_config_is_told_so() {
         assert_eq!(call(&mut conn, &mut out), Err(SendError::Entropy), "{name}");
         assert!(out.is_empty() && conn.is_open());
     }
-    // It still receives, answers nothing, and ends.
+    // It still receives, sends no replies, and ends.
     let config = Config::server().build().unwrap();
     let mut end = End::new(Role::Client, &config);
     end.feed(&Frame::text("a").bytes()).unwrap();
@@ -370,9 +371,9 @@ fn a_client_with_a_servers_config_is_told_so() {
     assert!(end.out.is_empty() && end.conn.is_closed());
 }
 
-/// A server may have a client's config: it never asks for a key.
+/// A server may have the config of a client: it needs no mask keys.
 #[test]
-fn a_server_with_a_clients_config_works() {
+fn a_server_with_a_config_of_a_client_works() {
     fn never(_: &mut [u8]) -> Result<(), EntropyError> {
         Err(EntropyError)
     }
@@ -384,7 +385,7 @@ fn a_server_with_a_clients_config_works() {
 }
 
 #[test]
-fn config_errors_name_what_to_change() {
+fn config_errors_name_the_setting_to_change() {
     let server = Config::server;
     let zero = Duration::ZERO;
     let nearly = Duration::from_nanos(999);
@@ -445,8 +446,8 @@ fn config_errors_name_what_to_change() {
     }
 }
 
-/// Without a setting of its own the high-water mark follows `max_unsent`, so that a small one alone is
-/// no error.
+/// Without its own setting the high-water mark follows `max_unsent`, so that a small `max_unsent`
+/// alone is no error.
 #[test]
 fn the_high_water_mark_is_at_most_half_of_max_unsent_by_default() {
     for (max_unsent, mark) in [
@@ -465,7 +466,7 @@ fn the_high_water_mark_is_at_most_half_of_max_unsent_by_default() {
     assert_eq!(Config::server().build().unwrap().high_water_mark(), 64 << 10);
 }
 
-/// An error of a limit or a deadline names the setting that has it, so that it can be found.
+/// An error of a limit or a deadline names the setting, so that users can find it.
 #[test]
 fn errors_of_limits_and_deadlines_name_their_setting() {
     for (error, setting) in [
@@ -495,7 +496,7 @@ fn errors_of_limits_and_deadlines_name_their_setting() {
         "high_water_mark (60000) is more than half of max_unsent (100000): set max_unsent to at least \
          twice high_water_mark"
     );
-    // Here a high-water mark was not set at all.
+    // No high-water mark is set here.
     assert_eq!(
         Config::server().max_unsent(1).build().unwrap_err().to_string(),
         "max_unsent has no room for a high_water_mark: set at least 2"
@@ -511,12 +512,12 @@ fn errors_of_limits_and_deadlines_name_their_setting() {
         assert!(text.starts_with(name), "{text}");
         assert_eq!(text.contains("None to switch it off"), may_be_none, "{text}");
     }
-    // What differs is told apart.
+    // Different causes have different texts.
     assert_ne!(TimeoutError::Close.to_string(), TimeoutError::CloseUnsent.to_string());
 }
 
 #[test]
-fn every_error_says_something_about_whom_and_what() {
+fn every_error_has_a_text_of_its_own() {
     let send = [
         SendError::Closed,
         SendError::NotOpen,
@@ -532,18 +533,18 @@ fn every_error_says_something_about_whom_and_what() {
     let texts: std::collections::HashSet<_> = send.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), send.len());
     assert!(SendError::UnsendableCode(1006).to_string().contains("1006"));
-    // It can be sent in another way, which the text says.
+    // Another call can send it, and the text names the remedy.
     assert!(SendError::UnsendableCode(1005).to_string().contains("empty reason"));
 }
 
-/// A message under way in one inbox, and the rest given with another: the connection says so, in
-/// every state that the other can be in.
+/// A message begins in one inbox and continues in another: the connection fails, in every state of
+/// the other inbox.
 #[test]
-fn a_wrong_inbox_is_an_error_never_a_loss() {
+fn a_wrong_inbox_is_an_error_without_loss_of_data() {
     for role in BOTH {
         for opcode in [TEXT, 0x2] {
-            // What has come when the inbox is mixed up: nothing of the payload, a part of a
-            // character, something, a whole fragment.
+            // Input before the inboxes are swapped: no payload, a part of a character, some bytes,
+            // an entire fragment.
             for (begin, rest) in [
                 (Frame::new(opcode, "").not_fin(), Frame::cont("rest")),
                 (Frame::new(opcode, "abc").not_fin(), Frame::cont("")),
@@ -552,8 +553,8 @@ fn a_wrong_inbox_is_an_error_never_a_loss() {
                 (Frame::new(opcode, b"\xe2").not_fin(), Frame::cont(b"\x82\xac")),
                 (Frame::new(opcode, b"a\xe2").not_fin(), Frame::cont(b"\x82\xac")),
             ] {
-                // The other inbox: new; with an old message of either kind; with one of its own
-                // connection under way, as long as the right one or not.
+                // The other inbox: new; with an old message of either kind; with an unfinished
+                // message of its own connection, of the same length or another.
                 let others: [&[u8]; 6] = [
                     b"",
                     &[Frame::text("o").not_fin(), Frame::cont("ld")]
@@ -576,7 +577,7 @@ fn a_wrong_inbox_is_an_error_never_a_loss() {
                     assert_eq!(error, Err(WRONG_INBOX), "{begin:?} {rest:?} {before:x?}");
                     assert!(end.events.is_empty());
                     assert_eq!(sent(role, &end.out), [Frame::close(1011, "")]);
-                    // The other connection hasn't suffered: with its own inbox it goes on.
+                    // The other connection is not affected: it continues with its own inbox.
                     core::mem::swap(&mut end.inbox, &mut other.inbox);
                     if !before.is_empty() && other.events.is_empty() {
                         other.feed(&Frame::cont(b"").to(role).bytes()).unwrap_or_else(|error| {
@@ -590,10 +591,10 @@ fn a_wrong_inbox_is_an_error_never_a_loss() {
     }
 }
 
-/// One inbox for two connections, both with messages of the same length under way: the data of one
-/// never comes out of the other.
+/// One inbox for two connections, both with unfinished messages of the same length: data of one is
+/// never delivered by the other.
 #[test]
-fn a_shared_inbox_is_an_error_never_a_mixture() {
+fn a_shared_inbox_is_an_error_and_never_mixes_messages() {
     let shared = |role, first: &[u8], second: &[u8]| {
         let mut a = End::preset(role);
         let mut b = End::preset(role);
@@ -611,7 +612,7 @@ fn a_shared_inbox_is_an_error_never_a_mixture() {
             let (first, second) = (frame("first!"), frame("second"));
             shared(role, &first, &second);
         }
-        // The same with control frames, and with one of each.
+        // The same with two control frames, and with a control frame and a text.
         let part = |frame: Frame| frame.to(role).bytes();
         let (ping, pong) = (part(Frame::ping("abcdef")), part(Frame::pong("uvwxyz")));
         let text = part(Frame::text("uvwxyz"));
@@ -621,7 +622,7 @@ fn a_shared_inbox_is_an_error_never_a_mixture() {
     }
 }
 
-/// A ping cut in two between fragments, the second half with another inbox.
+/// A ping between two fragments, split in two; the second half is fed with another inbox.
 #[test]
 fn a_wrong_inbox_for_a_control_frame_is_an_error() {
     for role in BOTH {
@@ -640,9 +641,9 @@ fn a_wrong_inbox_for_a_control_frame_is_an_error() {
     }
 }
 
-/// The same where the ping only begins in the other inbox: nothing of it is handed out.
+/// The same with a ping that begins in the other inbox: none of it is delivered.
 #[test]
-fn a_wrong_inbox_for_a_control_frame_inside_a_message_is_seen_at_once() {
+fn a_wrong_inbox_for_a_control_frame_inside_a_message_fails_at_once() {
     for role in BOTH {
         let mut end = End::preset(role);
         end.feed(&Frame::text("ab").not_fin().to(role).bytes()).unwrap();
@@ -653,9 +654,9 @@ fn a_wrong_inbox_for_a_control_frame_inside_a_message_is_seen_at_once() {
     }
 }
 
-/// The right inbox, shrunk at every place: nothing is lost.
+/// The right inbox, shrunk after every byte: no data is lost.
 #[test]
-fn shrinking_the_inbox_never_loses_anything() {
+fn shrinking_the_inbox_keeps_its_data() {
     for role in BOTH {
         let input: Vec<u8> = [
             Frame::text("ab\u{20ac}").not_fin(),
@@ -689,21 +690,21 @@ fn shrinking_the_inbox_never_loses_anything() {
 }
 
 #[test]
-fn direct_room_is_lent_for_large_binary_frames_only() {
+fn direct_room_returns_room_for_large_binary_frames_only() {
     for role in BOTH {
         let room = |end: &mut End| end.conn.direct_room(&mut end.inbox).map(|room| room.len());
         let mut end = End::preset(role);
-        assert_eq!(room(&mut end), None, "nothing under way");
+        assert_eq!(room(&mut end), None, "no unfinished message");
         let frame = Frame::binary([5; 1000]).to(role).bytes();
         let header = frame.len() - 1000;
         end.feed(&frame[..header]).unwrap();
-        assert_eq!(room(&mut end), None, "nothing has arrived of it");
+        assert_eq!(room(&mut end), None, "no payload has arrived");
         end.feed(&frame[header..header + 10]).unwrap();
         let lent = room(&mut end).unwrap();
         assert!((1..=310).contains(&lent), "{lent}");
         end.feed(&frame[header + 10..]).unwrap();
-        assert_eq!(room(&mut end), None, "the message is whole");
-        // Between two fragments, inside a ping there, inside a text, in parts.
+        assert_eq!(room(&mut end), None, "the message is complete");
+        // Between two fragments, inside a ping there, inside a text, with delivery in parts.
         let config = preset(role).delivery(Delivery::Parts).build().unwrap();
         let begin = Frame::binary([5; 100]).not_fin().to(role).bytes();
         let ping = Frame::ping([1; 100]).to(role).bytes();
@@ -730,10 +731,10 @@ fn direct_room_is_lent_for_large_binary_frames_only() {
     }
 }
 
-/// More than was lent, or nothing lent at all, or another inbox: bytes are missing then, and the
-/// connection says so instead of going on without them.
+/// More bytes than the room has, no room at all, or another inbox: bytes are missing in each case,
+/// and the connection fails instead of continuing without them.
 #[test]
-fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
+fn received_direct_beyond_the_room_is_an_error_without_loss_of_data() {
     for role in BOTH {
         let frame = Frame::binary([5; 1000]).to(role).bytes();
         let begun = || {
@@ -752,15 +753,15 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         let mut end = begun();
         let lent = end.conn.direct_room(&mut end.inbox).unwrap().len();
         end.conn.received_direct(lent + 1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "more than was lent");
+        is_misuse(&mut end, "more than the room");
 
         let mut end = begun();
         end.conn.received_direct(1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "nothing lent in a frame");
+        is_misuse(&mut end, "no room in a frame");
 
         let mut end = End::preset(role);
         end.conn.received_direct(1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "nothing lent between messages");
+        is_misuse(&mut end, "no room between messages");
 
         let mut end = begun();
         end.conn.direct_room(&mut end.inbox).unwrap();
@@ -778,7 +779,7 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         end.conn.received_direct(usize::MAX, at_ms(0), &mut end.inbox);
         is_misuse(&mut end, "usize::MAX");
 
-        // Room that has served the message before is still there, but not lent.
+        // Room of the message before still exists, but is no longer valid.
         let mut end = begun();
         let lent = end.conn.direct_room(&mut end.inbox).unwrap().len();
         end.conn.received_direct(lent, at_ms(0), &mut end.inbox);
@@ -787,9 +788,9 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         end.feed(&frame[..frame.len() - 900]).unwrap();
         end.events.clear();
         end.conn.received_direct(1, at_ms(0), &mut end.inbox);
-        is_misuse(&mut end, "lent for the message before");
+        is_misuse(&mut end, "room of the message before");
 
-        // Nothing read is nothing wrong, at any time.
+        // A read of zero bytes is allowed at any time.
         let mut end = begun();
         end.conn.received_direct(0, at_ms(0), &mut end.inbox);
         end.conn.direct_room(&mut end.inbox).unwrap();
@@ -799,7 +800,7 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
         end.feed(&frame).unwrap();
         assert_eq!(end.events.len(), 2);
 
-        // After the end it is dropped, as all input.
+        // After the end it is discarded, as all input.
         let mut end = begun();
         end.conn.direct_room(&mut end.inbox).unwrap();
         let error = end.conn.receive_eof(&mut end.out).unwrap_err();
@@ -808,7 +809,7 @@ fn received_direct_beyond_what_was_lent_is_an_error_never_a_loss() {
     }
 }
 
-/// The same `Negotiated` and `Config` for both ends is no error; roles are.
+/// The same `Negotiated` and `Config` for both ends is no error; the same role is.
 #[test]
 fn two_clients_and_two_servers_refuse_each_other() {
     for role in BOTH {

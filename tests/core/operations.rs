@@ -1,6 +1,6 @@
-//! Two ends, and anything that two programs may do with them, in any order: sends of every form,
-//! reads and writes of any length, time, timeouts, closes, mistakes. Every message that was accepted
-//! arrives, once, in order; nobody ever finds fault with the other; nothing passes the mark.
+//! Two ends, and any sequence of operations at both: sends of every form, reads and writes of any
+//! length, time, timeouts, closes, mistakes. Every accepted message arrives once, in order; no end
+//! reports a violation by the other; no output exceeds the mark.
 
 use std::collections::VecDeque;
 
@@ -28,23 +28,23 @@ enum Op {
     },
     Prepared(Vec<u8>),
     Ping(u8),
-    /// Pings until `out` is over its mark, so that pongs wait at the other end too.
+    /// Pings until `out` is over its mark, so that the other end has pending pongs, too.
     Pings(u8),
     Pong(u8),
     Close(u16),
-    /// A control payload too long, a code that can't be sent, a reason too long.
+    /// A control payload that is too long, an unsendable code, a reason that is too long.
     Mistakes,
     Stats,
-    /// So many bytes of `out` are written.
+    /// The number of bytes of `out` that are written.
     Write(usize),
-    /// The connection is told that output was written.
+    /// The connection is notified that output was written.
     Written,
-    /// So many of those that are on their way are read.
+    /// The number of sent bytes that are read.
     Read(usize),
-    /// As many, as far as may be read directly.
+    /// The number of sent bytes that are read, directly where possible.
     ReadDirectly(usize),
     Shrink,
-    /// The clock of both goes on by so many milliseconds.
+    /// The clock of both ends advances by this number of milliseconds.
     Wait(u64),
     Timeout,
 }
@@ -75,13 +75,13 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// One end, what it has sent that is on its way, and what the other must see of it.
+/// One end, its output in transit, and the events that the other end must receive.
 struct Side {
     end: End,
     wire: VecDeque<u8>,
     /// Messages accepted for sending.
     sent: Vec<OwnedData>,
-    /// The message that is being sent in parts.
+    /// The unfinished message that is sent in parts.
     parts: Option<(bool, Vec<u8>)>,
     pings_sent: usize,
     stats: bool,
@@ -111,7 +111,7 @@ impl Side {
         self.end.out.advance(n);
     }
 
-    /// Messages that have arrived whole, from either delivery.
+    /// Complete messages that have arrived, with either delivery.
     fn received(&self) -> Vec<OwnedData> {
         let (mut whole, mut current): (Vec<OwnedData>, Option<(bool, Vec<u8>)>) = (vec![], None);
         for event in &self.end.events {
@@ -142,7 +142,7 @@ fn data(text: bool, bytes: &[u8]) -> Data<'_> {
     if text { Data::Text(core::str::from_utf8(bytes).unwrap()) } else { Data::Binary(bytes) }
 }
 
-/// The only ways in which an honest peer fails us.
+/// The only errors that a conforming peer may cause.
 fn is_honest(error: ProtocolError) -> bool {
     matches!(
         error,
@@ -166,7 +166,7 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
     let was_open = conn.is_open();
     let was_full = out.len() >= MAX_UNSENT;
     let in_parts = side.parts.is_some();
-    // What a refusal must be.
+    // The expected error of a refused send.
     let check = |result: Result<(), SendError>, whole: bool| match result {
         Ok(()) => {
             assert!(was_open && !was_full && !(whole && in_parts));
@@ -176,7 +176,7 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
             assert!(!was_open);
             false
         }
-        // A pong that waited may have taken the room.
+        // A pending pong may have taken the room.
         Err(SendError::Full) => false,
         Err(SendError::MessageInProgress) => {
             assert!(in_parts);
@@ -279,7 +279,7 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
                 assert!(is_honest(error), "{error:?}");
                 side.end.error = Some(error);
             }
-            // Asked again at once there is nothing more to do, or time would stand still.
+            // A second call returns no further action, or time would never advance.
             if let Some(next) = side.end.conn.poll_timeout() {
                 assert!(next > side.end.now, "{next:?} at {:?}", side.end.now);
             }
@@ -287,7 +287,7 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
     }
 }
 
-/// Everything that is on its way arrives.
+/// Delivers all bytes in transit.
 fn settle(sides: &mut [Side; 2]) {
     for _ in 0..50 {
         for who in 0..2 {
@@ -308,7 +308,7 @@ proptest! {
     })]
 
     #[test]
-    fn anything_that_two_programs_may_do(
+    fn any_sequence_of_operations_at_both_ends(
         ops in prop::collection::vec((0..2_usize, op()), 0..120),
         parts in (any::<bool>(), any::<bool>()),
         timeouts in (any::<bool>(), any::<bool>()),
@@ -322,7 +322,7 @@ proptest! {
         for (who, op) in &ops {
             let before = sides[*who].end.out.len();
             apply(&mut sides, *who, op);
-            // One message, one Close frame, one ping may pass the mark; pongs may not.
+            // One message, one Close frame and one ping may exceed the mark; pongs may not.
             let grown = sides[*who].end.out.len().saturating_sub(before);
             if matches!(op, Op::Read(_) | Op::ReadDirectly(_)) && grown > 0 {
                 prop_assert!(sides[*who].end.out.len() < before.max(MAX_UNSENT) + 131 + 131);
@@ -336,7 +336,7 @@ proptest! {
         let failed = sides.iter().any(|side| side.end.conn.error().is_some());
         for who in 0..2 {
             let (sender, receiver) = (&sides[1 - who], &sides[who]);
-            // After a Close frame of the receiver's peer nothing more is taken, and after a failure.
+            // After a Close frame of the peer, or a failure, no more input is accepted.
             if !failed {
                 prop_assert_eq!(&sender.sent, &receiver.received());
                 let pings = |side: &Side| {
@@ -351,7 +351,7 @@ proptest! {
                 prop_assert!(stats.messages_sent <= receiver.sent.len() as u64);
             }
         }
-        // Both close: it is clean at both ends, unless somebody had failed before.
+        // Both ends close: the end is clean at both, unless one has failed before.
         for who in 0..2 {
             apply(&mut sides, who, &Op::Close(1000));
         }

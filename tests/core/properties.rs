@@ -1,6 +1,6 @@
-//! Properties: however the input is cut, by whichever call it is taken, in either delivery, the
-//! same comes out, and it is what the reference model says; and what one role writes the other
-//! takes.
+//! Properties: the events are the same for any split of the input, any receiving call and either
+//! delivery, and are those of the reference model; the output of one role is valid input of the
+//! other.
 
 use proptest::prelude::*;
 use sansocket::config::Delivery;
@@ -12,7 +12,7 @@ use sansocket::{CloseCode, Prepared, Role};
 use crate::common::frame::{CLOSE, LenForm, sent};
 use crate::common::{BOTH, End, Frame, at_ms, entropy, model, pieces, preset};
 
-/// `PROPTEST_CASES` asks for more.
+/// `PROPTEST_CASES` sets a higher number.
 fn cases(cases: u32) -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -22,17 +22,17 @@ fn cases(cases: u32) -> ProptestConfig {
 
 // ---------------------------------------------------------------- inputs
 
-/// A piece of what a peer may write.
+/// An element of the output of a peer.
 #[derive(Clone, Debug)]
 enum Item {
-    /// A whole message in fragments, with control frames between.
+    /// A complete message in fragments, with control frames between them.
     Message {
         text: bool,
         pieces: Vec<Vec<u8>>,
         between: Vec<Frame>,
     },
     Control(Frame),
-    /// A frame of any kind, mostly illegal at its place.
+    /// A frame of any kind, mostly illegal at its position.
     Any {
         frame: Frame,
         other_mask: bool,
@@ -49,8 +49,8 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A text, cut at any bytes into fragments; sometimes it isn't a text at all.
-fn text_pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
+/// A text, split at any byte into fragments; sometimes invalid UTF-8.
+fn text_fragments() -> impl Strategy<Value = Vec<Vec<u8>>> {
     (
         prop_oneof![
             9 => ".{0,30}".prop_map(String::into_bytes),
@@ -103,7 +103,7 @@ fn item() -> impl Strategy<Value = Item> {
     prop_oneof![
         6 => (
             prop_oneof![
-                text_pieces().prop_map(|pieces| (true, pieces)),
+                text_fragments().prop_map(|pieces| (true, pieces)),
                 prop::collection::vec(payload(), 1..4).prop_map(|pieces| (false, pieces)),
             ],
             prop::collection::vec(control(), 0..3)
@@ -163,7 +163,7 @@ fn limit() -> impl Strategy<Value = u64> {
 }
 
 prop_compose! {
-    /// A receiver's role, its limit, the bytes, and where they are cut.
+    /// The role of a receiver, its limit, the bytes, and the positions of the splits.
     fn input()(
         role in role(),
         limit in limit(),
@@ -186,11 +186,11 @@ enum Call {
     /// Without seeking.
     Unsought,
     Owned,
-    /// Large frames are read directly where that is offered.
+    /// Large frames are read directly where possible.
     Direct,
 }
 
-/// What has come of an input.
+/// The outcome of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
     events: Vec<OwnedEvent>,
@@ -228,7 +228,7 @@ fn run(role: Role, limit: u64, delivery: Delivery, call: Call, pieces: &[&[u8]])
     Outcome { events: end.events, out: end.out.to_vec(), error }
 }
 
-/// Adjacent parts of one message become one; an empty one before an error is none.
+/// Adjacent parts of one message become one; an empty one before an error is removed.
 fn merged(mut outcome: Outcome) -> Outcome {
     let mut events: Vec<OwnedEvent> = Vec::new();
     for event in outcome.events {
@@ -264,7 +264,7 @@ fn joined(a: &OwnedData, b: &OwnedData) -> OwnedData {
     }
 }
 
-/// The messages that the parts make, at the places where they end, and the one left over.
+/// The messages that the parts form, at the positions of their ends, and the unfinished one.
 fn assembled(events: &[OwnedEvent]) -> (Vec<OwnedEvent>, Option<OwnedData>) {
     let (mut whole, mut current) = (Vec::new(), None);
     for event in events {
@@ -291,7 +291,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn any_cutting_gives_the_same_in_both_deliveries_and_by_every_call(
+    fn any_split_of_the_input_gives_the_same_events_in_both_deliveries_and_by_every_call(
         (role, limit, bytes, cuts) in input()
     ) {
         let expected = model::receive(role, limit, &bytes);
@@ -330,9 +330,9 @@ proptest! {
         }
     }
 
-    /// Any bytes at all, mostly refused by the first.
+    /// Arbitrary bytes, mostly refused at the first.
     #[test]
-    fn garbage_gives_what_the_model_says(
+    fn garbage_gives_the_outcome_of_the_model(
         role in role(),
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
@@ -346,10 +346,10 @@ proptest! {
         }
     }
 
-    /// `End::feed` compares each call of `receive` with what `seek` has promised; here for every
-    /// beginning of every rest, with a twin that never seeks.
+    /// `End::feed` compares each call of `receive` with the result of `seek`; this test does so for
+    /// every prefix of every remaining input, with a second connection that never seeks.
     #[test]
-    fn seek_keeps_its_contract_on_every_prefix(
+    fn seek_fulfils_its_contract_on_every_prefix(
         role in role(),
         items in prop::collection::vec(item(), 1..3),
         mut keys in any::<u32>(),
@@ -377,18 +377,18 @@ proptest! {
 
 // ---------------------------------------------------------------- outputs
 
-/// What may be sent.
+/// A form of sending.
 #[derive(Clone, Debug)]
 enum Send {
     Text(String),
     Binary(Vec<u8>),
-    /// In frames of at most so many bytes.
+    /// In frames of at most this number of bytes.
     Fragments(bool, Vec<u8>, usize),
     /// In parts, some of them empty, with a ping after each.
     Parts(Vec<Vec<u8>>, Option<usize>),
     TextParts(Vec<String>),
     Prepared(bool, Vec<u8>),
-    /// By a server: header and payload apart.
+    /// By a server: header and payload separately.
     Apart(bool, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -428,7 +428,7 @@ fn data(text: bool, bytes: &[u8]) -> Data<'_> {
     if text { Data::Text(core::str::from_utf8(bytes).unwrap()) } else { Data::Binary(bytes) }
 }
 
-/// Sends all of it; the events that the other end must see.
+/// Sends all of them; returns the events that the other end must receive.
 fn send_all(end: &mut End, sends: &[Send]) -> Vec<OwnedEvent> {
     let mut expected = Vec::new();
     let (conn, out) = (&mut end.conn, &mut end.out);
@@ -499,7 +499,7 @@ proptest! {
     #![proptest_config(cases(200))]
 
     #[test]
-    fn f1_f2_what_one_role_writes_the_other_takes(
+    fn f1_f2_the_output_of_one_role_is_valid_input_of_the_other(
         role in role(),
         sends in prop::collection::vec(send(), 0..8),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
@@ -510,7 +510,7 @@ proptest! {
         let config = preset(role).max_unsent(usize::MAX).build().unwrap();
         let mut sender = End::new(role, &config);
         if stats {
-            // The slow path of sending gives the same.
+            // The slow path of sending gives the same output.
             sender.conn.enable_stats();
         }
         let mut expected = send_all(&mut sender, &sends);
@@ -532,7 +532,7 @@ proptest! {
                 let (events, left) = assembled(&outcome.events);
                 prop_assert_eq!(&events, &expected);
                 prop_assert_eq!(left, None);
-                // And back: the answers are legal input too.
+                // And in the other direction: the replies are valid input, too.
                 sender.events.clear();
                 let mut back = End::new(role, &config);
                 back.conn.close(CloseCode::NORMAL, "", at_ms(0), &mut back.out).unwrap();
@@ -542,9 +542,10 @@ proptest! {
         }
     }
 
-    /// Errors' Close frames are legal input for the peer, and carry the error's code.
+    /// The Close frames of errors are valid input of the peer, and have the close code of the
+    /// error.
     #[test]
-    fn c7_the_close_frame_of_an_error_is_legal_input((role, limit, bytes, cuts) in input()) {
+    fn c7_the_close_frame_of_an_error_is_valid_input((role, limit, bytes, cuts) in input()) {
         let outcome = run(role, limit, Delivery::Whole, Call::Receive, &pieces(&bytes, &cuts));
         let mut peer = End::preset(role.peer());
         peer.feed(&outcome.out).unwrap();
@@ -558,7 +559,7 @@ proptest! {
 }
 
 #[test]
-fn large_messages_are_the_same_read_directly_and_not() {
+fn large_messages_are_the_same_with_and_without_direct_reads() {
     for role in BOTH {
         let payload: Vec<u8> = (0..3_000_000_u32).map(|i| ((i * 7) >> 3) as u8).collect();
         let half = payload.len() / 2;

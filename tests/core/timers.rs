@@ -1,6 +1,6 @@
-//! All deadlines together: any schedule of sends, writes, input, time and endings, against a model
-//! that counts bytes from the beginning of the connection instead of looking at the output; and the
-//! edges of time.
+//! All deadlines together: any schedule of sends, writes, input, time and endings, compared with a
+//! model that counts bytes from the start of the connection instead of the length of the output;
+//! and the limits of time.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -13,27 +13,28 @@ use sansocket::{CloseCode, Config, Instant, Role};
 use crate::common::frame::{CLOSE, PING, PONG, sent};
 use crate::common::{BOTH, End, Frame, at_ms, entropy, preset, secs};
 
-/// Progress of less than this in a close timeout doesn't count.
+/// Less progress than this in a close timeout doesn't count.
 const MIN_PROGRESS: usize = 16 * 1024;
 
 #[derive(Clone, Debug)]
 enum Op {
     Send(usize),
     Ping,
-    /// So many bytes are taken from the front of the output; that is reported or not.
+    /// The number of bytes that are taken from the front of the output, and whether the write is
+    /// reported.
     Take(usize, bool),
-    /// The peer writes a fragment or a whole message, and whether the message ends with it.
+    /// The peer writes a fragment or a complete message, and whether the message ends with it.
     PeerData(usize, bool),
     PeerPing,
-    /// With the counter that the newest ping has, or another one.
+    /// With the counter of the newest ping, or another one.
     PeerPong(bool),
     PeerClose,
-    /// So many of the bytes that the peer has written are read.
+    /// The number of bytes of the peer that are read.
     Read(usize),
     Wait(Duration),
     /// To the deadline, or a microsecond before or after it.
     WaitForDeadline(i8),
-    /// The clock goes back.
+    /// The clock goes backwards.
     Back(Duration),
     Timeout,
     Close,
@@ -83,7 +84,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// An end, or nothing special.
+/// An end of the connection, or no such event.
 fn last() -> impl Strategy<Value = Op> {
     prop_oneof![Just(Op::PeerClose), Just(Op::Eof), Just(Op::Abort), Just(Op::Timeout)]
 }
@@ -136,8 +137,8 @@ prop_compose! {
     }
 }
 
-/// Where a frame of ours ends, counted from the first byte of output, and how much of the output up to
-/// it had left when progress was last seen.
+/// The end of one of our frames, as an offset from the first byte of output, and the number of
+/// output bytes before that end that had been written when progress was last noticed.
 #[derive(Clone, Copy, Debug)]
 struct Awaited {
     end: usize,
@@ -160,7 +161,7 @@ impl Awaited {
     }
 }
 
-/// What the peer's bytes mean, by where they end, counted from its first byte.
+/// The meaning of the bytes of the peer, by the offset of their end from its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     BetweenMessages,
@@ -168,7 +169,7 @@ enum Mark {
     Close,
 }
 
-/// The deadlines as the documentation states them.
+/// The deadlines as documented.
 struct Model {
     settings: Settings,
     closed: bool,
@@ -236,7 +237,7 @@ impl Model {
         earlier(self.message_deadline(), other)
     }
 
-    /// The connection looks at its output.
+    /// The connection checks its output.
     fn look(&mut self, now: Instant) {
         if self.closed {
             return;
@@ -255,7 +256,7 @@ impl Model {
         }
     }
 
-    /// What `handle_timeout` must do; true: a ping or pong is appended if there is room.
+    /// The effect of `handle_timeout`; true: a ping or pong is appended if there is room.
     fn timeout(&mut self, now: Instant) -> Result<bool, TimeoutError> {
         self.look(now);
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| now >= deadline);
@@ -287,7 +288,7 @@ impl Model {
         self.heard = now;
         let (begin, end) = (self.read, self.read + n);
         self.read = end;
-        // A mark at the end of one read is the beginning of the next.
+        // An offset at the end of one read is the start of the next.
         let mut between = false;
         while let Some((at, mark)) = self.marks.front().copied()
             && at <= end
@@ -314,15 +315,15 @@ impl Model {
     }
 }
 
-/// A connection beside its model, and the peer's bytes.
+/// A connection, its model, and the bytes of the peer.
 struct Run {
     end: End,
     model: Model,
-    /// All output that has left.
+    /// All written output.
     taken: Vec<u8>,
     peer: Vec<u8>,
     peer_in_message: bool,
-    /// The latest instant that the connection has seen.
+    /// The latest instant passed to the connection.
     latest: Instant,
 }
 
@@ -454,7 +455,7 @@ impl Run {
             model.closed = true;
             return;
         }
-        // Asked again at once there is nothing more to do: a caller that waits never spins.
+        // A second call returns no further action: a caller that loops never spins.
         let next = end.conn.poll_timeout();
         assert!(next.is_none_or(|next| next > end.now), "{next:?} at {:?}", end.now);
         if expected == Ok(true) && model.settings.keep_alive.is_some_and(|(_, t)| t.is_some()) {
@@ -470,20 +471,21 @@ impl Run {
         assert_eq!(end.conn.is_closed(), model.closed);
         let deadline = end.conn.poll_timeout();
         assert_eq!(deadline, model.deadline());
-        // The wait for the peer's Close frame has an end, unless that is beyond the end of time.
+        // There is a deadline for the Close frame of the peer, unless it is beyond the maximum
+        // instant.
         if model.close.is_some() && !model.closed && deadline.is_none() {
             let late = self.latest.checked_add(model.settings.close);
             assert_eq!(late, None, "a wait without a deadline");
         }
     }
 
-    /// Frames whole and in order, and behind our Close frame nothing but pongs.
+    /// Frames complete and in order; after our Close frame only pongs.
     fn check_output(&self) {
         let output = [&self.taken[..], &self.end.out[..]].concat();
         let frames = sent(self.model.settings.role, &output);
         let mut closed = false;
         for frame in frames {
-            assert!(!closed || frame.opcode == PONG, "{:#x} behind a Close frame", frame.opcode);
+            assert!(!closed || frame.opcode == PONG, "{:#x} after a Close frame", frame.opcode);
             closed |= frame.opcode == CLOSE;
             if frame.opcode == PING {
                 assert!(frame.payload == b"ours" || frame.payload.len() == 8);
@@ -520,7 +522,7 @@ proptest! {
 }
 
 #[test]
-fn durations_that_never_end_and_clocks_at_the_edges() {
+fn unlimited_durations_and_clocks_at_their_limits() {
     for role in BOTH {
         for (interval, timeout) in
             [(Some(Duration::MAX), None), (Some(Duration::MAX), Some(Duration::MAX))]
@@ -541,24 +543,24 @@ fn durations_that_never_end_and_clocks_at_the_edges() {
             end.timeout().unwrap();
             assert!(!end.conn.is_closed());
         }
-        // The last instants there are: a deadline after them can't be written, so there is none.
+        // The last instants: a deadline after them can't be represented, so there is none.
         let config = preset(role).keep_alive(Some(secs(10)), Some(secs(3))).build().unwrap();
         let mut end = End::new(role, &config);
         end.now = Instant::from_micros(u64::MAX - 5);
         end.feed(&Frame::text("x").to(role).bytes()).unwrap();
         assert_eq!(end.conn.poll_timeout(), None);
         end.timeout().unwrap();
-        // A clock that goes backwards is no panic.
+        // A clock that goes backwards causes no panic.
         end.now = at_ms(0);
         end.feed(&Frame::text("x").to(role).bytes()).unwrap();
         end.timeout().unwrap();
         assert!(end.conn.poll_timeout().is_some());
-        // A ping just before the end of time.
+        // A ping just before the maximum instant.
         let config = preset(role).keep_alive(Some(secs(10)), Some(Duration::MAX)).build().unwrap();
         let mut end = End::new(role, &config);
         end.now = at_ms(10_000);
         end.timeout().unwrap();
-        assert_eq!(end.conn.poll_timeout(), None, "waits for ever");
+        assert_eq!(end.conn.poll_timeout(), None, "no deadline");
         end.feed(&Frame::pong(1_u64.to_be_bytes()).to(role).bytes()).unwrap();
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_000)));
     }

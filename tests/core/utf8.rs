@@ -1,5 +1,5 @@
-//! Text: valid and invalid, at every cut, over fragments, in both deliveries, refused at the first
-//! bad byte.
+//! Text: valid and invalid, split at every byte, over fragments, in both deliveries, refused at the
+//! first invalid byte.
 
 use sansocket::Role;
 use sansocket::config::Delivery;
@@ -24,7 +24,7 @@ const VALID: [&str; 9] = [
     "\u{1f600}x",
 ];
 
-/// Overlong forms, surrogates, too large, stray, missing and impossible bytes.
+/// Overlong forms, surrogates, values that are too large, and stray, missing and impossible bytes.
 const INVALID_PIECES: [&[u8]; 22] = [
     b"\x80",
     b"\xbf",
@@ -50,7 +50,7 @@ const INVALID_PIECES: [&[u8]; 22] = [
     b"\xed\xa0\x80\xed\xb0\x80",
 ];
 
-/// A text as one message of two frames, cut between at `cut`; all of it in one frame at the end.
+/// A text as one message of two frames, split at `cut`; at the end of the text it is one frame.
 fn frames(text: &[u8], cut: usize) -> Vec<Frame> {
     vec![Frame::text(&text[..cut]).not_fin(), Frame::cont(&text[cut..])]
 }
@@ -59,7 +59,7 @@ fn wire(role: Role, frames: &[Frame]) -> Vec<u8> {
     frames.iter().flat_map(|frame| frame.clone().to(role).bytes()).collect()
 }
 
-/// The text that has been handed out, and whether its message is whole.
+/// The delivered text, and whether its message is complete.
 fn text_of(events: &[OwnedEvent]) -> (String, bool) {
     let (mut text, mut whole) = (String::new(), false);
     for (i, event) in events.iter().enumerate() {
@@ -80,7 +80,7 @@ fn text_of(events: &[OwnedEvent]) -> (String, bool) {
 }
 
 #[test]
-fn f12_valid_texts_at_every_cut_over_fragments_in_both_deliveries() {
+fn f12_valid_texts_split_at_every_byte_over_fragments_in_both_deliveries() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -98,7 +98,7 @@ fn f12_valid_texts_at_every_cut_over_fragments_in_both_deliveries() {
                         assert_eq!(text_of(&end.events), (text.to_owned(), true));
                     }
                 }
-                // Every byte a fragment of its own, empty ones between.
+                // Every byte in its own fragment, with empty ones between.
                 let mut many = vec![Frame::text("").not_fin()];
                 for byte in text.bytes() {
                     many.push(Frame::cont([byte]).not_fin());
@@ -115,10 +115,10 @@ fn f12_valid_texts_at_every_cut_over_fragments_in_both_deliveries() {
     }
 }
 
-/// Every scalar value there is, whole and cut inside.
+/// Every scalar value, complete and split inside.
 #[test]
-fn f12_every_character_there_is() {
-    // All of the first planes, some of the others: a debug build is slow.
+fn f12_every_character() {
+    // All of the first planes, some values of the others: a debug build is slow.
     let all: String = (0..0x1_1000)
         .chain((0x1_1000..=0x10_ffff).step_by(29))
         .filter_map(char::from_u32)
@@ -136,10 +136,10 @@ fn f12_every_character_there_is() {
     }
 }
 
-/// F13, Q3: refused with 1007 by the byte that no text goes on with, not later, inside an unfinished
-/// frame too; the model says which byte that is.
+/// F13, Q3: refused with 1007 at the first byte that can't continue a text, and not later, inside
+/// an unfinished frame, too; the model has the index of that byte.
 #[test]
-fn f12_f13_q3_invalid_text_fails_at_the_first_bad_byte() {
+fn f12_f13_q3_invalid_text_fails_at_the_first_invalid_byte() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
@@ -148,7 +148,7 @@ fn f12_f13_q3_invalid_text_fails_at_the_first_bad_byte() {
                     let text = [before.as_bytes(), bad, b"behind"].concat();
                     let valid = model::text_beginning(&text).unwrap_err();
                     for fragment in 0..=text.len().min(before.len() + 5) {
-                        // The frame announces far more than comes.
+                        // The frame announces more payload than it has.
                         let all = frames(&text, fragment);
                         let long = Frame::cont(&text[fragment..]).announce(10_000).to(role);
                         let input = [all[0].clone().to(role).bytes(), long.bytes()].concat();
@@ -187,9 +187,9 @@ fn f12_f13_q3_invalid_text_fails_at_the_first_bad_byte() {
     }
 }
 
-/// F13: every byte after every beginning of a character, judged when it comes.
+/// F13: every byte after every beginning of a character, refused on arrival.
 #[test]
-fn f13_q3_every_next_byte_after_every_beginning() {
+fn f13_q3_every_next_byte_after_every_incomplete_character() {
     let beginnings: Vec<Vec<u8>> =
         ["\u{e4}", "\u{800}", "\u{d7ff}", "\u{20ac}", "\u{10000}", "\u{1f600}", "\u{10ffff}"]
             .iter()
@@ -214,7 +214,7 @@ fn f13_q3_every_next_byte_after_every_beginning() {
     }
 }
 
-/// V40: a text that ends inside a character, its last fragment empty or not.
+/// V40: a text that ends inside a character, with and without an empty last fragment.
 #[test]
 fn v40_f12_a_text_that_ends_inside_a_character() {
     for role in BOTH {
@@ -255,8 +255,8 @@ fn v40_f12_a_text_that_ends_inside_a_character() {
     }
 }
 
-/// A character that has begun is forgotten with its message's end: the next message, and a binary
-/// one, know nothing of it; and control frames between don't touch it.
+/// The end of a message resets an unfinished character: it has no effect on the next message or a
+/// binary one. Control frames in between don't change it.
 #[test]
 fn f12_characters_stay_within_their_message() {
     for role in BOTH {
@@ -292,9 +292,10 @@ fn f12_characters_stay_within_their_message() {
     }
 }
 
-/// F13: bad bytes anywhere in a long text, around the lengths at which other loops take over.
+/// F13: invalid bytes at any position of a long text, around the lengths at which other loops are
+/// used.
 #[test]
-fn f12_one_bad_byte_anywhere_in_a_long_text() {
+fn f12_one_invalid_byte_at_any_position_of_a_long_text() {
     for role in BOTH {
         for len in [31, 32, 63, 64, 65, 127, 128, 200, 2047, 2048, 2049, 4100] {
             let step = if len < 300 { 1 } else { 61 };
@@ -307,7 +308,7 @@ fn f12_one_bad_byte_anywhere_in_a_long_text() {
                     assert_eq!(whole.feed(&input), Err(INVALID), "{len} {at}");
                     let mut cut = End::preset(role);
                     assert_eq!(cut.feed_by(&input, 33), Err(INVALID), "{len} {at}");
-                    // A binary message may hold anything.
+                    // A binary message may contain any bytes.
                     let mut binary = End::preset(role);
                     binary.feed(&Frame::binary(&text).to(role).bytes()).unwrap();
                 }

@@ -1,6 +1,6 @@
-//! `Utf8Bytes`: how it is made, compared and shared, and that it never holds anything but UTF-8.
+//! `Utf8Bytes`: constructors, comparisons and shared memory; it only ever contains UTF-8.
 //!
-//! It has a line of `unsafe` behind `Deref`. So these tests run under Miri too, in seconds:
+//! Its `Deref` has a line of `unsafe`. So these tests run under Miri, too, in seconds:
 //! `cargo +nightly miri test --test core utf8_bytes::`.
 
 use core::hash::{Hash, Hasher};
@@ -19,10 +19,10 @@ use crate::common::{End, Frame, preset};
 const TEXT: &str = "a\u{e4}\u{20ac}\u{1f600} and then enough plain text for a validation that takes 64 \
                     bytes at once: \u{3ba}\u{1f79}\u{3c3}\u{3bc}\u{3b5} \u{1f600}\u{20ac}\u{e4}";
 
-/// Short: for each byte of it a connection is made.
+/// Short, since a test makes a connection for each of its bytes.
 const SHORT: &str = "a\u{e4}\u{20ac}\u{1f600}z\u{1f600}";
 
-/// Each is the beginning of no text, or of a text that goes on.
+/// Each is invalid from its first byte on, or an incomplete text.
 const INVALID: [&[u8]; 8] = [
     b"\x80",
     b"\xc0\x80",
@@ -84,7 +84,7 @@ fn a_static_text_and_a_string_keep_their_memory_and_a_borrowed_one_is_copied() {
     let clone = text.clone();
     assert_eq!([text.as_ptr(), clone.as_ptr()], [place; 2]);
     assert_eq!(text.into_bytes().as_ptr(), place);
-    // Of any lifetime.
+    // From a text of any lifetime.
     let text = {
         let short_lived = String::from(TEXT);
         Utf8Bytes::from(&short_lived[1..])
@@ -93,7 +93,7 @@ fn a_static_text_and_a_string_keep_their_memory_and_a_borrowed_one_is_copied() {
 }
 
 #[test]
-fn it_compares_and_sorts_like_the_other_text_types() {
+fn comparisons_are_those_of_the_other_text_types() {
     let text = Utf8Bytes::from(TEXT);
     for other in [TEXT, SHORT, ""] {
         let (owned, same) = (String::from(other), other == TEXT);
@@ -107,7 +107,7 @@ fn it_compares_and_sorts_like_the_other_text_types() {
 }
 
 #[test]
-fn its_hash_is_that_of_its_bytes() {
+fn the_hash_is_that_of_the_bytes() {
     for text in ["", SHORT, TEXT] {
         assert_eq!(hash(&Utf8Bytes::from(text)), hash(&Bytes::from(text)));
     }
@@ -116,7 +116,7 @@ fn its_hash_is_that_of_its_bytes() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_its_place() {
+fn invalid_text_is_refused_with_its_position() {
     for invalid in INVALID {
         for before in ["", "x", SHORT, TEXT] {
             for after in ["", "x", TEXT] {
@@ -132,7 +132,7 @@ fn what_is_no_text_is_refused_with_its_place() {
 }
 
 #[test]
-fn slices_of_shared_bytes_are_text_where_characters_begin_and_end() {
+fn slices_are_text_at_character_boundaries() {
     let shared = Bytes::from(Vec::from(TEXT));
     let mut kept = Vec::new();
     for start in 0..=SHORT.len() {
@@ -144,7 +144,7 @@ fn slices_of_shared_bytes_are_text_where_characters_begin_and_end() {
             }
         }
     }
-    // They live on without the others, wherever they are.
+    // They stay valid after the others are dropped, at any position.
     drop(shared);
     let half = kept.split_off(kept.len() / 2);
     let other = std::thread::spawn(move || {
@@ -174,13 +174,13 @@ fn no_other_owner_of_the_bytes_can_write_to_them() {
         copy.fill(0xff);
         assert_eq!(text, TEXT);
     }
-    // A sole owner can, once the text has given them up.
+    // A sole owner can, after the text has been converted back into bytes.
     let bytes = Utf8Bytes::from(TEXT).into_bytes();
     let mut bytes = bytes.try_into_mut().unwrap();
     bytes.fill(b'x');
 }
 
-/// The text of what was received, which must be whole messages or parts of one.
+/// The text of the received events, which must be complete messages or parts of one.
 fn joined(events: &[OwnedEvent]) -> String {
     let text = |event: &OwnedEvent| match event {
         OwnedEvent::Message(OwnedData::Text(text))
@@ -190,11 +190,11 @@ fn joined(events: &[OwnedEvent]) -> String {
     events.iter().map(text).collect()
 }
 
-/// Feeds `wire` in two reads cut anywhere, and byte by byte, and keeps what came while the inbox goes
-/// on to the next message.
-fn received_in_every_way(text: &str, wire: &[u8], end: impl Fn(Delivery) -> End) {
+/// Feeds `wire` in two reads split at any byte, and byte by byte, and keeps the events while the
+/// inbox receives the next message.
+fn received_in_every_split(text: &str, wire: &[u8], end: impl Fn(Delivery) -> End) {
     for delivery in [Delivery::Whole, Delivery::Parts] {
-        // Miri takes its time, and every cut is there byte by byte too.
+        // Miri is slow, and the reads byte by byte cover every split.
         for cut in (0..=wire.len()).step_by(if cfg!(miri) { 5 } else { 1 }) {
             let mut end = end(delivery);
             for bytes in [&wire[..cut], &wire[cut..]] {
@@ -222,12 +222,12 @@ fn text_received_in_parts() {
     let role = Role::Server;
     let end = |delivery| End::new(role, &preset(role).delivery(delivery).build().unwrap());
     let whole = Frame::text(SHORT).to(role).bytes();
-    received_in_every_way(SHORT, &whole, end);
-    // Cut inside characters by fragments.
+    received_in_every_split(SHORT, &whole, end);
+    // Split inside characters by fragments.
     let (first, second) = SHORT.as_bytes().split_at(5);
     let mut fragments = Frame::text(first).not_fin().to(role).bytes();
     fragments.extend(Frame::cont(second).to(role).bytes());
-    received_in_every_way(SHORT, &fragments, end);
+    received_in_every_split(SHORT, &fragments, end);
 }
 
 #[cfg(feature = "deflate")]
@@ -238,19 +238,19 @@ fn text_inflated_in_parts() {
     let role = Role::Client;
     let terms = Terms::default().bits(9);
     let end = |delivery| terms.end(role, &preset(role).delivery(delivery).build().unwrap());
-    // With references back, so that the decoder reads what it has written.
+    // With back-references, so that the decoder reads its own output.
     let text = SHORT.repeat(3);
     let payload = payload(text.as_bytes());
     let whole = compressed(crate::common::frame::TEXT, &payload).to(role).bytes();
-    received_in_every_way(&text, &whole, end);
+    received_in_every_split(&text, &whole, end);
     let (first, second) = payload.split_at(payload.len() / 2);
     let mut fragments = compressed(crate::common::frame::TEXT, first).not_fin().to(role).bytes();
     fragments.extend(Frame::cont(second).to(role).bytes());
-    received_in_every_way(&text, &fragments, end);
+    received_in_every_split(&text, &fragments, end);
 }
 
 #[test]
-fn copied_from_lent_data() {
+fn text_copied_from_borrowed_data() {
     for text in ["", SHORT, TEXT] {
         let owned = OwnedData::from(Data::Text(text));
         assert_eq!(owned.as_data(), Data::Text(text));

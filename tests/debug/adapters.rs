@@ -7,8 +7,8 @@ use sansocket::{Config, ConnectRequest, Role};
 use crate::common::{Frame, preset};
 use crate::secrets::Secrets;
 
-/// A transport that has been read up to its end, and takes all output. What a transport shows of
-/// itself is its own matter.
+/// A transport that has been read up to its end, and accepts all output. The crate is not
+/// responsible for the `Debug` output of a transport.
 struct Script {
     input: Vec<u8>,
     read: usize,

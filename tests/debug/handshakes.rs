@@ -13,10 +13,10 @@ use crate::common::at_ms;
 use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_head};
 use crate::common::shown::note_type;
 
-/// What stands in every place where a program may have a credential.
+/// The text at every position where a program may have a credential.
 pub(crate) const SECRET: &str = "hunter2";
 
-/// Checks both forms, and gives the short one.
+/// Checks both forms, and returns the short one.
 #[track_caller]
 pub(crate) fn shown(value: &impl Debug) -> String {
     note_type(value);
@@ -116,7 +116,7 @@ pub(crate) fn requests_and_responses_of_a_server_show_names_and_lengths() {
 }
 
 #[test]
-pub(crate) fn handshakes_under_way_show_lengths() {
+pub(crate) fn unfinished_handshakes_show_lengths() {
     let config = Config::server().build().unwrap();
     let bytes = request_lines().bytes();
     for len in 0..=bytes.len() {
@@ -124,7 +124,7 @@ pub(crate) fn handshakes_under_way_show_lengths() {
         let mut piece = bytes[..len].to_vec();
         let _ = handshake.receive(&mut Input::new(at_ms(0), &mut piece));
         shown(&handshake);
-        // And when it has failed.
+        // And after it has failed.
         let _ = handshake.receive(&mut Input::new(at_ms(0), &mut [0]));
         shown(&handshake);
     }

@@ -51,7 +51,7 @@ pub(crate) fn upgrades_show_names_and_lengths() {
         let builder = hyper::server::conn::http1::Builder::new();
         tokio::spawn(builder.serve_connection(TokioIo::new(server), service).with_upgrades());
         let mut bytes = valid_lines().bytes();
-        // The first frame comes with the request: a text, masked with zeros.
+        // The first frame arrives with the request: a text, masked with zeros.
         bytes.extend_from_slice(b"\x81\x87\0\0\0\0");
         bytes.extend_from_slice(SECRET.as_bytes());
         client.write_all(&bytes).await.unwrap();

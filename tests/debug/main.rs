@@ -1,5 +1,6 @@
-//! `{:?}` of what holds state or credentials shows lengths and states, never data: it ends in logs.
-//! Values that the caller has asked for show their data. `types` finds public types without a test.
+//! `{:?}` of types that hold state or credentials shows lengths and states, never data, since it is
+//! written to logs. Values that the caller has requested show their data. `types` finds public
+//! types without a test.
 
 #![allow(
     clippy::unwrap_used,

@@ -13,7 +13,7 @@ use crate::common::{BOTH, End, Frame, at_ms, entropy, preset, reseed};
 use crate::secrets::{add_end, check};
 
 #[test]
-fn messages_under_way_in_every_place() {
+fn unfinished_messages_in_every_state() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             check(|secrets, shown| {
@@ -38,10 +38,10 @@ fn messages_under_way_in_every_place() {
                         if let Some(room) = end.conn.direct_room(&mut end.inbox) {
                             let n = room.len().min(secrets.bytes().len()).min(10);
                             room[..n].copy_from_slice(&secrets.bytes()[..n]);
-                            // Not taken in: what is behind the message's bytes isn't shown either.
+                            // Not received: the bytes after the message aren't shown either.
                             add_end(shown, &format!("{name}, read directly"), &end);
                         }
-                        // The data lies there until it is replaced.
+                        // The data stays in the buffer until it is replaced.
                         let whole = [&wire[at..], &secrets.wire(Frame::ping(""), role)].concat();
                         end.feed_owned(&whole).unwrap();
                         add_end(shown, &format!("{name}, and more"), &end);
@@ -53,7 +53,7 @@ fn messages_under_way_in_every_place() {
 }
 
 #[test]
-pub(crate) fn messages_sent_in_every_way() {
+pub(crate) fn messages_sent_in_every_form() {
     for role in BOTH {
         check(|secrets, shown| {
             let config = preset(role).max_unsent(20_000).high_water_mark(10_000).build().unwrap();
@@ -63,11 +63,11 @@ pub(crate) fn messages_sent_in_every_way() {
             end.conn.send_part(Data::Text(text), false, SendOptions::new(), &mut end.out).unwrap();
             end.conn.send_ping(secrets.short(), &mut end.out).unwrap();
             add_end(shown, "sent", &end);
-            // A pong that waits for room.
+            // A pong that is pending until there is room.
             end.conn.send_part(Data::Text(text), true, SendOptions::new(), &mut end.out).unwrap();
             end.conn.send_binary(&[0; 21_000], &mut end.out).unwrap();
             end.feed(&secrets.wire(Frame::ping(secrets.short()), role)).unwrap();
-            add_end(shown, "a pong waits", &end);
+            add_end(shown, "a pending pong", &end);
             let reason = core::str::from_utf8(secrets.short()).unwrap();
             end.conn.close(CloseCode::NORMAL, reason, at_ms(0), &mut end.out).unwrap();
             add_end(shown, "closing", &end);
@@ -78,7 +78,7 @@ pub(crate) fn messages_sent_in_every_way() {
 }
 
 #[test]
-pub(crate) fn keys_of_masks() {
+pub(crate) fn mask_keys() {
     check(|secrets, shown| {
         let mut end = End::preset(Role::Client);
         reseed(u64::from(secrets.key[0]));
@@ -92,7 +92,7 @@ pub(crate) fn keys_of_masks() {
 }
 
 #[test]
-pub(crate) fn inputs_prepared_messages_and_what_was_negotiated() {
+pub(crate) fn inputs_prepared_messages_and_negotiated_values() {
     check(|secrets, shown| {
         let mut wire = secrets.wire(Frame::text(secrets.bytes()), Role::Server);
         shown.add("input", &Input::new(at_ms(0), &mut wire));
@@ -104,20 +104,21 @@ pub(crate) fn inputs_prepared_messages_and_what_was_negotiated() {
         shown.add("input of a ping", &Input::new(at_ms(0), &mut ping));
         shown.add("prepared text", &Prepared::text(&secrets.text));
         shown.add("prepared binary", &Prepared::binary(secrets.bytes()));
-        // Some clients give their token as a subprotocol, since a browser can give nothing else.
+        // Some clients send their token as a subprotocol, since a browser has no other place for
+        // it.
         let negotiated = Negotiated::new().with_subprotocol(&secrets.text);
         shown.add("negotiated", &negotiated);
         add_end(shown, "subprotocol", &End::agreed(Role::Server, end.conn.config(), &negotiated));
     });
 }
 
-/// What the caller has asked for shows its data.
+/// Values that the caller has requested show their data.
 #[test]
 pub(crate) fn values_show_their_data() {
     fn shows(value: &impl Debug) {
         note_type(value);
         let shown = format!("{value:?}");
-        // Lent bytes are shown as a list of numbers.
+        // Borrowed bytes are shown as a list of numbers.
         let numbers = "[115, 101, 99, 114, 101, 116]";
         assert!(shown.contains("secret") || shown.contains(numbers), "{shown}");
     }

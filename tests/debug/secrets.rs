@@ -1,4 +1,4 @@
-//! Two sets of secrets of the same lengths: no output shows them, and the outputs are the same.
+//! Two sets of secrets of the same lengths: no output contains them, and the outputs are equal.
 
 use sansocket::Role;
 
@@ -6,11 +6,11 @@ use crate::common::head::Lines;
 use crate::common::shown::Shown;
 use crate::common::{End, Frame, reseed};
 
-/// What one run must hide; another run has the same lengths.
+/// The secrets of one run; those of another run have the same lengths.
 pub(crate) struct Secrets {
     /// Letters, so that it is text, and long enough for every fast path.
     pub(crate) text: String,
-    /// A character of 4 bytes, to be cut.
+    /// A character of 4 bytes, to be split.
     pub(crate) char: char,
     pub(crate) key: [u8; 4],
 }
@@ -18,7 +18,8 @@ pub(crate) struct Secrets {
 impl Secrets {
     fn new(run: u8) -> Self {
         reseed(u64::from(run) + 7);
-        // Distinct in every place from one run to the other, with repetitions to be compressed.
+        // Different at every position from one run to the other, with repetitions for the
+        // compression.
         let letters: String = (0..200_u64)
             .map(|i| {
                 let letter = (i * i + i / 5) % 13 * 2 + u64::from(run);
@@ -36,7 +37,7 @@ impl Secrets {
         self.text.as_bytes()
     }
 
-    /// A short one, for control frames.
+    /// A short secret, for control frames.
     pub(crate) fn short(&self) -> &[u8] {
         &self.bytes()[..100]
     }
@@ -50,8 +51,8 @@ impl Secrets {
     }
 }
 
-/// Runs `states` with two sets of secrets: none of the outputs shows bytes of them, and the outputs
-/// are the same.
+/// Runs `states` with two sets of secrets: no output contains bytes of them, and the outputs are
+/// equal.
 pub(crate) fn check(states: impl Fn(&Secrets, &mut Shown)) {
     let [first, second] = outputs(states);
     first.assert_same(&second);
@@ -86,7 +87,7 @@ pub(crate) fn add_end(shown: &mut Shown, name: &str, end: &End) {
     shown.add(&format!("{name}: inbox"), &end.inbox);
 }
 
-/// A request of a browser, with a secret in each place for credentials.
+/// A request of a browser, with a secret in each field for credentials.
 pub(crate) fn request(secrets: &Secrets) -> Vec<u8> {
     Lines::request()
         .first(&format!("GET /chat?token={} HTTP/1.1", secrets.text))

@@ -1,4 +1,4 @@
-//! Each public type is shown by a test, or stands in a list of those without data: none is forgotten.
+//! Each public type is shown by a test, or is on a list of those without data.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("deflate/decoder/result.rs", &["Corrupt", "Progress", "Needs"]),
     ("deflate/engine.rs", &["Engine"]),
     ("deflate/level.rs", &["Level"]),
-    // The terms of compression.
+    // The parameters of compression.
     ("deflate/negotiation.rs", &["Answer"]),
     ("deflate/options.rs", &["Deflate", "DeflateOptions"]),
     ("deflate/window_bits.rs", &["WindowBits"]),
@@ -36,10 +36,10 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ),
     ("error/adapter.rs", &["ConnectStep"]),
     ("error/send.rs", &["SendError"]),
-    // The header of a frame, asked for by the caller. Its key is on the wire in front of the data.
+    // The header of a frame, requested by the caller. Its key is sent in front of the data.
     ("frame.rs", &["FrameHead", "FrameHeader"]),
     ("handshake/backoff.rs", &["Backoff"]),
-    // The pages that a server lets in.
+    // The origins that a server accepts.
     ("handshake/origin.rs", &["OriginList", "OriginPolicy"]),
     ("handshake/response.rs", &["StatusError"]),
     ("handshake/version.rs", &["HttpVersion"]),
@@ -69,15 +69,15 @@ const TESTS: &[fn()] = &[
     crate::adapters::tokio::sockets_and_halves,
     crate::drivers::drivers_and_their_parts,
     crate::handshakes::a_clients_request_shows_its_host_and_path,
-    crate::handshakes::handshakes_under_way_show_lengths,
+    crate::handshakes::unfinished_handshakes_show_lengths,
     crate::handshakes::heads_show_paths_names_and_lengths,
     crate::handshakes::requests_and_responses_of_a_server_show_names_and_lengths,
     crate::handshakes::responses_and_errors_of_a_client_show_lengths_in_debug_and_values_in_display,
     crate::hyper_upgrades::requests_of_a_client_for_another_library,
     crate::hyper_upgrades::upgrades_show_names_and_lengths,
-    crate::messages::inputs_prepared_messages_and_what_was_negotiated,
-    crate::messages::keys_of_masks,
-    crate::messages::messages_sent_in_every_way,
+    crate::messages::inputs_prepared_messages_and_negotiated_values,
+    crate::messages::mask_keys,
+    crate::messages::messages_sent_in_every_form,
     crate::messages::values_show_their_data,
     crate::tunnels::proxies_show_hosts_and_lengths,
     crate::windows::encoders_and_decoders,

@@ -20,7 +20,7 @@ fn engines() -> Vec<Engine> {
 }
 
 #[test]
-fn windows_of_both_directions_and_messages_under_way() {
+fn windows_of_both_directions_and_unfinished_messages() {
     for role in BOTH {
         for engine in engines() {
             for delivery in [Delivery::Whole, Delivery::Parts] {
@@ -80,9 +80,9 @@ pub(crate) fn encoders_and_decoders() {
     }
 }
 
-/// Bits that the decoder has read and not used yet, in blocks of every kind.
+/// Bits that the decoder has read but not used yet, in blocks of every kind.
 #[test]
-fn decoders_cut_at_every_byte() {
+fn decoders_with_input_split_at_every_byte() {
     check(|secrets, shown| {
         for payload in [payload(secrets.bytes()), stored(secrets.bytes())] {
             for n in 1..payload.len().min(120) {

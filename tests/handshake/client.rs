@@ -1,4 +1,4 @@
-//! The client's side of the opening handshake: what it asks, and which answers it takes.
+//! The client side of the opening handshake: its request, and the responses that it accepts.
 
 use core::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::common::head::{
 };
 use crate::common::{at_ms, entropy, secs, weak_entropy_for_tests_only};
 
-/// What the client says to an answer made from the right one.
+/// The outcome of a response that differs from a valid one by this change.
 fn outcome(change: impl FnOnce(Lines) -> Lines) -> Result<Option<String>, HandshakeError> {
     let (handshake, accept) = client(&client_config());
     let bytes = change(Lines::response(&accept)).bytes();
     let (result, _) = answer_pieces(handshake, &[&bytes]);
-    result.map(|response| response.expect("a whole head").subprotocol().map(str::to_owned))
+    result.map(|response| response.expect("a complete head").subprotocol().map(str::to_owned))
 }
 
 // ---------------------------------------------------------------- the request
@@ -70,7 +70,7 @@ fn hc2_v17_the_key_is_16_fresh_bytes_of_the_configs_entropy() {
         assert!(key.len() == 24 && key.ends_with("=="), "{key}");
         assert!(!keys[..i].contains(key));
     }
-    // All of the 16 bytes are the source's.
+    // All of the 16 bytes are from the entropy source.
     let config = Config::client(Entropy::from_fn(|bytes| {
         for (i, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::try_from(i).unwrap() + 1;
@@ -83,7 +83,7 @@ fn hc2_v17_the_key_is_16_fresh_bytes_of_the_configs_entropy() {
 }
 
 #[test]
-fn hc2_without_entropy_nothing_is_asked() {
+fn hc2_without_entropy_no_request_is_written() {
     let request = ConnectRequest::new("ws://a/").unwrap();
     let mut out = BytesMut::from("before");
     let failing = Config::client(Entropy::from_fn(|_| Err(EntropyError))).build().unwrap();
@@ -104,12 +104,12 @@ fn hc3_subprotocols_are_different_tokens() {
     }
     let result = request.clone().subprotocols(["a", "b", "a"]);
     assert_eq!(result, Err(FieldError::DuplicateSubprotocol));
-    // Not the same: names are compared as they are.
+    // Different subprotocols: names are compared case-sensitively.
     assert!(request.subprotocols(["a", "A"]).is_ok());
 }
 
 #[test]
-fn v21_what_the_caller_adds_cannot_split_the_request() {
+fn v21_added_fields_and_paths_cannot_split_the_request() {
     let request = ConnectRequest::new("ws://a/").unwrap();
     for (name, value, error) in [
         ("X", "a\r\nHost: b", FieldError::InvalidValue),
@@ -136,17 +136,17 @@ fn v21_what_the_caller_adds_cannot_split_the_request() {
         assert_eq!(result, Err(FieldError::InvalidOrigin), "{bad:?}");
     }
     assert!(request.clone().origin("null").is_ok());
-    // A clone that gets more leaves the others alone.
+    // A clone with more fields leaves the original unchanged.
     let more = request.clone().field("X", "y").unwrap();
     assert_ne!(more, request);
 }
 
-// ---------------------------------------------------------------- the answer
+// ---------------------------------------------------------------- the response
 
 #[test]
-fn hc6_the_right_answers() {
+fn hc6_valid_responses() {
     assert_eq!(outcome(|right| right).unwrap(), None);
-    // Case-blind, in lists, over lines, with blanks around.
+    // Case-insensitive, in lists, over several lines, with whitespace around.
     let kind = |lines: Lines| {
         lines.set("Upgrade", " \tWebSocket ").set("Connection", "keep-alive , upgrade,")
     };
@@ -162,9 +162,9 @@ fn hc6_the_right_answers() {
     for first in ["HTTP/1.1 101 ", "HTTP/1.1 101", "HTTP/1.1 101 \u{e4}\t!", "HTTP/1.2 101 x"] {
         assert!(outcome(|right| right.first(first)).is_ok(), "{first}");
     }
-    // RFC 9112 6.3: there is no body behind a 101, whatever its fields say.
+    // RFC 9112 6.3: a 101 response has no body, whatever its fields.
     assert!(outcome(|right| right.with("Content-Length", "5")).is_ok());
-    // The accept key's blanks are trimmed.
+    // Whitespace around the accept key is ignored.
     let (handshake, accept) = client(&client_config());
     let bytes = Lines::response(&format!("  {accept}\t ")).bytes();
     assert!(answer_pieces(handshake, &[&bytes]).0.unwrap().is_some());
@@ -236,7 +236,7 @@ fn hc7_subprotocols_and_extensions() {
     }
     let result = outcome(|right| right.with(name, "a").with(name, "a"));
     assert!(matches!(result, Err(HandshakeError::DuplicateField("Sec-WebSocket-Protocol", _))));
-    // None was offered.
+    // No subprotocol was offered.
     let request = ConnectRequest::new("ws://example.com/").unwrap();
     for value in ["", "a"] {
         let (handshake, accept) = client_for(&request, &client_config());
@@ -253,7 +253,7 @@ fn hc7_subprotocols_and_extensions() {
             "{value:?}"
         );
     }
-    // An empty list chooses nothing.
+    // An empty list selects no subprotocol.
     for value in ["", " ", ",", ", ,,"] {
         assert_eq!(outcome(|right| right.with(name, value)).unwrap(), None, "{value:?}");
     }
@@ -262,7 +262,7 @@ fn hc7_subprotocols_and_extensions() {
 }
 
 #[test]
-fn hc5_another_status_is_the_callers_business() {
+fn hc5_other_statuses_are_returned_to_the_caller() {
     for (first, status, reason) in [
         ("HTTP/1.1 401 Unauthorized", 401, "Unauthorized"),
         ("HTTP/1.1 302 Found", 302, "Found"),
@@ -298,7 +298,7 @@ fn hc5_another_status_is_the_callers_business() {
 }
 
 #[test]
-fn hc5_informational_answers_are_passed_over() {
+fn hc5_informational_responses_are_skipped() {
     let (_, accept) = client(&client_config());
     let right = Lines::response(&accept).bytes();
     let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nUpgrade: h2c\r\n\r\n";
@@ -312,7 +312,7 @@ fn hc5_informational_answers_are_passed_over() {
             assert_eq!(rest, 3);
         }
     }
-    // All together they are bounded as one head is.
+    // Together they have the limit of one head.
     let endless = go_on.repeat(1000);
     for pieces in [vec![&endless[..]], endless.chunks(1).collect(), endless.chunks(1000).collect()]
     {
@@ -321,7 +321,7 @@ fn hc5_informational_answers_are_passed_over() {
         assert!(matches!(result, Err(HandshakeError::Limit(LimitError::HeadTooLong))));
         assert_eq!(rest, endless.len() - (16 << 10));
     }
-    // Exactly as long as may be: the answer can't follow any more.
+    // Exactly at the limit: the response itself exceeds it.
     let config = Config::client(weak_entropy_for_tests_only()).max_head_len(go_on.len());
     let (handshake, _) = client(&config.build().unwrap());
     let (result, _) = answer_pieces(handshake, &[go_on]);
@@ -384,7 +384,7 @@ fn hs17_heads_that_are_not_http_1_1() {
 }
 
 #[test]
-fn v2_v49_answers_up_to_the_limits() {
+fn v2_v49_responses_up_to_the_limits() {
     let (_, accept) = client(&client_config());
     let limit = 300;
     let config = Config::client(weak_entropy_for_tests_only()).max_head_len(limit).build().unwrap();
@@ -412,10 +412,10 @@ fn v2_v49_answers_up_to_the_limits() {
     assert!(matches!(result, Err(HandshakeError::Limit(LimitError::TooManyFields))));
 }
 
-// ---------------------------------------------------------------- time and end
+// ---------------------------------------------------------------- deadline, end of transport
 
 #[test]
-fn v25_v35_one_deadline_for_the_whole_answer() {
+fn v25_v35_one_deadline_for_the_entire_response() {
     let (mut handshake, accept) = client(&client_config());
     assert_eq!(handshake.poll_timeout(), Some(at_ms(10_000)));
     assert!(handshake.handle_timeout(at_ms(9_999)).is_ok());
@@ -432,7 +432,7 @@ fn v25_v35_one_deadline_for_the_whole_answer() {
     }
     assert_eq!(handshake.poll_timeout(), None);
     assert!(matches!(handshake.handle_timeout(at_ms(0)), Err(HandshakeError::Timeout)));
-    // Without any byte.
+    // Without a single byte.
     let config = Config::client(weak_entropy_for_tests_only()).handshake_timeout(secs(1));
     let (mut handshake, accept) = client(&config.build().unwrap());
     assert_eq!(handshake.poll_timeout(), Some(at_ms(1000)));
@@ -440,7 +440,7 @@ fn v25_v35_one_deadline_for_the_whole_answer() {
     let mut bytes = Lines::response(&accept).bytes();
     let result = handshake.receive(&mut Input::new(at_ms(1000), &mut bytes));
     assert!(matches!(result, Err(HandshakeError::Timeout)));
-    // An answer that is whole in the last read counts, even if the read was late.
+    // A response that is complete in the last read counts, even if the read was late.
     let (mut handshake, accept) = client(&client_config());
     let mut bytes = Lines::response(&accept).bytes();
     assert!(handshake.receive(&mut Input::new(at_ms(20_000), &mut bytes)).unwrap().is_some());
@@ -450,7 +450,7 @@ fn v25_v35_one_deadline_for_the_whole_answer() {
 }
 
 #[test]
-fn an_end_without_an_answer() {
+fn the_end_of_the_transport_before_the_response() {
     for bytes in [&b""[..], b"HTTP/1.1 101 x\r\nUpgr"] {
         let (mut handshake, _) = client(&client_config());
         let mut bytes = bytes.to_vec();
@@ -462,7 +462,7 @@ fn an_end_without_an_answer() {
 }
 
 #[test]
-fn v28_after_an_error_it_stays_that_error() {
+fn v28_every_call_after_an_error_returns_the_same_error() {
     let (mut handshake, accept) = client(&client_config());
     let mut bytes = Lines::response("x").bytes();
     let result = handshake.receive(&mut Input::new(at_ms(0), &mut bytes));
@@ -483,7 +483,7 @@ fn error_of(change: impl FnOnce(Lines) -> Lines) -> HandshakeError {
 }
 
 #[test]
-fn errors_show_the_values_that_are_wrong() {
+fn errors_show_the_wrong_values() {
     let (_, accept) = client(&client_config());
     let long = "x".repeat(5000);
     for (error, text) in [
@@ -523,7 +523,7 @@ fn errors_show_the_values_that_are_wrong() {
         ),
     ] {
         assert_eq!(error.to_string(), text);
-        let response = error.response().expect("a whole response");
+        let response = error.response().expect("a complete response");
         assert_eq!(response.status(), 101);
     }
     let request = ConnectRequest::new("ws://a/").unwrap();
@@ -534,7 +534,7 @@ fn errors_show_the_values_that_are_wrong() {
 }
 
 #[test]
-fn errors_have_what_was_expected_and_what_came() {
+fn errors_have_the_expected_and_the_received_value() {
     let error = error_of(|right| right.set("Sec-WebSocket-Accept", "abc").with("X", "y"));
     let HandshakeError::BadAccept(error) = error else { panic!("{error:?}") };
     let (_, accept) = client(&client_config());
@@ -552,7 +552,7 @@ fn errors_have_what_was_expected_and_what_came() {
 }
 
 #[test]
-fn errors_say_what_happened() {
+fn errors_describe_their_cause() {
     for (error, part) in [
         (ExtensionError::Grammar, "grammar"),
         (ExtensionError::DuplicateField, "more than one Sec-WebSocket-E"),
@@ -579,10 +579,10 @@ fn errors_say_what_happened() {
     assert!(size_of::<HandshakeError>() <= 32);
 }
 
-// ---------------------------------------------------------------- the bytes behind the answer
+// ---------------------------------------------------------------- the bytes after the response
 
 #[test]
-fn v27_v46_frames_behind_the_answer_are_the_first_frames() {
+fn v27_v46_frames_after_the_response_are_the_first_frames() {
     let (_, accept) = client(&client_config());
     let mut wire = BytesMut::from(&Lines::response(&accept).bytes()[..]);
     let mut sender = crate::common::connection(Role::Server, crate::common::preset(Role::Server));
@@ -624,7 +624,7 @@ proptest! {
     })]
 
     #[test]
-    fn v30_any_cutting_gives_the_same_outcome_and_rest(
+    fn v30_any_split_of_the_input_gives_the_same_outcome_and_rest(
         informational in any::<bool>(),
         fields in prop::collection::vec(prop::sample::select(vec![
             ("Sec-WebSocket-Protocol", "a"),
@@ -668,7 +668,7 @@ proptest! {
     }
 }
 
-/// Bytes that mean something, mostly.
+/// Bytes that are mostly elements of a head.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![
         3 => prop::sample::select(b"\r\n \t:,/01Aa\0\x7f\x80".to_vec()),
@@ -679,7 +679,7 @@ fn byte() -> impl Strategy<Value = u8> {
 // ---------------------------------------------------------------- reconnecting
 
 #[test]
-fn hc9_the_first_wait_is_random_then_they_get_longer() {
+fn hc9_the_first_delay_is_random_and_later_delays_are_longer() {
     let entropy = weak_entropy_for_tests_only();
     entropy::reseed(3);
     let (mut least, mut most) = (Duration::MAX, Duration::ZERO);
@@ -703,7 +703,7 @@ fn hc9_the_first_wait_is_random_then_they_get_longer() {
 }
 
 #[test]
-fn hc9_the_first_span_and_the_maximum_are_the_callers() {
+fn hc9_the_caller_sets_the_first_delay_and_the_maximum() {
     let entropy = weak_entropy_for_tests_only();
     entropy::reseed(3);
     let ms = Duration::from_millis;
@@ -717,12 +717,12 @@ fn hc9_the_first_span_and_the_maximum_are_the_callers() {
             let least = if i == 0 { Duration::ZERO } else { ms(span) / 2 };
             assert!(short[i] >= least && short[i] <= ms(span), "{i}: {short:?}");
         }
-        // A maximum below the first span holds for the first wait too.
+        // A maximum below the first span applies to the first delay, too.
         assert!(delays(secs(5), ms(10)).iter().all(|delay| *delay <= ms(10)));
-        // Without an end.
+        // Without a maximum.
         assert!(delays(secs(5), Duration::MAX)[..40].is_sorted());
         assert!(delays(Duration::MAX, Duration::MAX)[1..].iter().all(|d| *d > secs(1)));
-        // At once for the first time, but not for ever.
+        // No first delay, but longer ones later.
         let at_once = delays(Duration::ZERO, secs(60));
         assert_eq!(at_once[0], Duration::ZERO);
         assert!(at_once[99] >= secs(30));

@@ -74,7 +74,7 @@ impl Request {
         self
     }
 
-    /// Runs with the head that an embedder makes of it.
+    /// Runs with the head that an embedder makes from it.
     fn run<T>(&self, version: HttpVersion, run: impl FnOnce(RequestHead<'_>) -> T) -> T {
         let pairs: Vec<(&str, &[u8])> =
             self.fields.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -111,7 +111,7 @@ impl Request {
     }
 }
 
-/// What HTTP/2 and HTTP/3 forbid in every message.
+/// Fields that HTTP/2 and HTTP/3 forbid in every message.
 #[track_caller]
 fn check_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
     for (name, _) in fields {
@@ -122,10 +122,10 @@ fn check_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
     }
 }
 
-// ---------------------------------------------------------------- the right request
+// ---------------------------------------------------------------- a valid request
 
 #[test]
-fn e2_e5_the_right_request_opens_with_200_and_no_accept_key() {
+fn e2_e5_a_valid_request_opens_with_200_and_no_accept_key() {
     for version in VERSIONS {
         let accepted = right().accept(version, &AcceptOptions::new()).unwrap();
         assert_eq!((accepted.version(), accepted.status()), (version, 200));
@@ -137,7 +137,7 @@ fn e2_e5_the_right_request_opens_with_200_and_no_accept_key() {
     }
 }
 
-/// RFC 8441 5: masking stays.
+/// RFC 8441 5: frames of the client are masked, too.
 #[test]
 fn e5_f1_the_frames_are_those_of_rfc_6455() {
     let config = Config::server().build().unwrap();
@@ -154,7 +154,7 @@ fn e5_f1_the_frames_are_those_of_rfc_6455() {
 }
 
 #[test]
-fn e2_e4_a_request_tells_what_it_asks_for() {
+fn e2_e4_a_request_has_the_fields_of_the_client() {
     let request = right()
         .path("/chat?room=1")
         .authority("Example.com:8443")
@@ -186,7 +186,7 @@ fn e2_e4_a_request_tells_what_it_asks_for() {
             }
         });
     }
-    // The short constructor says the same.
+    // The short constructor returns an equal value.
     let fields = [("sec-websocket-version", &b"13"[..])];
     let fields = Fields::new(&fields);
     let head = RequestHead::extended_connect("websocket", "https", "a.example", "/x?y", fields);
@@ -203,7 +203,7 @@ fn e2_e4_a_request_tells_what_it_asks_for() {
 // ---------------------------------------------------------------- pseudo-headers
 
 #[test]
-fn e2_every_pseudo_header_is_asked_for() {
+fn e2_every_pseudo_header_is_required() {
     for (request, status, hint) in [
         (right().scheme("http"), 200, ""),
         (right().scheme("HTTPS"), 200, ""),
@@ -231,7 +231,7 @@ fn e2_every_pseudo_header_is_asked_for() {
     }
 }
 
-/// RFC 9113 8.3.1: `:authority` counts; a Host field must say the same, or may stand for it.
+/// RFC 9113 8.3.1: the host is that of `:authority`; a Host field must be equal, or may replace it.
 #[test]
 fn e2_a_host_field_is_the_same_as_the_authority() {
     for (authority, hosts, status) in [
@@ -261,7 +261,7 @@ fn e2_a_host_field_is_the_same_as_the_authority() {
     right().authority("").with("host", "b.example:1").run(HttpVersion::Http2, |head| {
         let kept = head.upgrade().unwrap().into_owned();
         assert_eq!(kept.as_request().host(), "b.example:1");
-        // The port and the host of the field are what an origin is held against.
+        // An origin is compared with the host and the port of the field.
         assert_eq!(head.authority(), None);
     });
     let origin = |origin| right().authority("").with("host", "b.example:1").with("origin", origin);
@@ -276,7 +276,7 @@ fn e7_another_protocol_is_501() {
         request.expect(501, "websocket");
         request.run(HttpVersion::Http2, |head| assert!(!head.is_upgrade(), "{protocol}"));
     }
-    // RFC 9110 16.7: such names have no case.
+    // RFC 9110 16.7: these names are case-insensitive.
     right().protocol(Some("WebSocket")).expect(200, "");
 }
 
@@ -288,8 +288,8 @@ fn e9_a_protocol_with_another_method_is_malformed() {
     }
 }
 
-/// Pages, tunnels and what HTTP/1.1 would take as a request: told how to ask, without what can't be
-/// sent.
+/// Pages, tunnels and requests of HTTP/1.1: the refusal names the right form, without fields that
+/// can't be sent.
 #[test]
 fn q13_a_request_for_no_websocket_is_400_with_the_version() {
     let no_protocol = right().protocol(None);
@@ -314,7 +314,7 @@ fn q13_a_request_for_no_websocket_is_400_with_the_version() {
     }
 }
 
-/// A pseudo-header means nothing over HTTP/1.1.
+/// A pseudo-header has no meaning over HTTP/1.1.
 #[test]
 fn hs3_http_1_1_has_no_protocol() {
     let request = right().method("GET");
@@ -327,7 +327,7 @@ fn hs3_http_1_1_has_no_protocol() {
 // ---------------------------------------------------------------- fields
 
 #[test]
-fn e3_fields_about_a_connection_are_malformed() {
+fn e3_connection_fields_are_malformed() {
     for (name, value) in [
         ("upgrade", "websocket"),
         ("connection", "Upgrade"),
@@ -347,7 +347,7 @@ fn e3_fields_about_a_connection_are_malformed() {
 }
 
 #[test]
-fn e3_keys_are_not_looked_at() {
+fn e3_keys_are_ignored() {
     for value in ["dGhlIHNhbXBsZSBub25jZQ==", "", "no key", "\u{e4}"] {
         right().with("sec-websocket-key", value).expect(200, "");
         right().with("sec-websocket-accept", value).expect(200, "");
@@ -380,7 +380,7 @@ fn e4_q13_hs6_versions() {
 }
 
 #[test]
-fn e4_origins_are_held_against_the_authority() {
+fn e4_origins_are_compared_with_the_authority() {
     for (authority, origin, status) in [
         ("a.example", "https://a.example", 200),
         ("a.example:8443", "https://a.example:8443", 200),
@@ -405,7 +405,7 @@ fn e4_origins_are_held_against_the_authority() {
 }
 
 #[test]
-fn e4_subprotocols_and_added_fields_are_answered_in_lower_case() {
+fn e4_subprotocols_and_added_fields_are_sent_in_lower_case() {
     let options = AcceptOptions::new()
         .subprotocols(["v2", "v1"])
         .unwrap()
@@ -426,7 +426,7 @@ fn e4_subprotocols_and_added_fields_are_answered_in_lower_case() {
     for bad in ["", "a b", ","] {
         right().with("sec-websocket-protocol", bad).expect(400, "Sec-WebSocket-Protocol");
     }
-    // The options are shared with HTTP/1.1 as they were.
+    // The options are not changed, so HTTP/1.1 can share them.
     let http1 =
         crate::common::head::serve_with(&crate::common::head::Lines::request().bytes(), &options);
     assert!(http1.text().contains("\r\nServer: x\r\nKeep-Alive: timeout=5\r\n"), "{http1:?}");
@@ -434,7 +434,7 @@ fn e4_subprotocols_and_added_fields_are_answered_in_lower_case() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn e4_compression_is_agreed_on_as_over_http_1_1() {
+fn e4_compression_is_negotiated_as_over_http_1_1() {
     use sansocket::deflate::Deflate;
 
     let options = AcceptOptions::new().deflate(Deflate::default());
@@ -457,7 +457,7 @@ fn v47_a_body_is_refused() {
 }
 
 #[test]
-fn hs14_the_callers_own_refusals_have_the_form_of_the_version() {
+fn hs14_refusals_of_the_caller_have_the_form_of_the_http_version() {
     for version in VERSIONS {
         right().run(version, |head| {
             let refusal = head.upgrade().unwrap().refuse(426).unwrap();
@@ -480,7 +480,7 @@ fn client(request: &ConnectRequest) -> ExtendedConnect {
     ExtendedConnect::new(request, &client_config()).unwrap()
 }
 
-/// What the client makes of a status and fields.
+/// The outcome of a status and fields at the client.
 fn answered(
     request: &ConnectRequest,
     status: u16,
@@ -497,7 +497,7 @@ fn answered(
 }
 
 #[test]
-fn e2_e3_e4_what_a_client_asks() {
+fn e2_e3_e4_the_request_of_a_client() {
     let request = client_request("wss://Example.com:8443/chat?room=1")
         .origin("https://example.com")
         .unwrap()
@@ -525,15 +525,15 @@ fn e2_e3_e4_what_a_client_asks() {
     let plain = client(&client_request("ws://[::1]:80"));
     assert_eq!((plain.scheme(), plain.authority(), plain.path()), ("http", "[::1]", "/"));
     assert!(plain.fields().eq([("sec-websocket-version", &b"13"[..])]));
-    // The frames are masked: a client needs a source of randomness.
+    // The frames are masked: a client needs entropy.
     let server = Config::server().build().unwrap();
     let error = ExtendedConnect::new(&client_request("ws://a"), &server).unwrap_err();
     assert_eq!(error, SendError::Entropy);
 }
 
-/// Both of our ends.
+/// Both ends are ours.
 #[test]
-fn e2_e5_our_server_opens_what_our_client_asks() {
+fn e2_e5_our_server_accepts_the_request_of_our_client() {
     let request = client_request("wss://a.example/x")
         .origin("https://a.example")
         .unwrap()
@@ -564,7 +564,7 @@ fn e2_e5_our_server_opens_what_our_client_asks() {
 }
 
 #[test]
-fn e5_every_2xx_opens_and_nothing_else_does() {
+fn e5_every_2xx_status_opens_and_no_other_status_does() {
     let request = client_request("wss://a/");
     for status in 200..=299 {
         assert_eq!(answered(&request, status, &[]).unwrap(), None);
@@ -579,7 +579,7 @@ fn e5_every_2xx_opens_and_nothing_else_does() {
 }
 
 #[test]
-fn e3_the_client_fails_on_fields_about_a_connection_and_needs_no_key() {
+fn e3_the_client_fails_on_connection_fields_and_needs_no_key() {
     let request = client_request("wss://a/");
     for (name, value) in [("upgrade", "websocket"), ("connection", "x"), ("keep-alive", "x")] {
         let error = answered(&request, 200, &[(name, value.as_bytes())]).unwrap_err();
@@ -588,14 +588,14 @@ fn e3_the_client_fails_on_fields_about_a_connection_and_needs_no_key() {
         assert!(error.to_string().to_lowercase().contains(name), "{error}");
         assert_eq!(error.response().unwrap().status(), 200);
     }
-    // RFC 8441 5: it is not used; RFC 9110 9.3.6: neither is this.
+    // RFC 8441 5: Sec-WebSocket-Accept is not used; RFC 9110 9.3.6: nor is Content-Length.
     for name in ["sec-websocket-accept", "content-length"] {
         assert_eq!(answered(&request, 200, &[(name, b"5")]).unwrap(), None);
     }
 }
 
 #[test]
-fn e4_hc7_agreements_are_judged_as_over_http_1_1() {
+fn e4_hc7_negotiated_values_are_checked_as_over_http_1_1() {
     let request = client_request("wss://a/").subprotocols(["a", "b"]).unwrap();
     let subprotocol = |value: &'static str| -> [(&str, &[u8]); 1] {
         [("sec-websocket-protocol", value.as_bytes())]
@@ -678,8 +678,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever comes: a response that can be sent, the same for a kept copy, and the same
-    /// agreement as over HTTP/1.1.
+    /// Any input gives a response that can be sent, the same for an owned copy, and the same
+    /// negotiated values as over HTTP/1.1.
     #[test]
     fn e3_e5_every_response_can_be_sent(request in any_request()) {
         let options = AcceptOptions::new().subprotocols(["b"]).unwrap();

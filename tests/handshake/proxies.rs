@@ -31,7 +31,8 @@ fn begin(proxy: &Proxy, url: &str, config: &Config) -> (ProxyHandshake, BytesMut
     (handshake, out)
 }
 
-/// Gives replies to a handshake with a host named `a`; returns the output and the rest of the input.
+/// Feeds replies to a handshake with a host named `a`; returns the output and the rest of the
+/// input.
 fn talk(proxy: &Proxy, replies: &[&[u8]]) -> (Result<bool, ProxyError>, Vec<u8>, Vec<u8>) {
     let (mut handshake, mut out) = begin(proxy, "ws://a:81/", &client_config());
     for (i, reply) in replies.iter().enumerate() {
@@ -85,7 +86,7 @@ fn hc10_the_connect_request() {
 }
 
 #[test]
-fn hc10_bytes_after_a_2xx_head_are_those_of_the_tunnel() {
+fn hc10_bytes_after_a_2xx_head_belong_to_the_tunnel() {
     for (head, rest) in [
         // tinyproxy 1.11.1 and others that answer in HTTP/1.0.
         ("HTTP/1.0 200 Connection established\r\nProxy-agent: tinyproxy/1.11.1\r\n\r\n", ""),
@@ -189,7 +190,7 @@ fn hc10_v2_replies_that_are_not_http_or_too_long() {
     let config = Config::client(weak_entropy_for_tests_only()).max_head_len(100).build().unwrap();
     let heads = [
         format!("HTTP/1.1 200 {}", "x".repeat(100)),
-        "HTTP/1.1 100 x\r\n\r\n".repeat(6), // all heads together
+        "HTTP/1.1 100 x\r\n\r\n".repeat(6), // the limit is for all heads together
     ];
     for head in heads {
         let (mut handshake, mut out) = begin(&http(), "ws://a", &config);
@@ -229,7 +230,7 @@ fn hc11_the_dialogue_with_user_and_password() {
     let (result, out, _) = talk(&socks_with_password(), &[b"\x05\x02", b"\x01\x00", end]);
     assert!(result.unwrap());
     assert_eq!(out, [greeting, password, connect].concat());
-    // A proxy may choose to ask for none.
+    // A proxy may select the method without authentication.
     let (result, out, _) = talk(&socks_with_password(), &[b"\x05\x00", end]);
     assert!(result.unwrap());
     assert_eq!(out, [greeting, connect].concat());
@@ -240,7 +241,7 @@ fn hc11_the_dialogue_with_user_and_password() {
 }
 
 #[test]
-fn hc11_bytes_after_the_reply_are_those_of_the_tunnel() {
+fn hc11_bytes_after_the_reply_belong_to_the_tunnel() {
     let name = [&b"\x05\x00\x05\x00\x00\x03\xff"[..], &[b'x'; 255], b"\x00\x50"].concat();
     let ipv6 = [&b"\x05\x00\x05\x00\x00\x04"[..], &[7; 16], b"\x00\x50"].concat();
     for replies in [
@@ -338,7 +339,7 @@ fn hc10_hc11_v25_one_deadline_and_one_error() {
         assert!(matches!(received, Err(ProxyError::Timeout)));
         assert_eq!(handshake.poll_timeout(), None);
 
-        // Trickled bytes don't move the deadline.
+        // A trickle of bytes doesn't move the deadline.
         let first = if matches!(
             proxy.server(&request("ws://a")).unwrap().protocol(),
             ProxyProtocol::Http
@@ -358,7 +359,7 @@ fn hc10_hc11_v25_one_deadline_and_one_error() {
             assert!(matches!(end(&mut handshake), Err(ProxyError::Closed)));
         }
     }
-    // An open tunnel has no deadline, and takes no byte.
+    // An open tunnel has no deadline, and leaves the input unread.
     let (mut handshake, mut out) = begin(&http(), "ws://a", &client_config());
     let mut bytes = *b"HTTP/1.1 200 OK\r\n\r\n";
     // Complete in a late read.
@@ -387,7 +388,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn hc10_hc11_v30_any_replies_and_any_cutting(
+    fn hc10_hc11_v30_any_replies_in_any_split(
         choice in any::<u8>(),
         seed in any::<u8>(),
         start in prop::sample::select(vec![
@@ -480,7 +481,7 @@ fn hc12_urls_of_proxies() {
     }
 }
 
-/// The hosts of the proxies that these variables give for `ws://` and `wss://`.
+/// The hosts of the proxies that these variables select for `ws://` and `wss://`.
 fn chosen(vars: &[(&str, &str)]) -> [Option<String>; 2] {
     let vars: BTreeMap<&str, &str> = vars.iter().copied().collect();
     let proxy = Proxy::from_vars(|name| vars.get(name).map(|value| (*value).to_owned())).unwrap();
@@ -525,7 +526,7 @@ fn hc12_variables_of_the_environment() {
         assert_eq!((found.variable(), found.error()), (name, error));
         assert!(found.to_string().starts_with(&format!("the variable {name}: ")), "{found}");
     }
-    // A bad HTTP_PROXY of a CGI program is no error either.
+    // An invalid HTTP_PROXY of a CGI program is no error either.
     let vars = [("HTTP_PROXY", "x y"), ("REQUEST_METHOD", "GET")];
     assert_eq!(chosen(&vars), [None, None]);
 }

@@ -12,10 +12,10 @@ use sansocket::{Config, ConnectRequest, Input};
 use crate::common::head::{client, client_config, cut};
 use crate::common::{at_ms, weak_entropy_for_tests_only};
 
-/// The status, the body, its end, and the number of bytes that were taken.
+/// The status, the body, its end, and the number of bytes read.
 type Outcome = (u16, Vec<u8>, BodyEnd, usize);
 
-/// The last thing that happens to a transport.
+/// The last event of a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Deadline,
@@ -32,7 +32,7 @@ fn refusal(error: HandshakeError) -> ConnectResponse {
     *response
 }
 
-/// Gives a response in fragments, then the last event; the response must be a refusal.
+/// Feeds a response in fragments, then the last event; the response must be a refusal.
 fn refused(config: &Config, fragments: &[&[u8]], last: Last) -> Outcome {
     let (mut handshake, _) = client(config);
     let mut taken = 0;
@@ -62,7 +62,7 @@ fn refused(config: &Config, fragments: &[&[u8]], last: Last) -> Outcome {
     }
     assert_eq!(handshake.poll_timeout(), None);
     let response = refusal(result.unwrap_err());
-    // The error stays.
+    // Later calls return the same error.
     let again = refusal(handshake.receive_eof().unwrap_err());
     assert_eq!((again.body(), again.body_end()), (response.body(), response.body_end()));
     assert_eq!(
@@ -72,7 +72,7 @@ fn refused(config: &Config, fragments: &[&[u8]], last: Last) -> Outcome {
     (response.status(), response.body().to_vec(), response.body_end(), taken)
 }
 
-/// Checks a response that is given whole, in single bytes, and cut at each place.
+/// Checks a response that is fed at once, in single bytes, and split at every byte.
 #[track_caller]
 fn check(limit: usize, head: &str, body: &[u8], last: Last, expected: (&[u8], BodyEnd)) {
     let config = config(limit);
@@ -113,7 +113,7 @@ fn hc5_bodies_of_known_length() {
 }
 
 #[test]
-fn hc5_lengths_that_are_no_lengths() {
+fn hc5_malformed_content_lengths() {
     use BodyEnd::{Closed, Complete, Malformed, TooLong};
     for (value, expected) in [
         ("2", (&b"ab"[..], Complete)),
@@ -221,7 +221,7 @@ fn hc5_chunked_bodies() {
 }
 
 #[test]
-fn hc5_malformed_chunks_leave_the_status_and_the_data_before() {
+fn hc5_malformed_chunks_keep_the_status_and_the_data_before_them() {
     for (body, data) in [
         (&b"\r\n"[..], &b""[..]),
         (b"x\r\n", b""),
@@ -274,7 +274,7 @@ fn hc5_v8_the_framing_of_a_chunked_body_is_bounded() {
 }
 
 #[test]
-fn hc5_a_body_of_100_kib_is_cut_at_64_kib() {
+fn hc5_a_body_of_100_kib_is_truncated_at_64_kib() {
     let (config, data) = (client_config(), vec![b'a'; 100 << 10]);
     assert_eq!(config.max_refusal_body_len(), 64 << 10);
     let length = [b"HTTP/1.1 401 x\r\nContent-Length: 102400\r\n\r\n", &*data].concat();
@@ -291,14 +291,14 @@ fn hc5_a_body_of_100_kib_is_cut_at_64_kib() {
             let (status, body, end, taken) = refused(&config, &fragments, Last::Deadline);
             assert_eq!((status, end), (401, BodyEnd::TooLong));
             assert!(body == vec![b'a'; 64 << 10]);
-            // Bytes beyond the limit stay, but for the one that shows the excess.
+            // Bytes beyond the limit stay in the input, except for the one that shows the excess.
             assert_eq!(taken, head + (64 << 10) + shows);
         }
     }
 }
 
 #[test]
-fn hc5_v8_an_announced_length_allocates_nothing() {
+fn hc5_v8_an_announced_length_allocates_no_memory() {
     let limit = isize::MAX as usize;
     for head in [
         &b"HTTP/1.1 401 x\r\nContent-Length: 9223372036854775807\r\n\r\nabc"[..],
@@ -313,7 +313,7 @@ fn hc5_v8_an_announced_length_allocates_nothing() {
 }
 
 #[test]
-fn hc5_v25_a_trickled_body_ends_at_the_deadline() {
+fn hc5_v25_a_slow_body_ends_at_the_deadline() {
     for head in ["Content-Length: 1000", "Transfer-Encoding: chunked", "X: y"] {
         let (mut handshake, _) = client(&client_config());
         let mut bytes = format!("HTTP/1.1 503 x\r\n{head}\r\n\r\n").into_bytes();
@@ -386,7 +386,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn hc5_v30_any_cutting_gives_the_same_body(
+    fn hc5_v30_any_split_of_the_input_gives_the_same_body(
         head in prop::sample::select(vec![
             "", "Content-Length: 7", "Content-Length: 300", "Transfer-Encoding: chunked",
         ]),
@@ -436,7 +436,7 @@ fn driver(bytes: &[u8]) -> Driver {
 }
 
 #[test]
-fn hc5_the_driver_reads_the_body_before_it_is_done() {
+fn hc5_the_driver_reads_the_body_before_it_ends() {
     let head = "HTTP/1.1 401 x\r\nContent-Length: 13\r\n\r\n";
     for (body, end) in [
         ("token expired", BodyEnd::Complete),
@@ -462,7 +462,7 @@ fn hc5_the_driver_reads_the_body_before_it_is_done() {
 }
 
 #[test]
-fn hc5_a_transport_that_fails_in_a_body_leaves_the_refusal() {
+fn hc5_a_transport_failure_inside_a_body_keeps_the_refusal() {
     let mut in_a_body = driver(b"HTTP/1.1 401 x\r\n\r\ntoken");
     assert_eq!(in_a_body.step(), Step::Read);
     in_a_body.flow.failed();
@@ -492,7 +492,7 @@ fn hc5_refusals_are_cheap_to_clone_and_show_no_body() {
 
 // ---------------------------------------------------------------- through the adapters
 
-/// A server that answers each request in fragments, 20 ms apart, and ends as `last` says.
+/// A server that sends each response in fragments, 20 ms apart, and then does `last`.
 #[cfg(feature = "std")]
 mod adapters {
     use core::time::Duration;
@@ -519,7 +519,7 @@ mod adapters {
                 thread::sleep(Duration::from_millis(20));
             }
             if last == Last::Deadline {
-                // Until the client ends.
+                // Until the end of the client.
                 let _ = stream.read(&mut [0; 100]);
             }
         });

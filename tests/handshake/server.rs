@@ -1,4 +1,4 @@
-//! The server's side of the opening handshake: heads and what comes of them.
+//! The server side of the opening handshake: heads of requests, and the responses to them.
 
 use core::time::Duration;
 
@@ -19,7 +19,7 @@ fn config() -> Config {
     Config::server().build().unwrap()
 }
 
-/// Serves a request and checks its status and a part of what it says.
+/// Serves a request and checks its status and a part of the response.
 #[track_caller]
 fn expect(bytes: &[u8], status: u16, hint: &str) {
     let served = serve(bytes);
@@ -33,10 +33,10 @@ fn expect_lines(lines: &Lines, status: u16, hint: &str) {
     expect(&lines.bytes(), status, hint);
 }
 
-// ---------------------------------------------------------------- the right request
+// ---------------------------------------------------------------- a valid request
 
 #[test]
-fn hs13_the_answer_is_the_one_of_the_rfc() {
+fn hs13_the_response_is_that_of_the_rfc() {
     let served = serve(&Lines::request().bytes());
     assert_eq!(
         served.text(),
@@ -47,7 +47,7 @@ fn hs13_the_answer_is_the_one_of_the_rfc() {
 }
 
 #[test]
-fn hs13_the_answer_as_values_says_the_same() {
+fn hs13_the_response_as_values_equals_the_response_as_bytes() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let options = AcceptOptions::new().field("Server", "x").unwrap();
@@ -62,7 +62,7 @@ fn hs13_the_answer_as_values_says_the_same() {
 }
 
 #[test]
-fn a_request_tells_what_it_asks_for() {
+fn a_request_has_the_fields_of_the_client() {
     let lines = Lines::request()
         .first("GET /chat%20room?a=1&b=?2 HTTP/1.1")
         .set("Host", "Example.com:8080")
@@ -89,7 +89,7 @@ fn a_request_tells_what_it_asks_for() {
 }
 
 #[test]
-fn fields_are_found_without_regard_to_case_in_their_order() {
+fn fields_are_found_case_insensitively_in_their_order() {
     let lines = Lines::new(
         "GET / HTTP/1.1",
         &[("Host", "a"), ("Cookie", " a=1 "), ("X-Empty", ""), ("cookie", "b=\u{e4}")],
@@ -112,7 +112,7 @@ fn fields_are_found_without_regard_to_case_in_their_order() {
 }
 
 #[test]
-fn other_http_servers_requests_are_judged_by_the_same_rules() {
+fn requests_of_other_http_servers_are_checked_by_the_same_rules() {
     let pairs: Vec<(&str, &[u8])> = vec![
         ("host", b" server.example.com "),
         ("upgrade", b"websocket"),
@@ -134,9 +134,9 @@ fn other_http_servers_requests_are_judged_by_the_same_rules() {
     }
 }
 
-/// A copy says the same as what it was made from, whoever has read that.
+/// An owned copy equals its original, for a head of any reader.
 #[test]
-fn heads_and_requests_can_be_kept() {
+fn heads_and_requests_convert_into_owned_values() {
     let lines = Lines::request()
         .first("GET http://example.com:81/chat?x HTTP/1.1")
         .with("Origin", "http://example.com:81")
@@ -173,7 +173,7 @@ fn heads_and_requests_can_be_kept() {
         assert!(copy.subprotocols().eq(["a", "b"]));
         assert_eq!(answer(copy), answer(request));
     }
-    // What is no request for a WebSocket is refused, as the borrowed one is.
+    // A request for no WebSocket is refused, as the borrowed one is.
     let page = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")])).into_owned();
     assert!(!page.is_upgrade());
     assert_eq!(page.into_upgrade().unwrap_err().status(), 426);
@@ -196,7 +196,7 @@ fn hs16_an_upgrade_over_http_1_0_is_ignored() {
 fn hs1_hs16_q13_v49_request_lines() {
     for (line, status, hint) in [
         ("GET / HTTP/1.1", 101, ""),
-        // Any target that names a resource.
+        // Any target of a resource.
         ("GET http://example.com/chat HTTP/1.1", 101, ""),
         ("GET https://example.com?x HTTP/1.1", 101, ""),
         ("GET WSS://example.com HTTP/1.1", 101, ""),
@@ -216,7 +216,7 @@ fn hs1_hs16_q13_v49_request_lines() {
         ("GET /a\tb HTTP/1.1", 400, "target"),
         ("GET /a\0b HTTP/1.1", 400, "target"),
         ("GET /a\x7fb HTTP/1.1", 400, "target"),
-        // One space, neither less nor more.
+        // Exactly one space.
         ("GET  / HTTP/1.1", 400, "target"),
         ("GET /  HTTP/1.1", 400, "version"),
         ("GET / HTTP/1.1 ", 400, "version"),
@@ -227,7 +227,7 @@ fn hs1_hs16_q13_v49_request_lines() {
         ("", 400, "method"),
         ("G(T / HTTP/1.1", 400, "method"),
         ("\x16\x03\x01\x02", 400, "method"),
-        // RFC 9110 2.5: a higher minor version is read as 1.1; HS16: 1.0 has no Upgrade.
+        // RFC 9110 2.5: a higher minor version is treated as 1.1; HS16: 1.0 has no Upgrade.
         ("GET / HTTP/1.9", 101, ""),
         ("GET / HTTP/1.0", 400, "version"),
         ("GET / HTTP/1.", 400, "version"),
@@ -252,7 +252,7 @@ fn hs1_hs16_q13_v49_request_lines() {
 }
 
 #[test]
-fn hs1_the_urls_host_counts_more_than_the_host_field() {
+fn hs1_the_host_of_the_target_overrides_the_host_field() {
     let lines = Lines::request()
         .first("GET http://other.example:81/x?y HTTP/1.1")
         .with("Origin", "http://other.example:81");
@@ -268,7 +268,7 @@ fn hs1_the_urls_host_counts_more_than_the_host_field() {
 }
 
 #[test]
-fn one_empty_line_may_come_first() {
+fn one_empty_line_before_the_request_is_accepted() {
     // RFC 9112 2.2
     let request = Lines::request().bytes();
     expect(&[b"\r\n", &request[..]].concat(), 101, "");
@@ -289,7 +289,7 @@ fn hs8_hs17_v26_field_lines() {
         ("X: \t \r\n\r\n", 426, ""),
         ("X: a \t b \r\n\r\n", 426, ""),
         ("!#$%&'*+-.^_`|~09AZaz: \u{e4}\r\n\r\n", 426, ""),
-        // A space before the colon; names that are none.
+        // A space before the colon; invalid names.
         ("X : 1\r\n\r\n", 400, "field name"),
         ("X\t: 1\r\n\r\n", 400, "field name"),
         (": 1\r\n\r\n", 400, "field name"),
@@ -360,7 +360,7 @@ fn hs2_v26_exactly_one_host() {
         let lines = hosts.iter().fold(lines.clone(), |lines, host| lines.with("hOsT", host));
         expect_lines(&lines, status, "");
     }
-    // A page needs one too, but it may be empty (RFC 9112 3.2).
+    // A request for a page needs one, too, but it may be empty (RFC 9112 3.2).
     expect(b"GET / HTTP/1.1\r\n\r\n", 400, "Host");
     expect(b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "Host");
     expect(b"GET / HTTP/1.1\r\nHost:\r\nHost:\r\n\r\n", 400, "Host");
@@ -415,14 +415,14 @@ fn hs18_empty_members_are_bounded() {
     for (commas, status) in [(16, 101), (17, 400), (10_000, 400)] {
         let value = format!("Upgrade{}", ",".repeat(commas));
         expect_lines(&Lines::request().set("Connection", &value), status, "");
-        // Over several lines too: each one that is empty counts as one.
+        // Over several lines, too: each empty line counts as one.
         let lines = (0..commas.min(60))
             .fold(Lines::request(), |lines, _| lines.with("Sec-WebSocket-Protocol", ""));
         expect_lines(&lines.with("Sec-WebSocket-Protocol", "a"), status, "");
     }
 }
 
-/// The count of what is ignored must not overflow, in whatever list and however many lines there are.
+/// The count of ignored members must not overflow, in any list and over any number of lines.
 #[test]
 fn hs18_empty_members_are_bounded_over_any_number_of_lines() {
     for name in ["Connection", "Upgrade", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {
@@ -474,7 +474,7 @@ fn hs6_hs7_hs19_v24_v50_v51_versions() {
         (&["7"], 426),
         (&["0"], 426),
         (&["14"], 426),
-        // V51: numbers that are 13 to a kind parser.
+        // V51: numbers that equal 13 in a lenient parser.
         (&["013"], 426),
         (&["+13"], 426),
         (&["0x0d"], 426),
@@ -484,7 +484,7 @@ fn hs6_hs7_hs19_v24_v50_v51_versions() {
         (&["13, 8"], 426),
         (&["13 13"], 426),
         (&["\u{661}\u{663}"], 426),
-        // HS19: once only.
+        // HS19: only once.
         (&["13", "13"], 400),
         (&["8", "13"], 400),
         (&["13", "8", "7"], 400),
@@ -499,7 +499,7 @@ fn hs6_hs7_hs19_v24_v50_v51_versions() {
             assert!(served.text().contains("\r\nConnection: close, Upgrade\r\n"), "{served:?}");
         }
     }
-    // V24: the drafts that browsers once had. Their keys are others: the version is what counts.
+    // V24: the drafts of former browsers. Their keys differ, and the version decides.
     let hixie = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
                  Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://a\r\n\r\n8byteskey";
     expect(hixie.as_bytes(), 426, "13");
@@ -537,7 +537,7 @@ fn v26_v47_a_body_is_refused() {
 fn v26_hs17_smuggling_is_refused_for_pages_too() {
     let page = Lines::new("POST /form HTTP/1.1", &[("Host", "a")]);
     for (fields, status) in [
-        // 426 stands for a head that came out whole.
+        // 426 represents a head that was returned.
         (&[("Content-Length", "5")][..], 426),
         (&[("Transfer-Encoding", "chunked")], 426),
         (&[("Transfer-Encoding", "gzip, Chunked")], 426),
@@ -560,14 +560,14 @@ fn v26_hs17_smuggling_is_refused_for_pages_too() {
 }
 
 #[test]
-fn q13_hs15_a_request_for_a_page_comes_out_and_its_body_stays() {
+fn q13_hs15_a_request_for_a_page_is_returned_and_its_body_stays_in_the_input() {
     let bytes = b"POST /form?a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HT";
     let (head, rest) = read_head(&[bytes], &config());
     let head = head.unwrap().unwrap();
     assert_eq!((head.method(), head.target()), ("POST", "/form?a"));
     assert!(!head.is_upgrade());
     assert_eq!(rest, b"helloGET / HT".len());
-    // Who asks for the upgrade all the same is told how.
+    // An upgrade of such a request is refused, with the way to request one.
     let refusal = head.upgrade().unwrap_err();
     assert_eq!(refusal.status(), 426);
     for target in ["*", "example.com:443", "/"] {
@@ -579,16 +579,16 @@ fn q13_hs15_a_request_for_a_page_comes_out_and_its_body_stays() {
 // ---------------------------------------------------------------- subprotocols and extensions
 
 #[test]
-fn hs11_the_subprotocol_is_one_that_was_offered_or_none() {
+fn hs11_the_subprotocol_is_an_offered_one_or_none() {
     let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
     for (offered, chosen) in [
         (&[][..], None),
         (&["chat.v1"], Some("chat.v1")),
-        (&["chat.v1, chat.v2"], Some("chat.v2")), // the server's order counts
+        (&["chat.v1, chat.v2"], Some("chat.v2")), // in the order of the server
         (&["other, chat.v1"], Some("chat.v1")),
         (&["other", "chat.v2"], Some("chat.v2")),
         (&["other"], None),
-        (&["CHAT.V2"], None), // names are compared as they are
+        (&["CHAT.V2"], None), // names are compared case-sensitively
         (&["chat.v"], None),
         (&["chat.v22"], None),
     ] {
@@ -607,13 +607,13 @@ fn hs11_the_subprotocol_is_one_that_was_offered_or_none() {
             None => assert!(!answer.contains("Sec-WebSocket-Protocol")),
         }
     }
-    // A server without any never answers one.
+    // A server without subprotocols never selects one.
     let lines = Lines::request().with("Sec-WebSocket-Protocol", "chat.v1");
     assert!(!serve(&lines.bytes()).text().contains("Sec-WebSocket-Protocol"));
 }
 
 #[test]
-fn hs8_subprotocols_that_are_no_list_of_tokens() {
+fn hs8_malformed_lists_of_subprotocols() {
     for value in ["", " ", ",", "a b", "a;b", "\"a\"", "a, (b)", "a/b", "\u{e4}"] {
         let lines = Lines::request().with("Sec-WebSocket-Protocol", value);
         expect_lines(&lines, 400, "Sec-WebSocket-Protocol");
@@ -690,7 +690,7 @@ fn hs9_hs10_v19_q12_origins() {
         (&same, "a.example", "https://x.a.example", false),
         (&same, "a.example", "https://a.example.evil.example", false),
         (&same, "a.example", "https://a.exampl", false),
-        (&same, "a.example", "https://a.example.", false), // another name to a browser
+        (&same, "a.example", "https://a.example.", false), // another host name for a browser
         (&same, "a.example.", "https://a.example", false),
         (&same, "a.example", "null", false),
         (&same, "null", "null", false),
@@ -732,7 +732,7 @@ fn hs9_hs10_v19_q12_origins() {
         let status = if passes { 101 } else { 403 };
         assert_eq!(served.status(), status, "{policy:?}, host {host}, origin {origin}");
     }
-    // Two Origin fields, and one that isn't ASCII, are refused whatever the policy.
+    // Two Origin fields, and one that isn't ASCII, are refused under any policy.
     for policy in [&same, &any, &list] {
         let options = AcceptOptions::new().origins(policy.clone());
         let lines = Lines::request().set("Host", "a.example");
@@ -741,7 +741,7 @@ fn hs9_hs10_v19_q12_origins() {
         assert_eq!(serve_with(&twice.bytes(), &options).status(), 400);
         let other = lines.clone().with("Origin", "https://\u{e4}.example");
         assert_eq!(serve_with(&other.bytes(), &options).status(), 400);
-        // HS9: no browser, unless told otherwise.
+        // HS9: a client other than a browser is accepted, unless the setting forbids it.
         assert_eq!(serve_with(&lines.bytes(), &options).status(), 101);
         let strict = options.allow_missing_origin(false);
         assert_eq!(serve_with(&lines.bytes(), &strict).status(), 403);
@@ -817,7 +817,7 @@ fn q12_origins_of_other_schemes_are_listed_as_they_are_sent() {
 }
 
 #[test]
-fn q12_a_list_takes_no_entry_that_matches_nothing() {
+fn q12_a_list_refuses_entries_that_match_no_origin() {
     for bad in [
         "https://a.example/",
         "https://a.example/x",
@@ -855,9 +855,9 @@ fn q12_a_list_takes_no_entry_that_matches_nothing() {
     }
 }
 
-/// Both sides of the comparison, and the setting: the peer's bytes are escaped.
+/// Both sides of the comparison, and the setting: bytes of the peer are escaped.
 #[test]
-fn hs10_a_refused_origin_is_told_with_the_setting() {
+fn hs10_the_error_of_a_refused_origin_names_the_setting() {
     let same = AcceptOptions::new();
     let list = OriginPolicy::list(["https://a.example", "http://*.b.example:81", "file://"]);
     let list = AcceptOptions::new().origins(list.unwrap());
@@ -901,10 +901,10 @@ fn hs10_a_refused_origin_is_told_with_the_setting() {
     assert!(found.to_string().contains("AcceptOptions::allow_missing_origin"), "{found}");
 }
 
-// ---------------------------------------------------------------- what the caller gives
+// ---------------------------------------------------------------- refusals, fields, pages
 
 #[test]
-fn v21_what_the_caller_adds_cannot_split_the_answer() {
+fn v21_added_fields_cannot_split_the_response() {
     for (name, value, error) in [
         ("X", "a\r\nSet-Cookie: b", FieldError::InvalidValue),
         ("X", "a\nb", FieldError::InvalidValue),
@@ -948,7 +948,7 @@ fn v21_what_the_caller_adds_cannot_split_the_answer() {
     assert_eq!(result, Err(FieldError::DuplicateSubprotocol));
     let page = HttpResponse::new(200).unwrap().with_body("text/html\r\nX: y", "");
     assert_eq!(page, Err(FieldError::InvalidValue));
-    // Texts that say what to change.
+    // Texts with the remedy.
     for error in [
         FieldError::InvalidName,
         FieldError::InvalidValue,
@@ -974,14 +974,14 @@ fn added_fields_are_written_in_their_order() {
         text.text().ends_with("\r\nSet-Cookie: a=1\r\nSet-Cookie: b=\u{e4}\t2\r\n\r\n"),
         "{text:?}"
     );
-    // A clone that gets more fields leaves the others alone.
+    // A clone with more fields leaves the original unchanged.
     let more = shared.field("X", "y").unwrap();
     assert_ne!(more, options);
     assert_eq!(serve_with(&Lines::request().bytes(), &options), text);
 }
 
 #[test]
-fn v21_an_answer_gets_fields_of_its_own() {
+fn v21_a_single_response_can_have_additional_fields() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let options = AcceptOptions::new().field("Server", "x").unwrap();
@@ -1002,7 +1002,7 @@ fn v21_an_answer_gets_fields_of_its_own() {
 }
 
 #[test]
-fn hs14_hs15_the_callers_own_refusals() {
+fn hs14_hs15_refusals_of_the_caller() {
     let (head, _) = read_head(&[&Lines::request().bytes()], &config());
     let head = head.unwrap().unwrap();
     let request = head.upgrade().unwrap();
@@ -1036,7 +1036,7 @@ fn hs14_hs15_the_callers_own_refusals() {
 }
 
 #[test]
-fn pages_are_whole_answers() {
+fn pages_are_complete_responses() {
     let page = HttpResponse::new(200).unwrap().with_body("text/plain", "hello").unwrap();
     let mut out = BytesMut::new();
     page.write(&mut out);
@@ -1044,9 +1044,9 @@ fn pages_are_whole_answers() {
                 Content-Length: 5\r\n\r\n";
     assert_eq!(out, format!("{head}hello"));
     out.clear();
-    page.write_head(&mut out); // the answer to HEAD
+    page.write_head(&mut out); // the response to HEAD
     assert_eq!(out, head);
-    // The newest body counts.
+    // The last body is used.
     let page = page.with_body("text/html", Vec::from("<p>")).unwrap();
     assert!(page.fields().eq([("Content-Type", &b"text/html"[..])]));
     assert_eq!((page.status(), page.body()), (200, &b"<p>"[..]));
@@ -1062,7 +1062,7 @@ fn pages_are_whole_answers() {
 }
 
 #[test]
-fn v50_hs7_every_refusal_is_a_whole_http_answer() {
+fn v50_hs7_every_refusal_is_a_complete_http_response() {
     let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000));
     let evil = Lines::request().with("Origin", "https://evil.example").bytes();
     let requests: [(&[u8], u16, &str); 7] = [
@@ -1094,9 +1094,9 @@ fn fields_of(refusal: &Refusal) -> Vec<(&str, &[u8])> {
     refusal.fields().collect()
 }
 
-/// Another HTTP/1.1 server writes the fields as they are, so they are complete.
+/// Another HTTP/1.1 server writes the fields unchanged, so they are complete.
 #[test]
-fn hs7_upgrade_is_named_in_connection_for_other_http_servers_too() {
+fn hs7_connection_lists_upgrade_for_other_http_servers_too() {
     let head = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")]));
     let refusal = head.upgrade().unwrap_err();
     let expected: [(&str, &[u8]); 4] = [
@@ -1114,10 +1114,10 @@ fn hs7_upgrade_is_named_in_connection_for_other_http_servers_too() {
     assert!(fields_of(&other).iter().all(|(name, _)| *name != "Connection"));
 }
 
-/// Upgrade and its status can't be sent over other versions than HTTP/1.1, whoever has set them and
-/// in whatever order.
+/// Upgrade and its status can't be sent over other versions than HTTP/1.1, in any order of the
+/// calls that set them.
 #[test]
-fn q13_no_refusal_has_upgrade_where_it_is_forbidden() {
+fn q13_no_refusal_has_an_upgrade_field_where_it_is_forbidden() {
     let head = RequestHead::new("GET", "/", Fields::new(&[("Host", b"a")]));
     let own = || Refusal::new(426).unwrap();
     for version in [HttpVersion::Http10, HttpVersion::Http2, HttpVersion::Http3] {
@@ -1141,7 +1141,7 @@ fn q13_no_refusal_has_upgrade_where_it_is_forbidden() {
             refusal.write(&mut out);
             assert_eq!(out.is_empty(), version != HttpVersion::Http10, "it is no HTTP/1.1");
         }
-        // Other fields about a connection that a caller adds are no error there.
+        // Other connection fields of the caller are no error there.
         let refusal = Refusal::new(503).unwrap().with_version(version);
         let refusal = refusal.with_field("Keep-Alive", "timeout=5").unwrap();
         let refusal = refusal.with_field("Retry-After", "1").unwrap();
@@ -1173,13 +1173,13 @@ fn check_refusal(served: &Served, field: &str) {
 
 #[test]
 fn v1_v30_byte_by_byte_up_to_the_limit() {
-    // A read per byte is no attack: bytes, fields and time are bounded, reads are not.
+    // Single-byte reads are no attack: bytes, fields and time are limited, reads are not.
     let config = Config::server().max_head_len(70_000).build().unwrap();
     let bytes = Lines::request().with("X", &"x".repeat(65_000)).bytes();
     let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
     let (served, rest) = serve_pieces(&pieces, &config, &AcceptOptions::new());
     assert_eq!((served.status(), rest), (101, 0));
-    // One that never ends is refused at the limit.
+    // A head without an end is refused at the limit.
     let endless = Lines::request().with("X", &"x".repeat(100_000)).bytes();
     let pieces: Vec<&[u8]> = endless.chunks(1).collect();
     let (served, rest) = serve_pieces(&pieces, &config, &AcceptOptions::new());
@@ -1199,7 +1199,7 @@ fn v2_too_many_fields() {
     let config = Config::server().max_head_len(1 << 20).max_head_fields(2005).build().unwrap();
     let (served, _) = serve_pieces(&[&lines.bytes()], &config, &AcceptOptions::new());
     assert_eq!(served.status(), 101);
-    // The limit itself.
+    // Exactly the limit.
     for (limit, status) in [(5, 101), (4, 431), (1, 431)] {
         let config = Config::server().max_head_fields(limit).build().unwrap();
         let (served, rest) =
@@ -1209,7 +1209,7 @@ fn v2_too_many_fields() {
 }
 
 #[test]
-fn v49_every_length_of_target_and_fields_to_past_the_limit() {
+fn v49_every_length_of_target_and_fields_around_the_limit() {
     let limit = 400;
     let config = Config::server().max_head_len(limit).build().unwrap();
     let options = AcceptOptions::new();
@@ -1231,7 +1231,7 @@ fn v49_every_length_of_target_and_fields_to_past_the_limit() {
             assert_eq!(rest, bytes.len().saturating_sub(limit));
         }
     }
-    // Far beyond 64 KiB too.
+    // Far beyond 64 KiB, too.
     for len in [65_535, 65_536, 65_537, 200_000] {
         expect(format!("GET /{} HTTP/1.1\r\n", "x".repeat(len)).as_bytes(), 431, "max_head_len");
         let config = Config::server().max_head_len(1 << 20).build().unwrap();
@@ -1264,7 +1264,7 @@ fn v3_v4_lists_take_linear_time() {
         ("Sec-WebSocket-Extensions", "a;b=c,".repeat(long / 6) + "d", 101),
         ("X", format!("x{}", " ".repeat(long)), 101),
     ] {
-        // A quadratic loop over 2 MB would take an hour; this leaves room for a slow machine.
+        // A quadratic loop over 2 MB would take an hour; this is enough for a slow machine.
         let elapsed = time(name, value, status);
         assert!(elapsed < secs(20), "{name}: {elapsed:?}");
     }
@@ -1275,16 +1275,16 @@ fn std_now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-// ---------------------------------------------------------------- time
+// ---------------------------------------------------------------- deadline
 
 #[test]
-fn v25_v35_one_deadline_for_the_whole_request() {
+fn v25_v35_one_deadline_for_the_entire_request() {
     let config = Config::server().handshake_timeout(secs(10)).build().unwrap();
     let mut handshake = ServerHandshake::new(&config, at_ms(500));
     assert_eq!(handshake.poll_timeout(), Some(at_ms(10_500)));
     assert!(handshake.handle_timeout(at_ms(10_499)).is_ok());
     let bytes = Lines::request().bytes();
-    // A byte a second, for ever: the deadline doesn't move.
+    // A byte per second without an end: the deadline doesn't move.
     for (i, byte) in bytes.iter().enumerate() {
         let now = at_ms(500 + 1000 * i as u64);
         let mut piece = [*byte];
@@ -1294,7 +1294,7 @@ fn v25_v35_one_deadline_for_the_whole_request() {
             assert!(matches!(result, Ok(None)));
             assert_eq!(handshake.poll_timeout(), Some(at_ms(10_500)));
         } else {
-            // Whoever forgets `handle_timeout` is helped.
+            // `receive` checks the deadline, too, in case the caller forgets `handle_timeout`.
             let refusal = result.unwrap_err();
             assert_eq!(refusal.status(), 408);
             // The setting is for the server's log only.
@@ -1305,24 +1305,24 @@ fn v25_v35_one_deadline_for_the_whole_request() {
             break;
         }
     }
-    // A request that is whole in the last read counts, even if the read was late.
+    // A request that is complete in the last read counts, even if the read was late.
     let mut handshake = ServerHandshake::new(&config, at_ms(0));
     let mut bytes = bytes;
     assert!(handshake.receive(&mut Input::new(at_ms(11_000), &mut bytes)).unwrap().is_some());
     assert_eq!(handshake.poll_timeout(), None);
     assert!(handshake.handle_timeout(at_ms(99_000)).is_ok());
-    // A deadline beyond all time never comes.
+    // A deadline beyond the maximum instant is none.
     let config = Config::server().handshake_timeout(Duration::MAX).build().unwrap();
     assert_eq!(ServerHandshake::new(&config, at_ms(0)).poll_timeout(), None);
 }
 
 #[test]
-fn v28_after_an_error_it_stays_that_error() {
+fn v28_every_call_after_an_error_returns_the_same_error() {
     let mut handshake = ServerHandshake::new(&config(), at_ms(0));
     let mut bytes = *b"GET / HTTP/1.0\r\nHost: a\r\n\r\n";
     let mut input = Input::new(at_ms(0), &mut bytes);
     let refusal = handshake.receive(&mut input).unwrap_err();
-    // The byte that shows it is the last one taken.
+    // The byte that shows the error is the last one read.
     assert_eq!(input.as_bytes(), b"\r\nHost: a\r\n\r\n");
     let mut good = Lines::request().bytes();
     let mut input = Input::new(at_ms(0), &mut good);
@@ -1332,10 +1332,10 @@ fn v28_after_an_error_it_stays_that_error() {
     assert_eq!(handshake.poll_timeout(), None);
 }
 
-// ---------------------------------------------------------------- the bytes behind the head
+// ---------------------------------------------------------------- the bytes after the head
 
 #[test]
-fn v27_v46_frames_behind_the_request_are_the_first_frames() {
+fn v27_v46_frames_after_the_request_are_the_first_frames() {
     let request = ConnectRequest::new("ws://example.com/").unwrap();
     let mut wire = BytesMut::new();
     let client = client_config();
@@ -1348,7 +1348,7 @@ fn v27_v46_frames_behind_the_request_are_the_first_frames() {
     sender.send_ping(b"p", &mut wire).unwrap();
     sender.send_text("first", &mut wire).unwrap();
     sender.send_binary(b"second", &mut wire).unwrap();
-    // Wherever the packets end.
+    // For any split into packets.
     for at in 0..=wire.len() {
         let config = config();
         let mut handshake = ServerHandshake::new(&config, at_ms(0));
@@ -1362,11 +1362,11 @@ fn v27_v46_frames_behind_the_request_are_the_first_frames() {
             if open.is_none() {
                 let Some(head) = handshake.receive(&mut input).unwrap() else { continue };
                 let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
-                // Nothing comes of the frames before the answer is written.
+                // The frames have no effect before the response is written.
                 assert!(out.is_empty());
                 accepted.write(&mut out);
                 open = Some(accepted.into_connection(&config, at_ms(0)));
-                // The handshake takes nothing more.
+                // The handshake reads no further input.
                 let left = input.len();
                 assert!(handshake.receive(&mut input).unwrap().is_none());
                 assert_eq!(input.len(), left);
@@ -1382,15 +1382,15 @@ fn v27_v46_frames_behind_the_request_are_the_first_frames() {
 
 // ---------------------------------------------------------------- properties
 
-/// The outcome of bytes in one piece, cut everywhere, and cut at some places.
-fn any_cutting_is_the_same(bytes: &[u8], cuts: &[usize], config: &Config) {
+/// The outcome is the same for bytes in one read, in single bytes, and split at `cuts`.
+fn any_split_is_the_same(bytes: &[u8], cuts: &[usize], config: &Config) {
     let options = AcceptOptions::new().subprotocols(["b", "c"]).unwrap();
     let whole = serve_pieces(&[bytes], config, &options);
     let everywhere: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(serve_pieces(&everywhere, config, &options), whole);
     let cut = cut(bytes, cuts);
     assert_eq!(serve_pieces(&cut, config, &options), whole);
-    // What is waiting for more says nothing before it has it all.
+    // An outcome is decided at exactly one byte: one byte less has none yet.
     if whole.0 != Served::Waiting {
         let used = bytes.len() - whole.1;
         let shorter = serve_pieces(&[&bytes[..used - 1]], config, &options);
@@ -1438,7 +1438,7 @@ proptest! {
     })]
 
     #[test]
-    fn v30_any_cutting_gives_the_same_outcome_and_rest(
+    fn v30_any_split_of_the_input_gives_the_same_outcome_and_rest(
         bytes in request_bytes(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), byte()), 0..3),
         drops in prop::collection::vec(any::<prop::sample::Index>(), 0..2),
@@ -1457,11 +1457,11 @@ proptest! {
         }
         let config =
             Config::server().max_head_len(limit).max_head_fields(fields).build().unwrap();
-        any_cutting_is_the_same(&bytes, &cuts, &config);
+        any_split_is_the_same(&bytes, &cuts, &config);
     }
 }
 
-/// Bytes that mean something, mostly.
+/// Bytes that are mostly elements of a head.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![
         3 => prop::sample::select(b"\r\n \t:,;=\"\\/0Aa\0\x7f\x80".to_vec()),

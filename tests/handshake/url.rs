@@ -8,7 +8,7 @@ use crate::common::at_ms;
 use crate::common::head::client_config;
 
 #[test]
-fn hc1_hc2_urls_that_are_right() {
+fn hc1_hc2_valid_urls() {
     for (url, secure, host, port, authority, target) in [
         ("ws://example.com", false, "example.com", 80, "example.com", "/"),
         ("ws://example.com/", false, "example.com", 80, "example.com", "/"),
@@ -50,7 +50,7 @@ fn hc1_hc2_urls_that_are_right() {
 }
 
 #[test]
-fn hc1_urls_that_are_wrong() {
+fn hc1_invalid_urls() {
     for (url, error) in [
         ("", UrlError::Scheme),
         ("ws", UrlError::Scheme),
@@ -121,7 +121,7 @@ fn hc1_urls_that_are_wrong() {
     }
 }
 
-/// A resolver reads these hosts as addresses, and a check of `host()` doesn't see which ones.
+/// A resolver parses these hosts as addresses, so a check of `host()` doesn't see the address.
 #[test]
 fn hc1_hosts_that_end_in_a_number_are_plain_ipv4_addresses() {
     for host in [
@@ -190,7 +190,7 @@ fn hc1_a_percent_sign_in_a_host_is_refused_with_its_reason() {
 }
 
 #[test]
-fn errors_say_what_to_change() {
+fn errors_name_the_remedy() {
     for (error, part) in [
         (UrlError::Scheme, "ws:// or wss://"),
         (UrlError::Fragment, "%23"),

@@ -300,7 +300,7 @@ fn check_names(rows: &[Row], code: &Sources, proof: &Sources, faults: &mut Vec<S
     }
 }
 
-/// Checks that each id in the name of a test has a row. The words that a name begins with are ids if they
+/// Checks that each id in the name of a test has a row. The first words of a name are ids if they
 /// have the form of one; later words only if the tables have their family.
 fn check_ids<'a>(
     rows: &[Row],
@@ -398,7 +398,7 @@ fn the_index_links_to_each_table() {
     }
 }
 
-/// Each check finds the fault that it is for.
+/// Each check finds its kind of fault.
 #[test]
 fn faults_are_found() {
     let sources = |files: &[(&str, &str)]| {

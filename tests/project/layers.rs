@@ -1,5 +1,6 @@
-//! The layers of `src`: a module names only modules of strictly lower layers; the files of one folder name
-//! each other without a circle, `mod.rs` included. A new file is listed here, or the test fails.
+//! The layers of `src`: a module names only modules of strictly lower layers; the files of one
+//! folder name each other without a cycle, `mod.rs` included. A new file must be listed here, or
+//! the test fails.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +34,7 @@ const LAYERS: &[&[&str]] = &[
     &["config.rs", "frame.rs", "url.rs", "http1/"],
     // permessage-deflate.
     &["deflate/"],
-    // Input, events, and what a connection is given.
+    // Input, events, and the arguments of a connection.
     &["event.rs", "input.rs", "inbox/", "prepared/", "stats.rs", "agreed/"],
     &["negotiated.rs"],
     // The protocol after the opening handshake.
@@ -95,8 +96,8 @@ fn folder(file: &str) -> &str {
     file.split('/').next().unwrap()
 }
 
-/// The line without its comment and without what stands in quotes. Lines that go on inside of
-/// quotes name no modules here.
+/// The line without its comment and without quoted text. Lines that continue a quoted text name no
+/// modules here.
 fn code(line: &str) -> String {
     let mut code = String::new();
     let mut in_quotes = false;
@@ -123,7 +124,7 @@ fn namings(file: &str, text: &str) -> Vec<Naming> {
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
                 continue;
             }
-            // `pub(in crate::a)` says where an item is visible and uses nothing of `a`.
+            // `pub(in crate::a)` sets the visibility of an item and uses no item of `a`.
             if line_code[..at].ends_with("pub(in ") {
                 continue;
             }
@@ -138,7 +139,7 @@ fn namings(file: &str, text: &str) -> Vec<Naming> {
     found
 }
 
-/// The file that a path of modules means: the longest beginning that is one.
+/// The file of a path of modules: the longest prefix that is a file.
 fn named_file(named: &[String], files: &BTreeSet<String>) -> Option<String> {
     (1..=named.len()).rev().find_map(|n| {
         let path = named[..n].join("/");
@@ -156,7 +157,7 @@ fn read_all() -> (BTreeSet<String>, Vec<Naming>) {
     (found, namings)
 }
 
-/// Each breach as a line that says where.
+/// Each violation as a line with its location.
 fn breaches(files: &BTreeSet<String>, namings: &[Naming]) -> Vec<String> {
     let mut breaches = Vec::new();
     for file in files {
@@ -193,11 +194,11 @@ fn breaches(files: &BTreeSet<String>, namings: &[Naming]) -> Vec<String> {
     breaches
 }
 
-/// Circles among the files of one folder and the folders below it.
+/// Cycles among the files of one folder and the folders below it.
 fn circles(inside: &BTreeMap<String, BTreeMap<String, usize>>) -> Vec<String> {
     let mut found = Vec::new();
     for start in inside.keys() {
-        // All that `start` reaches.
+        // All modules that `start` reaches.
         let (mut reached, mut left) = (BTreeSet::new(), vec![start]);
         while let Some(file) = left.pop() {
             for (target, line) in inside.get(file).into_iter().flatten() {
@@ -220,7 +221,7 @@ fn a_module_names_only_lower_layers() {
     assert!(breaches.is_empty(), "\n{}\n", breaches.join("\n"));
 }
 
-/// Paths are written out from the crate: `super::` only for what stands in the same file.
+/// Paths start at the crate: `super::` only for items of the same file.
 #[test]
 fn no_module_names_a_neighbour_by_super() {
     let (files, _) = read_all();
@@ -237,7 +238,7 @@ fn no_module_names_a_neighbour_by_super() {
     }
 }
 
-/// The adapters use the driver's public API only, so any other event loop can do as much.
+/// The adapters use the public API of the driver only, so any other event loop can, too.
 #[test]
 fn no_item_of_the_driver_is_for_the_adapters_alone() {
     let (files, _) = read_all();
@@ -250,23 +251,23 @@ fn no_item_of_the_driver_is_for_the_adapters_alone() {
     assert!(read > 5);
 }
 
-/// lib.rs is docs, modules and re-exports, nothing else.
+/// lib.rs contains only docs, modules and re-exports.
 #[test]
-fn lib_rs_holds_nothing_else() {
+fn lib_rs_contains_only_docs_modules_and_re_exports() {
     let text = std::fs::read_to_string(src().join("lib.rs")).unwrap();
     for (i, line) in text.lines().enumerate() {
         let line = code(line);
         for item in ["fn ", "struct ", "enum ", "impl ", "trait ", "static ", "macro_rules!"] {
             let trimmed = line.trim_start().trim_start_matches("pub ");
-            // The README's doctests hang on something.
+            // The doctests of the README need an item.
             let readme = trimmed == "struct Readme;";
             assert!(readme || !trimmed.starts_with(item), "src/lib.rs:{}: {line}", i + 1);
         }
     }
 }
 
-/// Files that may name the feature `deflate`, and on how many lines, beside `deflate/` and the
-/// modules with two bodies.
+/// Files that may name the feature `deflate`, and the number of lines, in addition to `deflate/`
+/// and the modules with two variants.
 const NAME_DEFLATE: &[(&str, usize)] = &[
     // Public methods that exist with the feature only.
     ("negotiated.rs", 1),
@@ -286,9 +287,9 @@ const NAME_DEFLATE: &[(&str, usize)] = &[
     ("lib.rs", 1),
 ];
 
-/// A module with two bodies chooses between `on` and `off`; its callers need no `cfg`.
+/// A module with two variants selects `on` or `off`; its callers need no `cfg`.
 #[test]
-fn compression_is_switched_in_modules_with_two_bodies() {
+fn compression_is_switched_in_modules_with_two_variants() {
     let (files, _) = read_all();
     let mut two_bodied = 0;
     for file in files.iter().filter(|file| !file.starts_with("deflate/")) {
@@ -306,9 +307,9 @@ fn compression_is_switched_in_modules_with_two_bodies() {
     assert_eq!(two_bodied, 7);
 }
 
-/// The test itself: it finds what it must find.
+/// The test of the test: it finds known violations.
 #[test]
-fn breaches_are_found() {
+fn violations_are_found() {
     let all: BTreeSet<String> = [
         "role.rs",
         "error/send.rs",
@@ -361,7 +362,7 @@ fn breaches_are_found() {
         breaches(&all, &all_namings)
     };
     let parent = "use crate::connection::Connection;";
-    // A `mod.rs` is a file like any other.
+    // A `mod.rs` is checked as any other file.
     assert_eq!(folder(["use crate::connection::a::A;", "", "", ""]), [""; 0]);
     assert_eq!(folder(["", parent, parent, parent]), [""; 0]);
     let circle = folder(["use crate::connection::a::A;", parent, "", ""]);

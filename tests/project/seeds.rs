@@ -1,5 +1,5 @@
-//! Replays the seeds of the fuzz targets. Those of open connections have compression among their
-//! settings, so they need the feature.
+//! Replays the seeds of the fuzz targets. The settings of those of open connections include
+//! compression, so they need the feature.
 
 use std::fs;
 use std::path::Path;

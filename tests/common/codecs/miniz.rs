@@ -1,5 +1,5 @@
-//! miniz_oxide. Its compressor takes a size of the window and doesn't keep to it (0.9.1), so it is
-//! only asked for the largest.
+//! miniz_oxide. Its compressor has a parameter for the size of the window but exceeds it (0.9.1),
+//! so it is only used with the largest.
 
 use miniz_oxide::DataFormat;
 use miniz_oxide::deflate::core::{
@@ -16,15 +16,15 @@ use super::{Flush, Refused, Step, Strategy};
 /// A compressor of raw deflate, with a window of 15 bits.
 pub struct Deflater(Box<CompressorOxide>);
 
-/// An inflater of raw deflate, which writes to a window that is as long as agreed.
+/// An inflater of raw deflate, which writes to a window of the negotiated length.
 pub struct Inflater {
     state: DecompressorOxide,
     window: Vec<u8>,
     at: usize,
 }
 
-/// An inflater that writes messages to one buffer behind each other: the faster of its two forms.
-/// It holds no distance against the window but that of the start.
+/// An inflater that writes consecutive messages to one buffer: the faster of its two forms. It
+/// checks distances only against the start of the window.
 pub struct LinearInflater {
     state: DecompressorOxide,
     buffer: Vec<u8>,
@@ -47,7 +47,7 @@ impl Deflater {
         Self(Box::new(CompressorOxide::with_params(DataFormat::Raw, level, strategy, 15)))
     }
 
-    /// Compresses all of `input`; returns the length of the output, which has to have room for it.
+    /// Compresses all of `input`; returns the length of the output, which must have room for it.
     pub fn compress(&mut self, input: &[u8], out: &mut [u8], flush: Flush) -> usize {
         let flush = match flush {
             Flush::Sync => TDEFLFlush::Sync,
@@ -68,11 +68,11 @@ impl Deflater {
 impl Inflater {
     /// `window_bits` 8 to 15.
     pub fn new(window_bits: u8) -> Self {
-        // It doesn't know where the data begins: what is before it must be nobody's.
+        // It accepts references to before the start of the data: the window must be zeroed.
         Self { state: DecompressorOxide::new(), window: vec![0; 1 << window_bits], at: 0 }
     }
 
-    /// Appends what the input gives to `out`, up to the input's end or that of a last block.
+    /// Appends the inflated input to `out`, up to the end of the input or of a last block.
     pub fn inflate(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Step, Refused> {
         let before = out.len();
         let mut read = 0;
@@ -101,12 +101,12 @@ impl Inflater {
         }
     }
 
-    /// After a last block: what follows may refer to what was before.
+    /// After a last block: later input may refer to the history.
     pub fn go_on(&mut self) {
         self.state.init();
     }
 
-    /// Forgets all that was.
+    /// Clears all history.
     pub fn reset(&mut self) {
         self.state.init();
         self.window.fill(0);
@@ -124,7 +124,7 @@ impl LinearInflater {
         }
     }
 
-    /// Inflates a whole message, with its tail.
+    /// Inflates a complete message, with its tail.
     pub fn message(&mut self, input: &[u8], takeover: bool) -> &[u8] {
         if !takeover {
             self.state.init();

@@ -1,5 +1,5 @@
-//! Other people's deflate, each behind one small interface: the oracles of the tests, and the others
-//! of the bench of compression.
+//! Deflate libraries of other projects, each with one small interface: the oracles of the tests,
+//! and the competitors in the bench of compression.
 
 #![allow(
     dead_code,
@@ -22,10 +22,10 @@ pub mod naive;
 pub mod zlib;
 pub mod zlib_rs;
 
-/// What a message's compressed form ends with, and what is not sent (RFC 7692 section 7.2.1).
+/// The end of the compressed form of a message, which is not sent (RFC 7692 section 7.2.1).
 pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// How far an inflater has got.
+/// The state of an inflater after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     pub read: usize,
@@ -34,18 +34,18 @@ pub struct Step {
     pub ended: bool,
 }
 
-/// What a block or a message ends with.
+/// The end of a block or a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// A block, on a byte's boundary.
+    /// A block, at a byte boundary.
     Sync,
-    /// As `Sync`, and what follows refers to nothing before it.
+    /// As `Sync`, and later data refers to no history.
     Full,
     /// The stream: its last block has BFINAL.
     Finish,
 }
 
-/// Which matches and codes a compressor may use.
+/// The matches and codes that a compressor may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
     Default,
@@ -55,6 +55,6 @@ pub enum Strategy {
     Rle,
 }
 
-/// The input is corrupt, it says.
+/// The inflater reports corrupt input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;

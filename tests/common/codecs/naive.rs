@@ -1,40 +1,40 @@
-//! Inflating, as slowly and plainly as RFC 1951 says it: one bit after the other, one message at
-//! once. What the engine's decoder makes of any bytes is held against it, and it tells why a message
-//! is refused, so that differences to other inflaters can be told apart.
+//! A slow and plain inflater as in RFC 1951: one bit after the other, one message at once. The
+//! decoder of the engine is compared with it for any bytes. It returns the reason of a refusal, so
+//! that differences to other inflaters can be classified.
 
 use super::TAIL;
 
-/// Why a message is refused.
+/// The reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
     /// Block type 3.
     BlockType,
-    /// A stored block's length and its complement don't fit.
+    /// The length of a stored block and its complement don't match.
     StoredLen,
     /// More than 286 codes for literals and lengths, or more than 30 for distances.
     TooManyCodes,
     /// A set of codes with too many, too few, or without the end of the block.
     Codes,
-    /// A length of codes is repeated before the first or past the last.
+    /// A repeat code before the first length or past the last.
     Repeat,
-    /// Bits that no code has, or the code of a symbol that stands for nothing.
+    /// Bits without a code, or the code of an undefined symbol.
     Symbol,
-    /// Further back than the window or than the first byte.
+    /// A distance beyond the window or the first byte.
     TooFar,
-    /// The tail is not what ends the message: something is left open.
+    /// The tail is not the end of the message: a block is incomplete.
     End,
 }
 
-/// What was done up to the end of the message, or to the fault.
+/// The output up to the end of the message, or to the fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// A block with BFINAL has ended.
     pub last: bool,
-    /// How many bytes were written.
+    /// The number of bytes written.
     pub written: usize,
 }
 
-/// An inflater that is too slow for anything but to be right.
+/// An inflater whose only purpose is to be correct; it is slow.
 pub struct Inflater {
     window: usize,
     takeover: bool,
@@ -48,7 +48,8 @@ impl Inflater {
         Self { window, takeover, history: Vec::new(), seen: Seen::default() }
     }
 
-    /// Inflates a message's payload, which comes without the tail. After an error it is of no use.
+    /// Inflates the payload of a message, which has no tail. After an error the inflater can't be
+    /// used.
     pub fn message(&mut self, payload: &[u8]) -> Result<Vec<u8>, Why> {
         if !self.takeover {
             self.history.clear();
@@ -68,9 +69,9 @@ impl Inflater {
         Ok(message)
     }
 
-    /// Blocks up to the one whose length is the tail.
+    /// Reads blocks up to the one whose length is the tail.
     fn blocks(&mut self, bits: &mut Bits<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Why> {
-        // Nothing, or a stream that a last block has ended: the tail isn't needed.
+        // An empty payload, or a stream after its last block: the tail isn't needed.
         let mut complete = true;
         loop {
             if complete && bits.at == 8 * end {
@@ -86,7 +87,7 @@ impl Inflater {
                         return Err(Why::StoredLen);
                     }
                     if at == end {
-                        // A last block that ends with the tail is one that ended too late to count.
+                        // A last block that ends with the tail ends too late to count.
                         self.seen.last |= last;
                         return Ok(());
                     }
@@ -103,7 +104,7 @@ impl Inflater {
             }
             complete = last;
             if last {
-                // The stream is at its end; what follows is one that shares its window.
+                // The stream has ended; the next one shares its window.
                 self.seen.last = true;
                 bits.align();
             }
@@ -154,7 +155,7 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Codes, Codes), Why> {
         lens[symbol] = bits.take(3)? as u8;
     }
     if lens == [0; 19] {
-        // Others see it only when they have read all that it would have been the code of.
+        // Other inflaters report it only after they have read all bits of such a code.
         (0..literals + distances).try_for_each(|_| bits.take(1).map(drop))?;
     }
     let codes = Codes::new(&lens, false)?;
@@ -178,16 +179,16 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Codes, Codes), Why> {
     Ok((Codes::new(literals, true)?, Codes::new(distances, true)?))
 }
 
-/// A set of prefix codes, as the lengths of its symbols.
+/// A set of prefix codes, as the code lengths of its symbols.
 struct Codes {
-    /// How many codes of each length there are.
+    /// The number of codes of each length.
     counts: [usize; 16],
     /// The symbols in the order of their codes.
     symbols: Vec<usize>,
 }
 
 impl Codes {
-    /// Codes may be missing only where there is one code at most, of one bit, and it `may_lack`.
+    /// Codes may be missing only if there is at most one code, of one bit, and it `may_lack`.
     fn new(lens: &[u8], may_lack: bool) -> Result<Self, Why> {
         let mut counts = [0; 16];
         for &len in lens {
@@ -244,7 +245,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// From the lowest bit on. The end of the input is an end in the middle of something.
+    /// Reads from the lowest bit on. The end of the input is an incomplete element.
     fn take(&mut self, count: u32) -> Result<u32, Why> {
         let mut value = 0;
         for bit in 0..count {

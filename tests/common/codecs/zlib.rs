@@ -25,7 +25,7 @@ pub struct Deflater(Box<z::z_stream>);
 pub struct Inflater(Box<z::z_stream>);
 
 impl Deflater {
-    /// Level 1 to 9, `window_bits` 9 to 15, with the memory that zlib takes by default.
+    /// Level 1 to 9, `window_bits` 9 to 15, with the default memory of zlib.
     pub fn new(level: i32, window_bits: u8) -> Self {
         Self::with_strategy(level, window_bits, 8, Strategy::Default)
     }
@@ -39,7 +39,7 @@ impl Deflater {
             Strategy::Rle => z::Z_RLE,
         };
         let mut stream = stream();
-        // SAFETY: the stream is initialised but for its state, which this call makes.
+        // SAFETY: the stream is initialised except for its state, which this call allocates.
         let status = unsafe {
             z::deflateInit2_(
                 &raw mut *stream,
@@ -56,7 +56,7 @@ impl Deflater {
         Self(stream)
     }
 
-    /// Compresses all of `input`; returns the length of the output, which has to have room for it.
+    /// Compresses all of `input`; returns the length of the output, which must have room for it.
     pub fn compress(&mut self, input: &[u8], out: &mut [u8], flush: Flush) -> usize {
         let flush = match flush {
             Flush::Sync => z::Z_SYNC_FLUSH,
@@ -67,7 +67,7 @@ impl Deflater {
         point(stream, input, out);
         // SAFETY: the stream was made by `deflateInit2_` and points to live slices.
         let status = unsafe { z::deflate(&raw mut *stream, flush) };
-        // A second flush of nothing gives nothing, which it calls an error.
+        // A second flush without input has no output, which zlib reports as an error.
         assert!(matches!(status, z::Z_OK | z::Z_STREAM_END | z::Z_BUF_ERROR), "{status}");
         assert!(stream.avail_in == 0 && stream.avail_out > 0, "no room");
         out.len() - stream.avail_out as usize
@@ -81,7 +81,7 @@ impl Deflater {
 
 impl Drop for Deflater {
     fn drop(&mut self) {
-        // SAFETY: the stream was made by `deflateInit2_` and is used no more.
+        // SAFETY: the stream was made by `deflateInit2_` and is not used afterwards.
         unsafe { z::deflateEnd(&raw mut *self.0) };
     }
 }
@@ -90,7 +90,7 @@ impl Inflater {
     /// `window_bits` 8 to 15.
     pub fn new(window_bits: u8) -> Self {
         let mut stream = stream();
-        // SAFETY: the stream is initialised but for its state, which this call makes.
+        // SAFETY: the stream is initialised except for its state, which this call allocates.
         let status = unsafe {
             z::inflateInit2_(
                 &raw mut *stream,
@@ -105,7 +105,7 @@ impl Inflater {
 
     /// Inflates until the input or the room is used up, or a last block has ended.
     ///
-    /// Distances are held against the window only beyond what this call has written: room of a few
+    /// Distances are checked against the window only beyond the output of this call: room of a few
     /// bytes makes it strict.
     pub fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, Refused> {
         let stream = &mut *self.0;
@@ -132,7 +132,7 @@ impl Inflater {
 
 impl Drop for Inflater {
     fn drop(&mut self) {
-        // SAFETY: the stream was made by `inflateInit2_` and is used no more.
+        // SAFETY: the stream was made by `inflateInit2_` and is not used afterwards.
         unsafe { z::inflateEnd(&raw mut *self.0) };
     }
 }
@@ -163,10 +163,10 @@ fn point(stream: &mut z::z_stream, input: &[u8], out: &mut [u8]) {
     stream.avail_out = c_uint::try_from(out.len()).expect("short enough");
 }
 
-/// In front of each piece of memory stands its length, since `free` isn't told of it.
+/// The length is stored in front of each allocation, since `free` has no length argument.
 const HEADER: usize = 16;
 
-/// From our own allocator, so that a counting one sees it.
+/// From the Rust allocator, so that a counting one counts it.
 unsafe extern "C" fn allocate(_: *mut c_void, count: c_uint, size: c_uint) -> *mut c_void {
     let len = count as usize * size as usize + HEADER;
     let layout = Layout::from_size_align(len, HEADER).expect("small enough");
@@ -182,7 +182,7 @@ unsafe extern "C" fn allocate(_: *mut c_void, count: c_uint, size: c_uint) -> *m
 }
 
 unsafe extern "C" fn free(_: *mut c_void, memory: *mut c_void) {
-    // SAFETY: zlib gives back what `allocate` has made, which begins with its length.
+    // SAFETY: zlib returns an allocation of `allocate`, which begins with its length.
     unsafe {
         let start = memory.cast::<u8>().sub(HEADER);
         let len = start.cast::<usize>().read();

@@ -11,7 +11,7 @@ pub struct Deflater(zlib_rs::Deflate);
 pub struct Inflater(zlib_rs::Inflate);
 
 impl Deflater {
-    /// Level 1 to 9, `window_bits` 9 to 15, with the memory that it takes by default.
+    /// Level 1 to 9, `window_bits` 9 to 15, with its default memory.
     pub fn new(level: i32, window_bits: u8) -> Self {
         Self::with_strategy(level, window_bits, 8, Strategy::Default)
     }
@@ -33,7 +33,7 @@ impl Deflater {
         }))
     }
 
-    /// Compresses all of `input`; returns the length of the output, which has to have room for it.
+    /// Compresses all of `input`; returns the length of the output, which must have room for it.
     pub fn compress(&mut self, input: &[u8], out: &mut [u8], flush: Flush) -> usize {
         let flush = match flush {
             Flush::Sync => DeflateFlush::SyncFlush,
@@ -41,7 +41,8 @@ impl Deflater {
             Flush::Finish => DeflateFlush::Finish,
         };
         let (read, before) = (self.0.total_in(), self.0.total_out());
-        // It never reads what is in `out`: this is as fast as its form for uninitialised memory.
+        // It never reads the content of `out`: this is as fast as its form for uninitialised
+        // memory.
         self.0.compress(input, out, flush).unwrap();
         let written = (self.0.total_out() - before) as usize;
         assert!(self.0.total_in() - read == input.len() as u64 && written < out.len(), "no room");
@@ -70,7 +71,7 @@ impl Inflater {
         })
     }
 
-    /// With 15 bits from then on, whatever it was made with.
+    /// With 15 bits from then on, whatever its first window.
     pub fn reset(&mut self) {
         self.0.reset(false);
     }

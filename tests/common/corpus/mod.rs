@@ -1,9 +1,9 @@
-//! Messages such as connections carry, made from a seed: what the bench of compression measures and
-//! what its tests send. The same seed gives the same messages on every machine: integers only.
+//! Messages such as connections carry, made from a seed: the input of the bench of compression and
+//! of its tests. The same seed gives the same messages on every machine: integers only.
 //!
-//! It is meant to compress as real traffic does: words by Zipf's law, ids and times that go up,
-//! prices that walk, markup around text. zlib at level 6 with 15 bits and context takeover makes
-//! one byte out of 2.9 at 64 bytes, and out of 4 at 4 KiB (geometric mean over [`KINDS`]).
+//! It compresses like real traffic: words by Zipf's law, increasing ids and times, prices as random
+//! walks, markup around text. zlib at level 6 with 15 bits and context takeover compresses 2.9 : 1
+//! at 64 bytes, and 4 : 1 at 4 KiB (geometric mean over [`KINDS`]).
 
 #![allow(
     dead_code,
@@ -24,24 +24,24 @@ use core::fmt::Write as _;
 
 use self::words::Prose;
 
-/// What a connection carries.
+/// The content of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// JSON: a message of a chat, or a page of them.
     Chat,
     /// JSON: prices and trades of a market.
     Ticks,
-    /// Pieces of a page that is updated by its server.
+    /// HTML fragments of a page that is updated by its server.
     Html,
     /// English prose.
     Text,
-    /// Records of moving things, little-endian, as a game sends them.
+    /// Records of moving objects, little-endian, as a game sends them.
     Binary,
-    /// Bytes at random: what is encrypted or compressed already.
+    /// Random bytes, like data that is encrypted or compressed already.
     Noise,
 }
 
-/// What means are taken over: all that can be compressed.
+/// The kinds for means: all that can be compressed.
 pub const KINDS: [Kind; 5] = [Kind::Chat, Kind::Ticks, Kind::Html, Kind::Text, Kind::Binary];
 
 impl Kind {
@@ -57,15 +57,15 @@ impl Kind {
     }
 }
 
-/// Makes the first `count` messages of a connection. Each is as long as whole items allow, and at
-/// most `len`, at least 64.
+/// Makes the first `count` messages of a connection. Each is as long as complete items allow, and
+/// at most `len`, at least 64.
 pub fn messages(kind: Kind, len: usize, count: usize, seed: u64) -> Vec<Vec<u8>> {
     assert!(len >= 64, "too short for an item: {len}");
     let mut source = Source::new(kind, seed);
     (0..count).map(|_| source.message(len)).collect()
 }
 
-/// One side of a connection, which goes on where its last message ended.
+/// One side of a connection, which continues where its last message ended.
 #[derive(Debug)]
 pub struct Source {
     kind: Kind,
@@ -232,7 +232,7 @@ impl Source {
         out
     }
 
-    /// At most `most` bytes more.
+    /// Appends at most `most` bytes more.
     fn html_line(&mut self, out: &mut String, most: usize) {
         let user = words::USERS[self.rng.zipf(words::USERS.len())];
         self.id += 1;
@@ -309,7 +309,7 @@ impl Source {
     }
 }
 
-/// Most things stand or go along an axis.
+/// Most objects stand still or move along an axis.
 fn speed(rng: &mut Rng) -> (i32, i32) {
     let step = |rng: &mut Rng| (rng.below(97) as i32 - 48) << 2;
     match rng.below(4) {
@@ -326,7 +326,7 @@ pub struct Rng(u64);
 
 impl Rng {
     pub fn new(seed: u64) -> Self {
-        // The first numbers of seeds that are near each other would be near each other, too.
+        // The first numbers of similar seeds would be similar, too.
         let mut rng = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d);
         if rng.0 == 0 {
             rng.0 = 1;
@@ -349,13 +349,13 @@ impl Rng {
         self.next() % n
     }
 
-    /// From 0 up to `n`, exclusive, as often small as large: its magnitude is even.
+    /// From 0 up to `n`, exclusive, with a uniform magnitude: small numbers as often as large ones.
     pub fn skewed(&mut self, n: u64) -> u64 {
         let bits = self.below(u64::from(n.max(2).ilog2()) + 1);
         ((1 << bits) - 1 + self.below(1 << bits)).min(n - 1)
     }
 
-    /// An index into a list of `n`, those in front more often, by Zipf's law.
+    /// An index into a list of `n`, the first ones more often, by Zipf's law.
     pub fn zipf(&mut self, n: usize) -> usize {
         loop {
             let index = self.skewed(n as u64 * 2) as usize;

@@ -1,4 +1,4 @@
-//! Prose that has a language's frequencies, and the names that the other messages use.
+//! Prose with the word frequencies of a language, and the names that the other messages use.
 
 use super::Rng;
 
@@ -18,12 +18,12 @@ pub(super) const SYMBOLS: &[&str] = &[
     "NFLX", "SHEL", "BABA", "UBER", "SONY", "VOW3", "SIE", "NESN", "AIR", "BMW", "ADS", "KO",
 ];
 
-/// Writes sentences. What it said lately it is likely to say again.
+/// Writes sentences. Recent phrases are likely to be repeated.
 #[derive(Debug)]
 pub(super) struct Prose {
-    /// The last phrases, to come back to.
+    /// The last phrases, for repetition.
     topics: Vec<String>,
-    /// Where the sentence is that a message broke off.
+    /// The position in the sentence where a message ended.
     rest: String,
 }
 
@@ -44,7 +44,7 @@ impl Prose {
             self.sentence(rng, &mut text);
         }
         let cut = text.len().min(len);
-        // Half of the messages are a sentence's start, the others go on with it.
+        // Half of the messages begin with a new sentence, the others continue the last one.
         let rest = text.split_off(cut);
         if rng.below(2) == 0 {
             rest.trim_start().clone_into(&mut self.rest);
