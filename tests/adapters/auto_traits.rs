@@ -8,7 +8,7 @@ fn send_and_sync<T: Send + Sync>() {}
 /// Each type over a transport that is `Send`. Those that are shared are `Sync` too, although the
 /// transport is not.
 #[test]
-fn types_of_the_blocking_adapter_may_be_sent() {
+fn types_of_the_blocking_adapter_are_send() {
     fn types<S: Send>() {
         send::<blocking::WebSocket<S>>();
         send::<blocking::Reply<'_, S>>();
@@ -45,7 +45,7 @@ mod tokio {
     fn future<F: Future + Send>(_: F) {}
 
     #[test]
-    fn types_of_the_tokio_adapter_may_be_sent() {
+    fn types_of_the_tokio_adapter_are_send() {
         fn types<S: Send>() {
             send::<WebSocket<S>>();
             send::<Reply<'_, S>>();

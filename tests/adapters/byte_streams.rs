@@ -113,7 +113,7 @@ async fn w1_a_file_copied_by_tokio_arrives_equal() {
 }
 
 #[tokio::test]
-async fn w1_a_tunnel_copies_both_ways_and_keeps_what_arrives_during_the_shutdown() {
+async fn w1_a_tunnel_copies_both_ways_and_keeps_data_received_during_the_shutdown() {
     for transport in [16, 65_536] {
         let (client, server) = pair(transport, Binary);
         let (mut here, mut there) = (client, server);
@@ -215,7 +215,7 @@ async fn w1_each_write_is_a_message_of_one_kind_and_reads_take_both() {
 }
 
 #[tokio::test]
-async fn w1_text_that_is_not_utf8_is_an_error_and_is_not_closed_as_if_it_were_whole() {
+async fn w1_invalid_utf8_is_an_error_of_the_write_and_of_the_shutdown() {
     let (mut stream, _peer) = pair(1000, Text);
     let error = stream.write_all(b"ab\xff").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
@@ -330,7 +330,7 @@ async fn w1_the_end_a_reset_a_violation_and_a_lost_connection_are_different_resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn w1_a_write_waits_for_a_peer_that_does_not_read_with_a_deadline_and_a_bound() {
+async fn w1_a_write_to_a_peer_that_does_not_read_has_a_deadline_and_a_bound() {
     let (io, _peer) = duplex(100);
     let config = preset(Role::Client).high_water_mark(10_000).build().unwrap();
     let mut stream = socket(Role::Client, io, &config).into_byte_stream(Binary);
@@ -350,7 +350,7 @@ async fn w1_a_write_waits_for_a_peer_that_does_not_read_with_a_deadline_and_a_bo
 }
 
 #[tokio::test(start_paused = true)]
-async fn w1_a_read_has_the_deadline_of_output_that_a_write_has_left() {
+async fn w1_a_read_has_the_deadline_of_pending_output() {
     let (io, _peer) = duplex(100);
     let config = preset(Role::Client).keep_alive(None, None).build().unwrap();
     let stream = socket(Role::Client, io, &config).into_byte_stream(Binary);
@@ -582,7 +582,7 @@ async fn w2_w3_a_message_as_a_stream() {
 }
 
 #[tokio::test]
-async fn w2_each_write_is_a_frame_and_the_end_an_empty_one() {
+async fn w2_each_write_is_a_frame_and_the_last_frame_is_empty() {
     let (io, mut peer) = duplex(1000);
     let mut ws = plain(Role::Server, io);
     let mut message = ws.message_writer(Text);
@@ -602,7 +602,7 @@ async fn w2_each_write_is_a_frame_and_the_end_an_empty_one() {
 }
 
 #[tokio::test]
-async fn w3_a_connection_that_ends_inside_a_message_is_no_end_of_the_message() {
+async fn w3_the_end_of_the_connection_inside_a_message_is_an_error() {
     let close = frame(0x88, &1000_u16.to_be_bytes());
     for end in [&close[..], &[]] {
         let (io, mut peer) = duplex(1000);
@@ -671,7 +671,7 @@ fn reset(mut here: impl Write, there: TcpStream) {
 }
 
 #[test]
-fn w1_a_reset_of_a_real_connection_is_an_error_of_its_own() {
+fn w1_a_reset_of_a_tcp_connection_is_a_distinct_error() {
     let (client, server) = tcp_streams();
     let config = preset(Role::Client).build().unwrap();
     let ws = blocking::WebSocket::from_connection(client, connection(Role::Client, &config), &[]);
@@ -691,7 +691,7 @@ fn w1_a_reset_of_a_real_connection_is_an_error_of_its_own() {
 }
 
 #[test]
-fn byte_streams_may_be_sent_to_other_threads() {
+fn byte_streams_are_send_and_sync() {
     fn is_send_and_sync<T: Send + Sync + Unpin>() {}
     is_send_and_sync::<ByteStream<DuplexStream>>();
     is_send_and_sync::<sansocket::tokio::MessageReader<'_, DuplexStream>>();

@@ -73,7 +73,7 @@ async fn serve(i: usize, ws: WebSocket<DuplexStream>) -> Result<(), WebSocketErr
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_of_100_clients_get_1001_and_the_drain_ends_with_the_last() {
+async fn all_100_clients_get_1001_and_the_drain_ends_with_the_last_one() {
     let (connections, mut servers, mut clients) =
         (Connections::new(), JoinSet::new(), JoinSet::new());
     for i in 0..100 {
@@ -107,7 +107,7 @@ async fn all_of_100_clients_get_1001_and_the_drain_ends_with_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_answers_is_given_up_at_the_deadline() {
+async fn a_silent_client_is_dropped_at_the_deadline() {
     let connections = Connections::new();
     let mut servers = JoinSet::new();
     // One waits in a read, one of halves, one in a send that the client does not take.
@@ -151,7 +151,7 @@ async fn a_client_that_never_answers_is_given_up_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_close_timeout_of_a_connection_may_end_it_before() {
+async fn the_close_timeout_can_end_a_connection_before_the_drain_deadline() {
     let connections = Connections::new();
     let (here, _there) = duplex(100);
     let mut ws = plain(Role::Server, here);
@@ -199,7 +199,7 @@ async fn a_connection_that_is_added_during_a_drain_is_closed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_dropped_or_called_twice() {
+async fn a_drain_can_be_dropped_or_repeated() {
     let connections = Connections::new();
     let (mut ws, _silent) = patient(100);
     connections.add(&mut ws);
@@ -219,7 +219,7 @@ async fn a_drain_that_is_dropped_or_called_twice() {
 }
 
 #[tokio::test]
-async fn connections_leave_when_they_are_dropped_or_taken_apart() {
+async fn dropped_or_disassembled_connections_are_removed() {
     let connections = Connections::new();
     let mut all: Vec<_> = (0..3).map(|_| plain(Role::Server, duplex(10).0)).collect();
     for ws in &mut all {
@@ -254,7 +254,7 @@ fn tcp(config: &Config) -> (blocking::WebSocket<TcpStream>, TcpStream) {
 }
 
 #[test]
-fn on_threads_clients_get_1001_and_one_that_never_answers_is_given_up() {
+fn on_threads_clients_get_1001_and_a_silent_one_is_dropped() {
     let connections = blocking::Connections::new();
     // Reads look for a drain every 250 ms.
     let config = preset(Role::Server).close_timeout(SECOND).build().unwrap();

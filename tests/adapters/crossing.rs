@@ -46,7 +46,7 @@ fn to_blocking(ws: tokio::WebSocket<::tokio::net::TcpStream>) -> blocking::WebSo
 
 /// At every byte of a message, forth and back, with output that was not written yet.
 #[test]
-fn a_message_and_output_under_way_go_from_adapter_to_adapter() {
+fn an_unfinished_message_and_pending_output_move_between_adapters() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let (io, mut peer) = tcp();
@@ -79,7 +79,7 @@ fn a_message_and_output_under_way_go_from_adapter_to_adapter() {
 
 /// What `read_into` has not handed out yet, and a message behind it that was read already.
 #[test]
-fn the_rest_of_a_message_goes_from_adapter_to_adapter() {
+fn the_rest_of_a_message_moves_between_adapters() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let (io, mut peer) = tcp();

@@ -41,7 +41,7 @@ mod on_tokio {
     }
 
     #[tokio::test]
-    async fn inflated_parts_come_without_more_bytes() {
+    async fn inflated_parts_need_no_further_input() {
         let (mut client, mut server) = pair(Delivery::Parts);
         for text in [long_text(30_000), long_text(10), long_text(30_000)] {
             client.feed_text(&text).unwrap();
@@ -189,7 +189,7 @@ mod on_threads {
     }
 
     #[test]
-    fn how_messages_are_sent_is_a_setting() {
+    fn send_options_are_settings_of_the_sink() {
         let (mut client, server) = pair(Delivery::Whole);
         client.enable_stats();
         let mut messages = server.into_messages();
@@ -207,7 +207,7 @@ mod on_threads {
     }
 
     #[test]
-    fn an_echo_of_whole_messages() {
+    fn complete_messages_are_echoed() {
         let (mut client, mut server) = pair(Delivery::Whole);
         let echo = thread::spawn(move || {
             while let Some((event, mut reply)) = server.read().unwrap() {
@@ -282,7 +282,7 @@ mod taken_apart {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn by_bytes_on_tokio() {
+    async fn split_at_every_byte_on_tokio() {
         for takeover in [true, false] {
             let (io, mut peer) = tokio::io::duplex(1 << 16);
             let mut ws = on_tokio::WebSocket::from_connection(io, connection(takeover), &[]);
@@ -300,7 +300,7 @@ mod taken_apart {
     }
 
     #[test]
-    fn by_bytes_on_threads() {
+    fn split_at_every_byte_on_threads() {
         for takeover in [true, false] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

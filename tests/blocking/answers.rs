@@ -17,7 +17,7 @@ const REQUEST: &[u8] =
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
 
 #[test]
-fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
+fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
     let (io, peer) = pipe(4096);
     let serving = thread::spawn(move || {
         let request = PendingRequest::read(io, &Config::server().build().unwrap()).unwrap();
@@ -42,7 +42,7 @@ fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
 
 /// The page takes some times the linger timeout.
 #[test]
-fn a_slow_client_gets_the_whole_page() {
+fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 1_000_000;
     for refuses in [false, true] {
         let (io, mut peer) = pipe(8000);

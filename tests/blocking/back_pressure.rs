@@ -60,19 +60,19 @@ fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + 
 }
 
 #[test]
-fn v36_a_flood_of_small_messages_is_not_taken() {
+fn v36_a_flood_of_small_messages_is_not_buffered() {
     bounded(|| flood(1000, |mut ws| echo(&mut ws).unwrap()));
 }
 
 #[test]
-fn v36_a_flood_of_large_messages_is_not_taken() {
+fn v36_a_flood_of_large_messages_is_not_buffered() {
     bounded(|| flood(1 << 20, |mut ws| echo(&mut ws).unwrap()));
 }
 
 /// Pongs are no replies, so that two ends that ping each other go on reading: pings are taken, and
 /// from a limit on only the newest one is answered.
 #[test]
-fn v18_v36_a_flood_of_pings_takes_no_memory() {
+fn v18_v36_a_flood_of_pings_uses_no_memory() {
     const COUNT: u32 = 100_000;
     bounded(|| {
         // Answered by a WebSocket whose owner only reads.
@@ -107,7 +107,7 @@ fn echo_parts(room: usize) -> (Pipe, JoinHandle<Result<(), WebSocketError>>) {
 }
 
 #[test]
-fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
+fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives() {
     bounded(|| {
         // Far more than the pipe and both marks together.
         let message = vec![7; 2 << 20];
@@ -136,7 +136,7 @@ fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
 }
 
 #[test]
-fn halves_send_and_receive_at_the_same_time_without_end() {
+fn halves_send_and_receive_concurrently_without_deadlock() {
     bounded(|| {
         const COUNT: usize = 8;
         for delivery in [Delivery::Whole, Delivery::Parts] {

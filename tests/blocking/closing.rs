@@ -109,7 +109,7 @@ fn the_server_ends_first() {
 }
 
 #[test]
-fn d12_close_drops_what_still_comes() {
+fn d12_close_discards_further_data() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let closing = thread::spawn(move || {
@@ -133,7 +133,7 @@ fn d12_close_drops_what_still_comes() {
 }
 
 #[test]
-fn a_close_that_cannot_be_sent_does_nothing() {
+fn a_close_with_an_unsendable_code_has_no_effect() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
@@ -241,7 +241,7 @@ fn s27_the_close_deadline_holds_whatever_the_peer_does() {
 }
 
 #[test]
-fn a_drop_never_waits() {
+fn a_drop_does_not_block() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();

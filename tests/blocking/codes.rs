@@ -164,7 +164,7 @@ fn each_type_closes_with_a_code_and_a_reason() {
 }
 
 #[test]
-fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
+fn a_dropped_reader_ends_the_connection_as_the_local_side() {
     for role in [Role::Server, Role::Client] {
         let (io, _peer) = pipe(4096);
         let (reader, sender) = open(role, io).split().unwrap();
@@ -178,7 +178,7 @@ fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
 
 /// What the peer sends behind the Close frame of this end moves the deadline: the wait is as long.
 #[test]
-fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
+fn closed_waits_while_the_peer_sends_and_no_longer() {
     let (ws, mut peer) = behind(b"");
     let (mut reader, sender) = ws.split().unwrap();
     let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
@@ -203,7 +203,7 @@ fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
 
 /// What can be asked of the halves, besides sending and reading.
 #[test]
-fn halves_show_the_connection_the_transport_and_the_counts() {
+fn halves_expose_the_connection_the_transport_and_the_statistics() {
     let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi");
     let (mut reader, sender) = ws.split().unwrap();
     assert_eq!(sender.stats(), None);

@@ -45,7 +45,7 @@ fn calls<S: Transport>() -> [fn(&mut WebSocket<S>) -> Got; 2] {
 }
 
 #[test]
-fn a_read_that_may_not_wait_does_not_wait_for_the_end_of_a_connection() {
+fn a_nonblocking_read_does_not_wait_for_the_end_of_a_connection() {
     bounded(|| {
         let reserved = PeerError::UnknownOpCode(3).into();
         for call in calls() {
@@ -106,7 +106,7 @@ fn a_read_that_may_not_wait_does_not_wait_for_the_end_of_a_connection() {
 }
 
 #[test]
-fn a_read_that_may_not_wait_for_long_ends_in_halves_too() {
+fn a_read_with_a_timeout_ends_in_halves_too() {
     bounded(|| {
         // The peer stays, and takes nothing; a violation, then replies above the mark.
         for said in [frame(0x83, b""), frame(0x81, b"ask").repeat(100)] {
@@ -133,7 +133,7 @@ fn a_read_that_may_not_wait_for_long_ends_in_halves_too() {
 }
 
 #[test]
-fn a_flood_without_events_does_not_keep_a_read_from_its_end() {
+fn a_flood_without_events_does_not_extend_a_read_timeout() {
     bounded(|| {
         for call in calls() {
             let io = Endless { unread: Vec::new() };
@@ -240,7 +240,7 @@ impl Transport for Feeding {
 }
 
 #[test]
-fn output_of_others_that_never_ends_stops_neither_the_reader_nor_a_feed() {
+fn endless_output_of_other_senders_blocks_neither_the_reader_nor_a_feed() {
     bounded(|| {
         let (a, mut raw) = pipe(1 << 12);
         let slot = Arc::new(Mutex::new(None));
@@ -268,7 +268,7 @@ fn output_of_others_that_never_ends_stops_neither_the_reader_nor_a_feed() {
 // -------------------------------------------------------------------------- a buffer, in halves
 
 #[test]
-fn what_a_buffer_holds_is_flushed_in_halves_too() {
+fn a_buffering_transport_is_flushed_in_halves_too() {
     bounded(|| {
         let buffering = |io| Buffering { io, held: Vec::new() };
         // Fed while the reader waits: the flush doesn't end within its turn.
@@ -316,7 +316,7 @@ fn what_a_buffer_holds_is_flushed_in_halves_too() {
 // ------------------------------------------------------------------------------------- failures
 
 #[test]
-fn a_flush_behind_a_failure_is_no_success() {
+fn a_flush_after_a_failure_is_an_error() {
     bounded(|| {
         for split in [false, true] {
             let (a, raw) = pipe(8);
@@ -339,7 +339,7 @@ fn a_flush_behind_a_failure_is_no_success() {
 }
 
 #[test]
-fn why_an_answer_was_not_written_is_told() {
+fn the_reason_of_an_unwritten_response_is_returned() {
     bounded(|| {
         for gone in [false, true] {
             let (a, mut raw) = pipe(64);

@@ -62,7 +62,7 @@ fn slow_peer(mut peer: Pipe, closes_first: bool) -> JoinHandle<Vec<u8>> {
 }
 
 #[test]
-fn close_gives_a_slow_peer_all_output_and_the_close_frame() {
+fn close_sends_a_slow_peer_all_output_and_the_close_frame() {
     let (io, peer) = pipe(8000);
     let peer = slow_peer(peer, false);
     let mut ws = server(io);
@@ -97,7 +97,7 @@ fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 }
 
 #[test]
-fn a_trickle_reader_is_given_up() {
+fn a_trickle_reader_times_out() {
     let (io, mut peer) = pipe(64);
     thread::spawn(move || {
         while peer.read(&mut [0; 10]).is_ok_and(|n| n > 0) {
@@ -125,7 +125,7 @@ fn a_sent_message_arrives_although_the_socket_is_dropped() {
 }
 
 #[test]
-fn a_send_is_done_when_the_transport_has_taken_it() {
+fn a_send_returns_when_the_transport_has_accepted_it() {
     let (io, mut peer) = pipe(4096);
     thread::spawn(move || while peer.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {});
     // No thread reads.
@@ -139,7 +139,7 @@ fn a_send_is_done_when_the_transport_has_taken_it() {
 }
 
 #[test]
-fn what_is_fed_beside_a_blocked_reader_is_written() {
+fn a_feed_during_a_blocked_read_is_written() {
     let (io, mut peer) = pipe(4096);
     let (mut reader, sender) = server(io).split().unwrap();
     let reading = thread::spawn(move || reader.read().map(|_| ()));
@@ -186,7 +186,7 @@ fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[test]
-fn senders_learn_of_the_end_and_can_make_one() {
+fn senders_see_the_end_and_can_close_and_abort() {
     // The reader is dropped: by this end, without a Close frame.
     let (io, _peer) = pipe(4096);
     let (reader, sender) = server(io).split().unwrap();
@@ -218,7 +218,7 @@ fn senders_learn_of_the_end_and_can_make_one() {
 
 /// The wait is for the output, and no longer than that for a peer that takes none.
 #[test]
-fn a_sender_that_waits_for_the_end_waits_for_the_output() {
+fn a_sender_that_waits_for_the_end_waits_for_pending_output() {
     for takes in [true, false] {
         let (io, mut peer) = pipe(4096);
         let (mut reader, sender) = server(io).split().unwrap();
@@ -243,7 +243,7 @@ fn a_sender_that_waits_for_the_end_waits_for_the_output() {
 }
 
 #[test]
-fn a_socket_taken_apart_in_mid_message_goes_on() {
+fn a_socket_disassembled_inside_a_message_can_continue() {
     let (io, mut peer) = pipe(64 << 10);
     let mut ws = server(io);
     let frames = b"\x01\x85\0\0\0\0hello\x80\x85\0\0\0\0world";
@@ -263,7 +263,7 @@ fn a_socket_taken_apart_in_mid_message_goes_on() {
 
 /// The three ways to read in the same connection, in any order.
 #[test]
-fn reads_with_a_timeout_and_without_a_wait() {
+fn blocking_timed_and_nonblocking_reads_can_be_mixed() {
     let (io, peer) = pipe(4096);
     let (mut ws, mut peer) = (server(io), client(peer));
     for round in 0..3 {

@@ -16,7 +16,7 @@ use crate::support::*;
 use crate::transports::*;
 
 #[test]
-fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
+fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
     bounded(|| {
         let (a, b) = tcp();
         let mut ws = client(b);
@@ -48,7 +48,7 @@ fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
 }
 
 #[test]
-fn s17_a_reader_dropped_frees_a_sender_that_is_blocked_in_a_write() {
+fn s17_dropping_the_reader_releases_a_sender_blocked_in_a_write() {
     bounded(|| {
         let (a, _raw) = tcp();
         let (reader, sender) = server(a).split().unwrap();
@@ -122,7 +122,7 @@ fn s18_a_background_thread_writes_while_the_handler_reads() {
 }
 
 #[test]
-fn many_senders_lose_nothing_and_mix_nothing() {
+fn many_senders_lose_and_interleave_no_messages() {
     bounded(|| {
         const SENDERS: usize = 8;
         const EACH: usize = 2000;
@@ -167,7 +167,7 @@ fn many_senders_lose_nothing_and_mix_nothing() {
 }
 
 #[test]
-fn a_writer_for_others_is_relieved() {
+fn a_flood_of_other_senders_does_not_block_a_send() {
     bounded(|| {
         let (a, b) = pipe(1 << 12);
         let (mut reader, sender) = server(a).split().unwrap();
@@ -203,7 +203,7 @@ fn a_writer_for_others_is_relieved() {
 }
 
 #[test]
-fn senders_wait_for_room_and_a_close_wakes_them() {
+fn senders_wait_for_capacity_and_a_close_wakes_them() {
     bounded(|| {
         for end in ["close", "eof", "drop"] {
             let (a, mut raw) = pipe(64);
@@ -266,7 +266,7 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
 }
 
 #[test]
-fn senders_that_wait_get_room_when_the_peer_reads() {
+fn waiting_senders_get_capacity_when_the_peer_reads() {
     bounded(|| {
         let (a, mut raw) = pipe(64);
         let config = preset(Role::Server).high_water_mark(100).build().unwrap();
@@ -292,7 +292,7 @@ fn senders_that_wait_get_room_when_the_peer_reads() {
 }
 
 #[test]
-fn what_is_fed_while_the_reader_waits_is_written() {
+fn a_feed_while_the_reader_waits_is_written() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let (mut reader, sender) = server(a).split().unwrap();
@@ -308,7 +308,7 @@ fn what_is_fed_while_the_reader_waits_is_written() {
 }
 
 #[test]
-fn v36_a_flood_is_not_taken_by_halves_either() {
+fn v36_a_flood_is_not_buffered_by_halves() {
     bounded(|| {
         let (a, mut raw) = pipe(1 << 12);
         let (mut reader, background) = server(a).split().unwrap();
@@ -377,7 +377,7 @@ fn a_transport_without_a_second_handle_is_not_split() {
 }
 
 #[test]
-fn halves_may_live_in_other_threads() {
+fn halves_can_move_to_other_threads() {
     fn assert_send<T: Send>() {}
     fn assert_sync<T: Sync>() {}
     assert_send::<WebSocket<TcpStream>>();
@@ -396,7 +396,7 @@ fn assert_broken(result: Result<bool, WebSocketError>) {
 }
 
 #[test]
-fn what_the_peer_said_before_a_write_failed_is_read_first() {
+fn data_received_before_a_write_error_is_read_first() {
     bounded(|| {
         for end in ["close", "eof"] {
             let lost = || {
@@ -450,7 +450,7 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
 }
 
 #[test]
-fn a_write_error_is_told_when_nothing_is_left_to_read() {
+fn a_write_error_is_returned_after_all_received_data() {
     bounded(|| {
         // The peer is deaf, but its own half doesn't end.
         for split in [false, true] {
@@ -471,7 +471,7 @@ fn a_write_error_is_told_when_nothing_is_left_to_read() {
 }
 
 #[test]
-fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
+fn feed_is_refused_when_only_the_capacity_of_replies_is_left() {
     bounded(|| {
         let (a, mut raw) = pipe(64);
         let config = preset(Role::Server).max_unsent(300).high_water_mark(100).build().unwrap();
@@ -551,7 +551,7 @@ impl Transport for Panicking {
 /// A panic inside a write poisons the lock of the writing handle: the handle is ended and dropped all
 /// the same.
 #[test]
-fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
+fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
     bounded(|| {
         for aborts in [["before", ""], ["", "after"], ["", ""]] {
             let (io, _peer) = pipe(100);

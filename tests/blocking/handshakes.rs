@@ -102,7 +102,7 @@ fn v46_frames_in_the_same_packet_as_the_heads_are_the_first_frames() {
 }
 
 #[test]
-fn v50_every_refusal_is_an_answer_and_then_the_end() {
+fn v50_every_refusal_is_a_response_followed_by_the_end() {
     bounded(|| {
         let other_origin = REQUEST.replace("Host:", "Origin: http://evil.example\r\nHost:");
         for (request, status) in [
@@ -179,7 +179,7 @@ fn s14_pages_and_other_routes_can_be_served() {
 }
 
 #[test]
-fn v35_a_dripped_request_ends_at_the_deadline() {
+fn v35_a_request_in_slow_single_bytes_ends_at_the_deadline() {
     bounded(|| {
         for drip in [true, false] {
             let (a, mut raw) = tcp();
@@ -233,7 +233,7 @@ fn v30_a_handshake_in_single_bytes_is_accepted() {
 }
 
 #[test]
-fn an_end_before_the_request_is_whole_is_an_error() {
+fn an_end_inside_the_request_is_an_error() {
     bounded(|| {
         let (a, mut raw) = tcp();
         raw.write_all(&REQUEST.as_bytes()[..40]).unwrap();
@@ -247,7 +247,7 @@ fn an_end_before_the_request_is_whole_is_an_error() {
 }
 
 #[test]
-fn what_can_go_wrong_for_a_client_is_told() {
+fn each_failure_of_a_client_handshake_has_an_error() {
     bounded(|| {
         let config = preset(Role::Client).handshake_timeout(300 * MS).build().unwrap();
         // TLS.

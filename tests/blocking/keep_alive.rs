@@ -11,7 +11,7 @@ use crate::support::*;
 use crate::transports::*;
 
 #[test]
-fn s27_a_vanished_peer_is_noticed() {
+fn s27_a_vanished_peer_is_detected() {
     bounded(|| {
         for way in WAYS {
             let config = preset(Role::Server)
@@ -49,7 +49,7 @@ fn s27_a_vanished_peer_is_noticed() {
 }
 
 #[test]
-fn s27_a_slow_reader_is_not_taken_for_dead() {
+fn s27_a_slow_reader_is_not_timed_out() {
     bounded(|| {
         for way in WAYS {
             let config =
@@ -79,7 +79,7 @@ fn s27_a_slow_reader_is_not_taken_for_dead() {
 }
 
 #[test]
-fn s10_an_idle_connection_sends_pongs_by_itself() {
+fn s10_an_idle_connection_sends_unsolicited_pongs() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();
@@ -102,7 +102,7 @@ fn s10_an_idle_connection_sends_pongs_by_itself() {
 }
 
 #[test]
-fn a_write_that_cannot_be_resumed_gets_all_the_time_there_is() {
+fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
     bounded(|| {
         let config =
             preset(Role::Server).keep_alive(Some(50 * MS), Some(400 * MS)).build().unwrap();

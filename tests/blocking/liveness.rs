@@ -168,7 +168,7 @@ fn pipeline<S: Transport + Send + 'static>(a: S, b: S, max_unsent: Option<usize>
 
 /// A client that sends a batch and then reads, against the plain echo loop.
 #[test]
-fn a_batch_before_the_first_read_is_answered_in_full() {
+fn a_batch_before_the_first_read_is_echoed_completely() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = pipe(64 << 10);
         pipeline(a, b, max_unsent);

@@ -34,7 +34,7 @@ fn echoes_and_closes_in_order() {
 }
 
 #[test]
-fn every_cut_and_interruption_gives_the_same() {
+fn every_split_and_interruption_has_the_same_result() {
     bounded(|| {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let (a, b) = pipe(100);
@@ -59,7 +59,7 @@ fn every_cut_and_interruption_gives_the_same() {
 }
 
 #[test]
-fn answers_to_one_read_leave_in_one_write_and_timeouts_are_set_rarely() {
+fn replies_to_one_read_are_sent_in_one_write_and_timeouts_are_set_rarely() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let config = preset(Role::Server)
@@ -117,7 +117,7 @@ fn messages_are_an_iterator() {
 }
 
 #[test]
-fn a_large_message_sent_by_messages_goes_out_at_the_mark() {
+fn a_large_message_sent_by_messages_is_written_at_the_mark() {
     bounded(|| {
         let (a, b) = tcp();
         let sending = thread::spawn(move || {
@@ -187,7 +187,7 @@ fn s24_read_into_a_small_buffer_has_the_end_of_message() {
 }
 
 #[test]
-fn try_read_drains_what_is_at_hand() {
+fn try_read_returns_all_available_events() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
@@ -207,7 +207,7 @@ fn try_read_drains_what_is_at_hand() {
 }
 
 #[test]
-fn into_inner_keeps_what_is_unread_and_unsent() {
+fn into_inner_keeps_unread_input_and_unsent_output() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
@@ -232,7 +232,7 @@ fn into_inner_keeps_what_is_unread_and_unsent() {
 }
 
 #[test]
-fn stats_and_statuses_can_be_asked_for() {
+fn stats_and_close_status_are_available() {
     bounded(|| {
         let (a, b) = tcp();
         let served = serve(server(a));
@@ -250,7 +250,7 @@ fn stats_and_statuses_can_be_asked_for() {
 }
 
 #[test]
-fn a_transport_that_buffers_is_flushed_before_each_wait() {
+fn a_buffering_transport_is_flushed_before_each_wait() {
     bounded(|| {
         let buffering = |io| Buffering { io, held: Vec::new() };
         let (a, b) = pipe(1000);

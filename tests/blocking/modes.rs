@@ -112,7 +112,7 @@ fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
 }
 
 #[test]
-fn a_tcp_stream_is_polled_and_waited_for_in_turns() {
+fn a_tcp_stream_alternates_between_blocking_and_nonblocking_reads() {
     bounded(|| {
         let (io, raw) = tcp();
         reads_in_turns(io, raw);
@@ -121,7 +121,7 @@ fn a_tcp_stream_is_polled_and_waited_for_in_turns() {
 
 #[cfg(unix)]
 #[test]
-fn a_unix_stream_is_polled_and_waited_for_in_turns() {
+fn a_unix_stream_alternates_between_blocking_and_nonblocking_reads() {
     bounded(|| {
         let (io, raw) = std::os::unix::net::UnixStream::pair().unwrap();
         reads_in_turns(io, raw);
@@ -164,7 +164,7 @@ fn server<S: Transport>(io: S) -> WebSocket<S> {
 }
 
 #[test]
-fn a_stream_that_was_non_blocking_is_waited_for() {
+fn a_nonblocking_stream_is_made_blocking() {
     for (call, first) in FIRST_CALLS {
         bounded(move || {
             let (io, mut raw) = tcp();
@@ -187,7 +187,7 @@ fn a_stream_that_was_non_blocking_is_waited_for() {
 }
 
 #[test]
-fn a_handshake_over_a_stream_that_was_non_blocking_waits() {
+fn a_handshake_over_a_nonblocking_stream_blocks() {
     const REQUEST: &[u8] =
         b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
@@ -222,7 +222,7 @@ fn a_handshake_over_a_stream_that_was_non_blocking_waits() {
 }
 
 #[test]
-fn a_timeout_that_was_set_at_the_stream_ends_no_read() {
+fn an_earlier_timeout_of_the_stream_ends_no_read() {
     bounded(|| {
         let (io, mut raw) = tcp();
         io.set_read_timeout(Some(MS)).unwrap();

@@ -163,17 +163,17 @@ fn each_type<S: Transport>(wrap: fn(Pipe) -> S) {
 }
 
 #[test]
-fn each_send_is_done_when_the_transport_has_taken_it() {
+fn each_send_returns_when_the_transport_has_accepted_it() {
     each_type(|io| io);
 }
 
 #[test]
-fn each_send_flushes_a_transport_with_a_buffer() {
+fn each_send_flushes_a_buffering_transport() {
     each_type(Buffered::new);
 }
 
 #[test]
-fn each_message_sent_by_messages_is_taken_by_the_transport() {
+fn each_message_sent_by_messages_is_accepted_by_the_transport() {
     let (io, peer) = pipe(CAPACITY);
     let mut peer = Peer::new(peer);
     let io = Buffered::new(io);
@@ -243,7 +243,7 @@ fn fragments_before_a_pong(by_parts: bool) -> usize {
 
 /// The transport holds less than a fragment: the one under way is sent, and at most the next.
 #[test]
-fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true);
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false), 100);

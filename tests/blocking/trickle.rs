@@ -85,7 +85,7 @@ fn an_event_does_not_wait_for_the_last_byte_of_output() {
 }
 
 #[test]
-fn a_feed_beside_a_blocked_reader_and_a_close_frame_do_not_wait_for_the_last_byte_of_output() {
+fn a_feed_during_a_blocked_read_and_a_close_frame_do_not_wait_for_the_last_byte_of_output() {
     let (ws, _peer) = socket();
     let (mut reader, sender) = ws.split().unwrap();
     assert!(reader.read().unwrap().is_some());

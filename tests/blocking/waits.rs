@@ -220,11 +220,11 @@ fn run(config: fn(ConfigBuilder) -> ConfigBuilder) {
 }
 
 #[test]
-fn each_wait_ends_by_the_write_timeout() {
+fn each_wait_ends_at_the_write_timeout() {
     run(|preset| preset.write_timeout(500 * MS));
 }
 
 #[test]
-fn each_wait_ends_by_the_keep_alive_timeout() {
+fn each_wait_ends_at_the_keep_alive_timeout() {
     run(|preset| preset.keep_alive(Some(30_000 * MS), Some(500 * MS)));
 }

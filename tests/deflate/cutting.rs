@@ -227,7 +227,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_failing_compressed_message_gives_the_same_however_it_is_cut(
+    fn a_failing_compressed_message_has_the_same_result_however_it_is_split(
         role in prop_oneof![Just(Role::Client), Just(Role::Server)],
         messages in prop::collection::vec(sent(), 1..4),
         bits in prop::sample::select(vec![8_u8, 9, 15]),
@@ -254,7 +254,7 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 /// The faults of a message in the order of its stream: the first one counts, and with parts all that
 /// comes before it is handed out.
 #[test]
-fn the_first_fault_of_a_message_counts() {
+fn the_first_fault_of_a_message_is_reported() {
     const CORRUPT: ProtocolError = ProtocolError::Peer(PeerError::CorruptDeflate);
     const UTF8: ProtocolError = ProtocolError::Peer(PeerError::InvalidUtf8);
     const LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);

@@ -170,7 +170,7 @@ fn messages_of_another_encoder() {
 }
 
 #[test]
-fn cut_at_every_byte_of_input_and_of_room() {
+fn split_at_every_byte_of_input_and_output() {
     let text = sample(7, 700);
     let mut miniz = Miniz::new(6);
     let payloads = [miniz.message(&text), miniz.message(&sample(8, 300)), miniz.message(&text)];
@@ -241,7 +241,7 @@ fn q10_a_last_block_is_not_the_end() {
 
 /// V12, V43: what was before a block with BFINAL can be referred to, in the message and in the next.
 #[test]
-fn q10_the_window_is_kept_over_a_last_block() {
+fn q10_the_window_is_kept_after_a_last_block() {
     let (code, distances) = (Code::fixed(), Code::fixed_distances());
     let writer = fixed(BitWriter::new(), true, b"first").align(false);
     let again = writer.block(true, 1).copy(&code, &distances, 5, 5).symbol(&code, 256).align(false);
@@ -256,7 +256,7 @@ fn q10_the_window_is_kept_over_a_last_block() {
 
 /// The tail must complete an empty stored block and no more.
 #[test]
-fn x17_where_a_message_may_end() {
+fn x17_valid_ends_of_a_message() {
     assert_inflates(&HELLO, Some(b"Hello"));
     for n in 1..HELLO.len() {
         assert_inflates(&HELLO[..n], None);
@@ -288,7 +288,7 @@ fn x17_where_a_message_may_end() {
 }
 
 #[test]
-fn blocks_of_no_type() {
+fn blocks_of_the_reserved_type() {
     assert_inflates(&[0x06], None);
     assert_inflates(&[0x07], None);
     assert_inflates(
@@ -313,7 +313,7 @@ fn stored_blocks() {
 }
 
 #[test]
-fn fixed_codes_without_a_meaning() {
+fn reserved_symbols_of_the_fixed_code() {
     let (code, distances) = (Code::fixed(), Code::fixed_distances());
     let begin = || BitWriter::new().block(false, 1).literals(&code, b"abc");
     assert_inflates(&begin().symbol(&code, 256).end(), Some(b"abc"));
@@ -383,7 +383,7 @@ fn runs() {
 }
 
 #[test]
-fn codes_of_a_block() {
+fn dynamic_codes_of_a_block() {
     let lone = |len| Code::of(&[(0, len)]);
     // The longest codes that there are, and the most symbols.
     let mut long = Code { lens: vec![0; 286] };
@@ -428,7 +428,7 @@ fn codes_of_a_block() {
 }
 
 #[test]
-fn literal_codes_that_are_none() {
+fn invalid_literal_codes() {
     let distances = Code::even(2);
     let block = |code: &Code| BitWriter::new().dynamic(false, code, &distances);
     // The end alone, with one bit: zlib takes it, and so it is.
@@ -510,7 +510,7 @@ fn far(length: u16, distance: u16) -> Vec<u8> {
 /// V14: a distance is at most 2^bits, and at most what has been; within a message, from a message
 /// to the next, and behind a slide.
 #[test]
-fn how_far_back() {
+fn distances_are_limited_by_the_window_and_the_history() {
     for n in 8..=15 {
         let window = WindowBits::new(n).unwrap();
         let size = window.len();
@@ -557,7 +557,7 @@ fn how_far_back() {
 
 /// `Needs::Room` only if a byte must be written: a limit of n passes a message of n bytes.
 #[test]
-fn room_that_is_just_enough() {
+fn output_space_that_is_exactly_enough() {
     let text = sample(9, 1000);
     let mut miniz = Miniz::new(6);
     let deflated = miniz.message(&text);
@@ -668,7 +668,7 @@ fn misuse() {
 
 /// A stored block announces more than has come: it is no reason to ask for room.
 #[test]
-fn room_is_wanted_for_what_has_come_only() {
+fn output_space_is_requested_for_received_input_only() {
     let mut decoder = decoder();
     let progress = decoder.inflate(&[0x00, 0x40, 0x00, 0xbf, 0xff], &mut [], 0).unwrap();
     assert_eq!((progress.read, progress.needs), (5, Needs::Input));

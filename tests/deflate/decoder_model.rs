@@ -121,7 +121,7 @@ proptest! {
 
     /// Messages of blocks of every kind, with any codes, some of them with a fault.
     #[test]
-    fn the_model_takes_the_same(
+    fn the_model_and_the_decoder_accept_the_same(
         bits in 8..=15_u8,
         takeover: bool,
         messages in vec((vec(block(), 0..4), proptest::option::weighted(0.3, any::<u32>())), 1..4),

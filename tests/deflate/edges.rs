@@ -30,7 +30,7 @@ fn joined(events: &[OwnedEvent]) -> Vec<u8> {
 /// An encoder that can't undo may give more than it got, with a longer header.
 #[cfg(feature = "miniz_oxide")]
 #[test]
-fn a_form_longer_than_the_message_gets_its_longer_header() {
+fn a_compressed_form_longer_than_the_message_has_a_longer_header() {
     use sansocket::deflate::Engine;
     let terms = Terms { engine: Engine::MinizOxide, ..Terms::DEFAULT };
     for role in BOTH {
@@ -47,7 +47,7 @@ fn a_form_longer_than_the_message_gets_its_longer_header() {
 
 /// Each part that is flushed costs 5 bytes more: compressed it can be much longer than its limit.
 #[test]
-fn a_message_below_the_limit_is_received_however_often_it_was_flushed() {
+fn a_message_below_the_limit_is_received_after_any_number_of_flushes() {
     for role in BOTH {
         let mut from = Terms::default().preset(role);
         let config = preset(role.peer()).max_message_len(4096).build().unwrap();
@@ -67,7 +67,7 @@ fn a_message_below_the_limit_is_received_however_often_it_was_flushed() {
 
 /// What is left of an input is as it came, so it may be given in other pieces.
 #[test]
-fn the_rest_of_an_input_may_be_given_in_two() {
+fn the_rest_of_an_input_can_be_split() {
     let message = vec![7; 200_000];
     let mut bytes = compressed(BINARY, payload(&message)).to(Role::Server).bytes();
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
@@ -98,7 +98,7 @@ fn the_rest_of_an_input_may_be_given_in_two() {
 
 /// The same for one who gives the connection a copy of his bytes each time.
 #[test]
-fn the_rest_of_an_input_may_come_from_an_untouched_copy() {
+fn the_rest_of_an_input_can_be_an_untouched_copy() {
     let message = vec![7; 200_000];
     for compress in [false, true] {
         let mut buffer = if compress {
@@ -167,7 +167,7 @@ mod on_tokio {
 
     /// Above the mark, at a timer: what was read is handed out before more is read.
     #[tokio::test(start_paused = true)]
-    async fn parts_at_hand_are_handed_out_before_the_end_of_the_transport() {
+    async fn available_parts_are_returned_before_the_end_of_the_transport() {
         for compress in [false, true] {
             let (mut a, b) = duplex(8 << 10);
             let builder = Config::server().delivery(Delivery::Parts).high_water_mark(1 << 10);
@@ -250,7 +250,7 @@ fn owned_inflated_texts_between_all_other_kinds() {
 }
 
 #[test]
-fn full_in_the_midst_of_parts() {
+fn a_full_output_between_parts() {
     for role in BOTH {
         for takeover in [true, false] {
             let config = preset(role).max_unsent(300).build().unwrap();

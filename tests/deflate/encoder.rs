@@ -238,7 +238,7 @@ fn nothing_is_allocated_before_the_first_message() {
 }
 
 #[test]
-fn memory_grows_with_what_was_sent() {
+fn memory_grows_with_the_sent_data() {
     // In bytes, for fast, balanced and best.
     let most = |window: u8| [(1 << window) * 7 / 2, (1 << window) * 6, (1 << window) * 6];
     for window in 8..=15 {
@@ -282,7 +282,7 @@ fn chat_on_every_window() {
 }
 
 #[test]
-fn the_whole_window_is_used_and_no_more() {
+fn the_complete_window_is_used_and_no_more() {
     for window in 8..=15 {
         for level in LEVELS {
             let size = 1 << window;
@@ -304,7 +304,7 @@ fn the_whole_window_is_used_and_no_more() {
 }
 
 #[test]
-fn messages_that_do_not_shrink_are_undone() {
+fn messages_that_do_not_shrink_are_sent_uncompressed() {
     for window in [8, 9, 12, 15] {
         for level in LEVELS {
             let mut numbers = Numbers(2);
@@ -323,7 +323,7 @@ fn messages_that_do_not_shrink_are_undone() {
 }
 
 #[test]
-fn noise_is_not_tried_unless_it_comes_again() {
+fn noise_is_compressed_only_if_it_repeats() {
     for takeover in [false, true] {
         let mut numbers = Numbers(10);
         let mut wire = Wire::new(15, Level::Balanced, takeover);
@@ -345,7 +345,7 @@ fn noise_is_not_tried_unless_it_comes_again() {
 
 /// All values are as frequent as in noise, and yet it is none.
 #[test]
-fn records_are_no_noise() {
+fn records_are_not_taken_for_noise() {
     for level in LEVELS {
         for takeover in [false, true] {
             let mut wire = Wire::new(15, level, takeover);
@@ -418,7 +418,7 @@ fn the_examples_of_rfc_7692() {
 }
 
 #[test]
-fn what_was_followed_is_referred_to() {
+fn followed_messages_are_history() {
     for level in LEVELS {
         for len in [50, 1_000, 100_000] {
             let mut wire = Wire::new(15, level, true);
@@ -433,7 +433,7 @@ fn what_was_followed_is_referred_to() {
 }
 
 #[test]
-fn without_takeover_nothing_is_followed() {
+fn without_takeover_no_message_is_followed() {
     let mut wire = Wire::new(15, Level::Balanced, false);
     wire.follow(&Numbers(6).text(1_000));
     assert_eq!(wire.encoder.capacity(), 0);
@@ -458,7 +458,7 @@ fn large_messages() {
 }
 
 #[test]
-fn the_output_of_a_message_alone_depends_on_nothing_else() {
+fn without_takeover_the_output_depends_on_the_message_alone() {
     let mut numbers = Numbers(8);
     let messages: Vec<Vec<u8>> = (0..60).map(|n| numbers.mixture(1 << (n % 17))).collect();
     for level in LEVELS {
@@ -569,7 +569,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_that_is_sent_is_read(
+    fn every_sent_message_is_inflated(
         window in 8..=15_u8,
         level in prop::sample::select(&LEVELS[..]),
         takeover: bool,

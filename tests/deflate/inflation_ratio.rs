@@ -35,7 +35,7 @@ fn allowed(payload: &[u8], ratio: u32) -> bool {
 }
 
 #[test]
-fn a_config_tells_its_ratio() {
+fn the_ratio_of_a_config_is_readable() {
     assert_eq!(Config::server().build().unwrap().max_inflation_ratio(), None);
     assert_eq!(config(Role::Server, 7, Delivery::Whole).max_inflation_ratio(), Some(7));
 }
@@ -74,7 +74,7 @@ fn short_messages_always_pass() {
 
 /// Each full KiB of compressed bytes counts, and the one that has begun.
 #[test]
-fn a_ratio_at_its_edges() {
+fn each_started_kib_extends_the_allowance() {
     // 3 KiB that don't shrink, and then zeros: as many as it takes.
     let head = noise(3000, 1);
     for (ratio, zeros, passes) in [
@@ -141,7 +141,7 @@ fn a_bomb_fails_with_1008_before_it_is_inflated() {
 
 /// Whichever limit is the lower one is told.
 #[test]
-fn the_longest_message_is_a_limit_of_its_own() {
+fn the_message_limit_is_independent() {
     let payload = payload(&vec![0; 1_000_000]);
     for role in BOTH {
         for delivery in DELIVERIES {
@@ -163,7 +163,7 @@ fn the_longest_message_is_a_limit_of_its_own() {
 
 /// What one message has left of its allowance is not for the next.
 #[test]
-fn each_message_counts_alone() {
+fn each_message_has_its_own_allowance() {
     for role in BOTH {
         for delivery in DELIVERIES {
             let mut end = Terms::default().end(role, &config(role, 10, delivery));
@@ -182,7 +182,7 @@ fn each_message_counts_alone() {
 
 /// Messages that are not compressed have no ratio.
 #[test]
-fn plain_messages_pass() {
+fn uncompressed_messages_pass() {
     for role in BOTH {
         let mut end = Terms::default().end(role, &config(role, 1, Delivery::Whole));
         end.feed_by(&Frame::binary(vec![0; 1_000_000]).to(role).bytes(), 5000).unwrap();
@@ -195,7 +195,7 @@ proptest! {
 
     /// The same verdict as the documentation's, however input and message are cut.
     #[test]
-    fn the_verdict_does_not_depend_on_the_cutting(
+    fn the_result_does_not_depend_on_the_splits(
         runs in proptest::collection::vec((0..3000_usize, 0..400_000_usize), 1..6),
         ratio in 1..300_u32,
         piece in prop_oneof![Just(1_usize), 1..2000_usize, Just(1 << 20)],

@@ -47,7 +47,7 @@ fn carry(from: &mut End, to: &mut End, piece: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn v39_either_engine_understands_the_other() {
+fn v39_each_engine_inflates_output_of_the_other() {
     for role in BOTH {
         for takeover in [true, false] {
             for (a, b) in [(MINIZ, NATIVE), (NATIVE, MINIZ), (MINIZ, MINIZ)] {
@@ -75,7 +75,7 @@ fn v39_either_engine_understands_the_other() {
 }
 
 #[test]
-fn v29_empty_messages_and_references_to_messages_before() {
+fn v29_empty_messages_and_references_to_earlier_messages() {
     for role in BOTH {
         let mut to = MINIZ.preset(role);
         let mut foreign = Foreign::new();
@@ -94,7 +94,7 @@ fn v29_empty_messages_and_references_to_messages_before() {
 }
 
 #[test]
-fn v12_v14_v15_what_it_refuses() {
+fn v12_v14_v15_invalid_input_is_refused() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     let hello_final = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
     let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
@@ -127,7 +127,7 @@ fn v12_v14_v15_what_it_refuses() {
 }
 
 #[test]
-fn v9_the_limit_holds() {
+fn v9_the_limit_of_a_message_is_kept() {
     let n = 100_000;
     let payload = payload(&vec![b'a'; n]);
     for delivery in [Delivery::Whole, Delivery::Parts] {
@@ -159,7 +159,7 @@ fn prepared_messages_and_the_history() {
 }
 
 #[test]
-fn windows_that_it_cannot_keep_to_are_refused_at_once() {
+fn unsupported_windows_are_refused_at_once() {
     let options = || Deflate::options().engine(Engine::MinizOxide);
     let deflate = options().build().unwrap();
     assert_eq!(deflate.offer(), "permessage-deflate");

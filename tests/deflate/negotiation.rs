@@ -67,7 +67,7 @@ fn named(parameters: &str) -> String {
 // ---------------------------------------------------------------- the server
 
 #[test]
-fn q8_q9_x6_x7_x9_x10_the_defaults_answers() {
+fn q8_q9_x6_x7_x9_x10_responses_of_the_default_settings() {
     for (offered, answered) in [
         ("", ""),
         ("; server_no_context_takeover", "; server_no_context_takeover"),
@@ -172,7 +172,7 @@ const BAD_OFFERS: [&str; 47] = [
 ];
 
 #[test]
-fn x2_x3_x5_x8_n3_n4_n6_n8_q7_bad_offers_are_declined_and_the_next_is_looked_at() {
+fn x2_x3_x5_x8_n3_n4_n6_n8_q7_invalid_offers_are_declined_and_the_next_is_examined() {
     for bad in BAD_OFFERS {
         let bad = named(bad);
         let default = Deflate::default();
@@ -329,7 +329,7 @@ fn n6_q7_the_switch_for_offers_without_a_value() {
 }
 
 #[test]
-fn x7_x10_limits_of_the_client_as_a_server_wants_them() {
+fn x7_x10_limits_of_the_client_set_by_the_server() {
     let wish = client_limit(10).build().unwrap();
     let condition = client_limit(10).require_limits(true).build().unwrap();
     for (offered, answered) in [
@@ -360,7 +360,7 @@ fn x7_x10_limits_of_the_client_as_a_server_wants_them() {
 // ---------------------------------------------------------------- the client
 
 #[test]
-fn q8_n11_what_a_client_offers() {
+fn q8_n11_offers_of_a_client() {
     let options = Deflate::options;
     for (options, offered) in [
         (options(), "; client_max_window_bits"),
@@ -412,7 +412,7 @@ fn agreed(options: DeflateOptions, parameters: &str) -> Result<Terms, ExtensionE
 }
 
 #[test]
-fn x6_x7_x9_x11_q9_answers_that_a_client_takes() {
+fn x6_x7_x9_x11_q9_responses_that_a_client_accepts() {
     let options = Deflate::options;
     let all = "; server_no_context_takeover; client_no_context_takeover; \
                server_max_window_bits=11; client_max_window_bits=12";
@@ -448,7 +448,7 @@ fn x6_x7_x9_x11_q9_answers_that_a_client_takes() {
 }
 
 #[test]
-fn x4_x8_x9_x10_n10_v10_answers_that_fail_a_client() {
+fn x4_x8_x9_x10_n10_v10_responses_that_fail_a_client() {
     use ExtensionError::{DuplicateParameter, InvalidValue, NotGranted, UnknownParameter};
     let options = Deflate::options;
     let limited = || options().server_max_window_bits(12).require_limits(true);
@@ -500,7 +500,7 @@ fn x4_x8_x9_x10_n10_v10_answers_that_fail_a_client() {
 }
 
 #[test]
-fn x4_other_extensions_more_than_one_or_none() {
+fn x4_other_several_or_no_extensions() {
     let default = Deflate::default();
     for (lines, outcome) in [
         (&["x-webkit-deflate-frame"][..], Err(ExtensionError::Unoffered)),
@@ -525,7 +525,7 @@ fn x4_other_extensions_more_than_one_or_none() {
 // ---------------------------------------------------------------- in the handshakes
 
 #[test]
-fn the_servers_answer_has_the_field_and_the_agreement() {
+fn the_servers_response_has_the_field_and_the_agreement() {
     let options = AcceptOptions::new().deflate(Deflate::default());
     for (offers, answered) in [
         (&["permessage-deflate; client_max_window_bits"][..], Some("permessage-deflate")),
@@ -580,7 +580,7 @@ fn answered(
 }
 
 #[test]
-fn the_client_offers_and_checks() {
+fn the_client_sends_an_offer_and_checks_the_response() {
     let default = Deflate::default();
     let mut out = BytesMut::new();
     let request = ConnectRequest::new("ws://example.com/").unwrap().deflate(default);
@@ -630,7 +630,7 @@ fn q7_a_declined_offer_opens_a_connection_without_compression() {
 // ---------------------------------------------------------------- settings and agreements
 
 #[test]
-fn p10_settings_that_cannot_work_say_what_to_change() {
+fn p10_errors_of_impossible_settings_name_the_remedy() {
     for bad in [0, 1, 7, 8, 16, 17, 255] {
         let options = Deflate::options;
         for (options, name) in [
@@ -658,7 +658,7 @@ fn p10_settings_that_cannot_work_say_what_to_change() {
 }
 
 #[test]
-fn an_agreement_holds_what_the_connection_needs() {
+fn an_agreement_has_the_parameters_of_the_connection() {
     let direction = |window_bits, context_takeover| Direction {
         window_bits: bits(window_bits),
         context_takeover,
@@ -695,7 +695,7 @@ fn an_agreement_holds_what_the_connection_needs() {
 /// X12: others may have agreed on windows that the chosen engine knows nothing of.
 #[cfg(feature = "miniz_oxide")]
 #[test]
-fn x12_an_engine_that_cannot_keep_to_the_agreed_window_is_not_used() {
+fn x12_an_engine_without_the_agreed_window_is_not_used() {
     use sansocket::deflate::Engine;
     let deflate = Deflate::options().engine(Engine::MinizOxide).build().unwrap();
     for own in 8..=15 {
@@ -761,7 +761,7 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     /// V10: whatever bytes the values are, the handshake decides, and nothing panics.
     #[test]
-    fn v10_any_bytes_as_a_value(
+    fn v10_any_bytes_as_a_value_do_not_panic(
         value in prop::collection::vec(any::<u8>(), 0..12),
         server in any::<bool>(),
         quoted in any::<bool>(),
@@ -788,7 +788,7 @@ proptest! {
 
     /// What a client offers any server of ours answers, and both ends agree on the same.
     #[test]
-    fn a_client_and_a_server_agree_on_the_same(
+    fn a_client_and_a_server_have_the_same_agreement(
         (client, _) in any_deflate(),
         (server, _) in any_deflate(),
     ) {
@@ -837,7 +837,7 @@ proptest! {
 
     /// A handshake over HTTP/1.1 comes to the same as the functions.
     #[test]
-    fn the_handshakes_do_what_the_functions_do(
+    fn the_handshakes_agree_with_the_functions(
         (deflate, _) in any_deflate(),
         offer in any_line(),
         line in any_line(),

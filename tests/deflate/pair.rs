@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_sent_comes_out(
+    fn every_sent_message_is_received(
         terms in terms(),
         parts in any::<bool>(),
         ops in vec((any::<bool>(), op()), 1..16),

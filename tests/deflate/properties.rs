@@ -72,7 +72,7 @@ proptest! {
 
     /// However it is sent and however it arrives, everybody reads it, and ours in any pieces.
     #[test]
-    fn what_is_sent_arrives(
+    fn every_decoder_inflates_sent_messages(
         bits in 8..=15_u8,
         level in level(),
         takeover: bool,
@@ -116,7 +116,7 @@ proptest! {
 
     /// Any bytes, as messages of one connection: no panic, and the same however they are cut.
     #[test]
-    fn any_bytes(
+    fn any_bytes_are_inflated_without_a_panic(
         bits in 8..=15_u8,
         takeover: bool,
         payloads in vec(vec(any::<u8>(), 0..200), 1..4),
@@ -127,7 +127,7 @@ proptest! {
 
     /// Bytes that are wrong in one place.
     #[test]
-    fn nearly_good_bytes(
+    fn bytes_with_one_fault_have_the_same_result_however_split(
         bits in 8..=15_u8,
         takeover: bool,
         pieces in vec(piece(), 1..6),

@@ -84,7 +84,7 @@ fn x17_the_tail_is_appended_once_for_each_message() {
 }
 
 #[test]
-fn v11_x13_rsv1_where_it_must_not_be() {
+fn v11_x13_rsv1_on_other_frames_is_an_error() {
     for role in BOTH {
         // Nothing agreed on: nothing is inflated.
         let mut end = crate::common::End::preset(role);
@@ -142,7 +142,7 @@ fn v12_blocks_with_bfinal() {
 }
 
 #[test]
-fn v13_control_frames_at_every_cut_of_a_compressed_message() {
+fn v13_control_frames_at_every_byte_of_a_compressed_message() {
     for role in BOTH {
         for control in [Frame::ping("ping"), Frame::pong("pong"), Frame::ping("")] {
             for delivery in [Delivery::Whole, Delivery::Parts] {
@@ -197,7 +197,7 @@ fn joined(events: &[OwnedEvent]) -> String {
 }
 
 #[test]
-fn x14_uncompressed_messages_between_leave_the_window_alone() {
+fn x14_uncompressed_messages_do_not_change_the_window() {
     let mut foreign = Foreign::new();
     let mut end = Terms::default().preset(Role::Client);
     for n in 0..40 {
@@ -213,7 +213,7 @@ fn x14_uncompressed_messages_between_leave_the_window_alone() {
 }
 
 #[test]
-fn v14_v15_what_cannot_be_inflated_fails_the_connection() {
+fn v14_v15_invalid_compressed_data_fails_the_connection() {
     // A reference to what never was: no window byte is ever shown.
     let far = HELLO_AGAIN;
     for (what, payload) in [
@@ -268,7 +268,7 @@ fn x19_v29_empty_messages_in_a_row() {
 }
 
 #[test]
-fn v43_three_messages_with_references_to_those_before() {
+fn v43_three_messages_with_references_to_earlier_messages() {
     for role in BOTH {
         let mut foreign = Foreign::new();
         let noise = noise(2000, 1);
@@ -283,7 +283,7 @@ fn v43_three_messages_with_references_to_those_before() {
 }
 
 #[test]
-fn without_context_takeover_a_reference_to_the_message_before_is_corrupt() {
+fn without_context_takeover_a_reference_to_an_earlier_message_is_corrupt() {
     for role in BOTH {
         let mut end = Terms::default().takeover(false).preset(role);
         end.feed(&compressed(TEXT, HELLO).to(role).bytes()).unwrap();
@@ -294,7 +294,7 @@ fn without_context_takeover_a_reference_to_the_message_before_is_corrupt() {
 }
 
 #[test]
-fn text_is_judged_as_it_is_inflated() {
+fn text_is_validated_while_it_is_inflated() {
     let role = Role::Client;
     // A character cut between two fragments, and between two parts.
     let whole = "gr\u{fc}n \u{20ac} \u{1f600}";
@@ -333,7 +333,7 @@ fn text_is_judged_as_it_is_inflated() {
 
 /// What is inflated of an unfinished frame doesn't wait for the rest of it.
 #[test]
-fn all_parts_of_an_unfinished_frame_come_without_more_input() {
+fn all_parts_of_an_unfinished_frame_need_no_further_input() {
     let n = 200_000;
     let payload = payload(&vec![b'a'; n]);
     for role in BOTH {
@@ -351,7 +351,7 @@ fn all_parts_of_an_unfinished_frame_come_without_more_input() {
 }
 
 #[test]
-fn v9_v38_the_limit_counts_what_is_inflated() {
+fn v9_v38_the_limit_applies_to_inflated_bytes() {
     let n = 100_000;
     let message = vec![b'a'; n];
     let payload = payload(&message);
@@ -385,7 +385,7 @@ fn v9_v38_the_limit_counts_what_is_inflated() {
 }
 
 #[test]
-fn v38_an_announced_length_that_no_message_needs_is_too_long() {
+fn v38_an_announced_length_above_any_compressed_form_is_too_long() {
     for role in BOTH {
         let config = preset(role).max_message_len(1000).build().unwrap();
         for (announced, fits) in [(1000, true), (9024, true), (9025, false), (1 << 40, false)] {
@@ -403,7 +403,7 @@ fn v38_an_announced_length_that_no_message_needs_is_too_long() {
 }
 
 #[test]
-fn inflated_parts_are_at_most_16_kib_and_the_input_waits_for_them() {
+fn inflated_parts_are_at_most_16_kib_and_no_input_is_consumed_before_them() {
     let message: Vec<u8> = (0..200_000_u32).map(|i| (i / 700) as u8).collect();
     for role in BOTH {
         for takeover in [true, false] {

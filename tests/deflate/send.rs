@@ -34,7 +34,7 @@ fn ends(terms: Terms, role: Role) -> (End, End) {
 }
 
 #[test]
-fn what_one_end_compresses_the_other_inflates() {
+fn compressed_messages_are_inflated_at_the_other_end() {
     for role in BOTH {
         for bits in 9..=15 {
             for takeover in [true, false] {
@@ -84,7 +84,7 @@ fn a_long_message_is_compressed_and_masked_in_place() {
 }
 
 #[test]
-fn s21_never_means_never() {
+fn s21_compress_never_sends_uncompressed() {
     for role in BOTH {
         let (mut from, mut to) = ends(Terms::default(), role);
         let secret = chat(1);
@@ -103,7 +103,7 @@ fn s21_never_means_never() {
 }
 
 #[test]
-fn d4_the_first_part_decides_for_the_message() {
+fn d4_the_first_part_determines_compression_of_the_message() {
     let auto = SendOptions::new();
     for role in BOTH {
         for takeover in [true, false] {
@@ -208,7 +208,7 @@ fn prepared_messages_and_the_history() {
 }
 
 #[test]
-fn a_prepared_message_goes_plain_where_its_window_is_too_large() {
+fn a_prepared_message_with_too_large_a_window_is_sent_uncompressed() {
     let text = chat(5).repeat(50);
     let prepared = Prepared::text(&text).with_deflate(WindowBits::MAX, Level::Fast);
     for role in BOTH {
@@ -241,7 +241,7 @@ fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
 }
 
 #[test]
-fn a_refused_send_leaves_both_windows_the_same() {
+fn a_refused_send_keeps_both_windows_equal() {
     let config = Config::client(Entropy::from_fn(failing)).build().unwrap();
     let mut from = Terms::default().end(Role::Client, &config);
     let mut to = Terms::default().preset(Role::Server);
@@ -275,7 +275,7 @@ fn a_refused_send_leaves_both_windows_the_same() {
 
 /// A part that finds no mask key, in the midst of a message: the message goes on compressed.
 #[test]
-fn a_refused_part_leaves_the_message_under_way() {
+fn a_refused_part_does_not_end_the_message() {
     static WORKS: AtomicBool = AtomicBool::new(true);
     fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
         bytes.fill(0x5a);
@@ -314,7 +314,7 @@ fn a_refused_part_leaves_the_message_under_way() {
 }
 
 #[test]
-fn short_messages_are_sent_as_they_are() {
+fn short_messages_are_sent_uncompressed() {
     for role in BOTH {
         for takeover in [true, false] {
             let (mut from, _) = ends(Terms::default().takeover(takeover), role);
@@ -344,7 +344,7 @@ fn control_frames_are_never_compressed() {
 }
 
 #[test]
-fn statistics_tell_what_compression_has_saved() {
+fn statistics_count_the_bytes_saved_by_compression() {
     for role in BOTH {
         let (mut from, mut to) = ends(Terms::default(), role);
         from.conn.enable_stats();
@@ -369,7 +369,7 @@ fn statistics_tell_what_compression_has_saved() {
 }
 
 #[test]
-fn an_echo_answers_while_it_holds_the_inflated_event() {
+fn an_echo_replies_during_the_borrow_of_the_inflated_event() {
     let mut pair = Terms::default().pair();
     for n in 0..10 {
         pair.client.conn.send_text(&chat(n), &mut pair.client.out).unwrap();

@@ -47,7 +47,7 @@ fn write_all(driver: &mut Driver, now: Instant) -> Vec<u8> {
 // ---------------------------------------------------------------------------- the peer's end
 
 #[test]
-fn messages_before_the_peers_end_are_handed_out_and_answered() {
+fn messages_before_the_end_of_input_are_returned_and_answered() {
     let mut driver = server(quiet().max_unsent(200).high_water_mark(20));
     let mut bytes = [frame(0x82, &[7; 30]), frame(0x81, b"second"), frame(0x81, b"third")].concat();
     let mut loan = driver.received(&mut bytes, at_ms(1));
@@ -76,7 +76,7 @@ fn messages_before_the_peers_end_are_handed_out_and_answered() {
 }
 
 #[test]
-fn the_peers_end_behind_a_request_reaches_the_connection() {
+fn the_end_of_input_after_a_request_reaches_the_connection() {
     let config = quiet().build().unwrap();
     let mut driver = Driver::server(&config, at_ms(0));
     let mut bytes = [REQUEST, &frame(0x81, b"early")].concat();
@@ -94,7 +94,7 @@ fn the_peers_end_behind_a_request_reaches_the_connection() {
 
 /// A read into an empty room would be taken for the peer's end.
 #[test]
-fn a_step_that_asks_for_a_read_finds_room_for_it() {
+fn a_read_step_always_has_buffer_space() {
     let long = [&[0x82, 0xff, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0][..], &vec![7; 3 << 16]].concat();
     let before = [REQUEST, &frame(0x81, b"hi"), &frame(0x89, b"ping"), &long].concat();
     let more = frame(0x81, b"more");
@@ -145,7 +145,7 @@ fn a_step_that_asks_for_a_read_finds_room_for_it() {
 }
 
 #[test]
-fn the_peers_end_behind_a_response_does_not_hide_it() {
+fn the_end_of_input_after_a_response_does_not_hide_it() {
     fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
         bytes.fill(7);
         Ok(())
@@ -198,7 +198,7 @@ fn positions_of_output_that_was_lost_are_never_reached() {
 }
 
 #[test]
-fn a_closure_that_shortens_the_output_does_no_harm() {
+fn a_write_closure_that_shortens_the_output_is_harmless() {
     let mut driver = server(quiet());
     for _ in 0..3 {
         driver.flow.send_text("some text").unwrap();
@@ -220,7 +220,7 @@ fn a_closure_that_shortens_the_output_does_no_harm() {
 // ------------------------------------------------------------------------------------ deadlines
 
 #[test]
-fn the_deadline_of_the_answer_ends_when_it_has_been_written() {
+fn the_deadline_of_the_response_ends_when_it_has_been_written() {
     let config = quiet().handshake_timeout(100 * MS).build().unwrap();
     let mut driver = Driver::server(&config, at_ms(0));
     drop(driver.received(&mut REQUEST.to_vec(), at_ms(1)));
@@ -263,7 +263,7 @@ fn without_a_buffer_in_the_transport_a_write_is_a_flush() {
 }
 
 #[test]
-fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
+fn output_in_the_buffer_of_the_transport_has_a_flush_deadline() {
     let mut driver = server(quiet().write_timeout(100 * MS));
     driver.flow.track_flushes();
     driver.flow.send_text("text").unwrap();
@@ -292,7 +292,7 @@ fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
 
 /// Reads that are always ready: the loop never waits, so it asks for no deadline.
 #[test]
-fn a_flood_without_events_does_not_keep_deadlines_from_passing() {
+fn a_flood_without_events_does_not_suspend_deadlines() {
     let flood = |driver: &mut Driver, until: u64| {
         read(driver, &frame(0x02, b"begin"), at_ms(0));
         for ms in (1..until).step_by(10) {
@@ -329,7 +329,7 @@ fn a_flood_without_events_does_not_keep_deadlines_from_passing() {
 }
 
 #[test]
-fn the_message_timeout_rests_while_an_event_is_not_taken() {
+fn the_message_timeout_is_suspended_while_an_event_is_pending() {
     let mut driver = server(quiet().message_timeout(Some(100 * MS)));
     // A ping between the fragments is the event that keeps the driver from reading.
     read(&mut driver, &[frame(0x02, b"begin"), frame(0x89, b"ping")].concat(), at_ms(0));
@@ -367,7 +367,7 @@ fn the_message_timeout_rests_while_an_event_is_not_taken() {
 // ---------------------------------------------------------------------------------- the read buffer
 
 #[test]
-fn bytes_that_were_put_behind_do_not_decide_how_much_is_read_at_once() {
+fn appended_bytes_do_not_change_the_size_of_reads() {
     let connection =
         Connection::new(Role::Server, &quiet().build().unwrap(), &Negotiated::new(), at_ms(0));
     let unread = BytesMut::from(&frame(0x81, b"hi")[..]);

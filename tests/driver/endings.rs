@@ -113,7 +113,7 @@ fn once_written(
 }
 
 #[test]
-fn a_slow_link_gets_all_output_and_the_close_frame() {
+fn a_slow_link_receives_all_output_and_the_close_frame() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = with_output(&config, 1_000_000);
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
@@ -143,7 +143,7 @@ fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 }
 
 #[test]
-fn a_trickle_reader_is_given_up() {
+fn a_trickle_reader_times_out() {
     let config = preset(Role::Server).build().unwrap();
     // 100 bytes in each close timeout of 5 s, and each linger timeout of 2 s.
     for (peer_closes, every) in [(false, 5000), (true, 2000)] {
@@ -205,7 +205,7 @@ fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[test]
-fn a_peer_that_always_has_something_to_say_is_drained_for_the_linger_timeout() {
+fn a_peer_that_never_stops_sending_is_drained_for_the_linger_timeout() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let bytes = b"\x83\x80\0\0\0\0"; // a reserved opcode
@@ -253,7 +253,7 @@ fn a_client_waits_for_the_server_to_end_first() {
 }
 
 #[test]
-fn the_words_of_a_peer_are_heard_after_a_write_has_failed() {
+fn messages_of_the_peer_are_received_after_a_write_error() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = with_output(&config, 10);
     assert_eq!(driver.step(), Step::Write { or_read: true });
@@ -292,7 +292,7 @@ fn an_aborted_connection_is_done_at_once() {
 }
 
 #[test]
-fn a_connection_that_is_over_holds_no_memory_of_messages() {
+fn an_ended_connection_holds_no_memory_of_messages() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
     // The beginning of a message of 1 MB, then a frame that breaks a rule.
@@ -306,7 +306,7 @@ fn a_connection_that_is_over_holds_no_memory_of_messages() {
 }
 
 #[test]
-fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
+fn an_ended_connection_holds_no_useless_output() {
     // The Close frame of an error, behind a write that has failed.
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
@@ -331,7 +331,7 @@ fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
 }
 
 #[test]
-fn input_before_a_failure_is_handed_out_by_a_loop_that_asks_for_it() {
+fn input_before_a_failure_is_returned_on_request() {
     for hands_out in [true, false] {
         let config = preset(Role::Server).high_water_mark(10).build().unwrap();
         let mut driver = open(Role::Server, &config);

@@ -58,7 +58,7 @@ fn open(config: ConfigBuilder) -> Driver {
 }
 
 #[test]
-fn a_connection_that_has_written_and_idles_is_not_stalled() {
+fn an_idle_connection_without_output_is_not_stalled() {
     let mut server = open(Config::server().keep_alive(None, None));
     assert_eq!(server.deadline(at(0)), None);
     server.timed_out(at(3600));
@@ -85,7 +85,7 @@ fn output_that_the_transport_holds_is_stalled_until_it_is_flushed() {
 }
 
 #[test]
-fn what_a_loan_leaves_is_freed_once_it_has_been_received() {
+fn input_kept_from_a_borrowed_buffer_is_freed_after_receive() {
     let mut server = open(Config::server().high_water_mark(1000).keep_alive(None, None));
     let mut bytes = frame(0x82, &[7; 900]).repeat(10);
     {
@@ -111,7 +111,7 @@ fn what_a_loan_leaves_is_freed_once_it_has_been_received() {
 }
 
 #[test]
-fn the_close_status_is_that_of_a_connection_only() {
+fn only_an_opened_connection_has_a_close_status() {
     let mut server = open(Config::server());
     assert_eq!(server.flow.close_status(), None);
     let mut close = frame(0x88, b"\x03\xe9bye");
@@ -344,7 +344,7 @@ fn run_dead(driver: &mut Driver) -> Instant {
 }
 
 #[test]
-fn deadlines_alone_end_every_connection_and_never_make_a_loop_spin() {
+fn deadlines_alone_end_every_connection_without_a_busy_loop() {
     let limits = || {
         Config::server()
             .high_water_mark(500)

@@ -7,7 +7,7 @@ use crate::common::Frame;
 use crate::support::{at_ms, open, preset};
 
 #[test]
-fn an_event_above_the_mark_is_received_once_a_step_tells_of_it() {
+fn an_event_above_the_mark_is_received_after_an_event_step() {
     let config = preset(Role::Server).high_water_mark(10).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let mut bytes = *b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b";
@@ -30,7 +30,7 @@ fn an_event_above_the_mark_is_received_once_a_step_tells_of_it() {
 
 /// Others send whenever there is room, and the peer takes little: each reply has room all the same.
 #[test]
-fn no_reply_is_refused_because_others_broadcast() {
+fn no_reply_is_refused_because_of_broadcasts() {
     const EVENTS: usize = 1985;
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
@@ -63,7 +63,7 @@ fn no_reply_is_refused_because_others_broadcast() {
 }
 
 #[test]
-fn pongs_have_a_limit_and_the_newest_one_is_sent() {
+fn pongs_have_a_limit_and_the_newest_is_sent() {
     const MARK: usize = 1000;
     for closes in [false, true] {
         let config = preset(Role::Server).high_water_mark(MARK).build().unwrap();
@@ -97,7 +97,7 @@ fn pongs_have_a_limit_and_the_newest_one_is_sent() {
 }
 
 #[test]
-fn no_pong_follows_the_answer_to_a_close_frame() {
+fn no_pong_follows_the_reply_to_a_close_frame() {
     let config = preset(Role::Server).high_water_mark(10).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let pings = Frame::ping("ping").to(Role::Server).bytes().repeat(10);

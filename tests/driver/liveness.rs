@@ -195,7 +195,7 @@ proptest! {
 /// The case that hung on every transport with small buffers: a client that sends a batch and then
 /// reads, against the plain echo loop.
 #[test]
-fn a_batch_before_the_first_read_is_answered_in_full() {
+fn a_batch_before_the_first_read_is_echoed_completely() {
     let plan = |messages, batch, style| Plan {
         style,
         messages,
@@ -219,7 +219,7 @@ fn a_batch_before_the_first_read_is_answered_in_full() {
 
 /// Each end answers pings, whether it replies or not.
 #[test]
-fn two_ends_that_ping_before_they_read_do_not_wait_for_each_other() {
+fn two_ends_that_ping_before_they_read_do_not_deadlock() {
     for style in [Style::Readiness, Style::Loan, Style::Completion] {
         let plan = Plan {
             style,

@@ -80,7 +80,7 @@ fn open_both(style: Style, capacity: usize) {
 }
 
 #[test]
-fn both_roles_open_over_any_cutting() {
+fn both_roles_open_however_the_input_is_split() {
     for style in [Style::Readiness, Style::Loan, Style::Completion] {
         for capacity in [1, 7, 100, 100_000] {
             open_both(style, capacity);
@@ -89,7 +89,7 @@ fn both_roles_open_over_any_cutting() {
 }
 
 #[test]
-fn frames_behind_the_request_are_the_first_frames_and_answered_behind_the_101() {
+fn frames_after_the_request_are_the_first_frames_and_answered_after_the_101() {
     let mut driver = server();
     let mut bytes = REQUEST.to_vec();
     bytes.extend(b"\x89\x81\0\0\0\0p\x81\x82\0\0\0\0hi");
@@ -136,7 +136,7 @@ fn no_frame_is_an_event_before_the_opening_handshake_is_done() {
 }
 
 #[test]
-fn v35_a_request_that_drips_in_is_answered_408_at_its_deadline() {
+fn v35_a_slow_request_is_answered_with_408_at_its_deadline() {
     let mut driver = server();
     for ms in [0, 5000, 9999] {
         give(&mut driver, b"G", ms);
@@ -159,7 +159,7 @@ fn v35_a_request_that_drips_in_is_answered_408_at_its_deadline() {
 }
 
 #[test]
-fn an_answer_that_is_not_taken_fails_at_the_handshake_deadline() {
+fn an_unread_response_fails_at_the_handshake_deadline() {
     let mut driver = server();
     give(&mut driver, REQUEST, 3000);
     assert_eq!(driver.step(), Step::Request);
@@ -181,7 +181,7 @@ fn an_answer_that_is_not_taken_fails_at_the_handshake_deadline() {
 }
 
 #[test]
-fn requests_are_refused_or_answered_by_pages() {
+fn requests_are_refused_or_answered_with_pages() {
     for (head_only, path) in [(false, "GET"), (true, "HEAD")] {
         let mut driver = server();
         let request = format!("{path} /page HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -211,7 +211,7 @@ fn requests_are_refused_or_answered_by_pages() {
 
 /// The driver speaks HTTP/1.1: an answer that has no form in it would leave the peer without one.
 #[test]
-fn an_answer_to_a_request_over_another_version_is_no_silence() {
+fn a_response_for_another_http_version_is_misuse() {
     for version in [HttpVersion::Http2, HttpVersion::Http3] {
         let fields = [("sec-websocket-version", &b"13"[..])];
         let fields = Fields::new(&fields);
@@ -249,7 +249,7 @@ fn a_transport_that_ends_or_fails_before_the_request_is_done() {
 }
 
 #[test]
-fn a_client_learns_why_it_was_not_opened() {
+fn a_client_has_the_reason_of_a_failed_handshake() {
     type Fault = fn(&mut Driver);
     let faults: [(Fault, fn(&HandshakeError) -> bool); 4] = [
         (
@@ -278,7 +278,7 @@ fn a_client_learns_why_it_was_not_opened() {
 }
 
 #[test]
-fn counting_that_began_before_the_opening_counts() {
+fn statistics_enabled_before_the_handshake_are_kept() {
     let (mut server, mut client) = (server(), client());
     server.flow.enable_stats();
     client.flow.enable_stats();

@@ -21,7 +21,7 @@ fn again(driver: Driver) -> Driver {
 
 /// Four texts: two taken for a write, of which some bytes were written, and two behind them.
 #[test]
-fn output_in_flight_that_is_put_back_is_among_the_parts() {
+fn returned_output_in_flight_is_in_the_parts() {
     let all = b"\x81\x03one\x81\x03two\x81\x05three\x81\x04four";
     for written in 0..=10 {
         let mut driver = server();
@@ -47,7 +47,7 @@ fn output_in_flight_that_is_put_back_is_among_the_parts() {
 
 /// Without that they would be lost: the caller has them.
 #[test]
-fn output_in_flight_is_the_callers() {
+fn output_in_flight_is_not_in_the_parts() {
     let mut driver = server();
     driver.flow.send_text("one").unwrap();
     let mut in_flight = driver.flow.take_output();
@@ -91,7 +91,7 @@ fn input_and_output_survive_at_every_byte() {
 
 /// A closing handshake under way goes on, and the parts of one that is over are over.
 #[test]
-fn a_closing_handshake_goes_on() {
+fn a_closing_handshake_continues_from_parts() {
     let mut driver = server();
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
     let mut driver = again(driver);
@@ -111,7 +111,7 @@ fn a_closing_handshake_goes_on() {
 
 /// The parts of nothing: what a fresh driver would have.
 #[test]
-fn a_driver_without_anything_under_way_has_empty_parts() {
+fn the_parts_of_an_idle_driver_are_empty() {
     let Parts { connection, inbox, unread, unsent } = server().into_parts();
     assert!(connection.is_open() && unread.is_empty() && unsent.is_empty());
     assert_eq!(inbox.capacity(), Inbox::new().capacity());

@@ -24,7 +24,7 @@ fn pings(driver: &mut Driver, count: usize, payload: &[u8], at: u64) {
 }
 
 #[test]
-fn a_pong_beyond_the_share_moves_no_other_output() {
+fn a_pong_beyond_the_limit_moves_no_other_output() {
     let mut driver = open(Role::Server, &config(|c| c));
     driver.flow.send_binary(&[0; 100_000]).unwrap();
     pings(&mut driver, 1000, b"ping", 0);
@@ -40,7 +40,7 @@ fn a_pong_beyond_the_share_moves_no_other_output() {
 }
 
 #[test]
-fn pongs_that_were_dropped_are_not_taken_for_progress_of_the_close_frame() {
+fn dropped_pongs_are_no_progress_of_the_close_frame() {
     let mut driver = open(Role::Server, &config(|c| c));
     driver.flow.send_binary(&[0; 100_000]).unwrap();
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
@@ -57,7 +57,7 @@ fn pongs_that_were_dropped_are_not_taken_for_progress_of_the_close_frame() {
 }
 
 #[test]
-fn pongs_that_were_dropped_do_not_hurry_the_keep_alive_timeout() {
+fn dropped_pongs_do_not_shorten_the_keep_alive_timeout() {
     let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(3));
     let config = config(|c| c.keep_alive(Some(interval), Some(timeout)));
     let mut driver = open(Role::Server, &config);
@@ -79,7 +79,7 @@ fn pongs_that_were_dropped_do_not_hurry_the_keep_alive_timeout() {
 }
 
 #[test]
-fn a_pong_that_had_to_wait_for_room_is_no_reply() {
+fn a_delayed_pong_is_no_reply() {
     let config = preset(Role::Server).high_water_mark(1).max_unsent(10).build().unwrap();
     for is_cut in [false, true] {
         let mut driver = open(Role::Server, &config);
@@ -101,7 +101,7 @@ fn a_pong_that_had_to_wait_for_room_is_no_reply() {
 }
 
 #[test]
-fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
+fn a_pending_pong_is_after_the_close_frame_in_the_parts() {
     let mut driver = open(Role::Server, &config(|c| c));
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
     pings(&mut driver, 300, &[0; 125], 0);

@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn nothing_is_lost_between_any_two_steps(
+    fn no_bytes_are_lost_between_any_two_steps(
         takeover: bool,
         parts: bool,
         max_unsent in prop_oneof![Just(2_usize), Just(1 << 20)],

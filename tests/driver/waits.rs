@@ -60,7 +60,7 @@ fn output_without_progress_fails_after_the_write_timeout() {
 }
 
 #[test]
-fn a_peer_that_floods_and_never_reads_is_noticed_without_a_wait() {
+fn a_peer_that_floods_and_never_reads_fails_without_a_wait() {
     let mut driver = open(Role::Server, &quiet());
     driver.flow.send_binary(&[0; 1000]).unwrap();
     for at in [0, 30_000, 59_999, 60_000] {
@@ -76,7 +76,7 @@ fn a_peer_that_floods_and_never_reads_is_noticed_without_a_wait() {
 }
 
 #[test]
-fn a_shorter_keep_alive_timeout_counts_for_writes_too() {
+fn a_shorter_keep_alive_timeout_applies_to_writes_too() {
     let config =
         preset(Role::Server).keep_alive(Some(ms(30_000)), Some(ms(10_000))).build().unwrap();
     let mut driver = open(Role::Server, &config);
@@ -111,7 +111,7 @@ fn a_flush_that_never_ends_has_a_deadline_too() {
 }
 
 #[test]
-fn with_an_event_at_hand_the_lack_of_a_pong_says_nothing() {
+fn a_missing_pong_is_no_error_while_an_event_is_pending() {
     let config = preset(Role::Server)
         .keep_alive(Some(ms(1000)), Some(ms(1000)))
         .write_timeout(ms(500_000))
@@ -135,7 +135,7 @@ fn with_an_event_at_hand_the_lack_of_a_pong_says_nothing() {
 }
 
 #[test]
-fn the_message_timeout_rests_while_the_driver_does_not_read() {
+fn the_message_timeout_is_suspended_while_the_driver_does_not_read() {
     let config = preset(Role::Server)
         .keep_alive(None, None)
         .message_timeout(Some(ms(1000)))
@@ -202,7 +202,7 @@ fn the_close_deadline_holds_in_each_state() {
 
 /// Above the mark a loop asks after each write: the frames before the event are read once.
 #[test]
-fn an_event_that_waits_for_the_mark_is_sought_once() {
+fn frames_before_an_event_above_the_mark_are_read_once() {
     let config = preset(Role::Server).high_water_mark(1000).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let mut bytes = b"\x81\x81\0\0\0\0x\x01\x80\0\0\0\0".to_vec();

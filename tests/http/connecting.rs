@@ -161,7 +161,7 @@ fn hc2_a_servers_config_has_no_entropy_and_keys_are_fresh() {
 
 /// `http::Uri` takes fewer characters than a URL may have here: an error, not a panic.
 #[test]
-fn a_url_that_http_does_not_take_is_an_error() {
+fn a_url_that_http_rejects_is_an_error() {
     let mut refused = 0;
     for character in 0x21..0x7f_u8 {
         let character = char::from(character);

@@ -103,7 +103,7 @@ async fn s17_a_connection_dropped_before_the_response_is_an_error() {
 
 /// hyper may hand over a stream that has ended already: never one that was served in order.
 #[tokio::test]
-async fn another_response_than_that_of_the_upgrade_is_an_error() {
+async fn a_response_other_than_that_of_the_upgrade_is_an_error() {
     let (answer, mut ended) = answer_with(|mut response| async {
         *response.status_mut() = http::StatusCode::FORBIDDEN;
         response.headers_mut().clear();

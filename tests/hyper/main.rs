@@ -132,7 +132,7 @@ fn serve_http2(answer: impl Fn(Request<Incoming>) -> Answer + Send + 'static) ->
 
 /// Futures and streams go to other tasks and threads.
 #[test]
-fn types_may_be_sent() {
+fn futures_and_streams_are_send() {
     fn check<T: Send + Sync + Unpin + 'static>() {}
     check::<sansocket::hyper::PendingUpgrade>();
     check::<UpgradeError>();

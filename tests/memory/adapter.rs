@@ -151,7 +151,7 @@ fn the_futures_of_handshakes_are_small() {
 /// Each peer stays, so that all of the connections linger at once.
 #[cfg(feature = "deflate")]
 #[test]
-fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
+fn forty_sockets_with_a_bomb_each_have_the_memory_of_few() {
     use crate::common::deflate::{Terms, compressed, payload};
     use sansocket::error::{LimitError, ProtocolError};
     use sansocket::{Connection, Role};
@@ -187,7 +187,7 @@ fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
 }
 
 #[test]
-fn a_registered_connection_takes_about_100_bytes() {
+fn a_registered_connection_uses_about_100_bytes() {
     let config = Config::server().build().unwrap();
     let open = || {
         let connection = Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now());

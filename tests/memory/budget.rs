@@ -34,14 +34,14 @@ fn nearly(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn a_budget_of_nothing_is_a_config_error() {
+fn a_budget_of_zero_is_a_config_error() {
     let error = Config::server().memory_budget(MemoryBudget::new(0)).build().unwrap_err();
     assert_eq!(error, ConfigError::ZeroLimit("memory_budget"));
     assert_eq!(error.to_string(), "memory_budget is 0: set at least 1");
 }
 
 #[test]
-fn a_config_tells_its_budget() {
+fn the_budget_of_a_config_is_readable() {
     assert!(Config::server().build().unwrap().memory_budget().is_none());
     let budget = MemoryBudget::new(1000);
     let config = Config::server().memory_budget(budget.clone()).build().unwrap();
@@ -50,7 +50,7 @@ fn a_config_tells_its_budget() {
 }
 
 #[test]
-fn a_message_that_lies_whole_in_a_read_costs_nothing() {
+fn a_message_complete_in_one_read_is_not_charged() {
     for role in BOTH {
         // No room for a single byte.
         let budget = MemoryBudget::new(1);
@@ -92,7 +92,7 @@ fn an_inbox_is_charged_at_its_capacity() {
 
 /// A kind that is not in use leaves next to nothing behind.
 #[test]
-fn messages_of_both_kinds_by_turns() {
+fn alternating_kinds_of_messages_are_charged_once() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let mut end = end(role, &budget);
@@ -108,7 +108,7 @@ fn messages_of_both_kinds_by_turns() {
 
 /// From then on it is the application's memory.
 #[test]
-fn a_message_that_is_moved_out_is_given_back() {
+fn the_charge_of_a_moved_message_ends() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let budget = MemoryBudget::new(10 * MIB);
@@ -131,7 +131,7 @@ fn a_message_that_is_moved_out_is_given_back() {
 
 /// A copy leaves the room in the inbox, and the room stays charged.
 #[test]
-fn a_short_message_that_is_copied_out_leaves_the_charge() {
+fn a_copied_short_message_keeps_the_charge() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let budget = MemoryBudget::new(10 * MIB);
@@ -180,7 +180,7 @@ fn near_the_limit_less_is_reserved_in_advance() {
 
 /// The budget's limit is no reason to copy what has arrived with each piece.
 #[test]
-fn near_the_limit_growth_is_still_by_a_part_of_what_there_is() {
+fn near_the_limit_growth_is_still_proportional() {
     for opcode in [TEXT, BINARY] {
         let budget = MemoryBudget::new(3 * MIB);
         let mut conn = connection(Role::Client, preset(Role::Client).memory_budget(budget.clone()));
@@ -203,7 +203,7 @@ fn near_the_limit_growth_is_still_by_a_part_of_what_there_is() {
 /// Each form of a message of 64 KiB, in small reads, while others fill the budget; a byte more is
 /// refused.
 #[test]
-fn sixty_four_kib_always_have_room() {
+fn sixty_four_kib_are_always_available() {
     for role in BOTH {
         let budget = MemoryBudget::new(100 * KIB);
         let mut full = end(role, &budget);
@@ -247,7 +247,7 @@ fn sixty_four_kib_always_have_room() {
 
 /// What fails is the connection that asks, with 1013; the others go on.
 #[test]
-fn the_connection_that_asks_fails_with_1013_and_the_others_go_on() {
+fn the_allocating_connection_fails_with_1013_and_the_others_continue() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let mut first = end(role, &budget);
@@ -273,7 +273,7 @@ fn the_connection_that_asks_fails_with_1013_and_the_others_go_on() {
 /// Reading into the inbox directly keeps to the budget; without room it is not offered, and the
 /// next read by the other way fails.
 #[test]
-fn direct_reads_keep_to_the_budget() {
+fn direct_reads_respect_the_budget() {
     for role in BOTH {
         for limit in [100, 300, 1000, 3000] {
             let budget = MemoryBudget::new(limit * KIB);
@@ -313,7 +313,7 @@ type Finish<'f> = &'f dyn Fn(Role, &mut End);
 
 /// Every way out gives the memory back.
 #[test]
-fn every_end_gives_the_memory_back() {
+fn every_end_releases_the_memory() {
     let ends: [(&str, Finish<'_>); 6] = [
         ("a broken rule", &|role, end| {
             assert!(end.feed(&bytes(role, Frame::text("in a message"))).is_err());
@@ -348,7 +348,7 @@ fn every_end_gives_the_memory_back() {
 
 /// In parts an inbox holds a character that was cut, no more.
 #[test]
-fn parts_cost_next_to_nothing() {
+fn parts_are_charged_a_few_bytes() {
     for role in BOTH {
         let budget = MemoryBudget::new(1);
         let builder = preset(role).delivery(Delivery::Parts).memory_budget(budget.clone());
@@ -395,7 +395,7 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
 
 /// Room that the next budget can't take over is freed.
 #[test]
-fn room_that_the_next_budget_refuses_is_freed() {
+fn capacity_that_the_next_budget_refuses_is_freed() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let (large, small) = (MemoryBudget::new(MIB), MemoryBudget::new(200_000));
@@ -414,7 +414,7 @@ fn room_that_the_next_budget_refuses_is_freed() {
 
 /// A message in the wrong inbox fails; who has begun it there still pays until the inbox is dropped.
 #[test]
-fn a_wrong_inbox_is_no_leak() {
+fn a_wrong_inbox_does_not_leak() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let (mut one, mut two) = (end(role, &budget), end(role, &budget));
@@ -467,7 +467,7 @@ fn forty_unfinished_frames_stay_within_the_budget() {
 
 /// Threads that begin messages, end them, fail, and panic in the midst of one.
 #[test]
-fn threads_and_panics_give_all_of_it_back() {
+fn threads_and_panics_release_all_memory() {
     const LIMIT: usize = MIB;
     let budget = MemoryBudget::new(LIMIT);
     let most = std::thread::scope(|scope| {
@@ -512,7 +512,7 @@ fn threads_and_panics_give_all_of_it_back() {
 }
 
 #[test]
-fn a_broken_rule_is_told_before_a_lack_of_room() {
+fn a_protocol_violation_is_reported_before_a_lack_of_memory() {
     let budget = MemoryBudget::new(1);
     let mut end = end(Role::Client, &budget);
     let mut frame = bytes(Role::Client, Frame::text(vec![b'x'; 200_000]));

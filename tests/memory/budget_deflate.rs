@@ -70,7 +70,7 @@ fn warm_up() {
 
 /// What is charged is the memory there is, but for the fixed parts.
 #[test]
-fn windows_are_charged_at_what_they_hold() {
+fn windows_are_charged_at_their_capacity() {
     warm_up();
     for engine in [
         Engine::Native,
@@ -113,7 +113,7 @@ fn windows_are_charged_at_what_they_hold() {
 
 /// Within a message the window is kept without context takeover too.
 #[test]
-fn a_compressed_message_under_way_is_charged() {
+fn an_unfinished_compressed_message_is_charged() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let terms = Terms::default().takeover(false);
@@ -227,7 +227,7 @@ fn the_window_of_received_messages_is_never_refused() {
 
 /// An encoder without room for a window sends as it is; it compresses again as soon as it has room.
 #[test]
-fn an_encoder_without_room_sends_uncompressed_and_tries_again() {
+fn an_encoder_without_memory_sends_uncompressed_and_retries() {
     for engine in [
         Engine::Native,
         #[cfg(feature = "miniz_oxide")]
@@ -271,7 +271,7 @@ fn an_encoder_without_room_sends_uncompressed_and_tries_again() {
 
 /// Without context takeover the native engine keeps nothing that could be refused.
 #[test]
-fn without_context_takeover_no_room_is_needed() {
+fn without_context_takeover_no_memory_is_needed() {
     for role in BOTH {
         let terms = Terms::default().takeover(false);
         let budget = MemoryBudget::new(1);
@@ -287,7 +287,7 @@ fn without_context_takeover_no_room_is_needed() {
 
 /// The first part decides; later ones have to go on with the window there is.
 #[test]
-fn parts_of_a_message_whose_window_finds_no_room() {
+fn parts_of_a_message_without_memory_for_the_window() {
     for role in BOTH {
         for takeover in [true, false] {
             for first in ["", "a", &chat(1)] {
@@ -329,7 +329,7 @@ fn parts_of_a_message_whose_window_finds_no_room() {
 
 /// An encoder follows a prepared message with the window that it has.
 #[test]
-fn prepared_messages_without_room_keep_both_windows_the_same() {
+fn prepared_messages_without_memory_keep_both_windows_equal() {
     let level = Level::Balanced;
     let text = (0..300).map(chat).collect::<String>();
     let prepared = Prepared::text(&text).with_deflate(WindowBits::MAX, level);
@@ -355,7 +355,7 @@ fn prepared_messages_without_room_keep_both_windows_the_same() {
 
 /// A failure gives both windows and the message back.
 #[test]
-fn a_failed_connection_gives_all_of_it_back() {
+fn a_failed_connection_releases_all_memory() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let terms = Terms::default();
@@ -375,7 +375,7 @@ fn a_failed_connection_gives_all_of_it_back() {
 
 /// Without a mask key a message isn't sent; nothing stays charged for it.
 #[test]
-fn a_refused_send_is_no_leak() {
+fn a_refused_send_does_not_leak() {
     use crate::common::entropy;
     let budget = MemoryBudget::new(MIB);
     let config = preset(Role::Client).memory_budget(budget.clone()).build().unwrap();

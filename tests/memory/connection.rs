@@ -97,7 +97,7 @@ fn idle_connections_own_no_heap_after_straddling_messages() {
 
 /// V8: a header that announces 1 GiB, with or without a byte of payload behind it.
 #[test]
-fn v8_an_announcement_of_a_gigabyte_reserves_nothing() {
+fn v8_an_announcement_of_a_gigabyte_reserves_no_memory() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for payload in [0, 1, 100, 1000] {
@@ -122,7 +122,7 @@ fn v8_an_announcement_of_a_gigabyte_reserves_nothing() {
 /// The inbox holds at most 32 times what has arrived, however it arrives: by `receive`, directly,
 /// or by turns; and near the end no more than the message.
 #[test]
-fn the_inbox_grows_with_what_has_arrived() {
+fn the_inbox_grows_with_the_received_bytes() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for direct in [false, true] {
@@ -206,7 +206,7 @@ fn a_large_message_is_moved_out_without_a_copy() {
 
 /// A short message leaves a long one's room in the inbox.
 #[test]
-fn a_short_message_does_not_take_the_room_of_a_long_one() {
+fn a_short_message_does_not_take_the_capacity_of_a_long_one() {
     const LONG: usize = 1 << 20;
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
@@ -378,7 +378,7 @@ fn a_connection_that_fails_keeps_the_data_of_another_one() {
 
 /// Statistics and a waiting pong are boxed; a flood of pings never holds more than one.
 #[test]
-fn what_few_connections_need_is_small() {
+fn rarely_needed_state_is_small() {
     for role in BOTH {
         let mut conn = connection(role, preset(role).max_unsent(10));
         let (mut inbox, mut out) = (Inbox::new(), BytesMut::with_capacity(100));
@@ -468,7 +468,7 @@ fn assert_read_buffers_are_given_back(mut accept: impl FnMut(&[u8])) {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn accepted_connections_give_their_read_buffers_back_tokio() {
+fn accepted_connections_release_their_read_buffers_tokio() {
     use sansocket::AcceptOptions;
     use sansocket::tokio::WebSocket;
     use tokio::io::{AsyncWriteExt, duplex};
@@ -490,7 +490,7 @@ fn accepted_connections_give_their_read_buffers_back_tokio() {
 
 #[cfg(feature = "std")]
 #[test]
-fn accepted_connections_give_their_read_buffers_back_blocking() {
+fn accepted_connections_release_their_read_buffers_blocking() {
     use sansocket::AcceptOptions;
     use sansocket::blocking::WebSocket;
     use std::io::Write;

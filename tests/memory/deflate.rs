@@ -49,7 +49,7 @@ fn warm_up() {
 }
 
 #[test]
-fn nothing_before_the_first_compressed_message() {
+fn no_memory_before_the_first_compressed_message() {
     warm_up();
     for role in BOTH {
         let negotiated = Terms::default().negotiated(role);
@@ -98,7 +98,7 @@ fn heap(terms: Terms, role: Role, messages: usize, len: usize) -> isize {
 }
 
 #[test]
-fn both_ways_with_context_takeover() {
+fn memory_of_both_directions_with_context_takeover() {
     warm_up();
     for role in BOTH {
         for (bits, most) in [(9, 4 << 10), (10, 8 << 10), (12, 45_000), (15, 240 << 10)] {
@@ -115,7 +115,7 @@ fn both_ways_with_context_takeover() {
 }
 
 #[test]
-fn nothing_is_kept_without_context_takeover() {
+fn no_memory_is_kept_without_context_takeover() {
     warm_up();
     for role in BOTH {
         let terms = Terms::default().takeover(false);
@@ -136,7 +136,7 @@ fn nothing_is_kept_without_context_takeover() {
 }
 
 #[test]
-fn a_failed_or_closed_connection_keeps_nothing() {
+fn a_failed_or_closed_connection_keeps_no_memory() {
     warm_up();
     for role in BOTH {
         let mut end = Terms::default().preset(role);
@@ -230,7 +230,7 @@ fn v38_forty_bombs_at_once() {
 
 /// Each bomb comes in one read: its memory goes with the call that fails.
 #[test]
-fn forty_connections_with_a_bomb_each_hold_the_memory_of_one() {
+fn forty_connections_with_a_bomb_each_have_the_memory_of_one() {
     warm_up();
     let payload = bomb(53_000_000);
     let frame = compressed(BINARY, &payload).to(Role::Server).bytes();

@@ -510,7 +510,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn what_is_charged_is_what_there_is(
+    fn the_charge_equals_the_allocated_memory(
         limits in proptest::array::uniform2(
             prop_oneof![Just(1_usize), 1..200_000_usize, 1..3_000_000_usize],
         ),

@@ -38,7 +38,7 @@ fn input(role: Role) -> Vec<u8> {
 }
 
 #[test]
-fn without_a_message_timeout_a_slow_message_costs_no_heap_beside_the_inbox() {
+fn without_a_message_timeout_a_slow_message_uses_only_the_inbox() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let input = input(role);

@@ -38,7 +38,7 @@ async fn asked(capacity: usize) -> (DuplexStream, DuplexStream) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
+async fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
     let (io, peer) = duplex(4096);
     let serving = tokio::spawn(async move {
         let request = PendingRequest::read(io, &server()).await.unwrap();
@@ -63,7 +63,7 @@ async fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pending_request_is_taken_apart_with_what_came_behind_it() {
+async fn the_parts_of_a_pending_request_include_the_following_input() {
     let (io, mut peer) = duplex(4096);
     peer.write_all(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1")
         .await
@@ -80,7 +80,7 @@ async fn a_pending_request_is_taken_apart_with_what_came_behind_it() {
 
 /// The linger timeout is 2 s: the page takes ten times as long.
 #[tokio::test(start_paused = true)]
-async fn a_slow_client_gets_the_whole_page() {
+async fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 400_000;
     for refuses in [false, true] {
         let (io, mut peer) = asked(4096).await;
@@ -223,7 +223,7 @@ fn preset() -> ConfigBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_that_never_ends_is_given_up_after_the_linger_timeout() {
+async fn a_shutdown_that_never_ends_times_out_after_the_linger_timeout() {
     for (way, end, is_ok) in ENDS {
         let (io, mut peer) = duplex(4096);
         let bytes = if is_ok { b"\x88\x82\0\0\0\0\x03\xe8" } else { b"\x83\x82\0\0\0\0hi" };
@@ -244,7 +244,7 @@ async fn a_shutdown_that_never_ends_is_given_up_after_the_linger_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_done_although_the_shutdown_behind_it_never_ends() {
+async fn a_response_succeeds_although_the_shutdown_never_ends() {
     for refuses in [false, true] {
         let (io, mut peer) = asked(4096).await;
         let request = PendingRequest::read(Stuck(io), &preset().build().unwrap()).await.unwrap();
@@ -265,7 +265,7 @@ async fn an_answer_is_done_although_the_shutdown_behind_it_never_ends() {
 
 /// A runtime that is gone takes no timer with it: the parts go on in another one.
 #[test]
-fn a_socket_goes_on_in_another_runtime() {
+fn a_socket_can_continue_in_another_runtime() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (io, mut peer) = duplex(4096);
     let first = runtime();

@@ -12,7 +12,7 @@ use crate::common::preset;
 use crate::support::{SECONDS_10, client, echo, socket};
 
 #[tokio::test]
-async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
+async fn v36_reading_stops_when_a_peer_floods_and_never_reads() {
     let (raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).build().unwrap();
     let ws = socket(Role::Server, b, &config);
@@ -43,7 +43,7 @@ async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
 }
 
 #[tokio::test]
-async fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
+async fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives() {
     // Far more than the buffers between and both marks together.
     let (a, b) = duplex(1 << 12);
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();

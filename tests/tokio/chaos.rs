@@ -456,7 +456,7 @@ async fn run(seed: u64) {
 }
 
 #[test]
-fn dropped_futures_lose_nothing_and_nothing_waits_for_a_timer() {
+fn dropped_futures_lose_no_message_and_none_depends_on_a_timer() {
     for seed in 0..60 {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

@@ -165,7 +165,7 @@ async fn each_type_closes_with_a_code_and_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
+async fn a_dropped_reader_ends_the_connection_as_the_local_side() {
     for role in [Role::Server, Role::Client] {
         let (io, _peer) = duplex(4096);
         let (reader, sender) = open(role, io).split();
@@ -179,7 +179,7 @@ async fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
 
 /// What the peer sends behind the Close frame of this end moves the deadline: the wait is as long.
 #[tokio::test(start_paused = true)]
-async fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
+async fn closed_waits_while_the_peer_sends_and_no_longer() {
     let (mut reader, sender, mut peer) = {
         let (ws, peer) = behind(b"").await;
         let (reader, sender) = ws.split();
@@ -211,7 +211,7 @@ async fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
 
 /// What can be asked of the halves, besides sending and reading.
 #[tokio::test(start_paused = true)]
-async fn halves_show_the_connection_the_transport_and_the_counts() {
+async fn halves_expose_the_connection_the_transport_and_the_statistics() {
     let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi").await;
     let (mut reader, sender) = ws.split();
     assert_eq!(sender.stats(), None);

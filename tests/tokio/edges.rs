@@ -37,7 +37,7 @@ fn binary(len: usize) -> Message {
 
 /// What was fed before a failure and never written can't be flushed.
 #[tokio::test]
-async fn a_flush_behind_a_failure_is_no_success() {
+async fn a_flush_after_a_failure_is_an_error() {
     for split in [false, true] {
         let (raw, b) = duplex(8);
         let config = preset(Role::Server).linger_timeout(Duration::from_millis(1)).build().unwrap();
@@ -67,7 +67,7 @@ async fn a_flush_behind_a_failure_is_no_success() {
 
 /// A page that can't be written in the linger timeout is told as that, one that fails with its error.
 #[tokio::test]
-async fn why_an_answer_was_not_written_is_told() {
+async fn the_reason_of_an_unwritten_response_is_returned() {
     for gone in [false, true] {
         let (mut raw, b) = duplex(64);
         let config =
@@ -87,7 +87,7 @@ async fn why_an_answer_was_not_written_is_told() {
 
 /// A flush that was dropped must not make the next one shorter.
 #[tokio::test]
-async fn a_message_sent_behind_a_dropped_flush_is_flushed_too() {
+async fn a_message_sent_after_a_dropped_flush_is_flushed_too() {
     let (mut raw, b) = duplex(64);
     let config = preset(Role::Server).high_water_mark(1000).build().unwrap();
     let mut messages = socket(Role::Server, b, &config).into_messages();
@@ -105,7 +105,7 @@ async fn a_message_sent_behind_a_dropped_flush_is_flushed_too() {
 
 /// What a dropped future has fed leaves by whoever waits.
 #[tokio::test]
-async fn what_a_dropped_send_has_fed_is_written_by_the_reader_that_waits() {
+async fn output_of_a_dropped_send_is_written_by_the_waiting_reader() {
     for buffering in [false, true] {
         let (mut raw, b) = duplex(64);
         let capacity = if buffering { 1000 } else { 0 };
@@ -139,7 +139,7 @@ async fn a_send_waits_for_its_own_bytes_only() {
 
 /// A transport that holds bytes of an adapter before this one.
 #[tokio::test]
-async fn bytes_held_by_a_transport_that_was_taken_apart_are_flushed() {
+async fn buffered_bytes_of_a_disassembled_transport_are_flushed() {
     let (mut raw, b) = duplex(1);
     let mut ws = plain(Role::Server, BufWriter::new(b));
     raw.write_all(&frame(0x81, b"")[..1]).await.unwrap();
@@ -168,7 +168,7 @@ impl Wake for Count {
 
 /// Each future with a waker of its own: what one does wakes the others that wait for it.
 #[tokio::test]
-async fn each_change_wakes_those_who_wait_for_it() {
+async fn each_change_wakes_the_waiting_futures() {
     let (mut raw, b) = duplex(1 << 16);
     let (mut reader, sender) = plain(Role::Server, b).split();
     let woken = Arc::new(Count::default());
@@ -226,7 +226,7 @@ async fn each_change_wakes_those_who_wait_for_it() {
 
 /// Who stops at the Close message has answered it.
 #[tokio::test]
-async fn the_answer_to_a_close_frame_leaves_before_its_message_is_yielded() {
+async fn the_reply_to_a_close_frame_is_sent_before_its_message_is_yielded() {
     let (mut raw, b) = duplex(1 << 16);
     let mut messages = plain(Role::Server, BufWriter::new(b)).into_messages();
     raw.write_all(&[frame(0x81, b"last"), frame(0x88, b"\x03\xe8")].concat()).await.unwrap();
@@ -241,7 +241,7 @@ async fn the_answer_to_a_close_frame_leaves_before_its_message_is_yielded() {
 /// Messages on their way when the sink is closed are kept for the stream; `forward` sends the peer's Close
 /// frame back without an error.
 #[tokio::test]
-async fn closing_the_sink_loses_nothing_on_its_way() {
+async fn closing_the_sink_loses_no_message_in_transit() {
     for forward in [false, true] {
         let (a, b) = duplex(1000);
         let peer = tokio::spawn(async move {
@@ -279,7 +279,7 @@ async fn closing_the_sink_loses_nothing_on_its_way() {
 /// Closing the sink keeps what is on its way for the stream, up to the mark; what is discarded leaves no
 /// gap behind which messages come again.
 #[tokio::test(start_paused = true)]
-async fn messages_discarded_by_closing_leave_no_gap() {
+async fn no_message_is_yielded_after_one_discarded_by_closing() {
     let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).high_water_mark(300).build().unwrap();
     let (mut sink, mut stream) = socket(Role::Server, b, &config).into_messages().split();
@@ -353,7 +353,7 @@ impl AsyncWrite for Eager {
 /// Senders that always have more to write, over a transport that always takes some, don't keep the reader
 /// from reading; and the task of either yields.
 #[tokio::test]
-async fn unsolicited_output_that_never_ends_does_not_stop_the_reader() {
+async fn endless_unsolicited_output_does_not_stop_the_reader() {
     let reads = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::new(AtomicUsize::new(0));
     let io = Eager { reads: reads.clone(), written: written.clone() };
@@ -392,7 +392,7 @@ async fn a_long_flush_lets_other_tasks_run() {
 
 /// Each wait has a deadline, whether the reader is polled or not.
 #[tokio::test(start_paused = true)]
-async fn every_wait_for_a_peer_that_takes_nothing_ends() {
+async fn every_wait_for_a_peer_that_does_not_read_ends() {
     let minute = Duration::from_secs(60);
     let start = || {
         let (raw, b) = duplex(64);
@@ -473,7 +473,7 @@ impl AsyncWrite for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_that_never_ends_is_a_write_that_fails() {
+async fn a_flush_that_never_ends_is_a_write_timeout() {
     let write = ProtocolError::Timeout(TimeoutError::Write);
     let (_raw, b) = duplex(64);
     let mut ws = plain(Role::Server, Stuck(b));
@@ -488,7 +488,7 @@ async fn a_flush_that_never_ends_is_a_write_that_fails() {
 
 /// The peer's Close frame ends the wait of a sink in another task, though the stream is not polled again.
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_waits_learns_of_the_close_frame_that_the_stream_has_got() {
+async fn a_waiting_sink_is_woken_by_a_close_frame_read_by_the_stream() {
     let (mut raw, b) = duplex(16);
     let config = preset(Role::Server).high_water_mark(50).max_unsent(500).build().unwrap();
     let (mut sink, mut stream) = socket(Role::Server, b, &config).into_messages().split();
@@ -539,7 +539,7 @@ impl AsyncWrite for PanickingWrites {
 
 /// How much it has written is not known: writing on could repeat or cut a frame.
 #[tokio::test]
-async fn a_transport_that_panics_in_a_sender_fails_the_connection_for_all() {
+async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
     for (closes, wrote) in [(false, &b"\x81\x01a"[..]), (true, b"\x88\x02\x03\xe8")] {
         let (io, mut peer) = duplex(100);
         let (mut reader, sender) = plain(Role::Server, PanickingWrites(io)).split();

@@ -58,7 +58,7 @@ async fn slow_peer(mut peer: DuplexStream, closes_first: bool) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_gives_a_slow_peer_all_output_and_the_close_frame() {
+async fn close_sends_a_slow_peer_all_output_and_the_close_frame() {
     let (io, peer) = duplex(4096);
     let peer = tokio::spawn(slow_peer(peer, false));
     let mut ws = server(io);
@@ -94,7 +94,7 @@ async fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trickle_reader_is_given_up() {
+async fn a_trickle_reader_times_out() {
     let (io, mut peer) = duplex(64);
     tokio::spawn(async move {
         // 100 bytes in each close timeout.
@@ -112,7 +112,7 @@ async fn a_trickle_reader_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_inside_a_long_frame_lives() {
+async fn a_peer_that_sends_a_long_frame_is_not_timed_out() {
     let (io, mut peer) = duplex(4096);
     let half = Duration::from_millis(500);
     let mut ws = open(preset(Role::Server).keep_alive(Some(half), Some(half)), Role::Server, io);
@@ -153,7 +153,7 @@ fn is_message(message: &Message, i: usize) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_the_sink_keeps_the_messages_on_their_way() {
+async fn closing_the_sink_keeps_messages_in_transit() {
     for capacity in [10, 64, 64 << 10] {
         let (io, peer) = duplex(capacity);
         tokio::spawn(answer_go(peer));
@@ -172,7 +172,7 @@ async fn closing_the_sink_keeps_the_messages_on_their_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forward_keeps_the_messages_on_their_way() {
+async fn forward_keeps_messages_in_transit() {
     let (io, peer) = duplex(4096);
     tokio::spawn(answer_go(peer));
     let (sink, mut stream) = server(io).into_messages().split();
@@ -263,7 +263,7 @@ async fn a_sent_message_arrives_although_the_socket_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_is_done_when_the_transport_has_taken_it() {
+async fn a_send_returns_when_the_transport_has_accepted_it() {
     let (io, mut peer) = duplex(4096);
     // The peer takes 1,000 bytes each 10 ms.
     let start = Instant::now();
@@ -317,7 +317,7 @@ async fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_ends_of_a_closing_handshake_tell_code_reason_and_side() {
+async fn both_ends_of_a_closing_handshake_report_code_reason_and_side() {
     let (io, peer) = duplex(4096);
     let peer = tokio::spawn(async move {
         let mut ws = client(peer);
@@ -348,7 +348,7 @@ async fn both_ends_of_a_closing_handshake_tell_code_reason_and_side() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn senders_learn_of_the_end_and_can_make_one() {
+async fn senders_see_the_end_and_can_close_and_abort() {
     // The reader is dropped: by this end, without a Close frame.
     let (io, _peer) = duplex(4096);
     let (reader, sender) = server(io).split();
@@ -382,7 +382,7 @@ async fn senders_learn_of_the_end_and_can_make_one() {
 /// The reader is polled on or not: either way the wait is for the output, and no longer than that for a
 /// peer that takes none.
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_waits_for_the_end_waits_for_the_output() {
+async fn a_sender_that_waits_for_the_end_waits_for_pending_output() {
     for (reads_on, takes) in [(true, true), (false, true), (true, false), (false, false)] {
         let (io, mut peer) = duplex(4096);
         let (mut reader, sender) = server(io).split();
@@ -414,7 +414,7 @@ async fn a_sender_that_waits_for_the_end_waits_for_the_output() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_taken_apart_in_mid_message_goes_on() {
+async fn a_socket_disassembled_inside_a_message_can_continue() {
     let (io, mut peer) = duplex(64 << 10);
     let mut ws = server(io);
     // A message of 10 bytes in two fragments, cut at every byte.
@@ -436,7 +436,7 @@ async fn a_socket_taken_apart_in_mid_message_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_a_message_survives_being_taken_apart() {
+async fn the_rest_of_a_message_is_in_the_parts() {
     let (io, peer) = duplex(64 << 10);
     let mut ws = server(io);
     let mut peer = client(peer);

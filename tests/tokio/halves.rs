@@ -13,7 +13,7 @@ use crate::common::preset;
 use crate::support::{SECONDS_10, client, server, socket};
 
 #[tokio::test]
-async fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
+async fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
     let (a, b) = duplex(1 << 16);
     let mut ws = client(b);
     drop(server(a));
@@ -77,7 +77,7 @@ async fn s18_a_background_task_writes_while_the_handler_reads() {
 }
 
 #[tokio::test]
-async fn senders_wait_for_room_and_a_close_wakes_them() {
+async fn senders_wait_for_capacity_and_a_close_wakes_them() {
     let (mut raw, b) = duplex(64);
     let config = preset(Role::Server).max_unsent(100).build().unwrap();
     let (mut reader, sender) = socket(Role::Server, b, &config).split();

@@ -130,7 +130,7 @@ async fn a_page_and_a_404_beside_the_websocket() {
 
 /// Every refusal is an answer that the peer gets to see, even if it has written on; never a reset.
 #[tokio::test]
-async fn v50_refusals_are_seen() {
+async fn v50_the_peer_receives_each_refusal() {
     let close = "Connection: close\r\n";
     for (what, request, status, field) in [
         ("no HTTP", "hello\r\n\r\n".to_owned(), 400, close),
@@ -166,7 +166,7 @@ async fn v50_refusals_are_seen() {
 
 /// A peer that reads no answer, and one that never ends, hold nobody up beyond the linger timeout.
 #[tokio::test]
-async fn v50_a_refused_peer_that_stays_holds_nobody_up() {
+async fn v50_a_refused_peer_that_stays_is_dropped_after_the_linger_timeout() {
     let (_raw, serving) = served(|mut stream| async move {
         let config = server().linger_timeout(Duration::from_millis(100)).build().unwrap();
         let mut head = [0; 1];
@@ -212,7 +212,7 @@ async fn v27_v46_frames_behind_the_request_are_the_first_frames() {
 
 /// More frames behind the request than one read holds.
 #[tokio::test]
-async fn v46_many_frames_behind_the_request() {
+async fn v46_more_frames_after_the_request_than_one_read_holds() {
     let (raw, serving) = served(accept_and_echo).await;
     let (mut from, mut to) = raw.into_split();
     let writing = tokio::spawn(async move {
@@ -238,7 +238,7 @@ async fn v46_many_frames_behind_the_request() {
 }
 
 #[tokio::test]
-async fn v30_a_request_in_single_bytes_is_a_request() {
+async fn v30_a_request_in_single_bytes_is_accepted() {
     let (mut raw, serving) = served(accept_and_echo).await;
     raw.set_nodelay(true).unwrap();
     for byte in REQUEST.as_bytes() {
@@ -254,7 +254,7 @@ async fn v30_a_request_in_single_bytes_is_a_request() {
 
 /// A request that drips in has one deadline, however often a byte comes.
 #[tokio::test]
-async fn v35_a_dripping_request_is_refused_in_time() {
+async fn v35_a_slow_request_is_refused_at_its_deadline() {
     let (mut raw, serving) = served(|stream| async {
         let config = server().handshake_timeout(Duration::from_millis(200)).build().unwrap();
         WebSocket::accept(stream, &config, &AcceptOptions::new()).await.map(drop)
@@ -344,7 +344,7 @@ async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
 
 /// Frames in one packet with the 101, cut anywhere, are the first frames.
 #[tokio::test]
-async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
+async fn v27_v46_frames_after_the_101_are_the_first_frames() {
     for cut in [0, 3] {
         let (listener, request) = listen().await;
         let serving = tokio::spawn(async move {
@@ -379,7 +379,7 @@ async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
 }
 
 #[tokio::test]
-async fn connecting_to_nobody_fails() {
+async fn connecting_without_a_listener_fails() {
     let config = client().build().unwrap();
     // Nobody listens.
     let (listener, request) = listen().await;
@@ -407,7 +407,7 @@ async fn connecting_to_nobody_fails() {
 
 /// A server that accepts the transport and says nothing, drips, or ends.
 #[tokio::test]
-async fn v35_a_client_does_not_wait_for_ever() {
+async fn v35_a_client_handshake_has_a_deadline() {
     let short = Duration::from_millis(200);
     let config = client().handshake_timeout(short).build().unwrap();
     let (listener, request) = listen().await;
@@ -452,7 +452,7 @@ async fn v35_a_client_does_not_wait_for_ever() {
 
 /// Keep-alive runs by itself while both ends read: pings one way, answers the other.
 #[tokio::test]
-async fn keep_alive_runs_by_itself() {
+async fn keep_alive_runs_while_both_ends_read() {
     let (listener, request) = listen().await;
     let every = Duration::from_millis(30);
     let serving = tokio::spawn(async move {

@@ -12,7 +12,7 @@ use crate::common::preset;
 use crate::support::{SECONDS_10, socket};
 
 #[tokio::test]
-async fn s27_a_vanished_peer_is_noticed_and_a_slow_one_is_not() {
+async fn s27_a_vanished_peer_times_out_and_a_slow_one_does_not() {
     let short = Duration::from_millis(50);
     let config = preset(Role::Server).keep_alive(Some(short), Some(2 * short)).build().unwrap();
     // Vanished: nothing comes, nothing is read.

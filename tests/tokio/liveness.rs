@@ -175,7 +175,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_before_the_first_read_is_answered_in_full() {
+async fn a_batch_before_the_first_read_is_echoed_completely() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = duplex(64 << 10);
         pipeline(a, b, max_unsent).await;
@@ -183,7 +183,7 @@ async fn a_batch_before_the_first_read_is_answered_in_full() {
 }
 
 #[tokio::test]
-async fn a_batch_before_the_first_read_is_answered_in_full_over_sockets() {
+async fn a_batch_before_the_first_read_is_echoed_completely_over_sockets() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = small_tcp().await;
         timeout(Duration::from_secs(60), pipeline(a, b, max_unsent)).await.expect("a hang");

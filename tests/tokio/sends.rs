@@ -102,17 +102,17 @@ async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_send_is_done_when_the_transport_has_taken_it() {
+async fn each_send_returns_when_the_transport_has_accepted_it() {
     each_type(|io| io).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_send_flushes_a_transport_with_a_buffer() {
+async fn each_send_flushes_a_buffering_transport() {
     each_type(|io| BufWriter::with_capacity(500, io)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_message_given_to_a_sink_is_sent_when_the_sink_is_flushed() {
+async fn each_message_in_a_sink_is_sent_when_the_sink_is_flushed() {
     let (io, peer) = tokio::io::duplex(CAPACITY);
     let mut peer = Peer::new(peer).await;
     let io = BufWriter::with_capacity(500, io);
@@ -178,7 +178,7 @@ async fn fragments_before_a_pong(by_parts: bool) -> usize {
 
 /// The transport holds less than a fragment: the one under way is sent, and at most the next.
 #[tokio::test(start_paused = true)]
-async fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+async fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true).await;
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false).await, 100);

@@ -142,7 +142,7 @@ impl AsyncWrite for NoWrites {
 
 /// A future that is done must not take the waker of another one in the same task with it.
 #[tokio::test]
-async fn two_halves_in_one_task_both_wake_it() {
+async fn both_halves_wake_their_common_task() {
     let (mut raw, b) = duplex(64);
     let (mut reader, sender) = plain(Role::Server, b).split();
     sender.feed_binary(&[7; 1000]).unwrap();
@@ -168,7 +168,7 @@ async fn two_halves_in_one_task_both_wake_it() {
 /// Both ends send a lot and read at the same time, in halves: neither may stop reading because its
 /// own messages wait.
 #[tokio::test]
-async fn halves_that_flood_each_other_go_on() {
+async fn halves_that_flood_each_other_do_not_deadlock() {
     let (a, b) = duplex(1 << 12);
     let served = tokio::spawn(async move {
         let mut ws = plain(Role::Server, a);
@@ -198,7 +198,7 @@ async fn halves_that_flood_each_other_go_on() {
 
 /// The same with the stream and the sink in two tasks.
 #[tokio::test]
-async fn stream_and_sink_that_flood_each_other_go_on() {
+async fn stream_and_sink_that_flood_each_other_do_not_deadlock() {
     let (a, b) = duplex(1 << 12);
     tokio::spawn(async move {
         let mut ws = plain(Role::Server, a);
@@ -287,7 +287,7 @@ async fn many_senders_on_threads_and_a_reader() {
 
 /// Sends that are dropped while they wait for room have sent nothing, and hold nobody up.
 #[tokio::test]
-async fn a_send_dropped_while_it_waits_for_room_sends_nothing() {
+async fn a_send_dropped_while_it_waits_for_capacity_has_no_effect() {
     let (mut raw, b) = duplex(64);
     let config = preset(Role::Server).max_unsent(100).build().unwrap();
     let (mut reader, sender) = socket(Role::Server, b, &config).split();
@@ -306,7 +306,7 @@ async fn a_send_dropped_while_it_waits_for_room_sends_nothing() {
 }
 
 #[tokio::test]
-async fn v32_a_read_dropped_after_every_poll_loses_nothing() {
+async fn v32_a_read_dropped_after_every_poll_loses_no_data() {
     for delivery in [Delivery::Whole, Delivery::Parts] {
         let (mut raw, b) = duplex(1 << 16);
         let config = preset(Role::Server).delivery(delivery).build().unwrap();
@@ -358,7 +358,7 @@ async fn v32_a_read_dropped_after_every_poll_loses_nothing() {
 
 /// A violation is written, and ended, whoever drops the future in between.
 #[tokio::test]
-async fn v32_an_error_that_was_dropped_comes_again() {
+async fn v32_a_dropped_error_is_returned_again() {
     let (mut raw, b) = duplex(1);
     let mut ws = plain(Role::Server, b);
     let writing = tokio::spawn(async move {
@@ -382,7 +382,7 @@ async fn v32_an_error_that_was_dropped_comes_again() {
 // --------------------------------------------------------------------------------- busy loops
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_polled_only_when_something_happens() {
+async fn an_idle_connection_is_polled_only_for_its_timers() {
     let (mut raw, b) = duplex(1 << 16);
     let every = Duration::from_millis(50);
     let config = preset(Role::Server).keep_alive(Some(every), None).build().unwrap();
@@ -441,7 +441,7 @@ async fn a_reader_does_not_wake_itself() {
 
 /// The end is told again at once; waiting for the end of one that lingers is one timer.
 #[tokio::test]
-async fn a_peer_that_has_ended_costs_no_polls() {
+async fn a_connection_with_an_ended_peer_is_not_polled() {
     let (raw, b) = duplex(1 << 16);
     let mut ws = plain(Role::Server, b);
     drop(raw);
@@ -516,7 +516,7 @@ async fn a_buffering_transport_is_flushed() {
 }
 
 #[tokio::test]
-async fn a_stubborn_transport_is_only_slow() {
+async fn a_transport_with_one_byte_per_call_works() {
     let (a, b) = duplex(1 << 16);
     let served = tokio::spawn(async move {
         let mut ws = plain(Role::Server, BufWriter::with_capacity(100, Stubborn::new(a)));
@@ -541,7 +541,7 @@ async fn a_stubborn_transport_is_only_slow() {
 
 /// What the peer has said before a write failed is handed out: its Close frame tells why.
 #[tokio::test]
-async fn a_failed_write_does_not_hide_what_was_received() {
+async fn a_write_error_does_not_hide_received_data() {
     let said = [frame(0x81, b"last words"), frame(0x88, b"\x03\xf1too long")].concat();
     let too_big = |event: &Event<'_>| matches!(event, Event::Close(Some(close)) if close.code == CloseCode::MESSAGE_TOO_BIG);
 
@@ -586,7 +586,7 @@ async fn a_failed_write_does_not_hide_what_was_received() {
 
 /// The same over TCP: a client in the middle of a message that the server doesn't want.
 #[tokio::test]
-async fn a_client_sees_why_the_server_stopped_reading() {
+async fn a_client_receives_the_close_frame_of_a_server_that_stopped_reading() {
     let (a, mut raw) = tcp_pair().await;
     let mut ws = plain(Role::Client, a);
     ws.feed_binary(&vec![0; 16 << 20]).unwrap();
@@ -637,7 +637,7 @@ async fn a_reset_is_an_error_everywhere() {
 
 /// A half-closed peer gets what was sent before, a Close frame, and the end.
 #[tokio::test]
-async fn a_half_closed_peer_gets_what_was_sent_before() {
+async fn a_half_closed_peer_receives_all_output() {
     let (mut raw, b) = duplex(1 << 16);
     let mut ws = plain(Role::Server, b);
     ws.feed_text("still").unwrap();
@@ -655,7 +655,7 @@ async fn a_half_closed_peer_gets_what_was_sent_before() {
 
 /// The runtime's clock counts, so that it can be paused in tests.
 #[tokio::test(start_paused = true)]
-async fn a_paused_clock_is_followed() {
+async fn deadlines_follow_the_clock_of_the_runtime() {
     let (mut raw, b) = duplex(1 << 16);
     let hour = Duration::from_secs(3600);
     let config = preset(Role::Server).keep_alive(Some(hour), None).build().unwrap();
@@ -692,7 +692,7 @@ async fn a_paused_clock_is_followed() {
 
 /// Close with a peer that floods instead of answering, and never reads.
 #[tokio::test]
-async fn v25_a_flood_does_not_keep_us_from_ending() {
+async fn v25_a_flood_does_not_prevent_the_end_of_a_close() {
     let short = Duration::from_millis(100);
     for split in [false, true] {
         let (a, raw) = tcp_pair().await;
@@ -727,7 +727,7 @@ async fn v25_a_flood_does_not_keep_us_from_ending() {
 }
 
 #[tokio::test]
-async fn deadlines_without_an_end_are_none() {
+async fn very_long_timeouts_never_expire() {
     for endless in
         [Duration::MAX, Duration::from_micros(u64::MAX - 1), Duration::from_secs(1 << 40)]
     {
@@ -786,7 +786,7 @@ async fn s27_a_flush_to_a_vanished_peer_ends() {
 
 /// A handler that takes its time is no vanished peer, nor is its peer.
 #[tokio::test(start_paused = true)]
-async fn a_paused_handler_is_not_dead() {
+async fn a_paused_handler_is_not_timed_out() {
     let short = Duration::from_millis(20);
     let (a, b) = duplex(1 << 16);
     let config = preset(Role::Server).keep_alive(Some(short), Some(short)).build().unwrap();
@@ -819,7 +819,7 @@ async fn a_paused_handler_is_not_dead() {
 /// A flood of pings by a peer that doesn't read: taken, since pongs are no replies, but from a limit on
 /// only the newest one is answered.
 #[tokio::test]
-async fn v18_v36_a_flood_of_pings_is_answered_as_far_as_there_is_room() {
+async fn v18_v36_a_flood_of_pings_is_answered_up_to_the_limit() {
     const COUNT: u32 = 100_000;
     let (a, mut raw) = duplex(1 << 10);
     let config = preset(Role::Server).build().unwrap();
@@ -849,7 +849,7 @@ async fn v18_v36_a_flood_of_pings_is_answered_as_far_as_there_is_room() {
 /// Large frames, read straight into the inbox, with others before, between and behind; with every
 /// future dropped while it waits.
 #[tokio::test]
-async fn large_frames_are_whole() {
+async fn large_frames_arrive_intact() {
     let (mut raw, b) = duplex(100_000);
     let mut ws = plain(Role::Server, b);
     let big: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
@@ -917,7 +917,7 @@ async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
 }
 
 #[tokio::test]
-async fn a_message_larger_than_every_mark_goes_through() {
+async fn a_message_larger_than_every_mark_is_received() {
     let (a, b) = duplex(1 << 12);
     let served = tokio::spawn(async move {
         let mut messages = plain(Role::Server, a).into_messages();
@@ -953,7 +953,7 @@ async fn into_inner_in_the_middle_of_a_message_keeps_its_beginning() {
 }
 
 #[tokio::test]
-async fn parts_of_a_text_cut_in_characters_come_through_read_into() {
+async fn read_into_returns_text_split_inside_characters() {
     let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
     let mut ws = socket(Role::Server, b, &config);

@@ -13,7 +13,7 @@ use crate::common::violations::violations;
 use crate::support::{SECONDS_10, echo, server, socket};
 
 #[tokio::test]
-async fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() {
+async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
     for split in [false, true] {
         for (name, bytes, code) in violations() {
             let (mut raw, b) = duplex(1 << 16);
@@ -58,7 +58,7 @@ async fn v34_the_drain_ends_after_the_linger_timeout() {
 }
 
 #[tokio::test]
-async fn v37_what_comes_before_a_close_frame_is_answered_before_it() {
+async fn v37_messages_before_a_close_frame_are_answered_before_it() {
     let (mut raw, b) = duplex(1 << 16);
     let served = tokio::spawn(echo(server(b)));
     let bytes = [frame(0x81, b"one"), frame(0x82, b"two"), frame(0x88, b"\x03\xe9bye")].concat();

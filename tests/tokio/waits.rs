@@ -269,17 +269,17 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_ends_by_the_write_timeout_of_the_default_config() {
+async fn each_wait_ends_at_the_write_timeout_of_the_default_config() {
     // A connection that has failed lingers for 2 s, and a flood is looked at once in a while.
     run(|preset| preset, secs(64)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_ends_by_a_shorter_write_timeout() {
+async fn each_wait_ends_at_a_shorter_write_timeout() {
     run(|preset| preset.write_timeout(secs(7)), secs(52)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_ends_by_the_keep_alive_timeout() {
+async fn each_wait_ends_at_the_keep_alive_timeout() {
     run(|preset| preset.keep_alive(Some(secs(30)), Some(secs(10))), secs(52)).await;
 }

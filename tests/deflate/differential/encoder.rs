@@ -107,7 +107,7 @@ fn long_messages() {
 
 /// The same messages give the same payloads, whatever else the thread has compressed.
 #[test]
-fn nothing_of_other_connections() {
+fn output_does_not_depend_on_other_connections() {
     let messages = crate::corpus::messages(Kind::Chat, 500, 6, 9);
     for level in LEVELS {
         for takeover in [true, false] {

@@ -33,7 +33,7 @@ fn fill(decoder: &mut Decoder, bits: u8) {
 const DISTANCES: [u16; 8] = [1, 2, 40, 200, 256, 511, 4096, 32_768];
 
 #[test]
-fn a_new_decoder_knows_nothing() {
+fn a_new_decoder_has_no_history() {
     for bits in 8..=15 {
         for takeover in [true, false] {
             for distance in DISTANCES {
@@ -49,7 +49,7 @@ fn a_new_decoder_knows_nothing() {
 }
 
 #[test]
-fn without_takeover_nothing_is_known_of_the_last_message() {
+fn without_takeover_the_last_message_is_no_history() {
     for bits in 8..=15 {
         for distance in DISTANCES {
             let mut decoder = Decoder::new(window(bits), false);
@@ -70,7 +70,7 @@ fn without_takeover_nothing_is_known_of_the_last_message() {
 
 /// With the room full of secrets, they are not taken for history.
 #[test]
-fn the_room_is_not_history() {
+fn the_output_buffer_is_not_history() {
     for distance in DISTANCES {
         let mut decoder = Decoder::new(window(15), true);
         let mut room = vec![0x5e; 100_000];
@@ -80,7 +80,7 @@ fn the_room_is_not_history() {
 
 /// As far as the last message reaches, and not one byte further.
 #[test]
-fn as_far_as_the_messages_reach() {
+fn history_ends_at_the_first_byte_of_the_messages() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     for distance in 1..=7 {
         let mut decoder = Decoder::new(window(8), true);

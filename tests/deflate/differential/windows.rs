@@ -36,7 +36,7 @@ impl Cuts for Sliding {
 }
 
 #[test]
-fn to_the_byte() {
+fn distances_are_limited_to_the_byte() {
     let noise = &messages(Kind::Noise, 40_000, 1, 3)[0];
     for bits in 8..15 {
         let len = 1 << bits;
