@@ -1,4 +1,4 @@
-//! permessage-deflate through the adapters: parts that wait without any bytes at hand, reading into a
+//! permessage-deflate through the adapters: pending parts without further input, reads into a
 //! buffer, owned messages, halves.
 
 use core::time::Duration;
@@ -20,7 +20,7 @@ fn connection(role: Role, delivery: Delivery) -> Connection {
     Connection::new(role, &config, &Terms::default().negotiated(role), Instant::now())
 }
 
-/// Much shorter when compressed.
+/// Text with a much shorter compressed form.
 fn long_text(n: usize) -> String {
     (0..n).map(|i| format!("line {} of a text that says the same again\n", i / 100)).collect()
 }
@@ -48,7 +48,7 @@ mod on_tokio {
             client.flush().await.unwrap();
             let (mut all, mut parts) = (String::new(), 0);
             loop {
-                // Nothing more comes: a part that waits must not need it.
+                // No further input arrives: a pending part must not need it.
                 let (event, mut reply) =
                     timeout(SECONDS_10, server.read()).await.unwrap().unwrap().unwrap();
                 let Event::Part { data: Data::Text(part), start, end } = event else {
@@ -130,7 +130,7 @@ mod on_tokio {
                 assert_eq!(back, message);
             }
         }
-        // How it sends is a setting of the sink.
+        // The send options are a setting of the sink.
         let text = long_text(50);
         client.set_send_options(SendOptions::new().compress(Compress::Never));
         client.send(Message::Text(text.clone().into())).await.unwrap();
@@ -230,8 +230,8 @@ mod on_threads {
     }
 }
 
-/// Compressed messages under way when a socket is taken apart: at every byte, with what is left of the
-/// window behind it.
+/// Unfinished compressed messages in a socket that is split into parts: at every byte, with the
+/// remaining window.
 mod taken_apart {
     use core::task::Poll;
     use std::io::Write;
@@ -245,7 +245,7 @@ mod taken_apart {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Three messages that have much in common, the second one in fragments.
+    /// Three messages with much common text, the second one in fragments.
     fn texts() -> [String; 3] {
         [1, 2, 3].map(|n| {
             format!("text {n} says the same again, and again: text {n} says the same again")
@@ -310,7 +310,7 @@ mod taken_apart {
             let mut seen = Vec::new();
             for byte in wire(takeover) {
                 peer.write_all(&[byte]).unwrap();
-                // Long enough for one byte, mostly; if not, the next turn has it.
+                // Normally long enough for one byte; if not, the next turn reads it.
                 if let Poll::Ready(event) = ws.read_timeout(MS).unwrap() {
                     let Some((Event::Text(text), _)) = event else { panic!() };
                     seen.push(text.to_string());

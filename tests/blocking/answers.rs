@@ -1,4 +1,4 @@
-//! Answers to opening handshakes: what they tell, and that they arrive.
+//! Responses to opening handshakes: their content and their delivery.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -40,7 +40,7 @@ fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
     serving.join().unwrap();
 }
 
-/// The page takes some times the linger timeout.
+/// Writing the page takes several linger timeouts.
 #[test]
 fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 1_000_000;

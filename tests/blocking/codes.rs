@@ -1,5 +1,5 @@
-//! What each type tells and takes at the end of a connection: codes, reasons, by whom; and what else
-//! can be asked for.
+//! The end of a connection on each type: code, reason, the side that ended it, and the other
+//! getters.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -18,21 +18,21 @@ use crate::pipe::{Pipe, pipe};
 use crate::support::MS;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
-    // A thread that reads looks up four times in a close timeout.
+    // A blocked read checks four times in a close timeout.
     let preset = preset(role).close_timeout(200 * MS).linger_timeout(200 * MS);
     let (config, now) = (preset.build().unwrap(), sansocket::Instant::now());
     let connection = Connection::new(role, &config, &Negotiated::new(), now);
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A server, and the raw end of a client that has sent this.
+/// A server, and the raw end of a client that has sent these bytes.
 fn behind(bytes: &[u8]) -> (WebSocket<Pipe>, Pipe) {
     let (io, mut peer) = pipe(4096);
     peer.write_all(bytes).unwrap();
     (open(Role::Server, io), peer)
 }
 
-/// A client's Close frame with the code 4001 and a reason, and the same of a server.
+/// A Close frame of a client with the code 4001 and a reason, and that of a server.
 const CLOSE: &[u8] = b"\x88\x8c\0\0\0\0\x0f\xa1the reason";
 const ECHO: &[u8] = b"\x88\x0c\x0f\xa1the reason";
 
@@ -43,7 +43,7 @@ fn assert_told(status: Option<CloseStatus>) {
     assert_eq!(seen, (4001, "the reason", Role::Client));
 }
 
-/// All that is written until the transport ends.
+/// Returns all bytes up to the end of the transport.
 fn rest(mut peer: Pipe) -> Vec<u8> {
     peer.set_read_timeout(Some(10_000 * MS)).unwrap();
     let mut all = Vec::new();
@@ -51,7 +51,7 @@ fn rest(mut peer: Pipe) -> Vec<u8> {
     all
 }
 
-/// Each type learns of the peer's Close frame, and takes a second one of this end as done.
+/// Each type reports the peer's Close frame, and accepts a second close at this end as done.
 #[test]
 fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame() {
     let late = CloseCode::from(4002);
@@ -109,7 +109,7 @@ fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame() {
     assert_eq!(rest(peer), ECHO);
 }
 
-/// Each type sends the code and the reason that it is given.
+/// Each type sends the code and the reason of its arguments.
 #[test]
 fn each_type_closes_with_a_code_and_a_reason() {
     const TEXT: &[u8] = b"\x81\x80\0\0\0\0";
@@ -176,7 +176,7 @@ fn a_dropped_reader_ends_the_connection_as_the_local_side() {
     }
 }
 
-/// What the peer sends behind the Close frame of this end moves the deadline: the wait is as long.
+/// Data of the peer after the Close frame of this end moves the deadline, and extends the wait.
 #[test]
 fn closed_waits_while_the_peer_sends_and_no_longer() {
     let (ws, mut peer) = behind(b"");
@@ -194,14 +194,14 @@ fn closed_waits_while_the_peer_sends_and_no_longer() {
             break;
         }
     }
-    // A machine that stands still for so long is no peer that sends.
+    // A pause of the machine counts as silence of the peer.
     assert!(!closed.is_finished() || longest > 100 * MS);
     let status = closed.join().unwrap().unwrap();
     assert_eq!((status.by, status.clean), (Role::Server, false));
     reading.join().unwrap();
 }
 
-/// What can be asked of the halves, besides sending and reading.
+/// The getters of the halves.
 #[test]
 fn halves_expose_the_connection_the_transport_and_the_statistics() {
     let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi");
@@ -220,13 +220,14 @@ fn halves_expose_the_connection_the_transport_and_the_statistics() {
     let mut frame = [0; 7];
     peer.read_exact(&mut frame).unwrap();
     assert_eq!(&frame, b"\x81\x0512345");
-    // The reader's handle: one more of the same transport, in spite of the drop of the other end.
+    // The handle of the reader is one more handle of the same transport, although the other end is
+    // dropped.
     drop(peer);
     assert!(reader.get_ref().try_clone().unwrap().write(b"x").is_err());
     drop(reader);
     assert!(!sender.is_open());
 
-    // And of a socket and its messages.
+    // The getters of a socket and of its messages.
     let (mut ws, _peer) = behind(b"\x81\x82\0\0\0\0hi");
     ws.enable_stats();
     let _: &Pipe = ws.get_ref();

@@ -1,5 +1,5 @@
-//! The end of a connection on threads: nothing on its way is lost, and nothing waits for ever. The
-//! timeouts are short, so that a slow link takes longer than they last.
+//! The end of a connection on threads: no bytes in transit are lost, and no call waits without a
+//! limit. The timeouts are short, so that a slow link takes longer than they last.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -27,7 +27,7 @@ fn open(preset: ConfigBuilder, role: Role, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A server whose timeouts are shorter than what its output takes.
+/// A server with timeouts shorter than the time to write its output.
 fn server(io: Pipe) -> WebSocket<Pipe> {
     let preset =
         preset(Role::Server).close_timeout(400 * MS).linger_timeout(400 * MS).max_unsent(2 << 20);
@@ -38,7 +38,7 @@ fn client(io: Pipe) -> WebSocket<Pipe> {
     open(preset(Role::Client), Role::Client, io)
 }
 
-/// Reads 8,000 bytes each 10 ms, and answers a Close frame.
+/// Reads 8,000 bytes every 10 ms, and answers a Close frame.
 fn slow_peer(mut peer: Pipe, closes_first: bool) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut all = Vec::new();
@@ -128,7 +128,7 @@ fn a_sent_message_arrives_although_the_socket_is_dropped() {
 fn a_send_returns_when_the_transport_has_accepted_it() {
     let (io, mut peer) = pipe(4096);
     thread::spawn(move || while peer.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {});
-    // No thread reads.
+    // No thread reads this connection.
     let (_reader, sender) = server(io).split().unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -187,7 +187,7 @@ fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 
 #[test]
 fn senders_see_the_end_and_can_close_and_abort() {
-    // The reader is dropped: by this end, without a Close frame.
+    // The reader is dropped: this end ends the connection, without a Close frame.
     let (io, _peer) = pipe(4096);
     let (reader, sender) = server(io).split().unwrap();
     let waiting = thread::spawn({
@@ -216,7 +216,7 @@ fn senders_see_the_end_and_can_close_and_abort() {
     assert!(matches!(error, WebSocketError::Protocol(ProtocolError::Aborted)), "{error}");
 }
 
-/// The wait is for the output, and no longer than that for a peer that takes none.
+/// The wait includes pending output, and is limited by the timeout for a peer that does not read.
 #[test]
 fn a_sender_that_waits_for_the_end_waits_for_pending_output() {
     for takes in [true, false] {
@@ -261,7 +261,7 @@ fn a_socket_disassembled_inside_a_message_can_continue() {
     assert_eq!(&sent, b"\x81\x06unsent");
 }
 
-/// The three ways to read in the same connection, in any order.
+/// The three ways to read, mixed on one connection in any order.
 #[test]
 fn blocking_timed_and_nonblocking_reads_can_be_mixed() {
     let (io, peer) = pipe(4096);
@@ -283,7 +283,7 @@ fn blocking_timed_and_nonblocking_reads_can_be_mixed() {
             },
         };
         assert!(matches!(event, Some((Event::Text(got), _)) if got == text));
-        // What was fed is written by whichever way.
+        // Each kind of read writes fed output.
         ws.feed_text("answer").unwrap();
         assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
         assert!(matches!(peer.read(), Ok(Some((Event::Text("answer"), _)))));
@@ -307,7 +307,7 @@ fn the_closing_handshake_of_two_iterators_of_messages() {
     let echo = thread::spawn(move || {
         let mut messages = server(io).into_messages();
         while let Some(message) = messages.next() {
-            // The peer's Close frame too: it was answered already.
+            // The peer's Close frame is among them: it has been answered already.
             messages.feed(message.unwrap()).unwrap();
         }
         messages.close_status().unwrap()

@@ -25,7 +25,7 @@ fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
         assert_protocol(result, PeerError::ClosedWithoutHandshake);
         assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
 
-        // The same when the reader of a split one goes, with senders left.
+        // The same for a dropped reader of two halves, with senders left.
         let (a, b) = tcp();
         let mut ws = client(b);
         let (reader, sender) = server(a).split().unwrap();
@@ -37,7 +37,7 @@ fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
         assert!(!sender.is_open());
         assert_eq!(sender.close_status().unwrap().code, CloseCode::ABNORMAL);
 
-        // And when all go, the senders first.
+        // The same when all are dropped, the senders first.
         let (a, b) = tcp();
         let mut ws = client(b);
         let (reader, sender) = server(a).split().unwrap();
@@ -178,7 +178,7 @@ fn a_flood_of_other_senders_does_not_block_a_send() {
             while raw.read(&mut buffer).unwrap() > 0 {}
         });
         let stop = Arc::new(AtomicBool::new(false));
-        // Always more to write, from others.
+        // Other senders always have more output.
         let flooding: Vec<_> = (0..3)
             .map(|_| {
                 let (sender, stop) = (sender.clone(), stop.clone());
@@ -197,7 +197,7 @@ fn a_flood_of_other_senders_does_not_block_a_send() {
         }
         sender.close_output(CloseCode::NORMAL, "").unwrap();
         drop(sender);
-        // The peer is gone without an answer.
+        // The peer is dropped without a Close frame.
         drop((draining, reading));
     });
 }
@@ -231,7 +231,7 @@ fn senders_wait_for_capacity_and_a_close_wakes_them() {
             thread::sleep(100 * MS);
             assert!(waiting.iter().all(|thread| !thread.is_finished()));
             assert!(sent.load(Ordering::Relaxed) <= 5, "{sent:?}");
-            // What the senders fill is not the room of replies.
+            // The output of senders does not use the capacity of replies.
             let refused = sender.feed(Data::Binary(&[0; 20]), SendOptions::new());
             assert_eq!(refused, Err(SendError::Full));
             let reading = thread::spawn(move || {
@@ -324,7 +324,7 @@ fn v36_a_flood_is_not_buffered_by_halves() {
         let reading = thread::spawn(move || {
             while let Some((event, mut reply)) = reader.read().unwrap() {
                 if let Some((data, _)) = event.data() {
-                    // There is always room: reading stops before it is used up.
+                    // There is always capacity: reading stops before it is used up.
                     match reply.feed(data, SendOptions::new()) {
                         Ok(()) => drop(count.fetch_add(1, Ordering::Relaxed)),
                         Err(SendError::Full) => {
@@ -388,7 +388,7 @@ fn halves_can_move_to_other_threads() {
     assert_sync::<sansocket::blocking::Sender<TcpStream>>();
 }
 
-/// The write that failed is why.
+/// The error is that of the failed write.
 #[track_caller]
 fn assert_broken(result: Result<bool, WebSocketError>) {
     let kind = io::ErrorKind::BrokenPipe;
@@ -405,11 +405,11 @@ fn data_received_before_a_write_error_is_read_first() {
                 if end == "close" {
                     raw.write_all(&frame(0x88, b"\x03\xf0")).unwrap();
                 }
-                // Gone: every write fails.
+                // The peer is dropped: every write fails.
                 drop(raw);
                 a
             };
-            // As a WebSocket.
+            // On a WebSocket.
             let mut ws = server(lost());
             ws.feed_text("too late").unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
@@ -419,13 +419,13 @@ fn data_received_before_a_write_error_is_read_first() {
             } else {
                 assert_broken(ws.read().map(|event| event.is_some()));
             }
-            // After a flush that has told of it.
+            // After a flush that has returned the error.
             let mut ws = server(lost());
             ws.feed_text("too late").unwrap();
             assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
             assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
-            // As halves, where a sender has found out, or the reader.
+            // On halves, where a sender or the reader has seen the error.
             for found_out in [Role::Server, Role::Client] {
                 let (mut reader, sender) = server(lost()).split().unwrap();
                 if found_out == Role::Server {
@@ -452,7 +452,7 @@ fn data_received_before_a_write_error_is_read_first() {
 #[test]
 fn a_write_error_is_returned_after_all_received_data() {
     bounded(|| {
-        // The peer is deaf, but its own half doesn't end.
+        // Writes to the peer fail, but it does not end its own output.
         for split in [false, true] {
             let (a, raw) = pipe(1 << 12);
             raw.become_deaf();
@@ -494,7 +494,7 @@ fn feed_is_refused_when_only_the_capacity_of_replies_is_left() {
     });
 }
 
-/// Its writes panic, once they may; the ends of its writing half are counted, and the handles that there are.
+/// A transport with writes that panic on request. It counts the ends of its output and its handles.
 struct Panicking {
     io: Pipe,
     writing: Arc<AtomicBool>,
@@ -548,8 +548,8 @@ impl Transport for Panicking {
     }
 }
 
-/// A panic inside a write poisons the lock of the writing handle: the handle is ended and dropped all
-/// the same.
+/// A panic inside a write poisons the lock of the writing handle. The handle is still ended and
+/// dropped.
 #[test]
 fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
     bounded(|| {
@@ -576,7 +576,7 @@ fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
             }
             may_panic.store(true, Ordering::Relaxed);
             assert!(sending.join().is_err());
-            // What another thread waits for ends.
+            // The output ends, for which another thread waits.
             assert!(sender.flush().is_err());
             assert!(sender.closed().is_some());
             assert!(sender.send_text("b").is_err());
@@ -587,7 +587,7 @@ fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
             assert_eq!(ended.load(Ordering::Relaxed), ends);
             drop(reader);
             assert_eq!(ended.load(Ordering::Relaxed), ends + 1);
-            // The one of this test. A sender alone keeps no handle.
+            // The handle of this test. A sender alone keeps no handle.
             assert_eq!(Arc::strong_count(&handles), 1);
             drop(sender);
         }

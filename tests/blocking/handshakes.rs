@@ -116,7 +116,7 @@ fn v50_every_refusal_is_a_response_followed_by_the_end() {
         ] {
             let (a, mut raw) = tcp();
             raw.write_all(request.as_bytes()).unwrap();
-            // Unread at the end, it would become a reset.
+            // Unread at the end, it would cause a reset.
             raw.write_all(&[b'x'; 100_000]).unwrap();
             let serving = thread::spawn(move || {
                 let config = preset(Role::Server).build().unwrap();
@@ -168,7 +168,7 @@ fn s14_pages_and_other_routes_can_be_served() {
             drop(raw);
             serving.join().unwrap();
         }
-        // Somebody else's request, with what came behind it.
+        // A request for another route, with the input after it.
         let (a, mut raw) = tcp();
         raw.write_all(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1").unwrap();
         let config = preset(Role::Server).build().unwrap();
@@ -259,7 +259,7 @@ fn each_failure_of_a_client_handshake_has_an_error() {
             (error.step(), error.host(), error.port()),
             (ConnectStep::Tls, "example.com", 443)
         );
-        // Nobody listens.
+        // No listener.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
         drop(listener);
@@ -272,14 +272,15 @@ fn each_failure_of_a_client_handshake_has_an_error() {
         );
         let target = format!("{}:{}: TCP connection failed: ", request.host(), request.port());
         assert!(error.to_string().starts_with(&target), "{error}");
-        // No such name (RFC 6761 6.4); a resolver that is asked far away may take too long.
+        // A name that does not exist (RFC 6761 6.4). A remote resolver can take too long.
         let request = ConnectRequest::new("ws://nowhere.invalid/").unwrap();
         let (error, took) = timed(|| WebSocket::connect(&request, &config).unwrap_err());
         let told = matches!(error.kind(), ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout);
         assert!(told && took < 2000 * MS, "{error:?} {took:?}");
         let text = error.to_string();
         assert!(text.starts_with("nowhere.invalid:80: name resolution failed: "), "{text}");
-        // A server that never answers, one that drips, one that ends, one that refuses.
+        // A server that never replies, one that replies in slow single bytes, one that ends, and
+        // one that refuses.
         for (way, answer) in [
             ("silent", &b""[..]),
             ("drips", b"HTTP/1.1 101 "),
@@ -317,7 +318,7 @@ fn each_failure_of_a_client_handshake_has_an_error() {
             }
             serving.join().unwrap();
         }
-        // A server's config has no randomness.
+        // The config of a server has no randomness.
         let (_a, b) = tcp();
         let config = preset(Role::Server).build().unwrap();
         let error = WebSocket::client(b, &request, &config).unwrap_err();

@@ -1,4 +1,4 @@
-//! Vanished peers, slow ones, idle ones.
+//! Vanished, slow and idle peers.
 
 use std::io::{self, Read, Write};
 use std::thread;
@@ -19,14 +19,14 @@ fn s27_a_vanished_peer_is_detected() {
                 .linger_timeout(100 * MS)
                 .build()
                 .unwrap();
-            // Nothing comes, nothing is read.
+            // No input arrives, and no output is read.
             let (a, raw) = tcp();
             let ws = socket(Role::Server, a, &config);
             let (result, took) = timed(|| read_to_end(ws, way));
             assert_protocol(result, TimeoutError::KeepAlive);
             assert!(took >= 280 * MS && took < 3000 * MS, "{way}: {took:?}");
             drop(raw);
-            // With output that doesn't move: the keep-alive timeout counts for writes too.
+            // With output without progress: the keep-alive timeout applies to writes too.
             let (a, raw) = pipe(64);
             let mut ws = socket(Role::Server, a, &config);
             ws.feed_binary(&[0; 100_000]).unwrap();
@@ -56,7 +56,8 @@ fn s27_a_slow_reader_is_not_timed_out() {
                 preset(Role::Server).keep_alive(Some(100 * MS), Some(500 * MS)).build().unwrap();
             let (a, mut raw) = pipe(64);
             let mut ws = socket(Role::Server, a, &config);
-            // Takes much longer than the timeout for what lies before the ping, but takes it.
+            // The peer takes much longer than the timeout to read the output before the ping, but
+            // makes progress.
             ws.feed_binary(&[0; 4000]).unwrap();
             let reading = thread::spawn(move || read_to_end(ws, way));
             let mut seen = vec![0; 4004];
@@ -111,7 +112,7 @@ fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
             io.final_writes = true;
             io
         };
-        // Slow, again and again slower than the interval.
+        // Slow: repeatedly slower than the interval.
         let (a, mut raw) = pipe(64);
         let mut ws = socket(Role::Server, metered(a), &config);
         ws.feed_binary(&[0; 500]).unwrap();
@@ -125,7 +126,7 @@ fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
         drop(raw.shutdown_write());
         raw.read_to_end(&mut Vec::new()).unwrap();
         reading.join().unwrap().unwrap();
-        // Vanished: the end, without another write.
+        // Vanished: the connection ends, without another write.
         let (a, _raw) = pipe(64);
         let mut ws = socket(Role::Server, metered(a), &config);
         ws.feed_binary(&[0; 500]).unwrap();

@@ -1,4 +1,4 @@
-//! Whole messages, pieces, owned ones; what a WebSocket gives back.
+//! Complete messages, parts, owned messages, and the values that a WebSocket returns.
 
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
@@ -122,7 +122,7 @@ fn a_large_message_sent_by_messages_is_written_at_the_mark() {
         let (a, b) = tcp();
         let sending = thread::spawn(move || {
             let mut messages = server(a).into_messages();
-            // Far above max_unsent: `send` makes room by itself.
+            // Far above max_unsent: `send` writes to make capacity.
             for _ in 0..64 {
                 messages.send(Message::Binary(vec![1; 1 << 20].into())).unwrap();
             }
@@ -221,7 +221,7 @@ fn into_inner_keeps_unread_input_and_unsent_output() {
         assert_eq!(unfinished.unsent, &b"\x81\x05three"[..]);
         assert_eq!(unfinished.stream.read_timeout().unwrap(), None);
         assert_eq!(unfinished.stream.write_timeout().unwrap(), None);
-        // Whoever goes on has it all.
+        // The next owner has all of it.
         let mut ws = WebSocket::from_connection(
             unfinished.stream,
             unfinished.connection,
@@ -266,7 +266,7 @@ fn a_buffering_transport_is_flushed_before_each_wait() {
         assert!(ws.get_ref().held.is_empty());
         assert!(ws.close(CloseCode::NORMAL, "").unwrap().clean);
         served.join().unwrap().unwrap();
-        // A refusal goes out too, and the Close frame of a violation.
+        // A refusal is flushed too, and the Close frame of a violation.
         let (a, mut raw) = pipe(1000);
         raw.write_all(&frame(0x83, b"")).unwrap();
         let served = serve(server(buffering(a)));

@@ -1,4 +1,4 @@
-//! After every violation the peer sees the Close frame, then the end.
+//! After every violation the peer receives the Close frame, then the end.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
                 let served = thread::spawn(move || read_to_end(ws, way));
                 raw.write_all(&frame(0x82, b"before")).unwrap();
                 raw.write_all(&bytes).unwrap();
-                // More than anybody looks at: unread at the end, it would become a reset.
+                // More than any code reads: unread at the end, it would cause a reset.
                 raw.write_all(&[0; 100_000]).unwrap();
                 let mut seen = Vec::new();
                 raw.read_to_end(&mut seen).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -153,7 +153,7 @@ fn v34_a_peer_that_writes_before_it_reads_receives_the_close_frame_too() {
                 }
                 Ok(())
             });
-            // The answers fill the way back, but not the mark.
+            // The replies fill the way back, but not the mark.
             let message = frame(0x82, &[7; 1000]);
             for _ in 0..50 {
                 raw.write_all(&message).unwrap();

@@ -1,4 +1,4 @@
-//! Each call that waits, against a peer that floods and never reads: it ends by its deadline. The
+//! Each call that waits, with a peer that floods and never reads: it ends at its deadline. The
 //! timeouts are short; the bounds are far above them, and far below those of the default config.
 
 use core::task::Poll;
@@ -19,7 +19,7 @@ use crate::support::MS;
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Pipe>) -> Outcome;
 
-/// Longer than what fits into the transport.
+/// Longer than the capacity of the transport.
 static LONG: [u8; 50_000] = [7; 50_000];
 
 /// Repeats a call until it fails.
@@ -33,7 +33,8 @@ macro_rules! until_error {
     };
 }
 
-/// The sender of a WebSocket whose reader is polled by another thread, or kept and not polled.
+/// The sender of a WebSocket with a reader that another thread polls, or that is kept and not
+/// polled.
 fn halves(ws: WebSocket<Pipe>, polled: bool) -> Sender<Pipe> {
     let (reader, sender) = ws.split().unwrap();
     if polled {
@@ -46,7 +47,7 @@ fn halves(ws: WebSocket<Pipe>, polled: bool) -> Sender<Pipe> {
 
 fn poll(mut reader: Reader<Pipe>) {
     while let Ok(Some(_)) = reader.read() {}
-    // The halves end with the reader: it must outlive the call under test.
+    // The drop of the reader ends the halves: it must outlive the call under test.
     thread::sleep(10_000 * MS);
 }
 
@@ -187,7 +188,7 @@ const WAITS: &[(&str, Wait)] = &[
     }),
 ];
 
-/// Runs each wait with a config, beside each other, and checks that it ends.
+/// Runs all waits with a config, in parallel, and checks that each ends.
 fn run(config: fn(ConfigBuilder) -> ConfigBuilder) {
     let waits: Vec<_> = WAITS
         .iter()
