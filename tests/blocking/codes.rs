@@ -194,7 +194,7 @@ fn closed_waits_while_the_peer_sends_and_no_longer() {
             break;
         }
     }
-    // A pause of the machine counts as silence of the peer.
+    // A long pause of the test machine is silence of the peer, which can end the wait.
     assert!(!closed.is_finished() || longest > 100 * MS);
     let status = closed.join().unwrap().unwrap();
     assert_eq!((status.by, status.clean), (Role::Server, false));

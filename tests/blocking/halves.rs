@@ -576,7 +576,7 @@ fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
             }
             may_panic.store(true, Ordering::Relaxed);
             assert!(sending.join().is_err());
-            // The output ends, for which another thread waits.
+            // Waiting calls of other threads return.
             assert!(sender.flush().is_err());
             assert!(sender.closed().is_some());
             assert!(sender.send_text("b").is_err());

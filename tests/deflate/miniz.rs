@@ -1,4 +1,4 @@
-//! miniz_oxide as the engine, chosen at run time: each end with either.
+//! miniz_oxide as the engine, selected at run time: both engines at both ends.
 
 use sansocket::config::Delivery;
 use sansocket::connection::OwnedEvent;
@@ -27,7 +27,7 @@ fn messages(n: usize) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Carries what `from` has to write to `to`, in pieces, and gives the messages that come out.
+/// Carries the output of `from` to `to`, in parts, and returns the received messages.
 fn carry(from: &mut End, to: &mut End, piece: usize) -> Vec<Vec<u8>> {
     to.feed_by(&from.take_out(), piece).unwrap();
     let mut messages = Vec::new();
@@ -100,7 +100,7 @@ fn v12_v14_v15_invalid_input_is_refused() {
     let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
     let text = |text: &str| OwnedEvent::Message(OwnedData::Text(String::from(text).into()));
     for role in BOTH {
-        // BFINAL: the window is kept, the rest goes on, with the tail and without.
+        // BFINAL: the window is kept and the rest continues, with the tail and without.
         for payload in [&hello_final[..], &hello_final[..7]] {
             let mut end = MINIZ.preset(role);
             end.feed(&compressed(TEXT, payload).to(role).bytes()).unwrap();
@@ -114,7 +114,7 @@ fn v12_v14_v15_invalid_input_is_refused() {
             assert_eq!(end.feed(&bytes).unwrap_err(), CORRUPT, "{payload:x?}");
             assert_eq!(end.feed(&Frame::text("x").to(role).bytes()).unwrap_err(), CORRUPT);
         }
-        // What was never there is zeros, not what another connection has had.
+        // A reference before the history is zeros, not the data of another connection.
         let mut secret = MINIZ.preset(role);
         let bytes = compressed(BINARY, payload(&noise(40_000, 1))).to(role).bytes();
         secret.feed(&bytes).unwrap();
@@ -172,7 +172,7 @@ fn unsupported_windows_are_refused_at_once() {
         assert_eq!(error, ConfigError::EngineWindowBits(15));
         assert!(error.to_string().contains("leave them at 15"));
     }
-    // An offer that asks for less is declined, the next one looked at.
+    // An offer with a smaller window is declined, and the next one is examined.
     let offers = [&b"permessage-deflate; server_max_window_bits=12, permessage-deflate"[..]];
     let answer = deflate.answer(offers).unwrap().unwrap();
     assert_eq!(answer.value(), "permessage-deflate");

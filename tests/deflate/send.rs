@@ -1,4 +1,4 @@
-//! permessage-deflate in the connection: what is sent (RFC 7692 sections 6 and 7.2.1).
+//! permessage-deflate in the connection: sent messages (RFC 7692 sections 6 and 7.2.1).
 
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::common::{BOTH, End};
 
 const NEVER: SendOptions = SendOptions::new().compress(Compress::Never);
 
-/// Carries what `from` has to write to `to`, and gives the messages that come out.
+/// Carries the output of `from` to `to`, and returns the received messages.
 fn carry(from: &mut End, to: &mut End) -> Vec<Vec<u8>> {
     to.feed(&from.take_out()).unwrap();
     let mut messages = Vec::new();
@@ -71,7 +71,7 @@ fn a_long_message_is_compressed_and_masked_in_place() {
             assert!(frames[0].payload.len() < len);
             assert_eq!(carry(&mut from, &mut to), [text.into_bytes()]);
         }
-        // Noise: as it is.
+        // Noise: uncompressed.
         for len in [0, 10, 200, 100_000] {
             let noise = noise(len, 1);
             from.conn.send_binary(&noise, &mut from.out).unwrap();
@@ -96,7 +96,7 @@ fn s21_compress_never_sends_uncompressed() {
         let bytes: Vec<u8> = frames.into_iter().flat_map(|frame| frame.payload).collect();
         assert_eq!(bytes, secret.repeat(2).into_bytes());
         assert_eq!(carry(&mut from, &mut to), [secret.as_bytes(), secret.as_bytes()]);
-        // Nor does a later message refer to it.
+        // A later message does not refer to it either.
         from.conn.send_text(&secret, &mut from.out).unwrap();
         assert_eq!(carry(&mut from, &mut to), [secret.as_bytes()]);
     }
@@ -115,7 +115,7 @@ fn d4_the_first_part_determines_compression_of_the_message() {
                         let options = if i == 0 { first } else { later };
                         let end = i + 1 == parts.len();
                         from.conn.send_part(Data::Text(part), end, options, &mut from.out).unwrap();
-                        // Control frames may come between.
+                        // Control frames are allowed between them.
                         from.conn.send_ping(b"x", &mut from.out).unwrap();
                     }
                     let frames = frame::parse(&from.out);
@@ -218,21 +218,21 @@ fn a_prepared_message_with_too_large_a_window_is_sent_uncompressed() {
             assert_eq!(frame::parse(&from.out)[0].rsv == RSV1, compressed, "{bits} bits");
             assert_eq!(carry(&mut from, &mut to), [text.as_bytes()]);
         }
-        // One that is shorter than the smallest window fits everywhere.
+        // A message shorter than the smallest window fits everywhere.
         let short = "to be or not to be, that is the question: whether to be";
         let prepared = Prepared::text(short).with_deflate(WindowBits::MAX, Level::Fast);
         let (mut from, mut to) = ends(Terms::default().bits(9), role);
         from.conn.send_prepared(&prepared, &mut from.out).unwrap();
         assert_eq!(frame::parse(&from.out)[0].rsv, RSV1);
         assert_eq!(carry(&mut from, &mut to), [short.as_bytes()]);
-        // Without an agreement: plain.
+        // Without an agreement: uncompressed.
         let mut from = End::preset(role);
         from.conn.send_prepared(&prepared, &mut from.out).unwrap();
         assert_eq!(frame::parse(&from.out)[0].rsv, 0);
     }
 }
 
-/// Keys come while this is true.
+/// The source has keys while this is true.
 static WORKS: AtomicBool = AtomicBool::new(true);
 
 fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
@@ -250,7 +250,7 @@ fn a_refused_send_keeps_both_windows_equal() {
         from.conn.send_text(&chat(n), &mut from.out).unwrap();
         assert_eq!(carry(&mut from, &mut to), [chat(n).into_bytes()]);
         WORKS.store(false, Ordering::Relaxed);
-        // Keys come in blocks: until one fails.
+        // Keys are drawn in blocks: repeat until one draw fails.
         let mut refused = false;
         for _ in 0..40 {
             for options in [SendOptions::new(), fragments] {
@@ -273,7 +273,7 @@ fn a_refused_send_keeps_both_windows_equal() {
     }
 }
 
-/// A part that finds no mask key, in the midst of a message: the message goes on compressed.
+/// A part without a mask key, inside a message: the message continues, compressed.
 #[test]
 fn a_refused_part_does_not_end_the_message() {
     static WORKS: AtomicBool = AtomicBool::new(true);
@@ -293,7 +293,7 @@ fn a_refused_part_does_not_end_the_message() {
                 let mut message = String::new();
                 let mut refused = 0;
                 for part in 0..40 {
-                    // Keys come in blocks: they run out at some part behind the first.
+                    // Keys are drawn in blocks: they run out at some part after the first.
                     WORKS.store(!(2..=35).contains(&part), Ordering::Relaxed);
                     let text = chat(n + part);
                     let data = Data::Text(&text);
