@@ -92,7 +92,7 @@ fn v18_v36_a_flood_of_pings_uses_no_memory() {
             numbers.push(u32::from_be_bytes(pong[2..6].try_into().unwrap()));
         }
         assert!(numbers.is_sorted_by(|a, b| a < b));
-        // The meter includes pings without a pong: they were read, and are neither held nor written.
+        // The meter counts pings without a pong too: they were read, and are not held.
         let dropped = (u64::from(COUNT) - numbers.len() as u64) * 106;
         assert!(meter.held.load(Ordering::Relaxed) < (4 << 20) + dropped);
         drop(raw);

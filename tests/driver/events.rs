@@ -1,4 +1,4 @@
-//! Events are handed out when a step has told of them, and not before.
+//! Events are returned after a step that reports them, and not before.
 
 use sansocket::driver::Step;
 use sansocket::{CloseCode, Event, Role};
@@ -22,13 +22,14 @@ fn an_event_above_the_mark_is_received_after_an_event_step() {
     driver.flow.write_done(22, at_ms(0));
     assert_eq!(driver.step(), Step::Event);
     assert!(matches!(driver.receive(), Ok(Some((Event::Text("b"), _)))));
-    // The same in a buffer of the caller's.
+    // The same in a buffer of the caller.
     let mut loan = driver.received(&mut bytes, at_ms(0));
     loan.next().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
     assert!(loan.next().unwrap().is_none());
 }
 
-/// Others send whenever there is room, and the peer takes little: each reply has room all the same.
+/// Other senders fill the output continuously, and the peer reads little: each reply still has
+/// capacity.
 #[test]
 fn no_reply_is_refused_because_of_broadcasts() {
     const EVENTS: usize = 1985;
@@ -72,7 +73,7 @@ fn pongs_have_a_limit_and_the_newest_is_sent() {
             driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
         }
         let before = driver.flow.unsent();
-        // The peer reads nothing.
+        // The peer does not read.
         let mut bytes: Vec<u8> = (1000..2000)
             .flat_map(|n| Frame::ping(n.to_string()).to(Role::Server).bytes())
             .collect();

@@ -1,4 +1,4 @@
-//! The opening handshake inside of the driver.
+//! The opening handshake in the driver.
 
 use sansocket::driver::{Driver, Step};
 use sansocket::error::{MisuseError, SendError, TimeoutError};
@@ -22,7 +22,7 @@ fn client() -> Driver {
     Driver::client(&request, &preset(Role::Client).build().unwrap(), at_ms(0)).unwrap()
 }
 
-/// Gives bytes to a driver, without events.
+/// Passes bytes to a driver, without events.
 fn give(driver: &mut Driver, bytes: &[u8], ms: u64) {
     assert_eq!(driver.step(), Step::Read);
     driver.room(|| vec![0; 64 << 10].into())[..bytes.len()].copy_from_slice(bytes);
@@ -35,7 +35,8 @@ fn write_all(driver: &mut Driver, ms: u64) -> Vec<u8> {
     bytes
 }
 
-/// Runs both ends to the end of their handshakes, with `cut` bytes in each direction at once.
+/// Runs both ends to the end of their handshakes, with at most `cut` bytes per transfer in each
+/// direction.
 fn open_both(style: Style, capacity: usize) {
     let mut client = Loop::new(client(), style);
     let mut server = Loop::new(server(), style);
@@ -68,7 +69,7 @@ fn open_both(style: Style, capacity: usize) {
             assert_eq!(server.driver.step(), Step::Request, "until it is answered");
             let options = AcceptOptions::new();
             server.driver.flow.accept(&request, &options, at_ms(0)).unwrap();
-            // In the same packet as the answer, maybe.
+            // Perhaps in the same packet as the response.
             server.driver.flow.send_text("from the server").unwrap();
         }
         if heard == [true, true] {
@@ -169,7 +170,7 @@ fn an_unread_response_fails_at_the_handshake_deadline() {
     assert_eq!(driver.deadline(at_ms(4000)), Some(at_ms(10_000)));
     driver.timed_out(at_ms(10_000));
     assert_eq!(driver.flow.error(), Some(TimeoutError::Handshake.into()));
-    // Taken in time it holds no longer.
+    // A response that was written in time has no deadline any more.
     let mut driver = server();
     give(&mut driver, REQUEST, 3000);
     driver.step();
@@ -209,7 +210,8 @@ fn requests_are_refused_or_answered_with_pages() {
     assert_eq!(driver.flow.refusal().unwrap().status(), 401);
 }
 
-/// The driver speaks HTTP/1.1: an answer that has no form in it would leave the peer without one.
+/// The driver uses HTTP/1.1: a response without a form in HTTP/1.1 would leave the peer without a
+/// response.
 #[test]
 fn a_response_for_another_http_version_is_misuse() {
     for version in [HttpVersion::Http2, HttpVersion::Http3] {

@@ -1,4 +1,4 @@
-//! Pongs beyond their share: what they cost, and what is counted.
+//! Pongs above their limit: their cost and their counts.
 
 use core::time::Duration;
 
@@ -46,7 +46,7 @@ fn dropped_pongs_are_no_progress_of_the_close_frame() {
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
     driver.flow.discard_data();
     assert_eq!(driver.step(), Step::Write { or_read: true });
-    // The peer takes nothing but a trickle.
+    // The peer reads very slowly.
     for at in 1..5 {
         pings(&mut driver, 300, &[0; 125], 1000 * at);
         driver.flow.write_done(1, at_ms(1000 * at));
@@ -67,7 +67,7 @@ fn dropped_pongs_do_not_shorten_the_keep_alive_timeout() {
     driver.timed_out(at_ms(10_000)); // the ping lies behind 100 KB
     assert_eq!(driver.step(), Step::Write { or_read: true });
     pings(&mut driver, 1000, &[0; 125], 10_000);
-    // A slow peer that is silent: each second it takes 10 KB.
+    // A slow peer that is silent: each second it reads 10 KB.
     for second in 11..20 {
         assert_eq!(driver.step(), Step::Write { or_read: true });
         driver.flow.write_done(10_000, at_ms(second * 1000));
@@ -87,7 +87,7 @@ fn a_delayed_pong_is_no_reply() {
         pings(&mut driver, 1, b"", 0);
         assert_eq!(driver.flow.output().len(), 22);
         let output = driver.flow.take_output();
-        // With the next input the pong finds room.
+        // With the next input there is capacity for the pong.
         let mut bytes = *b"\x81\x81\0\0\0\0a";
         let (first, rest) = bytes.split_at_mut(if is_cut { 2 } else { 0 });
         if !first.is_empty() {
@@ -113,7 +113,8 @@ fn a_pending_pong_is_after_the_close_frame_in_the_parts() {
     assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(6000)));
 }
 
-/// One pong waits for its share, the next one for room in the output; then a reply has room.
+/// One pong waits for its limit, the next one for capacity of the output; then a reply has
+/// capacity.
 #[test]
 fn no_pong_follows_the_one_for_a_later_ping() {
     let config = preset(Role::Server).high_water_mark(10).max_unsent(30).build().unwrap();

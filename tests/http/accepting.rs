@@ -199,7 +199,7 @@ fn hs14_the_callers_own_refusals_are_responses() {
     }
 }
 
-/// Tokens and values that `http` takes.
+/// Tokens and values that `http` accepts.
 fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     let names = prop_oneof![
         Just("host".to_owned()),
@@ -225,8 +225,8 @@ fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 }
 
 proptest! {
-    /// The result is that of the same fields without the crate `http`, but for the order of names: a
-    /// `HeaderMap` keeps the lines of one name together.
+    /// The result is that of the same fields without the crate `http`, except for the order of
+    /// names: a `HeaderMap` groups the lines of one name.
     #[test]
     fn any_fields_have_the_result_of_the_core(
         mut fields in fields(),

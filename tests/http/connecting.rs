@@ -46,7 +46,7 @@ fn hc2_the_request_has_the_lines_of_our_own_client() {
     for (name, value) in request.headers() {
         lines.push([name.as_str().as_bytes(), b": ", value.as_bytes()].concat());
     }
-    // All but the key, which is fresh, and the case of names.
+    // Everything except the key, which is random, and the case of names.
     let forms = |line: &[u8]| {
         let (name, value) = line.split_at(line.iter().position(|&b| b == b':').unwrap_or(0));
         let name = name.to_ascii_lowercase();
@@ -78,7 +78,7 @@ fn e2_e4_the_extended_connect_has_pseudo_headers_in_its_uri() {
     assert_eq!(request.headers().get_all("Cookie").iter().count(), 2);
 }
 
-/// A server on `accept` opens what a client on `Handshake` asks for.
+/// A server on `accept` opens the request of a client on `Handshake`.
 #[test]
 fn e5_hc6_our_server_opens_the_connection() {
     let options = AcceptOptions::new().subprotocols(["v1"]).unwrap().deflate(Deflate::default());
@@ -159,7 +159,7 @@ fn hc2_a_servers_config_has_no_entropy_and_keys_are_fresh() {
     assert_ne!(key(), key());
 }
 
-/// `http::Uri` takes fewer characters than a URL may have here: an error, not a panic.
+/// `http::Uri` accepts fewer characters than a URL of this crate: an error, not a panic.
 #[test]
 fn a_url_that_http_rejects_is_an_error() {
     let mut refused = 0;
