@@ -1,5 +1,5 @@
-//! One budget for the memory of many connections: what is charged, when it is given back, and what
-//! happens at the limit.
+//! One budget for the memory of many connections: what is charged, when the charge ends, and the
+//! behaviour at the limit.
 
 use bytes::BytesMut;
 use sansocket::config::{Delivery, MemoryBudget};
@@ -26,7 +26,7 @@ fn bytes(role: Role, frame: Frame) -> Vec<u8> {
     frame.to(role).bytes()
 }
 
-/// A frame of `len` bytes: all of it but the last byte, and that.
+/// A frame of `len` bytes, split before its last byte.
 fn nearly(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
     let mut whole = bytes(role, Frame::new(opcode, vec![b'x'; len]));
     let last = whole.split_off(whole.len() - 1);
@@ -52,7 +52,7 @@ fn the_budget_of_a_config_is_readable() {
 #[test]
 fn a_message_complete_in_one_read_is_not_charged() {
     for role in BOTH {
-        // No room for a single byte.
+        // The budget has no byte left.
         let budget = MemoryBudget::new(1);
         let mut conn = connection(role, preset(role).memory_budget(budget.clone()));
         let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
@@ -67,7 +67,7 @@ fn a_message_complete_in_one_read_is_not_charged() {
     }
 }
 
-/// What is charged is what the inbox holds, however the message comes.
+/// The charge is the capacity of the inbox, however the message arrives.
 #[test]
 fn an_inbox_is_charged_at_its_capacity() {
     for role in BOTH {
@@ -81,7 +81,7 @@ fn an_inbox_is_charged_at_its_capacity() {
                     assert_eq!(budget.used(), end.inbox.capacity());
                 }
                 assert_eq!(end.take_events().len(), 1);
-                // The room is kept for the next message, until the inbox is shrunk.
+                // The capacity is kept for the next message, until the inbox is shrunk.
                 assert!(budget.used() >= 50_000);
                 end.inbox.shrink();
                 assert_eq!(budget.used(), 0);
@@ -90,7 +90,7 @@ fn an_inbox_is_charged_at_its_capacity() {
     }
 }
 
-/// A kind that is not in use leaves next to nothing behind.
+/// A kind of message that is not in use keeps almost no memory.
 #[test]
 fn alternating_kinds_of_messages_are_charged_once() {
     for role in BOTH {
@@ -106,7 +106,7 @@ fn alternating_kinds_of_messages_are_charged_once() {
     }
 }
 
-/// From then on it is the application's memory.
+/// After the move it is memory of the application.
 #[test]
 fn the_charge_of_a_moved_message_ends() {
     for role in BOTH {
@@ -129,7 +129,7 @@ fn the_charge_of_a_moved_message_ends() {
     }
 }
 
-/// A copy leaves the room in the inbox, and the room stays charged.
+/// A copy keeps the capacity of the inbox, and the capacity stays charged.
 #[test]
 fn a_copied_short_message_keeps_the_charge() {
     for role in BOTH {
@@ -150,7 +150,7 @@ fn a_copied_short_message_keeps_the_charge() {
     }
 }
 
-/// A beginning of 16 KB would have 31 times as much reserved behind it.
+/// After the first 16 KB, 31 times as much would be reserved in advance.
 #[test]
 fn near_the_limit_less_is_reserved_in_advance() {
     for role in BOTH {
@@ -178,7 +178,7 @@ fn near_the_limit_less_is_reserved_in_advance() {
     }
 }
 
-/// The budget's limit is no reason to copy what has arrived with each piece.
+/// Near the limit, received bytes are not copied for each further part.
 #[test]
 fn near_the_limit_growth_is_still_proportional() {
     for opcode in [TEXT, BINARY] {
@@ -200,7 +200,7 @@ fn near_the_limit_growth_is_still_proportional() {
     }
 }
 
-/// Each form of a message of 64 KiB, in small reads, while others fill the budget; a byte more is
+/// Each form of a message of 64 KiB, in small reads, while others fill the budget; one more byte is
 /// refused.
 #[test]
 fn sixty_four_kib_are_always_available() {
@@ -225,7 +225,7 @@ fn sixty_four_kib_are_always_available() {
                     let input: Vec<u8> =
                         frames.into_iter().flat_map(|frame| bytes(role, frame)).collect();
                     for piece in [100, 1460, 16 * KIB] {
-                        // What another message has left is no obstacle.
+                        // Capacity left by another message is no obstacle.
                         let mut end = end(role, &budget);
                         for opcode in [TEXT, BINARY] {
                             end.feed_by(&bytes(role, Frame::new(opcode, vec![b'x'; 5000])), 1000)
@@ -245,7 +245,7 @@ fn sixty_four_kib_are_always_available() {
     }
 }
 
-/// What fails is the connection that asks, with 1013; the others go on.
+/// The connection that allocates fails, with 1013; the others continue.
 #[test]
 fn the_allocating_connection_fails_with_1013_and_the_others_continue() {
     for role in BOTH {
@@ -262,7 +262,7 @@ fn the_allocating_connection_fails_with_1013_and_the_others_continue() {
         first.feed(&rest).unwrap();
         assert_eq!(first.take_events().len(), 1);
         first.inbox.shrink();
-        // Now there is room for another one.
+        // There is memory for another one now.
         let mut third = end(role, &budget);
         third.feed(&begin).unwrap();
         drop((first, second, third));
@@ -270,8 +270,8 @@ fn the_allocating_connection_fails_with_1013_and_the_others_continue() {
     }
 }
 
-/// Reading into the inbox directly keeps to the budget; without room it is not offered, and the
-/// next read by the other way fails.
+/// Direct reads into the inbox respect the budget. Without memory no direct read is offered, and
+/// the next ordinary read fails.
 #[test]
 fn direct_reads_respect_the_budget() {
     for role in BOTH {
@@ -308,10 +308,10 @@ fn direct_reads_respect_the_budget() {
     }
 }
 
-/// What ends a connection.
+/// An event that ends a connection.
 type Finish<'f> = &'f dyn Fn(Role, &mut End);
 
-/// Every way out gives the memory back.
+/// Every way to end a connection releases the memory.
 #[test]
 fn every_end_releases_the_memory() {
     let ends: [(&str, Finish<'_>); 6] = [
@@ -346,7 +346,7 @@ fn every_end_releases_the_memory() {
     }
 }
 
-/// In parts an inbox holds a character that was cut, no more.
+/// In parts an inbox holds an incomplete character at most.
 #[test]
 fn parts_are_charged_a_few_bytes() {
     for role in BOTH {
@@ -363,7 +363,7 @@ fn parts_are_charged_a_few_bytes() {
     }
 }
 
-/// The inbox pays where its message is begun.
+/// The inbox is charged to the budget of the connection that begins its message.
 #[test]
 fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
     for role in BOTH {
@@ -383,7 +383,7 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
                 let capacity = end.inbox.capacity();
                 assert_eq!(used(), charged.map(|n| n * capacity));
                 end.feed(&last).unwrap();
-                // The connection goes, the inbox stays with the room it has.
+                // The connection is dropped, the inbox keeps its capacity.
                 inbox = end.inbox;
                 assert_eq!(used(), charged.map(|n| n * capacity));
             }
@@ -393,7 +393,7 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
     }
 }
 
-/// Room that the next budget can't take over is freed.
+/// Capacity that the next budget cannot accept is freed.
 #[test]
 fn capacity_that_the_next_budget_refuses_is_freed() {
     for role in BOTH {
@@ -412,7 +412,8 @@ fn capacity_that_the_next_budget_refuses_is_freed() {
     }
 }
 
-/// A message in the wrong inbox fails; who has begun it there still pays until the inbox is dropped.
+/// A message in the wrong inbox fails. The inbox stays charged to the budget of its message until
+/// it is dropped.
 #[test]
 fn a_wrong_inbox_does_not_leak() {
     for role in BOTH {
@@ -431,7 +432,7 @@ fn a_wrong_inbox_does_not_leak() {
     }
 }
 
-/// Many frames that are never finished, each with a long rest announced.
+/// Many unfinished frames, each with a long announced rest.
 #[test]
 fn forty_unfinished_frames_stay_within_the_budget() {
     for (role, opcode) in [(Role::Client, TEXT), (Role::Server, BINARY)] {
@@ -453,7 +454,7 @@ fn forty_unfinished_frames_stay_within_the_budget() {
         assert!((1..40).contains(&failed), "{failed}");
         assert!(counted.peak < 70 * MIB as isize, "{counted:?}");
         assert!(budget.used() > 30 * MIB, "{}", budget.used());
-        // Others still get messages of 64 KiB.
+        // Other connections still receive messages of 64 KiB.
         let mut other = end(role, &budget);
         for opcode in [TEXT, BINARY] {
             let frame = bytes(role, Frame::new(opcode, vec![b'y'; 64 * KIB]));
@@ -465,7 +466,7 @@ fn forty_unfinished_frames_stay_within_the_budget() {
     }
 }
 
-/// Threads that begin messages, end them, fail, and panic in the midst of one.
+/// Threads that begin messages, end them, fail, and panic inside one.
 #[test]
 fn threads_and_panics_release_all_memory() {
     const LIMIT: usize = MIB;
