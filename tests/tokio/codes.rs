@@ -1,5 +1,5 @@
-//! What each type tells and takes at the end of a connection: codes, reasons, by whom; and what else
-//! can be asked for.
+//! The end of a connection on each type: code, reason, the side that ended it, and the other
+//! getters.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -20,14 +20,14 @@ fn open(role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A server, and the raw end of a client that has sent this.
+/// A server, and the raw end of a client that has sent these bytes.
 async fn behind(bytes: &[u8]) -> (WebSocket<DuplexStream>, DuplexStream) {
     let (io, mut peer) = duplex(4096);
     peer.write_all(bytes).await.unwrap();
     (open(Role::Server, io), peer)
 }
 
-/// A client's Close frame with the code 4001 and a reason, and the same of a server.
+/// A Close frame of a client with the code 4001 and a reason, and that of a server.
 const CLOSE: &[u8] = b"\x88\x8c\0\0\0\0\x0f\xa1the reason";
 const ECHO: &[u8] = b"\x88\x0c\x0f\xa1the reason";
 
@@ -44,14 +44,14 @@ fn assert_yielded(message: Option<Result<Message, sansocket::WebSocketError>>) {
     assert_eq!((frame.code.value(), frame.reason.as_str()), (4001, "the reason"));
 }
 
-/// All that is written until the transport ends.
+/// Returns all bytes up to the end of the transport.
 async fn rest(mut peer: DuplexStream) -> Vec<u8> {
     let mut all = Vec::new();
     timeout(secs(60), peer.read_to_end(&mut all)).await.unwrap().unwrap();
     all
 }
 
-/// Each type learns of the peer's Close frame, and takes a second one of this end as done.
+/// Each type reports the peer's Close frame, and accepts a second close at this end as done.
 #[tokio::test(start_paused = true)]
 async fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame() {
     let late = CloseCode::from(4002);
@@ -113,7 +113,7 @@ async fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame
     assert_eq!(rest(peer).await, ECHO);
 }
 
-/// Each type sends the code and the reason that it is given.
+/// Each type sends the code and the reason of its arguments.
 #[tokio::test(start_paused = true)]
 async fn each_type_closes_with_a_code_and_a_reason() {
     const TEXT: &[u8] = b"\x81\x80\0\0\0\0";
@@ -177,7 +177,7 @@ async fn a_dropped_reader_ends_the_connection_as_the_local_side() {
     }
 }
 
-/// What the peer sends behind the Close frame of this end moves the deadline: the wait is as long.
+/// Data of the peer after the Close frame of this end moves the deadline, and extends the wait.
 #[tokio::test(start_paused = true)]
 async fn closed_waits_while_the_peer_sends_and_no_longer() {
     let (mut reader, sender, mut peer) = {
@@ -209,7 +209,7 @@ async fn closed_waits_while_the_peer_sends_and_no_longer() {
     assert!(error.to_string().contains("close"), "{error}");
 }
 
-/// What can be asked of the halves, besides sending and reading.
+/// The getters of the halves.
 #[tokio::test(start_paused = true)]
 async fn halves_expose_the_connection_the_transport_and_the_statistics() {
     let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi").await;
@@ -225,7 +225,7 @@ async fn halves_expose_the_connection_the_transport_and_the_statistics() {
     assert_eq!((stats.bytes_received, stats.bytes_sent), (2, 5));
     assert_eq!(reader.with_connection(Connection::stats), Some(stats));
     assert_eq!(sender.with_connection(Connection::role), Role::Server);
-    // The transport: something that only it can tell.
+    // The transport: a value that only it has.
     let is_ours = |io: &DuplexStream| std::ptr::from_ref(io).addr();
     assert_eq!(reader.with_ref(is_ours), sender.with_ref(is_ours));
     assert!(sender.with_ref(is_ours).is_some() && sender.is_open());
@@ -235,7 +235,7 @@ async fn halves_expose_the_connection_the_transport_and_the_statistics() {
     drop(reader);
     assert!(sender.with_ref(is_ours).is_none() && !sender.is_open());
 
-    // And of a socket and its messages.
+    // The getters of a socket and of its messages.
     let (mut ws, _peer) = behind(b"\x81\x82\0\0\0\0hi").await;
     ws.enable_stats();
     let _: &DuplexStream = ws.get_ref();

@@ -1,4 +1,5 @@
-//! Messages in and out: events, `read_into`, the stream and sink of messages, `try_read`, `into_inner`.
+//! Sent and received messages: events, `read_into`, the stream and sink of messages, `try_read`,
+//! `into_inner`.
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::Delivery;

@@ -1,4 +1,4 @@
-//! A sink that is ready has room.
+//! A ready sink has capacity.
 
 use core::future::poll_fn;
 use core::time::Duration;
@@ -19,11 +19,11 @@ struct Case {
     more_unsent: usize,
     /// Kind and length of each message.
     messages: Vec<(u8, usize)>,
-    /// How many bytes the transport holds.
+    /// The capacity of the transport, in bytes.
     capacity: usize,
-    /// How many bytes the peer reads each millisecond.
+    /// The number of bytes that the peer reads every millisecond.
     reads: usize,
-    /// How many pings it sends meanwhile, which are answered.
+    /// The number of pings that it sends in the meantime, which are answered.
     pings: usize,
     split: bool,
 }

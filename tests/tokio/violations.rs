@@ -1,4 +1,4 @@
-//! Each violation: the peer sees the Close frame, then the end.
+//! Each violation: the peer receives the Close frame, then the end.
 
 use core::time::Duration;
 
@@ -29,7 +29,7 @@ async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_en
             });
             raw.write_all(&frame(0x82, b"before")).await.unwrap();
             raw.write_all(&bytes).await.unwrap();
-            // More than anybody reads: the adapter drains it.
+            // More than any code reads: the adapter drains it.
             raw.write_all(&[0; 1000]).await.unwrap();
             let mut seen = Vec::new();
             timeout(SECONDS_10, raw.read_to_end(&mut seen)).await.unwrap().unwrap();
@@ -51,7 +51,7 @@ async fn v34_the_drain_ends_after_the_linger_timeout() {
     let config = preset(Role::Server).linger_timeout(Duration::from_millis(100)).build().unwrap();
     let served = tokio::spawn(echo(socket(Role::Server, b, &config)));
     raw.write_all(&frame(0x83, b"x")).await.unwrap();
-    // The peer never ends.
+    // The peer never ends its output.
     let result = timeout(SECONDS_10, served).await.unwrap().unwrap();
     let error = ProtocolError::Peer(PeerError::UnknownOpCode(3));
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == error), "{result:?}");
