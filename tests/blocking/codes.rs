@@ -26,7 +26,7 @@ fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
 }
 
 /// A server, and the raw end of a client that has sent these bytes.
-fn behind(bytes: &[u8]) -> (WebSocket<Pipe>, Pipe) {
+fn server_after_input(bytes: &[u8]) -> (WebSocket<Pipe>, Pipe) {
     let (io, mut peer) = pipe(4096);
     peer.write_all(bytes).unwrap();
     (open(Role::Server, io), peer)
@@ -37,7 +37,7 @@ const CLOSE: &[u8] = b"\x88\x8c\0\0\0\0\x0f\xa1the reason";
 const ECHO: &[u8] = b"\x88\x0c\x0f\xa1the reason";
 
 #[track_caller]
-fn assert_told(status: Option<CloseStatus>) {
+fn assert_close_reported(status: Option<CloseStatus>) {
     let status = status.expect("a status");
     let seen = (status.code.value(), status.reason.as_str(), status.by);
     assert_eq!(seen, (4001, "the reason", Role::Client));
@@ -56,55 +56,55 @@ fn rest(mut peer: Pipe) -> Vec<u8> {
 fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame() {
     let late = CloseCode::from(4002);
     // The socket, and the reply to the Close frame.
-    let (mut ws, mut peer) = behind(CLOSE);
+    let (mut ws, mut peer) = server_after_input(CLOSE);
     {
         let (event, mut reply) = ws.read().unwrap().unwrap();
         let Event::Close(Some(frame)) = event else { panic!("{event:?}") };
         assert_eq!((frame.code.value(), frame.reason), (4001, "the reason"));
-        assert_told(reply.connection().close_status());
+        assert_close_reported(reply.connection().close_status());
         assert_eq!(reply.close_output(late, "late"), Ok(()));
     }
     assert_eq!(ws.close_output(late, "late"), Ok(()));
-    assert_told(ws.close_status());
-    assert_told(ws.connection().close_status());
+    assert_close_reported(ws.close_status());
+    assert_close_reported(ws.connection().close_status());
     peer.shutdown_write().unwrap();
     assert!(ws.read().unwrap().is_none());
-    assert_told(Some(ws.close(late, "late").unwrap()));
+    assert_close_reported(Some(ws.close(late, "late").unwrap()));
     drop(ws);
     assert_eq!(rest(peer), ECHO);
 
     // Halves.
-    let (ws, mut peer) = behind(CLOSE);
+    let (ws, mut peer) = server_after_input(CLOSE);
     let (mut reader, sender) = ws.split().unwrap();
     {
         let (_, mut reply) = reader.read().unwrap().unwrap();
-        assert_told(reply.sender().close_status());
+        assert_close_reported(reply.sender().close_status());
         assert_eq!(reply.close_output(late, "late"), Ok(()));
     }
     assert_eq!(sender.close_output(late, "late"), Ok(()));
     peer.shutdown_write().unwrap();
     assert!(reader.read().unwrap().is_none());
-    assert_told(reader.close_status());
-    assert_told(reader.with_connection(Connection::close_status));
-    assert_told(sender.close_status());
-    assert_told(sender.closed());
+    assert_close_reported(reader.close_status());
+    assert_close_reported(reader.with_connection(Connection::close_status));
+    assert_close_reported(sender.close_status());
+    assert_close_reported(sender.closed());
     drop(reader);
-    assert_told(sender.close_status());
+    assert_close_reported(sender.close_status());
     assert_eq!(rest(peer), ECHO);
 
     // Messages.
-    let (ws, mut peer) = behind(CLOSE);
+    let (ws, mut peer) = server_after_input(CLOSE);
     let mut messages = ws.into_messages();
     let message = messages.next();
     let Some(Ok(Message::Close(Some(frame)))) = message else { panic!("{message:?}") };
     assert_eq!((frame.code.value(), frame.reason.as_str()), (4001, "the reason"));
-    assert_told(messages.close_status());
+    assert_close_reported(messages.close_status());
     let frame = OwnedCloseFrame { code: late, reason: "late".into() };
     messages.send(Message::Close(Some(frame))).unwrap();
     peer.shutdown_write().unwrap();
     assert!(messages.next().is_none());
-    assert_told(Some(messages.close(late, "late").unwrap()));
-    assert_told(messages.connection().close_status());
+    assert_close_reported(Some(messages.close(late, "late").unwrap()));
+    assert_close_reported(messages.connection().close_status());
     drop(messages);
     assert_eq!(rest(peer), ECHO);
 }
@@ -117,7 +117,7 @@ fn each_type_closes_with_a_code_and_a_reason() {
     for way in
         ["close", "close_output", "Reply", "Sender", "HalfReply", "Messages", "Messages::close"]
     {
-        let (mut ws, mut peer) = behind(TEXT);
+        let (mut ws, mut peer) = server_after_input(TEXT);
         let answering = thread::spawn(move || {
             let mut close = [0; ECHO.len()];
             peer.read_exact(&mut close).unwrap();
@@ -179,7 +179,7 @@ fn a_dropped_reader_ends_the_connection_as_the_local_side() {
 /// Data of the peer after the Close frame of this end moves the deadline, and extends the wait.
 #[test]
 fn closed_waits_while_the_peer_sends_and_no_longer() {
-    let (ws, mut peer) = behind(b"");
+    let (ws, mut peer) = server_after_input(b"");
     let (mut reader, sender) = ws.split().unwrap();
     let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
     sender.close_output(CloseCode::NORMAL, "").unwrap();
@@ -204,7 +204,7 @@ fn closed_waits_while_the_peer_sends_and_no_longer() {
 /// The getters of the halves.
 #[test]
 fn halves_expose_the_connection_the_transport_and_the_statistics() {
-    let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi");
+    let (ws, mut peer) = server_after_input(b"\x81\x82\0\0\0\0hi");
     let (mut reader, sender) = ws.split().unwrap();
     assert_eq!(sender.stats(), None);
     sender.enable_stats();
@@ -228,7 +228,7 @@ fn halves_expose_the_connection_the_transport_and_the_statistics() {
     assert!(!sender.is_open());
 
     // The getters of a socket and of its messages.
-    let (mut ws, _peer) = behind(b"\x81\x82\0\0\0\0hi");
+    let (mut ws, _peer) = server_after_input(b"\x81\x82\0\0\0\0hi");
     ws.enable_stats();
     let _: &Pipe = ws.get_ref();
     let mut messages = ws.into_messages();

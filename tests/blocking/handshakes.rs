@@ -275,8 +275,8 @@ fn each_failure_of_a_client_handshake_has_an_error() {
         // A name that does not exist (RFC 6761 6.4). A remote resolver can take too long.
         let request = ConnectRequest::new("ws://nowhere.invalid/").unwrap();
         let (error, took) = timed(|| WebSocket::connect(&request, &config).unwrap_err());
-        let told = matches!(error.kind(), ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout);
-        assert!(told && took < 2000 * MS, "{error:?} {took:?}");
+        let expected = matches!(error.kind(), ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout);
+        assert!(expected && took < 2000 * MS, "{error:?} {took:?}");
         let text = error.to_string();
         assert!(text.starts_with("nowhere.invalid:80: name resolution failed: "), "{text}");
         // A server that never replies, one that replies in slow single bytes, one that ends, and
@@ -286,7 +286,7 @@ fn each_failure_of_a_client_handshake_has_an_error() {
             ("drips", b"HTTP/1.1 101 "),
             ("ends", b"HTTP/1.1 101"),
             ("refuses", b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"),
-            ("says nonsense", b"SSH-2.0-OpenSSH\r\n"),
+            ("invalid response", b"SSH-2.0-OpenSSH\r\n"),
         ] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("ws://{}/", listener.local_addr().unwrap());
@@ -312,7 +312,7 @@ fn each_failure_of_a_client_handshake_has_an_error() {
             match (way, &error) {
                 ("silent" | "drips", HandshakeError::Timeout) => {}
                 ("ends", HandshakeError::ClosedWithoutResponse) => {}
-                ("says nonsense", HandshakeError::BadHead(_)) => {}
+                ("invalid response", HandshakeError::BadHead(_)) => {}
                 ("refuses", HandshakeError::Status(r)) if r.status() == 404 => {}
                 _ => panic!("{way}: {error:?}"),
             }

@@ -132,8 +132,8 @@ fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
         ws.feed_binary(&[0; 500]).unwrap();
         let (result, took) = timed(|| read_to_end(ws, "read"));
         let kind = io::ErrorKind::TimedOut;
-        let told = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
-        assert!(told, "{result:?}");
+        let expected = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
+        assert!(expected, "{result:?}");
         assert!(took >= 390 * MS && took < 3000 * MS, "{took:?}");
     });
 }

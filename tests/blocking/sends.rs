@@ -59,7 +59,7 @@ impl Peer {
         // The rest arrives without a further call of the handler.
         let start = Instant::now();
         while self.received.lock().unwrap().len() < self.expected.len() {
-            assert!(start.elapsed() < 10_000 * MS, "{call}: the rest doesn't come");
+            assert!(start.elapsed() < 10_000 * MS, "{call}: the rest does not arrive");
             thread::sleep(MS);
         }
         assert_eq!(self.received.lock().unwrap()[..], self.expected[..], "{call}");

@@ -139,11 +139,11 @@ const WAITS: &[(&str, Wait)] = &[
         sender.feed_binary(&LONG)?;
         sender.flush()
     }),
-    ("Sender::flush behind close_output, reader polled", |ws| close_after_flush(&halves(ws, true))),
-    ("Sender::flush behind close_output, reader not polled", |ws| {
+    ("Sender::flush after close_output, reader polled", |ws| close_after_flush(&halves(ws, true))),
+    ("Sender::flush after close_output, reader not polled", |ws| {
         close_after_flush(&halves(ws, false))
     }),
-    ("Sender::closed behind abort", |ws| {
+    ("Sender::closed after abort", |ws| {
         let sender = halves(ws, true);
         sender.abort();
         let _ = sender.closed();
@@ -216,7 +216,7 @@ fn run(config: fn(ConfigBuilder) -> ConfigBuilder) {
     let start = Instant::now();
     for (name, waiting) in waits {
         let left = (20_000 * MS).saturating_sub(start.elapsed());
-        assert!(waiting.recv_timeout(left).is_ok(), "{name}: waits for ever");
+        assert!(waiting.recv_timeout(left).is_ok(), "{name}: no deadline");
     }
 }
 

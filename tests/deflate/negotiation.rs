@@ -576,7 +576,7 @@ fn answered(
     let lines =
         values.iter().fold(Lines::response(&accept), |lines, value| lines.with(FIELD, value));
     let response = answer_pieces(handshake, &[&lines.bytes()]).0?;
-    Ok(response.expect("a whole answer").deflate())
+    Ok(response.expect("a complete response").deflate())
 }
 
 #[test]

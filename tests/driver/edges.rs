@@ -129,7 +129,7 @@ fn a_read_step_always_has_buffer_space() {
                     step @ (Step::Read | Step::Drain | Step::Write { .. }) => {
                         or_read_seen |= step == Step::Write { or_read: true };
                         let room = driver.room(|| vec![0; 4096].into());
-                        assert!(!room.is_empty(), "{step:?} with {} bytes to come", input.len());
+                        assert!(!room.is_empty(), "{step:?} with {} remaining bytes", input.len());
                         let n = room.len().min(read_len).min(input.len());
                         room[..n].copy_from_slice(&input[..n]);
                         input = &input[n..];

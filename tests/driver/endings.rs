@@ -173,10 +173,10 @@ fn a_trickle_reader_times_out() {
                 }
             }
         }
-        assert!(now < 20_000, "given up after {now} ms");
+        assert!(now < 20_000, "timed out after {now} ms");
         let error = driver.flow.error();
         if peer_closes {
-            assert_eq!(error, None, "both Close frames are through, as far as this end knows");
+            assert_eq!(error, None, "both Close frames were sent, as far as this end can see");
         } else {
             assert_eq!(error, Some(TimeoutError::CloseUnsent.into()));
         }

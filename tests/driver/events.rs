@@ -13,7 +13,7 @@ fn an_event_above_the_mark_is_received_after_an_event_step() {
     let mut bytes = *b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b";
     driver.room(|| vec![0; 100].into())[..14].copy_from_slice(&bytes);
     driver.read_done(14, at_ms(0));
-    assert!(driver.receive().unwrap().is_none(), "no step has told of it");
+    assert!(driver.receive().unwrap().is_none(), "no step has reported it");
     assert_eq!(driver.step(), Step::Event);
     driver.receive().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
     assert_eq!(driver.step(), Step::Write { or_read: false });

@@ -96,7 +96,7 @@ fn frames_after_the_request_are_the_first_frames_and_answered_after_the_101() {
     bytes.extend(b"\x89\x81\0\0\0\0p\x81\x82\0\0\0\0hi");
     give(&mut driver, &bytes, 0);
     assert_eq!(driver.step(), Step::Request);
-    assert!(driver.flow.output().is_empty(), "nothing is answered before the 101");
+    assert!(driver.flow.output().is_empty(), "no frame is answered before the 101");
     let request = driver.flow.take_request().unwrap();
     driver.flow.accept(&request, &AcceptOptions::new(), at_ms(0)).unwrap();
     assert_eq!(driver.step(), Step::Event);

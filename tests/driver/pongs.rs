@@ -36,7 +36,7 @@ fn a_pong_beyond_the_limit_moves_no_other_output() {
         moved += usize::from(driver.flow.output().as_ptr() != place);
     }
     assert_eq!(driver.flow.output().len(), len);
-    assert_eq!(moved, 0, "of 1000 pongs that wait so many have moved the output");
+    assert_eq!(moved, 0, "the number of 1000 pending pongs that have moved the output");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn dropped_pongs_do_not_shorten_the_keep_alive_timeout() {
     assert_eq!(driver.step(), Step::Read);
     assert_eq!(driver.deadline(at_ms(0)), Some(at_ms(10_000)));
     driver.flow.send_binary(&[0; 100_000]).unwrap();
-    driver.timed_out(at_ms(10_000)); // the ping lies behind 100 KB
+    driver.timed_out(at_ms(10_000)); // the ping is after 100 KB of output
     assert_eq!(driver.step(), Step::Write { or_read: true });
     pings(&mut driver, 1000, &[0; 125], 10_000);
     // A slow peer that is silent: each second it reads 10 KB.

@@ -94,7 +94,7 @@ fn e5_hc6_our_server_opens_the_connection() {
     }
 }
 
-fn judged(
+fn response_result(
     handshake: &Handshake,
     change: impl FnOnce(&mut Response<()>),
 ) -> Result<(), HandshakeError> {
@@ -113,22 +113,22 @@ fn hc5_hc6_hc7_wrong_responses_are_typed_errors() {
             response.headers_mut().insert(name, value.parse().unwrap());
         }
     };
-    let error = judged(&upgrade, set("Sec-WebSocket-Accept", "AAAA")).unwrap_err();
+    let error = response_result(&upgrade, set("Sec-WebSocket-Accept", "AAAA")).unwrap_err();
     assert!(matches!(error, HandshakeError::BadAccept(_)), "{error}");
-    let error = judged(&upgrade, set("Upgrade", "h2c")).unwrap_err();
+    let error = response_result(&upgrade, set("Upgrade", "h2c")).unwrap_err();
     assert!(matches!(error, HandshakeError::BadUpgrade(_)), "{error}");
-    let error = judged(&upgrade, set("Connection", "close")).unwrap_err();
+    let error = response_result(&upgrade, set("Connection", "close")).unwrap_err();
     assert!(matches!(error, HandshakeError::BadConnection(_)), "{error}");
-    let error = judged(&connect, set("Upgrade", "websocket")).unwrap_err();
+    let error = response_result(&connect, set("Upgrade", "websocket")).unwrap_err();
     assert!(matches!(error, HandshakeError::ForbiddenField("Upgrade", _)), "{error}");
-    let error = judged(&upgrade, |response| *response.version_mut() = Version::HTTP_10);
+    let error = response_result(&upgrade, |response| *response.version_mut() = Version::HTTP_10);
     assert!(matches!(error, Err(HandshakeError::BadHead(_))), "{error:?}");
     for handshake in [&upgrade, &connect] {
-        judged(handshake, |_| {}).unwrap();
-        let error = judged(handshake, set("Sec-WebSocket-Protocol", "v3")).unwrap_err();
+        response_result(handshake, |_| {}).unwrap();
+        let error = response_result(handshake, set("Sec-WebSocket-Protocol", "v3")).unwrap_err();
         assert!(matches!(error, HandshakeError::UnofferedSubprotocol(_)), "{error}");
         for status in [302, 401, 500] {
-            let error = judged(handshake, |response| {
+            let error = response_result(handshake, |response| {
                 *response.status_mut() = status.try_into().unwrap();
                 response.headers_mut().insert("Location", "/".parse().unwrap());
             });
@@ -140,9 +140,11 @@ fn hc5_hc6_hc7_wrong_responses_are_typed_errors() {
         }
     }
     // The success of the other version.
-    let error = judged(&upgrade, |response| *response.status_mut() = 200.try_into().unwrap());
+    let error =
+        response_result(&upgrade, |response| *response.status_mut() = 200.try_into().unwrap());
     assert!(matches!(error, Err(HandshakeError::Status(_))), "{error:?}");
-    let error = judged(&connect, |response| *response.status_mut() = 101.try_into().unwrap());
+    let error =
+        response_result(&connect, |response| *response.status_mut() = 101.try_into().unwrap());
     assert!(matches!(error, Err(HandshakeError::Status(_))), "{error:?}");
 }
 

@@ -27,7 +27,7 @@ fn bytes(role: Role, frame: Frame) -> Vec<u8> {
 }
 
 /// A frame of `len` bytes, split before its last byte.
-fn nearly(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
+fn split_before_last_byte(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
     let mut whole = bytes(role, Frame::new(opcode, vec![b'x'; len]));
     let last = whole.split_off(whole.len() - 1);
     (whole, last)
@@ -97,7 +97,7 @@ fn alternating_kinds_of_messages_are_charged_once() {
         let budget = MemoryBudget::new(MIB);
         let mut end = end(role, &budget);
         for opcode in [TEXT, BINARY, TEXT, BINARY] {
-            let (first, last) = nearly(role, opcode, 100_000);
+            let (first, last) = split_before_last_byte(role, opcode, 100_000);
             end.feed(&first).unwrap();
             assert_eq!(budget.used(), end.inbox.capacity());
             assert!((100_000..110_000).contains(&budget.used()), "{}", budget.used());
@@ -113,7 +113,7 @@ fn the_charge_of_a_moved_message_ends() {
         for opcode in [TEXT, BINARY] {
             let budget = MemoryBudget::new(10 * MIB);
             let mut end = end(role, &budget);
-            let (first, last) = nearly(role, opcode, MIB);
+            let (first, last) = split_before_last_byte(role, opcode, MIB);
             end.feed_owned(&first).unwrap();
             assert!(budget.used() >= MIB);
             end.feed_owned(&last).unwrap();
@@ -207,7 +207,7 @@ fn sixty_four_kib_are_always_available() {
     for role in BOTH {
         let budget = MemoryBudget::new(100 * KIB);
         let mut full = end(role, &budget);
-        full.feed(&nearly(role, BINARY, 90_000).0).unwrap();
+        full.feed(&split_before_last_byte(role, BINARY, 90_000).0).unwrap();
         assert!(budget.used() >= 90_000);
         for opcode in [TEXT, BINARY] {
             for extra in [0, 1] {
@@ -252,7 +252,7 @@ fn the_allocating_connection_fails_with_1013_and_the_others_continue() {
         let budget = MemoryBudget::new(MIB);
         let mut first = end(role, &budget);
         let mut second = end(role, &budget);
-        let (begin, rest) = nearly(role, BINARY, 600_000);
+        let (begin, rest) = split_before_last_byte(role, BINARY, 600_000);
         first.feed(&begin).unwrap();
         assert_eq!(second.feed(&begin), Err(OVER));
         assert_eq!(OVER.close_code().value(), 1013);
@@ -372,7 +372,7 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
         let config = |i: usize| preset(role).memory_budget(budgets[i].clone()).build().unwrap();
         let free = preset(role).build().unwrap();
         for opcode in [TEXT, BINARY] {
-            let (first, last) = nearly(role, opcode, 100_000);
+            let (first, last) = split_before_last_byte(role, opcode, 100_000);
             let mut inbox = Inbox::new();
             for (config, charged) in
                 [(&config(0), [1, 0]), (&config(1), [0, 1]), (&free, [0, 0]), (&config(0), [1, 0])]
@@ -404,7 +404,7 @@ fn capacity_that_the_next_budget_refuses_is_freed() {
             assert!(large.used() >= 500_000);
             let mut second = end(role, &small);
             second.inbox = first.inbox;
-            second.feed(&nearly(role, opcode, 1000).0).unwrap();
+            second.feed(&split_before_last_byte(role, opcode, 1000).0).unwrap();
             assert_eq!(large.used(), 0);
             assert_eq!(small.used(), second.inbox.capacity());
             assert!(small.used() < 2000, "{}", small.used());
@@ -419,7 +419,7 @@ fn a_wrong_inbox_does_not_leak() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let (mut one, mut two) = (end(role, &budget), end(role, &budget));
-        let (first, last) = nearly(role, BINARY, 100_000);
+        let (first, last) = split_before_last_byte(role, BINARY, 100_000);
         one.feed(&first).unwrap();
         two.feed(&first).unwrap();
         core::mem::swap(&mut one.inbox, &mut two.inbox);
@@ -438,7 +438,7 @@ fn forty_unfinished_frames_stay_within_the_budget() {
     for (role, opcode) in [(Role::Client, TEXT), (Role::Server, BINARY)] {
         let budget = MemoryBudget::new(64 * MIB);
         let mut ends: Vec<End> = (0..40).map(|_| end(role, &budget)).collect();
-        let (long, _) = nearly(role, opcode, 2_500_000);
+        let (long, _) = split_before_last_byte(role, opcode, 2_500_000);
         let mut failed = 0;
         let ((), counted) = count(|| {
             for piece in long.chunks(60_000) {
@@ -480,7 +480,8 @@ fn threads_and_panics_release_all_memory() {
                     let mut most = 0;
                     for n in 0..10 {
                         let mut end = end(role, budget);
-                        let (first, last) = nearly(role, BINARY, 30_000 * (1 + (i + n) % 9));
+                        let (first, last) =
+                            split_before_last_byte(role, BINARY, 30_000 * (1 + (i + n) % 9));
                         let _ = end.feed_by(&first, 20_000);
                         most = most.max(budget.used());
                         if n % 3 == 0 && end.error.is_none() {
@@ -488,7 +489,7 @@ fn threads_and_panics_release_all_memory() {
                         }
                     }
                     let mut end = end(role, budget);
-                    end.feed(&nearly(role, BINARY, 60_000).0).unwrap();
+                    end.feed(&split_before_last_byte(role, BINARY, 60_000).0).unwrap();
                     if i >= 4 {
                         // Unwinds, with neither a message nor a backtrace.
                         std::panic::resume_unwind(Box::new(most));

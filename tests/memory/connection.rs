@@ -58,7 +58,7 @@ fn idle_connections_own_no_heap() {
             }
         });
         assert_eq!(counted.live, 0, "{role:?}: bytes of heap for 10,000 connections");
-        assert_eq!(counted.calls, 0, "{role:?}: nothing was asked for in between either");
+        assert_eq!(counted.calls, 0, "{role:?}: no allocation in between either");
         assert_eq!(connections.len(), 10_000);
     }
 }
@@ -90,7 +90,7 @@ fn idle_connections_own_no_heap_after_straddling_messages() {
             });
             assert_eq!(counted.live, 0, "{role:?} {delivery:?}");
             let parts = delivery == Delivery::Parts;
-            assert!(!parts || counted.peak < 1000, "parts keep nothing: {}", counted.peak);
+            assert!(!parts || counted.peak < 1000, "parts keep no memory: {}", counted.peak);
         }
     }
 }
@@ -351,7 +351,7 @@ fn a_connection_that_ends_frees_its_inbox_in_the_same_call() {
                 let mut cursor = Input::new(at_ms(0), &mut []);
                 let _ = conn.receive(&mut cursor, &mut inbox, &mut out);
                 let ((), counted) = count(|| drop(inbox));
-                assert_eq!(counted.live, 0, "{role:?} {end:?}: nothing was left");
+                assert_eq!(counted.live, 0, "{role:?} {end:?}: no memory is left");
             }
         }
     }

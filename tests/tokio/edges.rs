@@ -366,7 +366,7 @@ async fn endless_unsolicited_output_does_not_stop_the_reader() {
     let mut polls = 0;
     let event = poll_fn(|cx| {
         polls += 1;
-        assert!(polls < 100, "{written:?} bytes were written and nothing was read");
+        assert!(polls < 100, "{written:?} bytes were written and none was read");
         feed_more();
         read.as_mut().poll(cx)
     });
@@ -402,34 +402,34 @@ async fn every_wait_for_a_peer_that_does_not_read_ends() {
         (raw, ws, tokio::time::Instant::now())
     };
     let write = ProtocolError::Timeout(TimeoutError::Write);
-    let told = |result: Result<(), WebSocketError>, start: tokio::time::Instant| {
+    let assert_write_timeout = |result: Result<(), WebSocketError>, start: tokio::time::Instant| {
         assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
         assert!(start.elapsed() >= minute && start.elapsed() < minute + SECONDS_10);
     };
     let (_raw, mut ws, now) = start();
-    told(ws.flush().await, now);
+    assert_write_timeout(ws.flush().await, now);
     let (_raw, mut ws, now) = start();
-    told(ws.send_text("more").await, now);
+    assert_write_timeout(ws.send_text("more").await, now);
     let (_raw, mut ws, now) = start();
-    told(ws.read().await.map(drop), now);
+    assert_write_timeout(ws.read().await.map(drop), now);
     let (_raw, ws, now) = start();
-    told(ws.into_messages().send(text("more")).await, now);
+    assert_write_timeout(ws.into_messages().send(text("more")).await, now);
     let (_raw, ws, now) = start();
     let (_reader, sender) = ws.split();
-    told(sender.send_text("more").await, now);
+    assert_write_timeout(sender.send_text("more").await, now);
     let (_raw, ws, now) = start();
     let (_reader, sender) = ws.split();
-    told(sender.flush().await, now);
+    assert_write_timeout(sender.flush().await, now);
     // A reply, without another future that waits for the deadline.
     let (mut raw, mut ws, now) = start();
     raw.write_all(&frame(0x81, b"ask")).await.unwrap();
     let (_, mut reply) = ws.read().await.unwrap().unwrap();
-    told(reply.send_text("answer").await, now);
+    assert_write_timeout(reply.send_text("answer").await, now);
     let (mut raw, ws, now) = start();
     raw.write_all(&frame(0x81, b"ask")).await.unwrap();
     let (mut reader, _sender) = ws.split();
     let (_, mut reply) = reader.read().await.unwrap().unwrap();
-    told(reply.send_text("answer").await, now);
+    assert_write_timeout(reply.send_text("answer").await, now);
     // The reader returns the error too.
     let result = reader.read().await.map(drop);
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");

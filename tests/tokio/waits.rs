@@ -148,13 +148,13 @@ const WAITS: &[(&str, Wait)] = &[
             sender.flush().await
         })
     }),
-    ("Sender::flush behind close_output, reader polled", |ws| {
+    ("Sender::flush after close_output, reader polled", |ws| {
         Box::pin(close_after_flush(halves(ws, true)))
     }),
-    ("Sender::flush behind close_output, reader not polled", |ws| {
+    ("Sender::flush after close_output, reader not polled", |ws| {
         Box::pin(close_after_flush(halves(ws, false)))
     }),
-    ("Sender::closed behind close_output", |ws| {
+    ("Sender::closed after close_output", |ws| {
         let sender = halves(ws, true);
         Box::pin(async move {
             sender.close_output(CloseCode::NORMAL, "")?;
@@ -216,7 +216,7 @@ const WAITS: &[(&str, Wait)] = &[
         tokio::spawn(async move { while stream.next().await.is_some() {} });
         Box::pin(async move { sink.close().await })
     }),
-    ("Sink::close, nothing before it", |ws| {
+    ("Sink::close, no output before it", |ws| {
         let (mut sink, stream) = ws.into_messages().split();
         Box::pin(async move {
             let _stream = stream;
@@ -260,7 +260,7 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
                 let ws = WebSocket::from_connection(io, connection, &[]);
                 let outcome = timeout(secs(3600), wait(ws)).await;
                 let elapsed = now.elapsed();
-                assert!(outcome.is_ok(), "{name}: waits for ever");
+                assert!(outcome.is_ok(), "{name}: no deadline");
                 assert!(elapsed <= longest, "{name}: {outcome:?} after {elapsed:?}");
                 flood.abort();
             }

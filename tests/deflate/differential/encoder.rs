@@ -7,7 +7,7 @@ use crate::engine::{Connection, LEVELS};
 
 /// Operations of one connection: complete messages, parts, messages compressed elsewhere,
 /// incompressible ones, and resets.
-fn live(bits: u8, level: sansocket::deflate::Level, takeover: bool, steps: usize) {
+fn run_connection(bits: u8, level: sansocket::deflate::Level, takeover: bool, steps: usize) {
     let mut connection = Connection::new(bits, level, takeover);
     let mut rng = Rng::new(u64::from(bits) << 8 | u64::from(takeover));
     let mut sources = KINDS.map(|kind| Source::new(kind, 5));
@@ -84,7 +84,7 @@ fn every_setting(windows: core::ops::RangeInclusive<u8>) {
     for bits in windows {
         for level in LEVELS {
             for takeover in [true, false] {
-                live(bits, level, takeover, 60);
+                run_connection(bits, level, takeover, 60);
             }
         }
     }
