@@ -162,7 +162,7 @@ enum Peer {
 }
 
 #[test]
-fn s27_the_close_deadline_holds_whatever_the_peer_does() {
+fn s27_the_close_deadline_applies_to_every_peer() {
     bounded(|| {
         for peer in [Peer::Silent, Peer::Deaf, Peer::Talking, Peer::TalkingDeaf] {
             for way in ["close", "flush", "split"] {

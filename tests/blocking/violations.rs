@@ -69,7 +69,7 @@ fn v34_a_client_sends_its_server_a_close_frame_too() {
 }
 
 #[test]
-fn v34_the_drain_ends_after_the_linger_timeout_whatever_the_peer_does() {
+fn v34_the_drain_of_every_peer_ends_after_the_linger_timeout() {
     bounded(|| {
         for way in WAYS {
             for flood in [false, true] {

@@ -356,7 +356,7 @@ fn every_length_and_distance() {
 
 /// Repetitions of one byte (V44), and of few bytes.
 #[test]
-fn runs() {
+fn repetitions_of_short_patterns() {
     let (code, distances) = (Code::fixed(), Code::fixed_distances());
     for distance in 1..40 {
         let begin: Vec<u8> = (b'a'..).take(distance).collect();
@@ -606,7 +606,7 @@ fn v9_bombs_stop_at_the_limit() {
 }
 
 #[test]
-fn heap() {
+fn heap_of_a_decoder() {
     assert!(size_of::<Decoder>() <= 64, "{}", size_of::<Decoder>());
     for n in 8..=15 {
         let window = WindowBits::new(n).unwrap();
@@ -638,7 +638,7 @@ fn heap() {
 
 /// Misuse by the caller results in garbage or `Corrupt`.
 #[test]
-fn misuse() {
+fn misuse_has_no_panic() {
     let payload = Miniz::new(6).message(&sample(2, 3000));
     for (len, at) in [(0, 1), (10, 11), (0, usize::MAX), (100, 101)] {
         let progress = decoder().inflate(&payload, &mut vec![0; len], at).unwrap();

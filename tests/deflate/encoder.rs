@@ -356,7 +356,7 @@ fn records_are_not_taken_for_noise() {
 }
 
 #[test]
-fn parts() {
+fn messages_in_parts() {
     for window in [8, 9, 11, 15] {
         for level in LEVELS {
             for takeover in [false, true] {

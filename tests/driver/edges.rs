@@ -174,7 +174,7 @@ fn the_end_of_input_after_a_response_does_not_hide_it() {
 // ---------------------------------------------------------------- output that can't be written
 
 #[test]
-fn positions_of_output_that_was_lost_are_never_reached() {
+fn positions_of_lost_output_are_never_reached() {
     let mut driver = server(quiet());
     driver.flow.send_text("written").unwrap();
     write_all(&mut driver, at_ms(0));

@@ -113,8 +113,8 @@ fn a_pending_pong_is_after_the_close_frame_in_the_parts() {
     assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(6000)));
 }
 
-/// One pong waits for its limit, the next one for capacity of the output; then a reply has
-/// capacity.
+/// One pong waits because of the limit of pongs, the next one for capacity of the output; then a
+/// reply has capacity.
 #[test]
 fn no_pong_follows_the_one_for_a_later_ping() {
     let config = preset(Role::Server).high_water_mark(10).max_unsent(30).build().unwrap();

@@ -229,7 +229,7 @@ fn a_request_that_hyper_did_not_serve_is_refused_with_500() {
 
 /// A server that decides by the request, and adds a field to the response.
 #[tokio::test]
-async fn a_pending_upgrade_shows_its_request() {
+async fn a_pending_upgrade_has_its_request() {
     let (report, mut ended) = mpsc::unbounded_channel();
     let answer = move |mut request: Request<hyper::body::Incoming>| {
         let pending = PendingUpgrade::new(&mut request).unwrap();

@@ -42,7 +42,7 @@ async fn s3_e5_s15_many_websockets_share_one_session() {
 }
 
 #[tokio::test]
-async fn e3_e7_e9_refusals_have_no_upgrade_and_the_session_lives() {
+async fn e3_e7_e9_refusals_have_no_upgrade_and_the_session_continues() {
     let (answer, _ended) = answer(AcceptOptions::new());
     let mut sender = http2_client(serve_http2(answer)).await;
     let (handshake, response) = connect_http2(&mut sender, &request()).await;

@@ -15,7 +15,7 @@ use crate::common::frame::{BINARY, TEXT};
 use crate::common::{BOTH, Frame, at_ms, connection, preset};
 
 #[test]
-fn sizes() {
+fn sizes_of_connections() {
     assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
     assert_eq!(size_of::<Inbox>(), size_of::<usize>());
     assert!(size_of::<ProtocolError>() <= 8);

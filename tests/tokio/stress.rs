@@ -610,7 +610,7 @@ async fn a_client_receives_the_close_frame_of_a_server_that_stopped_reading() {
 }
 
 #[tokio::test]
-async fn a_reset_is_an_error_everywhere() {
+async fn a_reset_is_an_error_of_every_call() {
     let (a, raw) = tcp_pair().await;
     let mut ws = plain(Role::Server, a);
     raw.set_zero_linger().unwrap();

@@ -182,7 +182,7 @@ impl FromRef<App> for Small {
 }
 
 #[tokio::test]
-async fn s12_s15_settings_come_from_the_state() {
+async fn s12_s15_the_state_has_the_settings() {
     async fn list(upgrade: WebSocketUpgrade<Endpoint>) -> Response {
         // A foreign origin is refused before the handler runs.
         assert_ne!(upgrade.request().origin(), Some("https://other.example"));
@@ -219,7 +219,7 @@ async fn s12_s15_settings_come_from_the_state() {
 }
 
 #[tokio::test]
-async fn settings_come_from_setters() {
+async fn setters_change_the_settings() {
     async fn handler(upgrade: WebSocketUpgrade) -> Result<Response, SubprotocolError> {
         let options = AcceptOptions::new().origins(OriginPolicy::Any);
         let config = Config::server().max_message_len(64).build().unwrap();

@@ -13,7 +13,7 @@ use crate::engine::{Random, Verdict, by_miniz, by_zlib, inflate, judge, window};
 const ROUNDS: u64 = if cfg!(debug_assertions) { 2500 } else { 40_000 };
 
 #[test]
-fn damaged_messages() {
+fn damaged_messages_have_the_result_of_the_model() {
     let mut verdicts: BTreeMap<(&str, Verdict), u64> = BTreeMap::new();
     for seed in 0..ROUNDS {
         let mut rng = Rng::new(seed);

@@ -90,7 +90,7 @@ fn read(mut encoder: Encoder, bits: u8, takeover: bool, seed: u64) {
 }
 
 #[test]
-fn zlib_of_every_window() {
+fn streams_of_zlib_with_every_window() {
     for bits in 9..=15 {
         for (index, strategy) in STRATEGIES.into_iter().enumerate() {
             for (level, mem_level) in [(1, 8), (6, 8), (9, 9), (6, 1)] {
@@ -109,7 +109,7 @@ fn zlib_of_every_window() {
 }
 
 #[test]
-fn zlib_rs_of_every_window() {
+fn streams_of_zlib_rs_with_every_window() {
     for bits in 9..=15 {
         for (index, strategy) in STRATEGIES.into_iter().enumerate() {
             for (level, mem_level) in [(1, 8), (6, 8), (9, 9), (3, 1)] {
@@ -124,7 +124,7 @@ fn zlib_rs_of_every_window() {
 }
 
 #[test]
-fn miniz_oxide() {
+fn streams_of_miniz_oxide() {
     for (index, strategy) in STRATEGIES.into_iter().enumerate() {
         for level in [1, 2, 6, 9, 10] {
             for takeover in [true, false] {
