@@ -19,7 +19,7 @@ enum Symbol {
 enum Block {
     Stored(bool, Vec<u8>),
     Fixed(bool, Vec<Symbol>),
-    /// With codes whose lengths are made from these weights.
+    /// With codes of lengths made from these weights.
     Dynamic(bool, Vec<u16>, Vec<u16>, Vec<Symbol>),
 }
 

@@ -126,7 +126,7 @@ proptest! {
         same_however_cut(bits, takeover, &payloads, seed)?;
     }
 
-    /// Bytes that are wrong in one place.
+    /// Compressed bytes with one fault.
     #[test]
     fn bytes_with_one_fault_have_the_same_result_however_split(
         bits in 8..=15_u8,

@@ -54,7 +54,7 @@ fn x21_the_examples_of_the_rfc() {
         end.feed(&compressed(TEXT, HELLO).to(role).bytes()).unwrap();
         end.feed(&compressed(TEXT, HELLO_AGAIN).to(role).bytes()).unwrap();
         assert_eq!(end.take_events(), [text("Hello"), text("Hello")]);
-        // 7.2.3.1: in two fragments, cut anywhere (X20).
+        // 7.2.3.1: in two fragments, split anywhere (X20).
         for cut in 0..=HELLO.len() {
             let frames = [
                 compressed(TEXT, &HELLO[..cut]).not_fin().to(role),

@@ -9,7 +9,7 @@ use sansocket::{Config, Connection, Event, Instant, Role};
 
 pub use crate::common::{at_ms, preset};
 
-/// A driver whose opening handshake is done.
+/// A driver after its opening handshake.
 pub fn open(role: Role, config: &Config) -> Driver {
     Driver::new(Connection::new(role, config, &Negotiated::new(), at_ms(0)), at_ms(0))
 }

@@ -16,7 +16,7 @@ const OVER: ProtocolError = ProtocolError::Limit(LimitError::MemoryBudget);
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// An end whose memory is charged to the budget.
+/// An end with memory charged to the budget.
 fn end(role: Role, budget: &MemoryBudget) -> End {
     End::new(role, &preset(role).memory_budget(budget.clone()).build().unwrap())
 }

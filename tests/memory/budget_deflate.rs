@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 /// The fixed parts of a connection's state of compression, in bytes.
 const FIXED: isize = 1500;
 
-/// An end whose memory is charged to the budget. Keys come from the thread's common block, as
+/// An end with memory charged to the budget. Keys are drawn from the thread's common block, as
 /// outside of tests.
 fn end(terms: Terms, role: Role, budget: &MemoryBudget) -> End {
     let builder = match role {

@@ -31,7 +31,7 @@ fn idle_connections_own_no_heap() {
     for role in BOTH {
         let config = match role {
             Role::Server => Config::server().build().unwrap(),
-            // Keys come from the thread's common block, as outside of tests.
+            // Keys are drawn from the thread's common block, as outside of tests.
             Role::Client => Config::client(Entropy::os()).build().unwrap(),
         };
         let mut connections: Vec<(Connection, Inbox)> = Vec::with_capacity(10_000);

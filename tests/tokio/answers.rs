@@ -114,7 +114,7 @@ async fn a_slow_client_receives_the_complete_page() {
 
 // ----------------------------------------------------------- a shutdown that never ends
 
-/// A duplex whose shutdown never ends, as that of a TLS stream may.
+/// A duplex with a shutdown that never ends, as is possible for a TLS stream.
 struct Stuck(DuplexStream);
 
 impl AsyncRead for Stuck {

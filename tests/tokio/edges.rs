@@ -442,7 +442,7 @@ async fn every_wait_for_a_peer_that_does_not_read_ends() {
     assert!(now.elapsed() < SECONDS_10);
 }
 
-/// A duplex whose flush never ends.
+/// A duplex with a flush that never ends.
 struct Stuck(DuplexStream);
 
 impl AsyncRead for Stuck {
@@ -507,7 +507,7 @@ async fn a_waiting_sink_is_woken_by_a_close_frame_read_by_the_stream() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-/// A transport whose writes panic after they have moved all of their bytes.
+/// A transport with writes that panic after they have moved all of their bytes.
 struct PanickingWrites(DuplexStream);
 
 impl AsyncRead for PanickingWrites {

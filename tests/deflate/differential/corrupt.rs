@@ -19,7 +19,7 @@ fn damaged_messages_have_the_result_of_the_model() {
         let mut rng = Rng::new(seed);
         let bits = 9 + rng.below(7) as u8;
         let (payloads, last) = damaged(bits, &mut rng);
-        // The results are equal without damage.
+        // Undamaged messages have equal results.
         for (who, verdict) in compare(bits, &payloads, last, seed) {
             *verdicts.entry((who, verdict)).or_default() += 1;
         }
@@ -27,8 +27,8 @@ fn damaged_messages_have_the_result_of_the_model() {
     println!("{verdicts:?}");
     for who in ["zlib", "miniz"] {
         let count = |verdict| verdicts.get(&(who, verdict)).copied().unwrap_or(0);
-        // Every class occurs, or the test is useless. zlib does not read before the beginning of
-        // the data.
+        // Every class must occur, so that the test covers it. zlib refuses references before the
+        // beginning of the data.
         assert_eq!(count(Verdict::TakesTooFar) > 0, who == "miniz");
         assert!(count(Verdict::StopsAtLastBlock) > ROUNDS / 100, "{who}");
         assert!(count(Verdict::BothAccept) > ROUNDS / 20, "{who}");
@@ -114,7 +114,7 @@ fn compare(bits: u8, payloads: &[Vec<u8>], bad: usize, seed: u64) -> Vec<(&'stat
             ];
         }
         if model.is_err() {
-            // The compressor of miniz_oxide has a fixed window, of 15 bits.
+            // An undamaged message. The compressor of miniz_oxide used a window of 15 bits.
             assert_eq!(model, Err(Why::TooFar));
             return Vec::new();
         }
