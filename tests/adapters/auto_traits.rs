@@ -1,14 +1,14 @@
-//! What may go to another thread: checked when the tests are compiled.
+//! `Send` and `Sync` of the types and futures of both adapters, checked at compile time.
 
 use sansocket::blocking;
 
 fn send<T: Send>() {}
 fn send_and_sync<T: Send + Sync>() {}
 
-/// Each type over a transport that is `Send`. Those that are shared are `Sync` too, although the
-/// transport is not.
+/// Requires `Send` of each type over a transport that is `Send`. Shared types are also `Sync`,
+/// although the transport is not.
 #[test]
-fn types_of_the_blocking_adapter_may_be_sent() {
+fn types_of_the_blocking_adapter_are_send() {
     fn types<S: Send>() {
         send::<blocking::WebSocket<S>>();
         send::<blocking::Reply<'_, S>>();
@@ -45,7 +45,7 @@ mod tokio {
     fn future<F: Future + Send>(_: F) {}
 
     #[test]
-    fn types_of_the_tokio_adapter_may_be_sent() {
+    fn types_of_the_tokio_adapter_are_send() {
         fn types<S: Send>() {
             send::<WebSocket<S>>();
             send::<Reply<'_, S>>();
@@ -79,7 +79,7 @@ mod tokio {
         };
     }
 
-    /// Never called: it is enough that it compiles, for each transport that is `Send`.
+    /// Never called: it is sufficient that it compiles, for each transport that is `Send`.
     #[expect(dead_code, reason = "checked by the compiler")]
     fn futures_of_a_socket_are_send<S>(mut ws: WebSocket<S>, mut reply: Reply<'_, S>)
     where

@@ -60,7 +60,7 @@ fn tcp_streams() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Bytes that show each loss, repetition and exchange.
+/// Bytes in which each loss, repetition or exchange is visible.
 fn file(len: usize) -> Vec<u8> {
     let mut x = 1_u32;
     let next = |_| {
@@ -106,20 +106,20 @@ async fn w1_a_file_copied_by_tokio_arrives_equal() {
         let (n, ()) = soon(async { tokio::join!(there.read_to_end(&mut received), copying) }).await;
         assert_eq!(n.unwrap(), sent.len());
         assert!(received == sent, "{transport} {len}");
-        // The end stays the end.
+        // Later reads return the end again.
         assert_eq!(there.read(&mut [0; 8]).await.unwrap(), 0);
         assert_eq!(there.close_status().unwrap().code, CloseCode::NORMAL);
     }
 }
 
 #[tokio::test]
-async fn w1_a_tunnel_copies_both_ways_and_keeps_what_arrives_during_the_shutdown() {
+async fn w1_a_tunnel_copies_both_ways_and_keeps_data_received_during_the_shutdown() {
     for transport in [16, 65_536] {
         let (client, server) = pair(transport, Binary);
         let (mut here, mut there) = (client, server);
         let (mut tunnel, mut service) = duplex(transport);
         let (up, down) = (file(200_000), file(100_000));
-        // The service reads all of the request before it answers; the request ends by its length.
+        // The service reads the complete request before it replies; the length ends the request.
         let serving = async {
             let mut request = vec![0; up.len()];
             service.read_exact(&mut request).await.unwrap();
@@ -206,7 +206,7 @@ async fn w1_each_write_is_a_message_of_one_kind_and_reads_take_both() {
     let mut received = [0; 14];
     stream.read_exact(&mut received).await.unwrap();
     assert_eq!(&received, b"bytes and text");
-    // A message that was read in part goes on in the WebSocket.
+    // The WebSocket returns the rest of a message that was read in part.
     peer.send_text("half and half").await.unwrap();
     stream.read_exact(&mut received[..5]).await.unwrap();
     let mut ws = stream.into_inner();
@@ -215,7 +215,7 @@ async fn w1_each_write_is_a_message_of_one_kind_and_reads_take_both() {
 }
 
 #[tokio::test]
-async fn w1_text_that_is_not_utf8_is_an_error_and_is_not_closed_as_if_it_were_whole() {
+async fn w1_invalid_utf8_is_an_error_of_the_write_and_of_the_shutdown() {
     let (mut stream, _peer) = pair(1000, Text);
     let error = stream.write_all(b"ab\xff").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
@@ -241,7 +241,7 @@ async fn w4_a_flush_sends_no_frame() {
     assert_eq!(wire, b"\x82\x01x");
 }
 
-/// A transport that has some bytes, then fails.
+/// A transport that returns some bytes, then an error.
 struct Broken(&'static [u8], io::ErrorKind);
 
 impl AsyncRead for Broken {
@@ -288,7 +288,7 @@ async fn w1_the_end_a_reset_a_violation_and_a_lost_connection_are_different_resu
         let mut received = Vec::new();
         let end = stream.read_to_end(&mut received).await;
         assert_eq!(received, b"data");
-        // What comes after it is the same kind of end.
+        // Each later read returns the same kind of end.
         let again = stream.read(&mut [0; 8]).await;
         assert_eq!(
             again.as_ref().err().map(io::Error::kind),
@@ -316,7 +316,7 @@ async fn w1_the_end_a_reset_a_violation_and_a_lost_connection_are_different_resu
     assert_eq!((reset.kind(), &received[..]), (io::ErrorKind::ConnectionReset, &b"data"[..]));
     assert!(stream.read(&mut [0; 8]).await.is_err());
 
-    // Writes to a connection that is closed.
+    // Writes to a closed connection.
     let (mut stream, mut peer) = pair(1000, Binary);
     let mut received = Vec::new();
     let (read, closed) =
@@ -330,7 +330,7 @@ async fn w1_the_end_a_reset_a_violation_and_a_lost_connection_are_different_resu
 }
 
 #[tokio::test(start_paused = true)]
-async fn w1_a_write_waits_for_a_peer_that_does_not_read_with_a_deadline_and_a_bound() {
+async fn w1_a_write_to_a_peer_that_does_not_read_has_a_deadline_and_a_bound() {
     let (io, _peer) = duplex(100);
     let config = preset(Role::Client).high_water_mark(10_000).build().unwrap();
     let mut stream = socket(Role::Client, io, &config).into_byte_stream(Binary);
@@ -350,7 +350,7 @@ async fn w1_a_write_waits_for_a_peer_that_does_not_read_with_a_deadline_and_a_bo
 }
 
 #[tokio::test(start_paused = true)]
-async fn w1_a_read_has_the_deadline_of_output_that_a_write_has_left() {
+async fn w1_a_read_has_the_deadline_of_pending_output() {
     let (io, _peer) = duplex(100);
     let config = preset(Role::Client).keep_alive(None, None).build().unwrap();
     let stream = socket(Role::Client, io, &config).into_byte_stream(Binary);
@@ -367,7 +367,8 @@ async fn w1_a_read_has_the_deadline_of_output_that_a_write_has_left() {
 
 #[tokio::test(start_paused = true)]
 async fn w1_the_close_timeout_bounds_a_shutdown() {
-    // The peer takes all, and says something every second, which moves the deadline of the connection.
+    // The peer reads all output and sends a message every second, which moves the deadline of the
+    // connection.
     let talking = |limit: Option<Duration>| async move {
         let (io, peer) = duplex(1000);
         let config = preset(Role::Client).close_timeout(Duration::from_secs(600)).build().unwrap();
@@ -389,7 +390,7 @@ async fn w1_the_close_timeout_bounds_a_shutdown() {
             closed = async { tokio::join!(talking, reading.read_to_end(&mut wire)).0 } => closed,
         };
         let elapsed = started.elapsed();
-        // The connection is given up.
+        // The connection has timed out.
         assert!(stream.write(b"x").await.is_err() && stream.shutdown().await.is_err());
         drop(stream);
         reading.read_to_end(&mut wire).await.unwrap();
@@ -400,7 +401,8 @@ async fn w1_the_close_timeout_bounds_a_shutdown() {
     let limit = Some(Duration::from_millis(1500));
     assert_eq!(talking(limit).await, (io::ErrorKind::TimedOut, 1500, 8));
     assert_eq!(talking(Some(Duration::ZERO)).await, (io::ErrorKind::TimedOut, 0, 8));
-    // Without a limit that of the connection counts: 600 s after the last data that was read.
+    // Without a timeout of the stream, that of the connection applies: 600 s after the last data
+    // that was read.
     let (kind, elapsed, _) = talking(Some(Duration::MAX)).await;
     assert!(kind == io::ErrorKind::TimedOut && elapsed >= 600_000, "{kind} {elapsed}");
 }
@@ -409,7 +411,7 @@ async fn w1_the_close_timeout_bounds_a_shutdown() {
 struct Slow<S>(S, u32);
 
 impl<S> Slow<S> {
-    /// How many bytes the next call moves; 0: it is not ready.
+    /// The number of bytes that the next call moves; 0: not ready.
     fn next(&mut self, cx: &Context<'_>) -> usize {
         self.1 = self.1.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let n = (self.1 >> 24) as usize % 40;
@@ -568,7 +570,7 @@ async fn w2_w3_a_message_as_a_stream() {
             let mut text = String::new();
             message.read_to_string(&mut text).await.unwrap();
             assert_eq!(text, "ab\u{20ac}cd");
-            // The rest of this one is skipped.
+            // The rest of this message is skipped.
             let mut message = there.message_reader().await.unwrap().unwrap();
             message.read_exact(&mut [0]).await.unwrap();
             let mut message = there.message_reader().await.unwrap().unwrap();
@@ -582,7 +584,7 @@ async fn w2_w3_a_message_as_a_stream() {
 }
 
 #[tokio::test]
-async fn w2_each_write_is_a_frame_and_the_end_an_empty_one() {
+async fn w2_each_write_is_a_frame_and_the_last_frame_is_empty() {
     let (io, mut peer) = duplex(1000);
     let mut ws = plain(Role::Server, io);
     let mut message = ws.message_writer(Text);
@@ -591,7 +593,7 @@ async fn w2_each_write_is_a_frame_and_the_end_an_empty_one() {
     message.write_all(b"two").await.unwrap();
     message.shutdown().await.unwrap();
     message.shutdown().await.unwrap();
-    // Dropped without an end: the message is not complete.
+    // Dropped before its end: the message is incomplete.
     ws.message_writer(Binary).write_all(b"x").await.unwrap();
     let error = ws.message_writer(Text).write_all(b"x").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
@@ -602,7 +604,7 @@ async fn w2_each_write_is_a_frame_and_the_end_an_empty_one() {
 }
 
 #[tokio::test]
-async fn w3_a_connection_that_ends_inside_a_message_is_no_end_of_the_message() {
+async fn w3_the_end_of_the_connection_inside_a_message_is_an_error() {
     let close = frame(0x88, &1000_u16.to_be_bytes());
     for end in [&close[..], &[]] {
         let (io, mut peer) = duplex(1000);
@@ -671,7 +673,7 @@ fn reset(mut here: impl Write, there: TcpStream) {
 }
 
 #[test]
-fn w1_a_reset_of_a_real_connection_is_an_error_of_its_own() {
+fn w1_a_reset_of_a_tcp_connection_is_a_distinct_error() {
     let (client, server) = tcp_streams();
     let config = preset(Role::Client).build().unwrap();
     let ws = blocking::WebSocket::from_connection(client, connection(Role::Client, &config), &[]);
@@ -691,7 +693,7 @@ fn w1_a_reset_of_a_real_connection_is_an_error_of_its_own() {
 }
 
 #[test]
-fn byte_streams_may_be_sent_to_other_threads() {
+fn byte_streams_are_send_and_sync() {
     fn is_send_and_sync<T: Send + Sync + Unpin>() {}
     is_send_and_sync::<ByteStream<DuplexStream>>();
     is_send_and_sync::<sansocket::tokio::MessageReader<'_, DuplexStream>>();

@@ -1,4 +1,4 @@
-//! The connections of a server that close together, on tokio and on threads.
+//! Common closing of all connections of a server, on tokio and on threads.
 
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
@@ -30,7 +30,7 @@ fn plain(role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     socket(role, io, &preset(role).build().unwrap())
 }
 
-/// A server's connection whose own close timeout is long, and the other end.
+/// A server's connection with a long close timeout of its own, and the other end.
 fn patient(len: usize) -> (WebSocket<DuplexStream>, DuplexStream) {
     let (here, there) = duplex(len);
     let config = preset(Role::Server)
@@ -46,7 +46,7 @@ async fn read_to_end(mut ws: WebSocket<DuplexStream>) -> Result<(), WebSocketErr
     Ok(())
 }
 
-/// Serves a connection in one of the ways that there are.
+/// Serves a connection on one of the types.
 async fn serve(i: usize, ws: WebSocket<DuplexStream>) -> Result<(), WebSocketError> {
     match i % 4 {
         0 => read_to_end(ws).await,
@@ -73,7 +73,7 @@ async fn serve(i: usize, ws: WebSocket<DuplexStream>) -> Result<(), WebSocketErr
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_of_100_clients_get_1001_and_the_drain_ends_with_the_last() {
+async fn all_100_clients_get_1001_and_the_drain_ends_with_the_last_one() {
     let (connections, mut servers, mut clients) =
         (Connections::new(), JoinSet::new(), JoinSet::new());
     for i in 0..100 {
@@ -82,7 +82,7 @@ async fn all_of_100_clients_get_1001_and_the_drain_ends_with_the_last() {
         connections.add(&mut server);
         servers.spawn(serve(i, server));
         clients.spawn(async move {
-            // It takes its time to see the Close frame.
+            // The client reads the Close frame after a delay.
             sleep(Duration::from_secs(1) + Duration::from_millis(20) * u32::try_from(i).unwrap())
                 .await;
             match client.read().await.unwrap() {
@@ -107,10 +107,11 @@ async fn all_of_100_clients_get_1001_and_the_drain_ends_with_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_answers_is_given_up_at_the_deadline() {
+async fn a_silent_client_is_dropped_at_the_deadline() {
     let connections = Connections::new();
     let mut servers = JoinSet::new();
-    // One waits in a read, one of halves, one in a send that the client does not take.
+    // One server waits in a read, one in a read of halves, one in a send that the client does not
+    // read.
     let mut ends = Vec::new();
     for i in 0..3 {
         let (mut ws, end) = patient(100);
@@ -144,14 +145,14 @@ async fn a_client_that_never_answers_is_given_up_at_the_deadline() {
         assert!(matches!(end, Err(WebSocketError::Protocol(ProtocolError::Aborted))), "{end:?}");
     }
     assert_eq!(started.elapsed().as_secs(), 10);
-    // The transports are gone.
+    // The transports are dropped.
     let mut wire = Vec::new();
     ends[0].read_to_end(&mut wire).await.unwrap();
     assert_eq!(wire, b"\x88\x02\x03\xf4");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_close_timeout_of_a_connection_may_end_it_before() {
+async fn the_close_timeout_can_end_a_connection_before_the_drain_deadline() {
     let connections = Connections::new();
     let (here, _there) = duplex(100);
     let mut ws = plain(Role::Server, here);
@@ -160,7 +161,7 @@ async fn the_close_timeout_of_a_connection_may_end_it_before() {
     let started = tokio::time::Instant::now();
     let drained = connections.drain(CloseCode::GOING_AWAY, "", Duration::MAX).await.unwrap();
     assert_eq!((drained.ended, drained.aborted), (1, 0));
-    // The close timeout, then the linger timeout at most.
+    // The close timeout, then at most the linger timeout.
     assert!((5..=10).contains(&started.elapsed().as_secs()));
     assert!(server.await.unwrap().is_err());
 }
@@ -199,7 +200,7 @@ async fn a_connection_that_is_added_during_a_drain_is_closed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_dropped_or_called_twice() {
+async fn a_drain_can_be_dropped_or_repeated() {
     let connections = Connections::new();
     let (mut ws, _silent) = patient(100);
     connections.add(&mut ws);
@@ -219,7 +220,7 @@ async fn a_drain_that_is_dropped_or_called_twice() {
 }
 
 #[tokio::test]
-async fn connections_leave_when_they_are_dropped_or_taken_apart() {
+async fn dropped_or_disassembled_connections_are_removed() {
     let connections = Connections::new();
     let mut all: Vec<_> = (0..3).map(|_| plain(Role::Server, duplex(10).0)).collect();
     for ws in &mut all {
@@ -235,7 +236,7 @@ async fn connections_leave_when_they_are_dropped_or_taken_apart() {
     assert_eq!(connections.len(), 1);
     drop(all);
     assert!(connections.is_empty());
-    // Nothing to wait for; a code that may not be sent, and a reason that is too long.
+    // No connection to wait for; an unsendable code, and a reason that is too long.
     let drain = async |code, reason: &str| connections.drain(code, reason, Duration::ZERO).await;
     assert_eq!(drain(CloseCode::NO_STATUS, "").await, Err(SendError::UnsendableCode(1005)));
     assert_eq!(drain(CloseCode::NORMAL, &"x".repeat(124)).await, Err(SendError::ReasonTooLong));
@@ -254,9 +255,9 @@ fn tcp(config: &Config) -> (blocking::WebSocket<TcpStream>, TcpStream) {
 }
 
 #[test]
-fn on_threads_clients_get_1001_and_one_that_never_answers_is_given_up() {
+fn on_threads_clients_get_1001_and_a_silent_one_is_dropped() {
     let connections = blocking::Connections::new();
-    // Reads look for a drain every 250 ms.
+    // Reads check for a drain every 250 ms.
     let config = preset(Role::Server).close_timeout(SECOND).build().unwrap();
     let (mut servers, mut clients) = (Vec::new(), Vec::new());
     for i in 0..10 {
@@ -288,7 +289,7 @@ fn on_threads_clients_get_1001_and_one_that_never_answers_is_given_up() {
         server.join().unwrap().unwrap();
     }
 
-    // An hour to close: the deadline of the drain comes first.
+    // A close timeout of an hour: the deadline of the drain is earlier.
     let config = preset(Role::Server).close_timeout(3600 * SECOND).build().unwrap();
     let connections = blocking::Connections::new();
     let mut silent = Vec::new();
@@ -302,7 +303,7 @@ fn on_threads_clients_get_1001_and_one_that_never_answers_is_given_up() {
                 while ws.read()?.is_some() {}
                 return Ok(());
             }
-            // The client takes nothing.
+            // The client does not read.
             ws.send_binary(&vec![0; 64 << 20])
         }));
     }

@@ -1,4 +1,4 @@
-//! The connectors of both adapters: steps, deadlines and proxies, over TCP on this machine.
+//! The connectors of both adapters: steps, deadlines and proxies, over loopback TCP.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -25,7 +25,7 @@ fn request(address: SocketAddr) -> ConnectRequest {
     ConnectRequest::new(&format!("ws://{address}/chat")).unwrap()
 }
 
-/// Serves one connection by a function, in a thread.
+/// Serves one connection with a function, in a thread.
 fn serve(f: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -72,7 +72,7 @@ fn copy(mut a: TcpStream, mut b: TcpStream) {
     let _ = a.shutdown(Shutdown::Write);
 }
 
-/// An HTTP proxy that wants user and password; its reply comes in single bytes.
+/// An HTTP proxy that requires user and password; its reply is sent in single bytes.
 fn http_proxy() -> SocketAddr {
     serve(|mut stream| {
         let head = String::from_utf8(read_until(&mut stream, b"\r\n\r\n")).unwrap();
@@ -92,7 +92,7 @@ fn http_proxy() -> SocketAddr {
     })
 }
 
-/// A SOCKS5 proxy that wants user and password, and refuses hosts by this code if it is not 0.
+/// A SOCKS5 proxy that requires user and password. It refuses hosts with this code if it is not 0.
 fn socks_proxy(code: u8) -> SocketAddr {
     serve(move |mut stream| {
         assert_eq!(read_until(&mut stream, &[5, 2, 0, 2]).len(), 4);
@@ -135,7 +135,7 @@ fn socks(address: SocketAddr) -> Proxy {
     Proxy::socks5(&format!("user:secret@{address}")).unwrap()
 }
 
-/// The same for both adapters.
+/// The common interface of both adapters.
 trait Adapter {
     /// Connects, echoes a text and closes.
     fn echo(proxy: Option<Proxy>, request: &ConnectRequest) -> Result<SocketAddr, ConnectError>;
@@ -282,7 +282,7 @@ fn names_host_port_and_step<A: Adapter>() {
     check(&error, ConnectStep::Handshake, address, "the server answered 401 No");
     assert_eq!(error.response().unwrap().body(), b"no");
 
-    // From here on the step is about the proxy.
+    // The following steps concern the proxy.
     let address = closed();
     let error = A::connect(Some(http(address)), &target, &long);
     assert_eq!((error.step(), error.port()), (ConnectStep::Connect, address.port()));
@@ -324,7 +324,7 @@ fn names_host_port_and_step<A: Adapter>() {
         ));
     }
 
-    // The tunnel is open, and the server behind it says nothing: one deadline for all steps.
+    // The tunnel is open, and its server is silent: one deadline applies to all steps.
     let (server, proxy) = (silent(), http_proxy());
     let start = Instant::now();
     let error = A::connect(Some(http(proxy)), &request(server), &config(500));
@@ -335,7 +335,7 @@ fn names_host_port_and_step<A: Adapter>() {
     );
     assert_eq!((error.step(), error.port()), (ConnectStep::Handshake, server.port()));
 
-    // A refusal that is trickled ends at the deadline, with the bytes so far.
+    // A refusal in slow single bytes ends at the deadline, with the bytes received so far.
     let address = serve(|mut stream| {
         read_until(&mut stream, b"\r\n\r\n");
         stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 1000\r\n\r\nrule 7").unwrap();
@@ -399,7 +399,7 @@ fn tokio_connects_from_a_local_address() {
             Err(error) => {
                 assert!(!is_of_family, "{error}");
                 check(&error, ConnectStep::Connect, server, "the name has no address");
-                // The server's thread ends.
+                // The thread of the server ends.
                 drop(TcpStream::connect(server));
             }
         }

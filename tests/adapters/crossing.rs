@@ -1,4 +1,4 @@
-//! A WebSocket that goes from one adapter to the other.
+//! A WebSocket moved from one adapter to the other.
 
 use core::time::Duration;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ fn connection() -> Connection {
     Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now())
 }
 
-/// A stream, and the raw other end.
+/// A stream, and the raw socket of its peer.
 fn tcp() -> (TcpStream, TcpStream) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -29,7 +29,7 @@ fn runtime() -> ::tokio::runtime::Runtime {
     ::tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Its registration is that of the runtime: it must be entered.
+/// The stream is registered with the runtime, which must be entered.
 fn to_tokio(ws: blocking::WebSocket<TcpStream>) -> tokio::WebSocket<::tokio::net::TcpStream> {
     let unfinished = ws.into_inner().map_stream(|stream| {
         stream.set_nonblocking(true)?;
@@ -39,14 +39,14 @@ fn to_tokio(ws: blocking::WebSocket<TcpStream>) -> tokio::WebSocket<::tokio::net
 }
 
 fn to_blocking(ws: tokio::WebSocket<::tokio::net::TcpStream>) -> blocking::WebSocket<TcpStream> {
-    // The stream comes in non-blocking mode.
+    // The stream is in non-blocking mode.
     let unfinished = ws.into_inner().map_stream(::tokio::net::TcpStream::into_std);
     blocking::WebSocket::resume(unfinished.unwrap())
 }
 
-/// At every byte of a message, forth and back, with output that was not written yet.
+/// At every byte of a message, in both directions, with unwritten output.
 #[test]
-fn a_message_and_output_under_way_go_from_adapter_to_adapter() {
+fn an_unfinished_message_and_pending_output_move_between_adapters() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let (io, mut peer) = tcp();
@@ -54,7 +54,8 @@ fn a_message_and_output_under_way_go_from_adapter_to_adapter() {
     let mut expected = Vec::new();
     for (i, byte) in FRAMES[..FRAMES.len() - 1].iter().enumerate() {
         peer.write_all(&[*byte]).unwrap();
-        // Each adapter has read every second byte: one waits for it, the other goes on without it.
+        // Each adapter has read every second byte: one waits for it, the other continues without
+        // it.
         ws.feed_text(&i.to_string()).unwrap();
         expected.extend([0x81, i.to_string().len() as u8]);
         expected.extend(i.to_string().as_bytes());
@@ -77,9 +78,10 @@ fn a_message_and_output_under_way_go_from_adapter_to_adapter() {
     assert_eq!(sent, expected);
 }
 
-/// What `read_into` has not handed out yet, and a message behind it that was read already.
+/// The bytes that `read_into` has not returned yet, and a message after them that has been read
+/// already.
 #[test]
-fn the_rest_of_a_message_goes_from_adapter_to_adapter() {
+fn the_rest_of_a_message_moves_between_adapters() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let (io, mut peer) = tcp();

@@ -1,4 +1,4 @@
-//! permessage-deflate through the adapters: parts that wait without any bytes at hand, reading into a
+//! permessage-deflate through the adapters: pending parts without further input, reads into a
 //! buffer, owned messages, halves.
 
 use core::time::Duration;
@@ -20,7 +20,7 @@ fn connection(role: Role, delivery: Delivery) -> Connection {
     Connection::new(role, &config, &Terms::default().negotiated(role), Instant::now())
 }
 
-/// Much shorter when compressed.
+/// Text with a much shorter compressed form.
 fn long_text(n: usize) -> String {
     (0..n).map(|i| format!("line {} of a text that says the same again\n", i / 100)).collect()
 }
@@ -41,14 +41,14 @@ mod on_tokio {
     }
 
     #[tokio::test]
-    async fn inflated_parts_come_without_more_bytes() {
+    async fn inflated_parts_need_no_further_input() {
         let (mut client, mut server) = pair(Delivery::Parts);
         for text in [long_text(30_000), long_text(10), long_text(30_000)] {
             client.feed_text(&text).unwrap();
             client.flush().await.unwrap();
             let (mut all, mut parts) = (String::new(), 0);
             loop {
-                // Nothing more comes: a part that waits must not need it.
+                // No further input arrives: a pending part must not need it.
                 let (event, mut reply) =
                     timeout(SECONDS_10, server.read()).await.unwrap().unwrap().unwrap();
                 let Event::Part { data: Data::Text(part), start, end } = event else {
@@ -130,7 +130,7 @@ mod on_tokio {
                 assert_eq!(back, message);
             }
         }
-        // How it sends is a setting of the sink.
+        // The send options are a setting of the sink.
         let text = long_text(50);
         client.set_send_options(SendOptions::new().compress(Compress::Never));
         client.send(Message::Text(text.clone().into())).await.unwrap();
@@ -189,7 +189,7 @@ mod on_threads {
     }
 
     #[test]
-    fn how_messages_are_sent_is_a_setting() {
+    fn send_options_are_settings_of_the_sink() {
         let (mut client, server) = pair(Delivery::Whole);
         client.enable_stats();
         let mut messages = server.into_messages();
@@ -207,7 +207,7 @@ mod on_threads {
     }
 
     #[test]
-    fn an_echo_of_whole_messages() {
+    fn complete_messages_are_echoed() {
         let (mut client, mut server) = pair(Delivery::Whole);
         let echo = thread::spawn(move || {
             while let Some((event, mut reply)) = server.read().unwrap() {
@@ -230,8 +230,8 @@ mod on_threads {
     }
 }
 
-/// Compressed messages under way when a socket is taken apart: at every byte, with what is left of the
-/// window behind it.
+/// Unfinished compressed messages in a socket that is split into parts: at every byte, with the
+/// remaining window.
 mod taken_apart {
     use core::task::Poll;
     use std::io::Write;
@@ -245,7 +245,7 @@ mod taken_apart {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Three messages that have much in common, the second one in fragments.
+    /// Three messages with much common text, the second one in fragments.
     fn texts() -> [String; 3] {
         [1, 2, 3].map(|n| {
             format!("text {n} says the same again, and again: text {n} says the same again")
@@ -282,7 +282,7 @@ mod taken_apart {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn by_bytes_on_tokio() {
+    async fn split_at_every_byte_on_tokio() {
         for takeover in [true, false] {
             let (io, mut peer) = tokio::io::duplex(1 << 16);
             let mut ws = on_tokio::WebSocket::from_connection(io, connection(takeover), &[]);
@@ -300,7 +300,7 @@ mod taken_apart {
     }
 
     #[test]
-    fn by_bytes_on_threads() {
+    fn split_at_every_byte_on_threads() {
         for takeover in [true, false] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -310,7 +310,7 @@ mod taken_apart {
             let mut seen = Vec::new();
             for byte in wire(takeover) {
                 peer.write_all(&[byte]).unwrap();
-                // Long enough for one byte, mostly; if not, the next turn has it.
+                // Normally long enough for one byte; if not, the next turn reads it.
                 if let Poll::Ready(event) = ws.read_timeout(MS).unwrap() {
                     let Some((Event::Text(text), _)) = event else { panic!() };
                     seen.push(text.to_string());

@@ -1,5 +1,5 @@
-//! Both adapters together: one against the other, byte streams, the closing of all connections
-//! of a server, `Send` and `Sync` of their types, and compression.
+//! Both adapters together: one with the other, byte streams, common closing of all connections of a
+//! server, `Send` and `Sync` of their types, and compression.
 
 #![allow(
     clippy::alloc_instead_of_core,

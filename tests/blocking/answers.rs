@@ -1,4 +1,4 @@
-//! Answers to opening handshakes: what they tell, and that they arrive.
+//! Responses to opening handshakes: their content and their delivery.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -17,7 +17,7 @@ const REQUEST: &[u8] =
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
 
 #[test]
-fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
+fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
     let (io, peer) = pipe(4096);
     let serving = thread::spawn(move || {
         let request = PendingRequest::read(io, &Config::server().build().unwrap()).unwrap();
@@ -40,9 +40,9 @@ fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
     serving.join().unwrap();
 }
 
-/// The page takes some times the linger timeout.
+/// Writing the page takes several linger timeouts.
 #[test]
-fn a_slow_client_gets_the_whole_page() {
+fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 1_000_000;
     for refuses in [false, true] {
         let (io, mut peer) = pipe(8000);

@@ -1,4 +1,4 @@
-//! A peer that sends and never reads; two ends that write at once.
+//! A peer that sends and never reads; two ends that write at the same time.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,8 @@ use sansocket::{CloseCode, Event, Role, WebSocketError};
 use crate::support::*;
 use crate::transports::*;
 
-/// A peer that sends much and never reads: reading stops, and little is held. Then it reads.
+/// A peer that sends much and does not read: reading stops, and the connection holds little. Then
+/// the peer reads.
 fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + Send + 'static) {
     const TOTAL: usize = 64 << 20;
     let (a, raw) = tcp();
@@ -31,7 +32,7 @@ fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + 
         }
         raw
     });
-    // Until nothing moves any more: all buffers between are full.
+    // Until no byte moves: all buffers between the ends are full.
     let mut before = (u64::MAX, u64::MAX);
     loop {
         thread::sleep(300 * MS);
@@ -60,22 +61,22 @@ fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + 
 }
 
 #[test]
-fn v36_a_flood_of_small_messages_is_not_taken() {
+fn v36_a_flood_of_small_messages_is_not_buffered() {
     bounded(|| flood(1000, |mut ws| echo(&mut ws).unwrap()));
 }
 
 #[test]
-fn v36_a_flood_of_large_messages_is_not_taken() {
+fn v36_a_flood_of_large_messages_is_not_buffered() {
     bounded(|| flood(1 << 20, |mut ws| echo(&mut ws).unwrap()));
 }
 
-/// Pongs are no replies, so that two ends that ping each other go on reading: pings are taken, and
+/// Pongs are not replies, so two ends that ping each other continue to read. Pings are read, and
 /// from a limit on only the newest one is answered.
 #[test]
-fn v18_v36_a_flood_of_pings_takes_no_memory() {
+fn v18_v36_a_flood_of_pings_uses_no_memory() {
     const COUNT: u32 = 100_000;
     bounded(|| {
-        // Answered by a WebSocket whose owner only reads.
+        // Answered by a WebSocket that is only read.
         let (a, mut raw) = tcp();
         let (a, meter) = Metered::new(a, false);
         let served = serve(server(a));
@@ -91,7 +92,7 @@ fn v18_v36_a_flood_of_pings_takes_no_memory() {
             numbers.push(u32::from_be_bytes(pong[2..6].try_into().unwrap()));
         }
         assert!(numbers.is_sorted_by(|a, b| a < b));
-        // Pings that have got no pong are not held, but were read and not written.
+        // The meter counts pings without a pong too: they were read, and are not held.
         let dropped = (u64::from(COUNT) - numbers.len() as u64) * 106;
         assert!(meter.held.load(Ordering::Relaxed) < (4 << 20) + dropped);
         drop(raw);
@@ -99,7 +100,7 @@ fn v18_v36_a_flood_of_pings_takes_no_memory() {
     });
 }
 
-/// Echoes pieces as they arrive, as ASP.NET's sample does.
+/// Echoes each part when it arrives, as ASP.NET's sample does.
 fn echo_parts(room: usize) -> (Pipe, JoinHandle<Result<(), WebSocketError>>) {
     let (a, b) = pipe(room);
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
@@ -107,9 +108,9 @@ fn echo_parts(room: usize) -> (Pipe, JoinHandle<Result<(), WebSocketError>>) {
 }
 
 #[test]
-fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
+fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives() {
     bounded(|| {
-        // Far more than the pipe and both marks together.
+        // Much more than the pipe and both marks together.
         let message = vec![7; 2 << 20];
         for room in [1 << 12, 1 << 16] {
             let (b, served) = echo_parts(room);
@@ -119,7 +120,7 @@ fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
             ws.close(CloseCode::NORMAL, "").unwrap();
             served.join().unwrap().unwrap();
         }
-        // Both at once.
+        // Both ends at once.
         let (a, b) = pipe(1 << 12);
         let (mut server, mut client) = (server(a), client(b));
         let same = message.clone();
@@ -136,7 +137,7 @@ fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
 }
 
 #[test]
-fn halves_send_and_receive_at_the_same_time_without_end() {
+fn halves_send_and_receive_concurrently_without_deadlock() {
     bounded(|| {
         const COUNT: usize = 8;
         for delivery in [Delivery::Whole, Delivery::Parts] {
@@ -148,7 +149,7 @@ fn halves_send_and_receive_at_the_same_time_without_end() {
             let sending = thread::spawn(move || {
                 for _ in 0..COUNT {
                     sender.send_binary(&message).unwrap();
-                    // Pongs to send make the reader a writer, now and then.
+                    // Pings from both ends make the reader a writer from time to time.
                     sender.feed(Data::Text("x"), SendOptions::new()).unwrap_or_default();
                     sender.send_ping(b"").unwrap();
                 }

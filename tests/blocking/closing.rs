@@ -1,4 +1,4 @@
-//! The closing handshake and its deadlines, the end of the transport.
+//! The closing handshake and its deadlines, and the end of the transport.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -23,7 +23,7 @@ fn d14_an_end_without_a_close_frame_is_an_error() {
                 assert_protocol(result, PeerError::ClosedWithoutHandshake);
             }
         }
-        // It stays so, and the status says 1006.
+        // The error stays, and the close code is 1006.
         let (a, raw) = tcp();
         drop(raw);
         let mut ws = server(a);
@@ -49,7 +49,8 @@ fn s25_either_side_may_close() {
             };
             let reading = thread::spawn(move || {
                 let mut ws = reading;
-                // Dropped by the other end, which waits for the Close frame only (D12).
+                // The other end drops the connection. Its close waits for the Close frame only
+                // (D12).
                 ws.feed_text("too late").unwrap();
                 let mut seen = None;
                 while let Some((event, _)) = ws.read().unwrap() {
@@ -72,7 +73,7 @@ fn s25_either_side_may_close() {
 #[test]
 fn the_server_ends_first() {
     bounded(|| {
-        // RFC 6455 7.1.1: as a client it waits for the server's end.
+        // RFC 6455 7.1.1: a client waits for the end of the server's output.
         let (mut raw, b) = tcp();
         raw.set_read_timeout(Some(200 * MS)).unwrap();
         let closing = thread::spawn(move || client(b).close(CloseCode::NORMAL, "").unwrap());
@@ -84,7 +85,7 @@ fn the_server_ends_first() {
         assert!(!closing.is_finished());
         drop(raw);
         assert!(closing.join().unwrap().clean);
-        // But not for ever.
+        // The wait has a limit.
         let (mut raw, b) = tcp();
         raw.write_all(b"\x88\x02\x03\xe8").unwrap();
         let config = preset(Role::Client).linger_timeout(100 * MS).build().unwrap();
@@ -94,7 +95,7 @@ fn the_server_ends_first() {
             ws.connection().close_status().unwrap()
         });
         assert!(status.clean && took < 2000 * MS, "{took:?}");
-        // As a server it ends when the Close frames are through, and waits for the client's end.
+        // A server ends its output after both Close frames, and waits for the end of the client's.
         let (a, mut raw) = tcp();
         let closing = thread::spawn(move || server(a).close(CloseCode::NORMAL, "").unwrap());
         let mut close = [0; 4];
@@ -109,13 +110,13 @@ fn the_server_ends_first() {
 }
 
 #[test]
-fn d12_close_drops_what_still_comes() {
+fn d12_close_discards_further_data() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let closing = thread::spawn(move || {
             let mut ws = server(a);
             let status = ws.close(CloseCode::NORMAL, "").unwrap();
-            // Once more does no harm.
+            // A second close is harmless.
             assert_eq!(ws.close(CloseCode::NORMAL, "").unwrap(), status);
             status
         });
@@ -133,7 +134,7 @@ fn d12_close_drops_what_still_comes() {
 }
 
 #[test]
-fn a_close_that_cannot_be_sent_does_nothing() {
+fn a_close_with_an_unsendable_code_has_no_effect() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
@@ -147,26 +148,26 @@ fn a_close_that_cannot_be_sent_does_nothing() {
     });
 }
 
-/// The peers that a close must come to an end with.
+/// The peers for which a close must end.
 #[derive(Clone, Copy, Debug)]
 enum Peer {
-    /// Says nothing and takes everything.
+    /// Sends no data and reads all output.
     Silent,
-    /// Says nothing and takes nothing, while output waits.
+    /// Sends no data and reads no output, while output is pending.
     Deaf,
-    /// Sends messages all the time.
+    /// Sends messages continuously.
     Talking,
-    /// Sends messages all the time, and takes nothing.
+    /// Sends messages continuously, and does not read.
     TalkingDeaf,
 }
 
 #[test]
-fn s27_the_close_deadline_holds_whatever_the_peer_does() {
+fn s27_the_close_deadline_applies_to_every_peer() {
     bounded(|| {
         for peer in [Peer::Silent, Peer::Deaf, Peer::Talking, Peer::TalkingDeaf] {
             for way in ["close", "flush", "split"] {
-                // Without `close` data is not discarded: it moves the deadline while it is read, and
-                // output that doesn't move is what ends the connection.
+                // Without `close`, data is not discarded. It moves the deadline while it is read,
+                // and output without progress ends the connection.
                 let want = match (peer, way) {
                     (Peer::Talking, "flush" | "split") => continue,
                     (Peer::TalkingDeaf, "split") => TimeoutError::Write,
@@ -183,7 +184,7 @@ fn s27_the_close_deadline_holds_whatever_the_peer_does() {
                     .unwrap();
                 let mut ws = socket(Role::Server, a, &config);
                 if matches!(peer, Peer::Deaf | Peer::TalkingDeaf) {
-                    // More than all buffers between take.
+                    // More than all buffers between the ends hold.
                     ws.feed_binary(&vec![0; 32 << 20]).unwrap();
                 }
                 let stop = Arc::new(AtomicBool::new(false));
@@ -241,7 +242,7 @@ fn s27_the_close_deadline_holds_whatever_the_peer_does() {
 }
 
 #[test]
-fn a_drop_never_waits() {
+fn a_drop_does_not_block() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();

@@ -1,5 +1,5 @@
-//! What each type tells and takes at the end of a connection: codes, reasons, by whom; and what else
-//! can be asked for.
+//! The end of a connection on each type: code, reason, the side that ended it, and the other
+//! getters.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -18,32 +18,32 @@ use crate::pipe::{Pipe, pipe};
 use crate::support::MS;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
-    // A thread that reads looks up four times in a close timeout.
+    // A blocked read checks four times in a close timeout.
     let preset = preset(role).close_timeout(200 * MS).linger_timeout(200 * MS);
     let (config, now) = (preset.build().unwrap(), sansocket::Instant::now());
     let connection = Connection::new(role, &config, &Negotiated::new(), now);
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A server, and the raw end of a client that has sent this.
-fn behind(bytes: &[u8]) -> (WebSocket<Pipe>, Pipe) {
+/// A server, and the raw end of a client that has sent these bytes.
+fn server_after_input(bytes: &[u8]) -> (WebSocket<Pipe>, Pipe) {
     let (io, mut peer) = pipe(4096);
     peer.write_all(bytes).unwrap();
     (open(Role::Server, io), peer)
 }
 
-/// A client's Close frame with the code 4001 and a reason, and the same of a server.
+/// A Close frame of a client with the code 4001 and a reason, and that of a server.
 const CLOSE: &[u8] = b"\x88\x8c\0\0\0\0\x0f\xa1the reason";
 const ECHO: &[u8] = b"\x88\x0c\x0f\xa1the reason";
 
 #[track_caller]
-fn assert_told(status: Option<CloseStatus>) {
+fn assert_close_reported(status: Option<CloseStatus>) {
     let status = status.expect("a status");
     let seen = (status.code.value(), status.reason.as_str(), status.by);
     assert_eq!(seen, (4001, "the reason", Role::Client));
 }
 
-/// All that is written until the transport ends.
+/// Returns all bytes up to the end of the transport.
 fn rest(mut peer: Pipe) -> Vec<u8> {
     peer.set_read_timeout(Some(10_000 * MS)).unwrap();
     let mut all = Vec::new();
@@ -51,65 +51,65 @@ fn rest(mut peer: Pipe) -> Vec<u8> {
     all
 }
 
-/// Each type learns of the peer's Close frame, and takes a second one of this end as done.
+/// Each type reports the peer's Close frame, and accepts a second close at this end as done.
 #[test]
 fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame() {
     let late = CloseCode::from(4002);
     // The socket, and the reply to the Close frame.
-    let (mut ws, mut peer) = behind(CLOSE);
+    let (mut ws, mut peer) = server_after_input(CLOSE);
     {
         let (event, mut reply) = ws.read().unwrap().unwrap();
         let Event::Close(Some(frame)) = event else { panic!("{event:?}") };
         assert_eq!((frame.code.value(), frame.reason), (4001, "the reason"));
-        assert_told(reply.connection().close_status());
+        assert_close_reported(reply.connection().close_status());
         assert_eq!(reply.close_output(late, "late"), Ok(()));
     }
     assert_eq!(ws.close_output(late, "late"), Ok(()));
-    assert_told(ws.close_status());
-    assert_told(ws.connection().close_status());
+    assert_close_reported(ws.close_status());
+    assert_close_reported(ws.connection().close_status());
     peer.shutdown_write().unwrap();
     assert!(ws.read().unwrap().is_none());
-    assert_told(Some(ws.close(late, "late").unwrap()));
+    assert_close_reported(Some(ws.close(late, "late").unwrap()));
     drop(ws);
     assert_eq!(rest(peer), ECHO);
 
     // Halves.
-    let (ws, mut peer) = behind(CLOSE);
+    let (ws, mut peer) = server_after_input(CLOSE);
     let (mut reader, sender) = ws.split().unwrap();
     {
         let (_, mut reply) = reader.read().unwrap().unwrap();
-        assert_told(reply.sender().close_status());
+        assert_close_reported(reply.sender().close_status());
         assert_eq!(reply.close_output(late, "late"), Ok(()));
     }
     assert_eq!(sender.close_output(late, "late"), Ok(()));
     peer.shutdown_write().unwrap();
     assert!(reader.read().unwrap().is_none());
-    assert_told(reader.close_status());
-    assert_told(reader.with_connection(Connection::close_status));
-    assert_told(sender.close_status());
-    assert_told(sender.closed());
+    assert_close_reported(reader.close_status());
+    assert_close_reported(reader.with_connection(Connection::close_status));
+    assert_close_reported(sender.close_status());
+    assert_close_reported(sender.closed());
     drop(reader);
-    assert_told(sender.close_status());
+    assert_close_reported(sender.close_status());
     assert_eq!(rest(peer), ECHO);
 
     // Messages.
-    let (ws, mut peer) = behind(CLOSE);
+    let (ws, mut peer) = server_after_input(CLOSE);
     let mut messages = ws.into_messages();
     let message = messages.next();
     let Some(Ok(Message::Close(Some(frame)))) = message else { panic!("{message:?}") };
     assert_eq!((frame.code.value(), frame.reason.as_str()), (4001, "the reason"));
-    assert_told(messages.close_status());
+    assert_close_reported(messages.close_status());
     let frame = OwnedCloseFrame { code: late, reason: "late".into() };
     messages.send(Message::Close(Some(frame))).unwrap();
     peer.shutdown_write().unwrap();
     assert!(messages.next().is_none());
-    assert_told(Some(messages.close(late, "late").unwrap()));
-    assert_told(messages.connection().close_status());
+    assert_close_reported(Some(messages.close(late, "late").unwrap()));
+    assert_close_reported(messages.connection().close_status());
     drop(messages);
     assert_eq!(rest(peer), ECHO);
 }
 
-/// Each type sends the code and the reason that it is given.
+/// Each type sends the code and the reason of its arguments.
 #[test]
 fn each_type_closes_with_a_code_and_a_reason() {
     const TEXT: &[u8] = b"\x81\x80\0\0\0\0";
@@ -117,7 +117,7 @@ fn each_type_closes_with_a_code_and_a_reason() {
     for way in
         ["close", "close_output", "Reply", "Sender", "HalfReply", "Messages", "Messages::close"]
     {
-        let (mut ws, mut peer) = behind(TEXT);
+        let (mut ws, mut peer) = server_after_input(TEXT);
         let answering = thread::spawn(move || {
             let mut close = [0; ECHO.len()];
             peer.read_exact(&mut close).unwrap();
@@ -164,7 +164,7 @@ fn each_type_closes_with_a_code_and_a_reason() {
 }
 
 #[test]
-fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
+fn a_dropped_reader_ends_the_connection_as_the_local_side() {
     for role in [Role::Server, Role::Client] {
         let (io, _peer) = pipe(4096);
         let (reader, sender) = open(role, io).split().unwrap();
@@ -176,10 +176,10 @@ fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
     }
 }
 
-/// What the peer sends behind the Close frame of this end moves the deadline: the wait is as long.
+/// Data of the peer after the Close frame of this end moves the deadline, and extends the wait.
 #[test]
-fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
-    let (ws, mut peer) = behind(b"");
+fn closed_waits_while_the_peer_sends_and_no_longer() {
+    let (ws, mut peer) = server_after_input(b"");
     let (mut reader, sender) = ws.split().unwrap();
     let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
     sender.close_output(CloseCode::NORMAL, "").unwrap();
@@ -194,17 +194,17 @@ fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
             break;
         }
     }
-    // A machine that stands still for so long is no peer that sends.
+    // A long pause of the test machine is silence of the peer, which can end the wait.
     assert!(!closed.is_finished() || longest > 100 * MS);
     let status = closed.join().unwrap().unwrap();
     assert_eq!((status.by, status.clean), (Role::Server, false));
     reading.join().unwrap();
 }
 
-/// What can be asked of the halves, besides sending and reading.
+/// The getters of the halves.
 #[test]
-fn halves_show_the_connection_the_transport_and_the_counts() {
-    let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi");
+fn halves_expose_the_connection_the_transport_and_the_statistics() {
+    let (ws, mut peer) = server_after_input(b"\x81\x82\0\0\0\0hi");
     let (mut reader, sender) = ws.split().unwrap();
     assert_eq!(sender.stats(), None);
     sender.enable_stats();
@@ -220,14 +220,15 @@ fn halves_show_the_connection_the_transport_and_the_counts() {
     let mut frame = [0; 7];
     peer.read_exact(&mut frame).unwrap();
     assert_eq!(&frame, b"\x81\x0512345");
-    // The reader's handle: one more of the same transport, in spite of the drop of the other end.
+    // The handle of the reader is one more handle of the same transport, although the other end is
+    // dropped.
     drop(peer);
     assert!(reader.get_ref().try_clone().unwrap().write(b"x").is_err());
     drop(reader);
     assert!(!sender.is_open());
 
-    // And of a socket and its messages.
-    let (mut ws, _peer) = behind(b"\x81\x82\0\0\0\0hi");
+    // The getters of a socket and of its messages.
+    let (mut ws, _peer) = server_after_input(b"\x81\x82\0\0\0\0hi");
     ws.enable_stats();
     let _: &Pipe = ws.get_ref();
     let mut messages = ws.into_messages();

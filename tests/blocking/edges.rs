@@ -1,5 +1,5 @@
-//! Calls that must not wait, senders that never end, transports with a buffer in halves, answers that
-//! can't be written.
+//! Calls that must not block, senders with endless output, buffering transports in halves,
+//! responses that cannot be written.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -15,10 +15,11 @@ use sansocket::{Event, Role, WebSocketError};
 use crate::support::*;
 use crate::transports::*;
 
-/// A call that may not wait: far from the linger timeouts here, far above what a busy machine needs.
+/// The bound of a call that must not block: far below the linger timeouts of these tests, far above
+/// the needs of a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
-/// What a read without waiting, or with a timeout, has given.
+/// The result of a read without waiting, or with a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Got {
     Nothing,
@@ -39,20 +40,20 @@ fn got<E>(result: Result<Poll<Option<(Event<'_>, E)>>, WebSocketError>) -> Got {
     }
 }
 
-/// The calls that have an end, by the time that they may take.
+/// The calls that end, with their bounds.
 fn calls<S: Transport>() -> [fn(&mut WebSocket<S>) -> Got; 2] {
     [|ws| got(ws.poll_read()), |ws| got(ws.read_timeout(20 * MS))]
 }
 
 #[test]
-fn a_read_that_may_not_wait_does_not_wait_for_the_end_of_a_connection() {
+fn a_nonblocking_read_does_not_wait_for_the_end_of_a_connection() {
     bounded(|| {
         let reserved = PeerError::UnknownOpCode(3).into();
         for call in calls() {
             for (said, first, last) in [
                 (frame(0x88, b"\x03\xe8"), Got::Close, Got::End),
                 (frame(0x83, b""), Got::Nothing, Got::Error(reserved)),
-                // Inside of a payload.
+                // Inside a payload.
                 (frame(0x81, b"\xff"), Got::Nothing, Got::Error(PeerError::InvalidUtf8.into())),
             ] {
                 let (a, mut raw) = tcp();
@@ -62,7 +63,7 @@ fn a_read_that_may_not_wait_does_not_wait_for_the_end_of_a_connection() {
                     .build()
                     .unwrap();
                 let mut ws = socket(Role::Server, a, &config);
-                // More than all buffers between take: the answer waits behind it.
+                // More than all buffers between the ends hold: the reply is queued after it.
                 ws.feed_binary(&vec![0; 32 << 20]).unwrap();
                 raw.write_all(&said).unwrap();
                 let mut seen = Got::Nothing;
@@ -79,7 +80,7 @@ fn a_read_that_may_not_wait_does_not_wait_for_the_end_of_a_connection() {
                     thread::sleep(MS);
                 }
                 assert_eq!(seen, first);
-                // The peer takes all of it after all, and ends.
+                // The peer then reads all of it, and ends.
                 let reading = thread::spawn(move || {
                     let mut len = 0;
                     let mut buffer = vec![0; 1 << 20];
@@ -106,9 +107,9 @@ fn a_read_that_may_not_wait_does_not_wait_for_the_end_of_a_connection() {
 }
 
 #[test]
-fn a_read_that_may_not_wait_for_long_ends_in_halves_too() {
+fn a_read_with_a_timeout_ends_in_halves_too() {
     bounded(|| {
-        // The peer stays, and takes nothing; a violation, then replies above the mark.
+        // The peer stays, and does not read; a violation, then replies above the mark.
         for said in [frame(0x83, b""), frame(0x81, b"ask").repeat(100)] {
             let (a, mut raw) = pipe(1 << 12);
             let config = preset(Role::Server)
@@ -133,7 +134,7 @@ fn a_read_that_may_not_wait_for_long_ends_in_halves_too() {
 }
 
 #[test]
-fn a_flood_without_events_does_not_keep_a_read_from_its_end() {
+fn a_flood_without_events_does_not_extend_a_read_timeout() {
     bounded(|| {
         for call in calls() {
             let io = Endless { unread: Vec::new() };
@@ -145,7 +146,7 @@ fn a_flood_without_events_does_not_keep_a_read_from_its_end() {
     });
 }
 
-/// Always has one more fragment of a message to read.
+/// A transport that always has one more fragment of a message.
 struct Endless {
     unread: Vec<u8>,
 }
@@ -195,7 +196,7 @@ impl Transport for Endless {
 
 // ------------------------------------------------------------------------------- endless output
 
-/// Each write makes a sender feed more, so that there is always output; nothing of it goes anywhere.
+/// Each write makes a sender feed more, so there is always output. None of it leaves.
 #[derive(Clone)]
 struct Feeding {
     sender: Arc<Mutex<Option<Sender<Self>>>>,
@@ -240,7 +241,7 @@ impl Transport for Feeding {
 }
 
 #[test]
-fn output_of_others_that_never_ends_stops_neither_the_reader_nor_a_feed() {
+fn endless_output_of_other_senders_blocks_neither_the_reader_nor_a_feed() {
     bounded(|| {
         let (a, mut raw) = pipe(1 << 12);
         let slot = Arc::new(Mutex::new(None));
@@ -254,13 +255,13 @@ fn output_of_others_that_never_ends_stops_neither_the_reader_nor_a_feed() {
             assert_eq!(reader.read().unwrap().unwrap().0, Event::Text("two"));
             reader
         });
-        // The reader waits in a read, so the feeding thread writes.
+        // The reader is blocked in a read, so the feeding thread writes.
         thread::sleep(50 * MS);
         sender.feed_text("second").unwrap();
         sender.send_text("third").unwrap();
         raw.write_all(&frame(0x81, b"two")).unwrap();
         drop(reading.join().unwrap());
-        // It has the transport, which has it.
+        // The transport has accepted it, and holds it.
         slot.lock().unwrap().take();
     });
 }
@@ -268,10 +269,10 @@ fn output_of_others_that_never_ends_stops_neither_the_reader_nor_a_feed() {
 // -------------------------------------------------------------------------- a buffer, in halves
 
 #[test]
-fn what_a_buffer_holds_is_flushed_in_halves_too() {
+fn a_buffering_transport_is_flushed_in_halves_too() {
     bounded(|| {
         let buffering = |io| Buffering { io, held: Vec::new() };
-        // Fed while the reader waits: the flush doesn't end within its turn.
+        // Fed while the reader waits: the flush does not end within its turn.
         let (a, mut raw) = pipe(64);
         let (mut reader, sender) = server(buffering(a)).split().unwrap();
         let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
@@ -286,7 +287,8 @@ fn what_a_buffer_holds_is_flushed_in_halves_too() {
         drop(raw);
         reading.join().unwrap();
 
-        // The answer of a client behind what doesn't leave at once: it drains, and must flush.
+        // The reply of a client after output that is not written at once: the client drains, and
+        // must flush.
         let (b, mut raw) = pipe(64);
         let (mut reader, sender) = client(buffering(b)).split().unwrap();
         sender.feed_binary(&[7; 1000]).unwrap();
@@ -298,7 +300,7 @@ fn what_a_buffer_holds_is_flushed_in_halves_too() {
         drop(raw);
         reading.join().unwrap();
 
-        // A violation: the Close frame is flushed before the writing half ends.
+        // A violation: the Close frame is flushed before the output ends.
         let (a, mut raw) = pipe(64);
         let (mut reader, sender) = server(buffering(a)).split().unwrap();
         sender.feed_binary(&[7; 1000]).unwrap();
@@ -316,7 +318,7 @@ fn what_a_buffer_holds_is_flushed_in_halves_too() {
 // ------------------------------------------------------------------------------------- failures
 
 #[test]
-fn a_flush_behind_a_failure_is_no_success() {
+fn a_flush_after_a_failure_is_an_error() {
     bounded(|| {
         for split in [false, true] {
             let (a, raw) = pipe(8);
@@ -339,7 +341,7 @@ fn a_flush_behind_a_failure_is_no_success() {
 }
 
 #[test]
-fn why_an_answer_was_not_written_is_told() {
+fn the_reason_of_an_unwritten_response_is_returned() {
     bounded(|| {
         for gone in [false, true] {
             let (a, mut raw) = pipe(64);
@@ -356,7 +358,7 @@ fn why_an_answer_was_not_written_is_told() {
     });
 }
 
-/// A thread that writes for others gets no further than its own message when others wait for theirs.
+/// A thread that writes for others stops after its own message if others wait for theirs.
 #[test]
 fn a_send_waits_for_its_own_bytes_only() {
     bounded(|| {

@@ -1,5 +1,5 @@
-//! The end of a connection on threads: nothing on its way is lost, and nothing waits for ever. The
-//! timeouts are short, so that a slow link takes longer than they last.
+//! The end of a connection on threads: no bytes in transit are lost, and no call waits without a
+//! limit. The timeouts are short, so that a slow link takes longer than they last.
 
 use core::task::Poll;
 use core::time::Duration;
@@ -27,7 +27,7 @@ fn open(preset: ConfigBuilder, role: Role, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A server whose timeouts are shorter than what its output takes.
+/// A server with timeouts shorter than the time to write its output.
 fn server(io: Pipe) -> WebSocket<Pipe> {
     let preset =
         preset(Role::Server).close_timeout(400 * MS).linger_timeout(400 * MS).max_unsent(2 << 20);
@@ -38,7 +38,7 @@ fn client(io: Pipe) -> WebSocket<Pipe> {
     open(preset(Role::Client), Role::Client, io)
 }
 
-/// Reads 8,000 bytes each 10 ms, and answers a Close frame.
+/// Reads 8,000 bytes every 10 ms, and answers a Close frame.
 fn slow_peer(mut peer: Pipe, closes_first: bool) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut all = Vec::new();
@@ -62,7 +62,7 @@ fn slow_peer(mut peer: Pipe, closes_first: bool) -> JoinHandle<Vec<u8>> {
 }
 
 #[test]
-fn close_gives_a_slow_peer_all_output_and_the_close_frame() {
+fn close_sends_a_slow_peer_all_output_and_the_close_frame() {
     let (io, peer) = pipe(8000);
     let peer = slow_peer(peer, false);
     let mut ws = server(io);
@@ -97,7 +97,7 @@ fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 }
 
 #[test]
-fn a_trickle_reader_is_given_up() {
+fn a_trickle_reader_times_out() {
     let (io, mut peer) = pipe(64);
     thread::spawn(move || {
         while peer.read(&mut [0; 10]).is_ok_and(|n| n > 0) {
@@ -125,10 +125,10 @@ fn a_sent_message_arrives_although_the_socket_is_dropped() {
 }
 
 #[test]
-fn a_send_is_done_when_the_transport_has_taken_it() {
+fn a_send_returns_when_the_transport_has_accepted_it() {
     let (io, mut peer) = pipe(4096);
     thread::spawn(move || while peer.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {});
-    // No thread reads.
+    // No thread reads this connection.
     let (_reader, sender) = server(io).split().unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -139,7 +139,7 @@ fn a_send_is_done_when_the_transport_has_taken_it() {
 }
 
 #[test]
-fn what_is_fed_beside_a_blocked_reader_is_written() {
+fn a_feed_during_a_blocked_read_is_written() {
     let (io, mut peer) = pipe(4096);
     let (mut reader, sender) = server(io).split().unwrap();
     let reading = thread::spawn(move || reader.read().map(|_| ()));
@@ -186,8 +186,8 @@ fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[test]
-fn senders_learn_of_the_end_and_can_make_one() {
-    // The reader is dropped: by this end, without a Close frame.
+fn senders_see_the_end_and_can_close_and_abort() {
+    // The reader is dropped: this end ends the connection, without a Close frame.
     let (io, _peer) = pipe(4096);
     let (reader, sender) = server(io).split().unwrap();
     let waiting = thread::spawn({
@@ -216,9 +216,9 @@ fn senders_learn_of_the_end_and_can_make_one() {
     assert!(matches!(error, WebSocketError::Protocol(ProtocolError::Aborted)), "{error}");
 }
 
-/// The wait is for the output, and no longer than that for a peer that takes none.
+/// The wait includes pending output, and is limited by the timeout for a peer that does not read.
 #[test]
-fn a_sender_that_waits_for_the_end_waits_for_the_output() {
+fn a_sender_that_waits_for_the_end_waits_for_pending_output() {
     for takes in [true, false] {
         let (io, mut peer) = pipe(4096);
         let (mut reader, sender) = server(io).split().unwrap();
@@ -243,7 +243,7 @@ fn a_sender_that_waits_for_the_end_waits_for_the_output() {
 }
 
 #[test]
-fn a_socket_taken_apart_in_mid_message_goes_on() {
+fn a_socket_disassembled_inside_a_message_can_continue() {
     let (io, mut peer) = pipe(64 << 10);
     let mut ws = server(io);
     let frames = b"\x01\x85\0\0\0\0hello\x80\x85\0\0\0\0world";
@@ -261,9 +261,9 @@ fn a_socket_taken_apart_in_mid_message_goes_on() {
     assert_eq!(&sent, b"\x81\x06unsent");
 }
 
-/// The three ways to read in the same connection, in any order.
+/// The three ways to read, mixed on one connection in any order.
 #[test]
-fn reads_with_a_timeout_and_without_a_wait() {
+fn blocking_timed_and_nonblocking_reads_can_be_mixed() {
     let (io, peer) = pipe(4096);
     let (mut ws, mut peer) = (server(io), client(peer));
     for round in 0..3 {
@@ -283,7 +283,7 @@ fn reads_with_a_timeout_and_without_a_wait() {
             },
         };
         assert!(matches!(event, Some((Event::Text(got), _)) if got == text));
-        // What was fed is written by whichever way.
+        // Each kind of read writes fed output.
         ws.feed_text("answer").unwrap();
         assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
         assert!(matches!(peer.read(), Ok(Some((Event::Text("answer"), _)))));
@@ -307,7 +307,7 @@ fn the_closing_handshake_of_two_iterators_of_messages() {
     let echo = thread::spawn(move || {
         let mut messages = server(io).into_messages();
         while let Some(message) = messages.next() {
-            // The peer's Close frame too: it was answered already.
+            // The peer's Close frame is among them: it has been answered already.
             messages.feed(message.unwrap()).unwrap();
         }
         messages.close_status().unwrap()

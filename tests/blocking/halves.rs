@@ -16,7 +16,7 @@ use crate::support::*;
 use crate::transports::*;
 
 #[test]
-fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
+fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
     bounded(|| {
         let (a, b) = tcp();
         let mut ws = client(b);
@@ -25,7 +25,7 @@ fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
         assert_protocol(result, PeerError::ClosedWithoutHandshake);
         assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
 
-        // The same when the reader of a split one goes, with senders left.
+        // The same for a dropped reader of two halves, with senders left.
         let (a, b) = tcp();
         let mut ws = client(b);
         let (reader, sender) = server(a).split().unwrap();
@@ -37,7 +37,7 @@ fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
         assert!(!sender.is_open());
         assert_eq!(sender.close_status().unwrap().code, CloseCode::ABNORMAL);
 
-        // And when all go, the senders first.
+        // The same when all are dropped, the senders first.
         let (a, b) = tcp();
         let mut ws = client(b);
         let (reader, sender) = server(a).split().unwrap();
@@ -48,7 +48,7 @@ fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
 }
 
 #[test]
-fn s17_a_reader_dropped_frees_a_sender_that_is_blocked_in_a_write() {
+fn s17_dropping_the_reader_releases_a_sender_blocked_in_a_write() {
     bounded(|| {
         let (a, _raw) = tcp();
         let (reader, sender) = server(a).split().unwrap();
@@ -122,7 +122,7 @@ fn s18_a_background_thread_writes_while_the_handler_reads() {
 }
 
 #[test]
-fn many_senders_lose_nothing_and_mix_nothing() {
+fn many_senders_lose_and_interleave_no_messages() {
     bounded(|| {
         const SENDERS: usize = 8;
         const EACH: usize = 2000;
@@ -167,7 +167,7 @@ fn many_senders_lose_nothing_and_mix_nothing() {
 }
 
 #[test]
-fn a_writer_for_others_is_relieved() {
+fn a_flood_of_other_senders_does_not_block_a_send() {
     bounded(|| {
         let (a, b) = pipe(1 << 12);
         let (mut reader, sender) = server(a).split().unwrap();
@@ -178,7 +178,7 @@ fn a_writer_for_others_is_relieved() {
             while raw.read(&mut buffer).unwrap() > 0 {}
         });
         let stop = Arc::new(AtomicBool::new(false));
-        // Always more to write, from others.
+        // Other senders always have more output.
         let flooding: Vec<_> = (0..3)
             .map(|_| {
                 let (sender, stop) = (sender.clone(), stop.clone());
@@ -197,13 +197,13 @@ fn a_writer_for_others_is_relieved() {
         }
         sender.close_output(CloseCode::NORMAL, "").unwrap();
         drop(sender);
-        // The peer is gone without an answer.
+        // The peer is dropped without a Close frame.
         drop((draining, reading));
     });
 }
 
 #[test]
-fn senders_wait_for_room_and_a_close_wakes_them() {
+fn senders_wait_for_capacity_and_a_close_wakes_them() {
     bounded(|| {
         for end in ["close", "eof", "drop"] {
             let (a, mut raw) = pipe(64);
@@ -231,7 +231,7 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
             thread::sleep(100 * MS);
             assert!(waiting.iter().all(|thread| !thread.is_finished()));
             assert!(sent.load(Ordering::Relaxed) <= 5, "{sent:?}");
-            // What the senders fill is not the room of replies.
+            // The output of senders does not use the capacity of replies.
             let refused = sender.feed(Data::Binary(&[0; 20]), SendOptions::new());
             assert_eq!(refused, Err(SendError::Full));
             let reading = thread::spawn(move || {
@@ -266,7 +266,7 @@ fn senders_wait_for_room_and_a_close_wakes_them() {
 }
 
 #[test]
-fn senders_that_wait_get_room_when_the_peer_reads() {
+fn waiting_senders_get_capacity_when_the_peer_reads() {
     bounded(|| {
         let (a, mut raw) = pipe(64);
         let config = preset(Role::Server).high_water_mark(100).build().unwrap();
@@ -292,7 +292,7 @@ fn senders_that_wait_get_room_when_the_peer_reads() {
 }
 
 #[test]
-fn what_is_fed_while_the_reader_waits_is_written() {
+fn a_feed_while_the_reader_waits_is_written() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let (mut reader, sender) = server(a).split().unwrap();
@@ -308,7 +308,7 @@ fn what_is_fed_while_the_reader_waits_is_written() {
 }
 
 #[test]
-fn v36_a_flood_is_not_taken_by_halves_either() {
+fn v36_a_flood_is_not_buffered_by_halves() {
     bounded(|| {
         let (a, mut raw) = pipe(1 << 12);
         let (mut reader, background) = server(a).split().unwrap();
@@ -324,7 +324,7 @@ fn v36_a_flood_is_not_taken_by_halves_either() {
         let reading = thread::spawn(move || {
             while let Some((event, mut reply)) = reader.read().unwrap() {
                 if let Some((data, _)) = event.data() {
-                    // There is always room: reading stops before it is used up.
+                    // There is always capacity: reading stops before it is used up.
                     match reply.feed(data, SendOptions::new()) {
                         Ok(()) => drop(count.fetch_add(1, Ordering::Relaxed)),
                         Err(SendError::Full) => {
@@ -377,7 +377,7 @@ fn a_transport_without_a_second_handle_is_not_split() {
 }
 
 #[test]
-fn halves_may_live_in_other_threads() {
+fn halves_can_move_to_other_threads() {
     fn assert_send<T: Send>() {}
     fn assert_sync<T: Sync>() {}
     assert_send::<WebSocket<TcpStream>>();
@@ -388,7 +388,7 @@ fn halves_may_live_in_other_threads() {
     assert_sync::<sansocket::blocking::Sender<TcpStream>>();
 }
 
-/// The write that failed is why.
+/// The error is that of the failed write.
 #[track_caller]
 fn assert_broken(result: Result<bool, WebSocketError>) {
     let kind = io::ErrorKind::BrokenPipe;
@@ -396,7 +396,7 @@ fn assert_broken(result: Result<bool, WebSocketError>) {
 }
 
 #[test]
-fn what_the_peer_said_before_a_write_failed_is_read_first() {
+fn data_received_before_a_write_error_is_read_first() {
     bounded(|| {
         for end in ["close", "eof"] {
             let lost = || {
@@ -405,11 +405,11 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
                 if end == "close" {
                     raw.write_all(&frame(0x88, b"\x03\xf0")).unwrap();
                 }
-                // Gone: every write fails.
+                // The peer is dropped: every write fails.
                 drop(raw);
                 a
             };
-            // As a WebSocket.
+            // On a WebSocket.
             let mut ws = server(lost());
             ws.feed_text("too late").unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
@@ -419,13 +419,13 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
             } else {
                 assert_broken(ws.read().map(|event| event.is_some()));
             }
-            // After a flush that has told of it.
+            // After a flush that has returned the error.
             let mut ws = server(lost());
             ws.feed_text("too late").unwrap();
             assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
             assert!(matches!(ws.flush(), Err(WebSocketError::Io(_))));
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("goodbye, because"));
-            // As halves, where a sender has found out, or the reader.
+            // On halves, where a sender or the reader has seen the error.
             for found_out in [Role::Server, Role::Client] {
                 let (mut reader, sender) = server(lost()).split().unwrap();
                 if found_out == Role::Server {
@@ -450,9 +450,9 @@ fn what_the_peer_said_before_a_write_failed_is_read_first() {
 }
 
 #[test]
-fn a_write_error_is_told_when_nothing_is_left_to_read() {
+fn a_write_error_is_returned_after_all_received_data() {
     bounded(|| {
-        // The peer is deaf, but its own half doesn't end.
+        // Writes to the peer fail, but it does not end its own output.
         for split in [false, true] {
             let (a, raw) = pipe(1 << 12);
             raw.become_deaf();
@@ -471,7 +471,7 @@ fn a_write_error_is_told_when_nothing_is_left_to_read() {
 }
 
 #[test]
-fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
+fn feed_is_refused_when_only_the_capacity_of_replies_is_left() {
     bounded(|| {
         let (a, mut raw) = pipe(64);
         let config = preset(Role::Server).max_unsent(300).high_water_mark(100).build().unwrap();
@@ -494,7 +494,7 @@ fn feed_is_refused_when_all_but_the_room_of_replies_is_used() {
     });
 }
 
-/// Its writes panic, once they may; the ends of its writing half are counted, and the handles that there are.
+/// A transport with writes that panic on request. It counts the ends of its output and its handles.
 struct Panicking {
     io: Pipe,
     writing: Arc<AtomicBool>,
@@ -548,10 +548,10 @@ impl Transport for Panicking {
     }
 }
 
-/// A panic inside a write poisons the lock of the writing handle: the handle is ended and dropped all
-/// the same.
+/// A panic inside a write poisons the lock of the writing handle. The handle is still ended and
+/// dropped.
 #[test]
-fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
+fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
     bounded(|| {
         for aborts in [["before", ""], ["", "after"], ["", ""]] {
             let (io, _peer) = pipe(100);
@@ -576,7 +576,7 @@ fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
             }
             may_panic.store(true, Ordering::Relaxed);
             assert!(sending.join().is_err());
-            // What another thread waits for ends.
+            // Waiting calls of other threads return.
             assert!(sender.flush().is_err());
             assert!(sender.closed().is_some());
             assert!(sender.send_text("b").is_err());
@@ -587,7 +587,7 @@ fn the_end_of_a_connection_ends_a_writing_handle_whose_write_has_panicked() {
             assert_eq!(ended.load(Ordering::Relaxed), ends);
             drop(reader);
             assert_eq!(ended.load(Ordering::Relaxed), ends + 1);
-            // The one of this test. A sender alone keeps no handle.
+            // The handle of this test. A sender alone keeps no handle.
             assert_eq!(Arc::strong_count(&handles), 1);
             drop(sender);
         }

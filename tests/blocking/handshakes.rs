@@ -102,7 +102,7 @@ fn v46_frames_in_the_same_packet_as_the_heads_are_the_first_frames() {
 }
 
 #[test]
-fn v50_every_refusal_is_an_answer_and_then_the_end() {
+fn v50_every_refusal_is_a_response_followed_by_the_end() {
     bounded(|| {
         let other_origin = REQUEST.replace("Host:", "Origin: http://evil.example\r\nHost:");
         for (request, status) in [
@@ -116,7 +116,7 @@ fn v50_every_refusal_is_an_answer_and_then_the_end() {
         ] {
             let (a, mut raw) = tcp();
             raw.write_all(request.as_bytes()).unwrap();
-            // Unread at the end, it would become a reset.
+            // Unread at the end, it would cause a reset.
             raw.write_all(&[b'x'; 100_000]).unwrap();
             let serving = thread::spawn(move || {
                 let config = preset(Role::Server).build().unwrap();
@@ -168,7 +168,7 @@ fn s14_pages_and_other_routes_can_be_served() {
             drop(raw);
             serving.join().unwrap();
         }
-        // Somebody else's request, with what came behind it.
+        // A request for another route, with the input after it.
         let (a, mut raw) = tcp();
         raw.write_all(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1").unwrap();
         let config = preset(Role::Server).build().unwrap();
@@ -179,7 +179,7 @@ fn s14_pages_and_other_routes_can_be_served() {
 }
 
 #[test]
-fn v35_a_dripped_request_ends_at_the_deadline() {
+fn v35_a_request_in_slow_single_bytes_ends_at_the_deadline() {
     bounded(|| {
         for drip in [true, false] {
             let (a, mut raw) = tcp();
@@ -233,7 +233,7 @@ fn v30_a_handshake_in_single_bytes_is_accepted() {
 }
 
 #[test]
-fn an_end_before_the_request_is_whole_is_an_error() {
+fn an_end_inside_the_request_is_an_error() {
     bounded(|| {
         let (a, mut raw) = tcp();
         raw.write_all(&REQUEST.as_bytes()[..40]).unwrap();
@@ -247,7 +247,7 @@ fn an_end_before_the_request_is_whole_is_an_error() {
 }
 
 #[test]
-fn what_can_go_wrong_for_a_client_is_told() {
+fn each_failure_of_a_client_handshake_has_an_error() {
     bounded(|| {
         let config = preset(Role::Client).handshake_timeout(300 * MS).build().unwrap();
         // TLS.
@@ -259,7 +259,7 @@ fn what_can_go_wrong_for_a_client_is_told() {
             (error.step(), error.host(), error.port()),
             (ConnectStep::Tls, "example.com", 443)
         );
-        // Nobody listens.
+        // No listener.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
         drop(listener);
@@ -272,20 +272,21 @@ fn what_can_go_wrong_for_a_client_is_told() {
         );
         let target = format!("{}:{}: TCP connection failed: ", request.host(), request.port());
         assert!(error.to_string().starts_with(&target), "{error}");
-        // No such name (RFC 6761 6.4); a resolver that is asked far away may take too long.
+        // A name that does not exist (RFC 6761 6.4). A remote resolver can take too long.
         let request = ConnectRequest::new("ws://nowhere.invalid/").unwrap();
         let (error, took) = timed(|| WebSocket::connect(&request, &config).unwrap_err());
-        let told = matches!(error.kind(), ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout);
-        assert!(told && took < 2000 * MS, "{error:?} {took:?}");
+        let expected = matches!(error.kind(), ConnectErrorKind::Io(_) | ConnectErrorKind::Timeout);
+        assert!(expected && took < 2000 * MS, "{error:?} {took:?}");
         let text = error.to_string();
         assert!(text.starts_with("nowhere.invalid:80: name resolution failed: "), "{text}");
-        // A server that never answers, one that drips, one that ends, one that refuses.
+        // A server that never replies, one that replies in slow single bytes, one that ends, and
+        // one that refuses.
         for (way, answer) in [
             ("silent", &b""[..]),
             ("drips", b"HTTP/1.1 101 "),
             ("ends", b"HTTP/1.1 101"),
             ("refuses", b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"),
-            ("says nonsense", b"SSH-2.0-OpenSSH\r\n"),
+            ("invalid response", b"SSH-2.0-OpenSSH\r\n"),
         ] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("ws://{}/", listener.local_addr().unwrap());
@@ -311,13 +312,13 @@ fn what_can_go_wrong_for_a_client_is_told() {
             match (way, &error) {
                 ("silent" | "drips", HandshakeError::Timeout) => {}
                 ("ends", HandshakeError::ClosedWithoutResponse) => {}
-                ("says nonsense", HandshakeError::BadHead(_)) => {}
+                ("invalid response", HandshakeError::BadHead(_)) => {}
                 ("refuses", HandshakeError::Status(r)) if r.status() == 404 => {}
                 _ => panic!("{way}: {error:?}"),
             }
             serving.join().unwrap();
         }
-        // A server's config has no randomness.
+        // The config of a server has no randomness.
         let (_a, b) = tcp();
         let config = preset(Role::Server).build().unwrap();
         let error = WebSocket::client(b, &request, &config).unwrap_err();

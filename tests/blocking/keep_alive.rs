@@ -1,4 +1,4 @@
-//! Vanished peers, slow ones, idle ones.
+//! Vanished, slow and idle peers.
 
 use std::io::{self, Read, Write};
 use std::thread;
@@ -11,7 +11,7 @@ use crate::support::*;
 use crate::transports::*;
 
 #[test]
-fn s27_a_vanished_peer_is_noticed() {
+fn s27_a_vanished_peer_is_detected() {
     bounded(|| {
         for way in WAYS {
             let config = preset(Role::Server)
@@ -19,14 +19,14 @@ fn s27_a_vanished_peer_is_noticed() {
                 .linger_timeout(100 * MS)
                 .build()
                 .unwrap();
-            // Nothing comes, nothing is read.
+            // No input arrives, and no output is read.
             let (a, raw) = tcp();
             let ws = socket(Role::Server, a, &config);
             let (result, took) = timed(|| read_to_end(ws, way));
             assert_protocol(result, TimeoutError::KeepAlive);
             assert!(took >= 280 * MS && took < 3000 * MS, "{way}: {took:?}");
             drop(raw);
-            // With output that doesn't move: the keep-alive timeout counts for writes too.
+            // With output without progress: the keep-alive timeout applies to writes too.
             let (a, raw) = pipe(64);
             let mut ws = socket(Role::Server, a, &config);
             ws.feed_binary(&[0; 100_000]).unwrap();
@@ -49,14 +49,15 @@ fn s27_a_vanished_peer_is_noticed() {
 }
 
 #[test]
-fn s27_a_slow_reader_is_not_taken_for_dead() {
+fn s27_a_slow_reader_is_not_timed_out() {
     bounded(|| {
         for way in WAYS {
             let config =
                 preset(Role::Server).keep_alive(Some(100 * MS), Some(500 * MS)).build().unwrap();
             let (a, mut raw) = pipe(64);
             let mut ws = socket(Role::Server, a, &config);
-            // Takes much longer than the timeout for what lies before the ping, but takes it.
+            // The peer takes much longer than the timeout to read the output before the ping, but
+            // makes progress.
             ws.feed_binary(&[0; 4000]).unwrap();
             let reading = thread::spawn(move || read_to_end(ws, way));
             let mut seen = vec![0; 4004];
@@ -79,7 +80,7 @@ fn s27_a_slow_reader_is_not_taken_for_dead() {
 }
 
 #[test]
-fn s10_an_idle_connection_sends_pongs_by_itself() {
+fn s10_an_idle_connection_sends_unsolicited_pongs() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();
@@ -102,7 +103,7 @@ fn s10_an_idle_connection_sends_pongs_by_itself() {
 }
 
 #[test]
-fn a_write_that_cannot_be_resumed_gets_all_the_time_there_is() {
+fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
     bounded(|| {
         let config =
             preset(Role::Server).keep_alive(Some(50 * MS), Some(400 * MS)).build().unwrap();
@@ -111,7 +112,7 @@ fn a_write_that_cannot_be_resumed_gets_all_the_time_there_is() {
             io.final_writes = true;
             io
         };
-        // Slow, again and again slower than the interval.
+        // Slow: repeatedly slower than the interval.
         let (a, mut raw) = pipe(64);
         let mut ws = socket(Role::Server, metered(a), &config);
         ws.feed_binary(&[0; 500]).unwrap();
@@ -125,14 +126,14 @@ fn a_write_that_cannot_be_resumed_gets_all_the_time_there_is() {
         drop(raw.shutdown_write());
         raw.read_to_end(&mut Vec::new()).unwrap();
         reading.join().unwrap().unwrap();
-        // Vanished: the end, without another write.
+        // Vanished: the connection ends, without another write.
         let (a, _raw) = pipe(64);
         let mut ws = socket(Role::Server, metered(a), &config);
         ws.feed_binary(&[0; 500]).unwrap();
         let (result, took) = timed(|| read_to_end(ws, "read"));
         let kind = io::ErrorKind::TimedOut;
-        let told = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
-        assert!(told, "{result:?}");
+        let expected = matches!(&result, Err(WebSocketError::Io(e)) if e.kind() == kind);
+        assert!(expected, "{result:?}");
         assert!(took >= 390 * MS && took < 3000 * MS, "{took:?}");
     });
 }

@@ -1,4 +1,5 @@
-//! Limits of memory and time through the adapter: a budget of many sockets, and slow messages.
+//! Limits of memory and time through the adapter: a common budget of many sockets, and slow
+//! messages.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -40,7 +41,7 @@ fn forty_sockets_share_a_budget() {
     frame.resize(14 + LEN - 1, 7);
     for _ in 0..40 {
         let (io, mut peer) = pipe(16 << 10);
-        // Those that have failed drain until their peer has written all.
+        // Failed connections drain until their peer has written everything.
         let config = preset(Role::Server).memory_budget(budget.clone());
         let mut ws = open(config.linger_timeout(60_000 * MS), io);
         reads.push(thread::spawn(move || {
@@ -50,7 +51,7 @@ fn forty_sockets_share_a_budget() {
             };
             Ok::<_, WebSocketError>((len, ws))
         }));
-        // All but the last byte of each message.
+        // Each message without its last byte.
         peer.write_all(&frame).unwrap();
         peers.push(peer);
     }
@@ -60,7 +61,7 @@ fn forty_sockets_share_a_budget() {
     let mut received = Vec::new();
     for (read, mut peer) in reads.into_iter().zip(peers) {
         peer.write_all(&[7]).unwrap();
-        // A socket that has failed waits for the end of its peer.
+        // A failed socket waits for the end of its peer.
         peer.shutdown_write().unwrap();
         match read.join().unwrap() {
             Ok((len, ws)) => {
@@ -76,7 +77,7 @@ fn forty_sockets_share_a_budget() {
             }
         }
     }
-    // Some found room, not all.
+    // The budget was sufficient for some of them, not for all.
     assert!((4..=8).contains(&received.len()), "{}", received.len());
     drop(received);
     assert_eq!(budget.used(), 0);
@@ -119,7 +120,7 @@ fn a_trickled_message_fails_with_1008_at_its_deadline() {
             let reading = thread::spawn(move || read(ws));
             let start = Instant::now();
             peer.write_all(b"\x02\x81\0\0\0\0x").unwrap();
-            // A byte each 10 ms, until the server ends.
+            // One byte every 10 ms, until the server ends.
             let trickling = (!silent).then(|| {
                 let mut peer = peer.try_clone().unwrap();
                 thread::spawn(move || {

@@ -19,7 +19,8 @@ fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection(role, plan, Instant::now()), &[])
 }
 
-/// Reads, and sends between the reads, until all has come; then goes on until the peer closes.
+/// Reads, and sends between reads, until all messages have arrived. Then reads until the peer
+/// closes.
 fn whole(mut ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: bool) {
     let mut next = 0;
     let mut closing = false;
@@ -46,7 +47,7 @@ fn whole(mut ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: b
             closing = true;
             ws.close_output(CloseCode::NORMAL, "").unwrap();
         }
-        // Nothing may come, while room for more output comes.
+        // Perhaps no input arrives, while capacity for more output does.
         let event = if all_sent {
             ws.read().unwrap()
         } else {
@@ -117,7 +118,7 @@ fn end(role: Role, case: &Case, io: Pipe, closes: bool) {
     }
 }
 
-/// The client closes when it has got everything: then the server has sent everything.
+/// The client closes after it has received everything: then the server has sent everything.
 fn run(case: Case) {
     bounded(move || {
         let (a, b) = pipe(case.capacity);
@@ -166,9 +167,9 @@ fn pipeline<S: Transport + Send + 'static>(a: S, b: S, max_unsent: Option<usize>
     });
 }
 
-/// A client that sends a batch and then reads, against the plain echo loop.
+/// A client that sends a batch and then reads, with the plain echo loop as its peer.
 #[test]
-fn a_batch_before_the_first_read_is_answered_in_full() {
+fn a_batch_before_the_first_read_is_echoed_completely() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = pipe(64 << 10);
         pipeline(a, b, max_unsent);

@@ -1,5 +1,5 @@
-//! The blocking adapter: opening handshake, reads, sends, back-pressure, timeouts, halves, and ends. Files
-//! named as in `tests/tokio` test the same rules.
+//! The blocking adapter: opening handshake, reads, sends, back-pressure, timeouts, halves, and
+//! ends. Files with the same name as in `tests/tokio` test the same rules.
 //!
 //! Over loopback TCP, or over a pipe in memory where the size of the buffers matters. A watchdog ends a
 //! test that hangs.

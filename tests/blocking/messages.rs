@@ -1,4 +1,4 @@
-//! Whole messages, pieces, owned ones; what a WebSocket gives back.
+//! Complete messages, parts, owned messages, and the values that a WebSocket returns.
 
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
@@ -34,7 +34,7 @@ fn echoes_and_closes_in_order() {
 }
 
 #[test]
-fn every_cut_and_interruption_gives_the_same() {
+fn every_split_and_interruption_has_the_same_result() {
     bounded(|| {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let (a, b) = pipe(100);
@@ -59,7 +59,7 @@ fn every_cut_and_interruption_gives_the_same() {
 }
 
 #[test]
-fn answers_to_one_read_leave_in_one_write_and_timeouts_are_set_rarely() {
+fn replies_to_one_read_are_sent_in_one_write_and_timeouts_are_set_rarely() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let config = preset(Role::Server)
@@ -117,12 +117,12 @@ fn messages_are_an_iterator() {
 }
 
 #[test]
-fn a_large_message_sent_by_messages_goes_out_at_the_mark() {
+fn a_large_message_sent_by_messages_is_written_at_the_mark() {
     bounded(|| {
         let (a, b) = tcp();
         let sending = thread::spawn(move || {
             let mut messages = server(a).into_messages();
-            // Far above max_unsent: `send` makes room by itself.
+            // Far above max_unsent: `send` writes to make capacity.
             for _ in 0..64 {
                 messages.send(Message::Binary(vec![1; 1 << 20].into())).unwrap();
             }
@@ -187,7 +187,7 @@ fn s24_read_into_a_small_buffer_has_the_end_of_message() {
 }
 
 #[test]
-fn try_read_drains_what_is_at_hand() {
+fn try_read_returns_all_available_events() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
@@ -207,7 +207,7 @@ fn try_read_drains_what_is_at_hand() {
 }
 
 #[test]
-fn into_inner_keeps_what_is_unread_and_unsent() {
+fn into_inner_keeps_unread_input_and_unsent_output() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
@@ -221,7 +221,7 @@ fn into_inner_keeps_what_is_unread_and_unsent() {
         assert_eq!(unfinished.unsent, &b"\x81\x05three"[..]);
         assert_eq!(unfinished.stream.read_timeout().unwrap(), None);
         assert_eq!(unfinished.stream.write_timeout().unwrap(), None);
-        // Whoever goes on has it all.
+        // The next owner has all of it.
         let mut ws = WebSocket::from_connection(
             unfinished.stream,
             unfinished.connection,
@@ -232,7 +232,7 @@ fn into_inner_keeps_what_is_unread_and_unsent() {
 }
 
 #[test]
-fn stats_and_statuses_can_be_asked_for() {
+fn stats_and_close_status_are_available() {
     bounded(|| {
         let (a, b) = tcp();
         let served = serve(server(a));
@@ -250,7 +250,7 @@ fn stats_and_statuses_can_be_asked_for() {
 }
 
 #[test]
-fn a_transport_that_buffers_is_flushed_before_each_wait() {
+fn a_buffering_transport_is_flushed_before_each_wait() {
     bounded(|| {
         let buffering = |io| Buffering { io, held: Vec::new() };
         let (a, b) = pipe(1000);
@@ -266,7 +266,7 @@ fn a_transport_that_buffers_is_flushed_before_each_wait() {
         assert!(ws.get_ref().held.is_empty());
         assert!(ws.close(CloseCode::NORMAL, "").unwrap().clean);
         served.join().unwrap().unwrap();
-        // A refusal goes out too, and the Close frame of a violation.
+        // A refusal is flushed too, and the Close frame of a violation.
         let (a, mut raw) = pipe(1000);
         raw.write_all(&frame(0x83, b"")).unwrap();
         let served = serve(server(buffering(a)));

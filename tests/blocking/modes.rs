@@ -1,4 +1,4 @@
-//! Streams of the system in both modes: calls that wait, and calls that don't.
+//! Streams of the operating system in both modes: blocking and non-blocking calls.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sansocket::{CloseCode, ConnectRequest, Event, Role};
 
 use crate::support::*;
 
-/// Counts the calls that may wait, also those that fail.
+/// Counts the calls that can block, including failed ones.
 #[derive(Debug)]
 struct Counting<S> {
     io: S,
@@ -65,7 +65,7 @@ impl<S: Transport> Transport for Counting<S> {
     }
 }
 
-/// The ways to read, in turns, over one stream of the system.
+/// The kinds of reads in turn, on one stream of the operating system.
 fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
     io: S,
     mut raw: impl Read + Write,
@@ -74,12 +74,12 @@ fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
     let calls = io.calls.clone();
     let mut ws = server(io);
     for round in 0..3 {
-        // Nothing there: one read, which says so.
+        // No input: one read, which returns that.
         let before = calls.load(Ordering::Relaxed);
         assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
         assert_eq!(calls.load(Ordering::Relaxed), before + 1);
         raw.write_all(&frame(0x81, b"polled")).unwrap();
-        // The loopback interface may take a moment.
+        // The loopback interface can have a delay.
         let text = loop {
             match ws.poll_read().unwrap() {
                 Poll::Ready(Some((Event::Text(text), _))) => break String::from(text),
@@ -88,21 +88,21 @@ fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
             }
         };
         assert_eq!(text, "polled", "round {round}");
-        // It waits again, and doesn't ask all the time.
+        // The read blocks again, and does not poll.
         let before = calls.load(Ordering::Relaxed);
         let (pending, took) = timed(|| matches!(ws.read_timeout(50 * MS), Ok(Poll::Pending)));
         assert!(pending && took >= 40 * MS, "{took:?}");
         assert!(calls.load(Ordering::Relaxed) - before < 20);
         raw.write_all(&frame(0x81, b"read")).unwrap();
         assert!(matches!(ws.read(), Ok(Some((Event::Text("read"), _)))));
-        // What is fed is written by the call that doesn't wait.
+        // A non-blocking call writes fed output.
         ws.feed_text("answer").unwrap();
         assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
         let mut answer = [0; 8];
         raw.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"\x81\x06answer");
     }
-    // The stream is in blocking mode again, and without a timeout: it waits for what comes late.
+    // The stream is in blocking mode again, and without a timeout: the read waits for late input.
     assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
     let mut stream = ws.into_inner().stream.io;
     let waiting = thread::spawn(move || stream.read(&mut [0; 10]).unwrap());
@@ -112,7 +112,7 @@ fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
 }
 
 #[test]
-fn a_tcp_stream_is_polled_and_waited_for_in_turns() {
+fn a_tcp_stream_alternates_between_blocking_and_nonblocking_reads() {
     bounded(|| {
         let (io, raw) = tcp();
         reads_in_turns(io, raw);
@@ -121,7 +121,7 @@ fn a_tcp_stream_is_polled_and_waited_for_in_turns() {
 
 #[cfg(unix)]
 #[test]
-fn a_unix_stream_is_polled_and_waited_for_in_turns() {
+fn a_unix_stream_alternates_between_blocking_and_nonblocking_reads() {
     bounded(|| {
         let (io, raw) = std::os::unix::net::UnixStream::pair().unwrap();
         reads_in_turns(io, raw);
@@ -130,8 +130,8 @@ fn a_unix_stream_is_polled_and_waited_for_in_turns() {
 
 type Io = Counting<std::net::TcpStream>;
 
-/// The calls that wait, each as the first one. The peer is silent for a while, then sends a text, reads
-/// all, and closes.
+/// Each blocking call as the first one. The peer is silent for a while, then sends a text, reads
+/// everything, and closes.
 const FIRST_CALLS: [(&str, fn(Io)); 9] = [
     ("read", |io| assert!(server(io).read().unwrap().is_some())),
     ("read_timeout", |io| {
@@ -156,7 +156,7 @@ const FIRST_CALLS: [(&str, fn(Io)); 9] = [
     ("close", |io| assert!(server(io).close(CloseCode::NORMAL, "").unwrap().clean)),
 ];
 
-/// More than the buffers of the system hold.
+/// More than the buffers of the operating system hold.
 static LONG: [u8; 16_000_000] = [7; 16_000_000];
 
 fn server<S: Transport>(io: S) -> WebSocket<S> {
@@ -164,7 +164,7 @@ fn server<S: Transport>(io: S) -> WebSocket<S> {
 }
 
 #[test]
-fn a_stream_that_was_non_blocking_is_waited_for() {
+fn a_nonblocking_stream_is_made_blocking() {
     for (call, first) in FIRST_CALLS {
         bounded(move || {
             let (io, mut raw) = tcp();
@@ -179,7 +179,7 @@ fn a_stream_that_was_non_blocking_is_waited_for() {
             });
             first(io);
             peer.join().unwrap();
-            // One that asks all the time makes some thousand calls in 100 ms.
+            // A busy loop makes some thousand calls in 100 ms.
             let calls = calls.load(Ordering::Relaxed);
             assert!(calls < 1500, "{call}: {calls} calls");
         });
@@ -187,7 +187,7 @@ fn a_stream_that_was_non_blocking_is_waited_for() {
 }
 
 #[test]
-fn a_handshake_over_a_stream_that_was_non_blocking_waits() {
+fn a_handshake_over_a_nonblocking_stream_blocks() {
     const REQUEST: &[u8] =
         b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
@@ -222,7 +222,7 @@ fn a_handshake_over_a_stream_that_was_non_blocking_waits() {
 }
 
 #[test]
-fn a_timeout_that_was_set_at_the_stream_ends_no_read() {
+fn an_earlier_timeout_of_the_stream_ends_no_read() {
     bounded(|| {
         let (io, mut raw) = tcp();
         io.set_read_timeout(Some(MS)).unwrap();

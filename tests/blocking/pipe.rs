@@ -1,4 +1,4 @@
-//! A blocking transport in memory, with buffers as small as a test wants them.
+//! A blocking transport in memory, with buffers of any size.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -18,9 +18,9 @@ struct Direction {
 #[derive(Debug, Default)]
 struct State {
     bytes: VecDeque<u8>,
-    /// The writer has ended: reads return 0 when the bytes are read.
+    /// The writer has ended: reads return 0 after all bytes.
     ended: bool,
-    /// The reader is gone: writes fail.
+    /// The reader is dropped: writes fail.
     broken: bool,
 }
 
@@ -29,7 +29,7 @@ impl Direction {
         Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), capacity })
     }
 
-    /// Waits until `ready` gives something, at most for `timeout`.
+    /// Waits until `ready` returns a value, at most for `timeout`.
     fn wait<T>(
         &self,
         timeout: Option<Duration>,
@@ -52,7 +52,7 @@ impl Direction {
     }
 }
 
-/// One end. Its clones share it; the last one that is dropped closes it.
+/// One end. Its clones share it; the drop of the last one closes it.
 #[derive(Clone, Debug)]
 pub struct Pipe {
     end: Arc<End>,
@@ -76,7 +76,7 @@ impl Drop for End {
     }
 }
 
-/// Both ends of a transport whose directions hold so many bytes.
+/// Returns both ends of a transport with this capacity in each direction, in bytes.
 pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
     let (a, b) = (Direction::new(capacity), Direction::new(capacity));
     let end = |input: &Arc<Direction>, output: &Arc<Direction>| Pipe {
@@ -92,7 +92,7 @@ pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
 }
 
 impl Pipe {
-    /// Writes of the other end fail from now on.
+    /// From now on, writes of the other end fail.
     pub fn become_deaf(&self) {
         self.end.input.state.lock().unwrap().broken = true;
         self.end.input.changed.notify_all();

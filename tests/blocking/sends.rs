@@ -1,4 +1,4 @@
-//! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
+//! Each `send_*` of each type: at its return the transport has accepted its bytes, and was flushed.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -17,10 +17,10 @@ use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
 use crate::support::MS;
 
-/// How many bytes the transport holds.
+/// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;
 
-/// How many bytes the peer reads at once.
+/// The number of bytes that the peer reads at once.
 const READ_LEN: usize = 32;
 
 fn connection() -> Connection {
@@ -28,7 +28,7 @@ fn connection() -> Connection {
     Connection::new(Role::Server, &config, &Negotiated::new(), sansocket::Instant::now())
 }
 
-/// A peer that reads in a thread of its own, and a connection that says what must arrive.
+/// A peer that reads in its own thread, and the bytes that it must receive.
 struct Peer {
     received: Arc<Mutex<Vec<u8>>>,
     model: Connection,
@@ -50,23 +50,23 @@ impl Peer {
         Self { received, model: connection(), expected: BytesMut::new() }
     }
 
-    /// A send has returned with so many bytes unsent.
+    /// Checks a send that has returned with `unsent` bytes in the output.
     fn check(&self, call: &str, unsent: usize) {
         assert_eq!(unsent, 0, "{call}");
-        // One read may be on its way from the transport.
+        // One read can be in progress at the transport.
         let received = self.received.lock().unwrap().len();
         assert!(received + CAPACITY + READ_LEN >= self.expected.len(), "{call}: {received} bytes");
-        // The rest arrives while the handler does something else.
+        // The rest arrives without a further call of the handler.
         let start = Instant::now();
         while self.received.lock().unwrap().len() < self.expected.len() {
-            assert!(start.elapsed() < 10_000 * MS, "{call}: the rest doesn't come");
+            assert!(start.elapsed() < 10_000 * MS, "{call}: the rest does not arrive");
             thread::sleep(MS);
         }
         assert_eq!(self.received.lock().unwrap()[..], self.expected[..], "{call}");
     }
 }
 
-/// A transport that holds 500 bytes until it is flushed; its handles share them.
+/// A transport that holds 500 bytes until it is flushed; its handles share the buffer.
 struct Buffered {
     pipe: Pipe,
     held: Arc<Mutex<Vec<u8>>>,
@@ -121,7 +121,7 @@ impl Transport for Buffered {
     }
 }
 
-/// Calls one method of a type, and the same one of the peer's model.
+/// Calls one method of a type, and the same method of the model of the peer.
 macro_rules! send {
     ($type:literal, $target:ident, $peer:ident, $method:ident($($argument:expr),*)) => {
         $target.$method($($argument),*).unwrap();
@@ -155,7 +155,7 @@ fn each_type<S: Transport>(wrap: fn(Pipe) -> S) {
         let (_, mut reply) = ws.read().unwrap().unwrap();
         each_send!("Reply", reply, peer);
     }
-    // No thread reads beside the sender.
+    // No thread reads while the sender writes.
     let (mut reader, sender) = ws.split().unwrap();
     each_send!("Sender", sender, peer);
     let (_, mut reply) = reader.read().unwrap().unwrap();
@@ -163,17 +163,17 @@ fn each_type<S: Transport>(wrap: fn(Pipe) -> S) {
 }
 
 #[test]
-fn each_send_is_done_when_the_transport_has_taken_it() {
+fn each_send_returns_when_the_transport_has_accepted_it() {
     each_type(|io| io);
 }
 
 #[test]
-fn each_send_flushes_a_transport_with_a_buffer() {
+fn each_send_flushes_a_buffering_transport() {
     each_type(Buffered::new);
 }
 
 #[test]
-fn each_message_sent_by_messages_is_taken_by_the_transport() {
+fn each_message_sent_by_messages_is_accepted_by_the_transport() {
     let (io, peer) = pipe(CAPACITY);
     let mut peer = Peer::new(peer);
     let io = Buffered::new(io);
@@ -203,8 +203,8 @@ fn each_message_sent_by_messages_is_taken_by_the_transport() {
     }
 }
 
-/// How many fragments come before the pong of a ping that the peer sends behind ten of them, of a
-/// hundred: by `send_part` for each, or by one call.
+/// The number of fragments before the pong of a ping that the peer sends after ten of a hundred
+/// fragments: with `send_part` for each, or with one call.
 fn fragments_before_a_pong(by_parts: bool) -> usize {
     let (io, mut peer) = pipe(CAPACITY);
     let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split().unwrap();
@@ -229,7 +229,8 @@ fn fragments_before_a_pong(by_parts: bool) -> usize {
         peer.read_exact(&mut frame).unwrap();
     }
     peer.write_all(b"\x89\x80\0\0\0\0").unwrap();
-    // The pong is in the output, and at most what the transport holds has left meanwhile.
+    // The pong is in the output, and at most the capacity of the transport has been sent in the
+    // meantime.
     wait.recv().unwrap();
     for fragments in 10..=100 {
         peer.read_exact(&mut frame[..2]).unwrap();
@@ -241,9 +242,10 @@ fn fragments_before_a_pong(by_parts: bool) -> usize {
     panic!("no pong");
 }
 
-/// The transport holds less than a fragment: the one under way is sent, and at most the next.
+/// The capacity of the transport is less than a fragment: the current one is sent, and at most the
+/// next.
 #[test]
-fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true);
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false), 100);

@@ -1,4 +1,4 @@
-//! What the tests of the blocking adapter share.
+//! Helpers of the tests of the blocking adapter.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -16,7 +16,7 @@ pub(crate) use crate::common::preset;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
-/// Fails a test that hangs, instead of hanging with it.
+/// Fails a test that hangs.
 pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
     let (done, wait) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -31,7 +31,7 @@ pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// How long something took.
+/// Measures the duration of a call.
 pub(crate) fn timed<T>(body: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let value = body();
@@ -45,7 +45,7 @@ pub(crate) fn tcp() -> (TcpStream, TcpStream) {
     for stream in [&server, &client] {
         stream.set_nodelay(true).unwrap();
     }
-    // What the raw end of a test waits for comes soon, or never.
+    // The raw end of a test receives its input soon, or not at all.
     client.set_read_timeout(Some(20_000 * MS)).unwrap();
     (server, client)
 }
@@ -63,7 +63,7 @@ pub(crate) fn client<S: Transport>(io: S) -> WebSocket<S> {
     socket(Role::Client, io, &preset(Role::Client).build().unwrap())
 }
 
-/// The loop that everybody writes.
+/// The usual echo loop.
 pub(crate) fn echo<S: Transport>(ws: &mut WebSocket<S>) -> Result<(), WebSocketError> {
     while let Some((event, mut reply)) = ws.read()? {
         match event {
@@ -97,7 +97,7 @@ pub(crate) fn assert_closed<T: core::fmt::Debug>(result: Result<T, WebSocketErro
     assert!(closed, "{result:?}");
 }
 
-/// The ways to read until the end.
+/// The kinds of reads, until the end.
 pub(crate) const WAYS: [&str; 4] = ["read", "read_into", "messages", "split"];
 
 pub(crate) fn read_to_end<S: Transport>(

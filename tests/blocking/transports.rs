@@ -1,4 +1,4 @@
-//! Transports around another one, that count, cut or hold the bytes; and the pipe in memory.
+//! Transports around another one, that count, split or hold the bytes; and the pipe in memory.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use sansocket::blocking::Transport;
 
 pub(crate) use crate::pipe::{Pipe, pipe};
 
-/// Counts what goes through, and does as little as it may at a time.
+/// Counts calls and bytes, and can make each call do the minimum.
 pub(crate) struct Metered<S> {
     io: S,
     meter: Arc<Meter>,
     /// Every other call is interrupted, and a read or write moves at most three bytes.
     choppy: bool,
     interrupt: bool,
-    /// As on Windows: after a write that has run out of its time nobody knows what was sent.
+    /// As on Windows: after a write that timed out, the number of sent bytes is unknown.
     pub final_writes: bool,
     ran_out: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Meter {
     pub reads: AtomicU64,
     pub writes: AtomicU64,
     pub timeouts: AtomicU64,
-    /// The most that was read and not written.
+    /// The maximum of bytes that were read and not written.
     pub held: AtomicU64,
 }
 
@@ -106,7 +106,7 @@ impl<S: Transport> Transport for Metered<S> {
     }
 }
 
-/// Holds all that is written until it is flushed.
+/// Holds all written bytes until it is flushed.
 pub(crate) struct Buffering<S> {
     pub io: S,
     pub held: Vec<u8>,

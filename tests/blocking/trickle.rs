@@ -1,5 +1,5 @@
-//! A peer that takes output slowly, but takes it all the time: no call waits for all of it unless it says
-//! so.
+//! A peer that reads output slowly, but continuously: no call waits for all of it unless its
+//! documentation says so.
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
 use crate::support::MS;
 
-/// Each write takes less than any turn, and moves a byte.
+/// Each write moves one byte, in less time than any turn.
 #[derive(Debug)]
 struct Trickle(Pipe);
 
@@ -59,7 +59,7 @@ impl Transport for Trickle {
 /// More than any turn writes.
 const LEN: usize = 8000;
 
-/// The peer takes everything, and has sent a message.
+/// The peer reads everything, and has sent a message.
 fn socket() -> (WebSocket<Trickle>, Pipe) {
     let (io, mut peer) = pipe(1 << 20);
     peer.write_all(b"\x81\x81\0\0\0\0x").unwrap();
@@ -85,7 +85,7 @@ fn an_event_does_not_wait_for_the_last_byte_of_output() {
 }
 
 #[test]
-fn a_feed_beside_a_blocked_reader_and_a_close_frame_do_not_wait_for_the_last_byte_of_output() {
+fn a_feed_during_a_blocked_read_and_a_close_frame_do_not_wait_for_the_last_byte_of_output() {
     let (ws, _peer) = socket();
     let (mut reader, sender) = ws.split().unwrap();
     assert!(reader.read().unwrap().is_some());

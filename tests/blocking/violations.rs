@@ -1,4 +1,4 @@
-//! After every violation the peer sees the Close frame, then the end.
+//! After every violation the peer receives the Close frame, then the end.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::*;
 use crate::transports::*;
 
 #[test]
-fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() {
+fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
     bounded(|| {
         for way in WAYS {
             for (name, bytes, code) in violations() {
@@ -24,7 +24,7 @@ fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() {
                 let served = thread::spawn(move || read_to_end(ws, way));
                 raw.write_all(&frame(0x82, b"before")).unwrap();
                 raw.write_all(&bytes).unwrap();
-                // More than anybody looks at: unread at the end, it would become a reset.
+                // More than any code reads: unread at the end, it would cause a reset.
                 raw.write_all(&[0; 100_000]).unwrap();
                 let mut seen = Vec::new();
                 raw.read_to_end(&mut seen).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -42,7 +42,7 @@ fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() {
 }
 
 #[test]
-fn v34_a_client_tells_its_server_too() {
+fn v34_a_client_sends_its_server_a_close_frame_too() {
     bounded(|| {
         for way in WAYS {
             for (name, bytes, code) in [
@@ -69,7 +69,7 @@ fn v34_a_client_tells_its_server_too() {
 }
 
 #[test]
-fn v34_the_drain_ends_after_the_linger_timeout_whatever_the_peer_does() {
+fn v34_the_drain_of_every_peer_ends_after_the_linger_timeout() {
     bounded(|| {
         for way in WAYS {
             for flood in [false, true] {
@@ -98,7 +98,7 @@ fn v34_the_drain_ends_after_the_linger_timeout_whatever_the_peer_does() {
 }
 
 #[test]
-fn v37_what_comes_before_a_close_frame_is_answered_before_it() {
+fn v37_messages_before_a_close_frame_are_answered_before_it() {
     bounded(|| {
         let (a, mut raw) = tcp();
         let served = serve(server(a));
@@ -113,7 +113,7 @@ fn v37_what_comes_before_a_close_frame_is_answered_before_it() {
 }
 
 #[test]
-fn the_answer_to_a_close_frame_goes_out_before_the_event() {
+fn the_reply_to_a_close_frame_is_sent_before_the_event() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();
@@ -135,7 +135,7 @@ fn the_answer_to_a_close_frame_goes_out_before_the_event() {
 }
 
 #[test]
-fn v34_a_peer_that_writes_before_it_reads_sees_the_close_frame_too() {
+fn v34_a_peer_that_writes_before_it_reads_receives_the_close_frame_too() {
     bounded(|| {
         for split in [false, true] {
             let (a, mut raw) = pipe(1 << 12);
@@ -153,7 +153,7 @@ fn v34_a_peer_that_writes_before_it_reads_sees_the_close_frame_too() {
                 }
                 Ok(())
             });
-            // The answers fill the way back, but not the mark.
+            // The replies fill the way back, but not the mark.
             let message = frame(0x82, &[7; 1000]);
             for _ in 0..50 {
                 raw.write_all(&message).unwrap();

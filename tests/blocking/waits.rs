@@ -1,4 +1,4 @@
-//! Each call that waits, against a peer that floods and never reads: it ends by its deadline. The
+//! Each call that waits, with a peer that floods and never reads: it ends at its deadline. The
 //! timeouts are short; the bounds are far above them, and far below those of the default config.
 
 use core::task::Poll;
@@ -19,7 +19,7 @@ use crate::support::MS;
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Pipe>) -> Outcome;
 
-/// Longer than what fits into the transport.
+/// Longer than the capacity of the transport.
 static LONG: [u8; 50_000] = [7; 50_000];
 
 /// Repeats a call until it fails.
@@ -33,7 +33,8 @@ macro_rules! until_error {
     };
 }
 
-/// The sender of a WebSocket whose reader is polled by another thread, or kept and not polled.
+/// The sender of a WebSocket with a reader that another thread polls, or that is kept and not
+/// polled.
 fn halves(ws: WebSocket<Pipe>, polled: bool) -> Sender<Pipe> {
     let (reader, sender) = ws.split().unwrap();
     if polled {
@@ -46,7 +47,7 @@ fn halves(ws: WebSocket<Pipe>, polled: bool) -> Sender<Pipe> {
 
 fn poll(mut reader: Reader<Pipe>) {
     while let Ok(Some(_)) = reader.read() {}
-    // The halves end with the reader: it must outlive the call under test.
+    // The drop of the reader ends the halves: it must outlive the call under test.
     thread::sleep(10_000 * MS);
 }
 
@@ -138,11 +139,11 @@ const WAITS: &[(&str, Wait)] = &[
         sender.feed_binary(&LONG)?;
         sender.flush()
     }),
-    ("Sender::flush behind close_output, reader polled", |ws| close_after_flush(&halves(ws, true))),
-    ("Sender::flush behind close_output, reader not polled", |ws| {
+    ("Sender::flush after close_output, reader polled", |ws| close_after_flush(&halves(ws, true))),
+    ("Sender::flush after close_output, reader not polled", |ws| {
         close_after_flush(&halves(ws, false))
     }),
-    ("Sender::closed behind abort", |ws| {
+    ("Sender::closed after abort", |ws| {
         let sender = halves(ws, true);
         sender.abort();
         let _ = sender.closed();
@@ -187,7 +188,7 @@ const WAITS: &[(&str, Wait)] = &[
     }),
 ];
 
-/// Runs each wait with a config, beside each other, and checks that it ends.
+/// Runs all waits with a config, in parallel, and checks that each ends.
 fn run(config: fn(ConfigBuilder) -> ConfigBuilder) {
     let waits: Vec<_> = WAITS
         .iter()
@@ -215,16 +216,16 @@ fn run(config: fn(ConfigBuilder) -> ConfigBuilder) {
     let start = Instant::now();
     for (name, waiting) in waits {
         let left = (20_000 * MS).saturating_sub(start.elapsed());
-        assert!(waiting.recv_timeout(left).is_ok(), "{name}: waits for ever");
+        assert!(waiting.recv_timeout(left).is_ok(), "{name}: no deadline");
     }
 }
 
 #[test]
-fn each_wait_ends_by_the_write_timeout() {
+fn each_wait_ends_at_the_write_timeout() {
     run(|preset| preset.write_timeout(500 * MS));
 }
 
 #[test]
-fn each_wait_ends_by_the_keep_alive_timeout() {
+fn each_wait_ends_at_the_keep_alive_timeout() {
     run(|preset| preset.keep_alive(Some(30_000 * MS), Some(500 * MS)));
 }

@@ -1,5 +1,5 @@
-//! What a compressed message gives doesn't depend on how its bytes are cut into reads, least of all
-//! one that fails: the same events, the same error, the same Close frame.
+//! The results of a compressed message do not depend on the splits of its bytes into reads, in
+//! particular if it fails: the same events, the same error, the same Close frame.
 
 use proptest::prelude::*;
 use sansocket::Role;
@@ -25,12 +25,12 @@ const ENGINES: &[Engine] = &[
 struct Sent {
     text: bool,
     payload: Vec<u8>,
-    /// Where the payload is cut into fragments; between them come pings.
+    /// The places that split the payload into fragments; pings are sent between them.
     cuts: Vec<prop::sample::Index>,
     pings: bool,
 }
 
-/// What a message says before it is compressed: a text, or one with a bad byte, or anything.
+/// The content of a message before compression: a text, a text with an invalid byte, or any bytes.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![
         3 => ".{0,60}",
@@ -59,12 +59,12 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
 #[derive(Clone, Debug)]
 enum Fault {
     None,
-    /// A bit that is wrong, counted from the end or from the beginning.
+    /// An inverted bit, counted from the end or from the beginning.
     Flip(prop::sample::Index),
     Truncated(prop::sample::Index),
-    /// Bytes behind the message.
+    /// Bytes after the message.
     More(Vec<u8>),
-    /// Nothing but these bytes.
+    /// These bytes alone.
     Only(Vec<u8>),
 }
 
@@ -139,7 +139,7 @@ fn wire(role: Role, messages: &[Sent]) -> Vec<u8> {
 
 // ---------------------------------------------------------------- runs
 
-/// An event; the parts of a message that follow each other are one.
+/// An event; consecutive parts of a message are one.
 #[derive(Clone, Debug, PartialEq)]
 enum Seen {
     Message(Vec<u8>),
@@ -181,7 +181,7 @@ fn run(terms: Terms, role: Role, limit: u64, delivery: Delivery, pieces: &[&[u8]
             other => events.push(Seen::Other(other)),
         }
     }
-    // An empty part before an error says nothing.
+    // An empty part before an error has no meaning.
     if error.is_some()
         && matches!(events.last(), Some(Seen::Part { data, end: false, .. }) if data.is_empty())
     {
@@ -190,7 +190,7 @@ fn run(terms: Terms, role: Role, limit: u64, delivery: Delivery, pieces: &[&[u8]
     Outcome { events, error, out: end.out.to_vec() }
 }
 
-/// Asserts that all cuttings give the same, in both deliveries, and returns it in parts.
+/// Asserts that all splits have the same result, in both deliveries, and returns that of parts.
 fn same_however_cut(
     terms: Terms,
     role: Role,
@@ -215,7 +215,7 @@ fn same_however_cut(
     Ok(parts)
 }
 
-/// `PROPTEST_CASES` asks for more.
+/// `PROPTEST_CASES` can increase the number.
 fn cases(cases: u32) -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -227,7 +227,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_failing_compressed_message_gives_the_same_however_it_is_cut(
+    fn a_failing_compressed_message_has_the_same_result_however_it_is_split(
         role in prop_oneof![Just(Role::Client), Just(Role::Server)],
         messages in prop::collection::vec(sent(), 1..4),
         bits in prop::sample::select(vec![8_u8, 9, 15]),
@@ -245,34 +245,34 @@ proptest! {
 
 // ---------------------------------------------------------------- examples
 
-/// A stored block, which says what is inflated byte by byte.
+/// A stored block, in which each byte of the output is a byte of the input.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let len = bytes.len() as u16;
     [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), bytes].concat()
 }
 
-/// The faults of a message in the order of its stream: the first one counts, and with parts all that
-/// comes before it is handed out.
+/// The faults of a message in the order of its stream: the first one is reported. In parts, all
+/// bytes before it are returned.
 #[test]
-fn the_first_fault_of_a_message_counts() {
+fn the_first_fault_of_a_message_is_reported() {
     const CORRUPT: ProtocolError = ProtocolError::Peer(PeerError::CorruptDeflate);
     const UTF8: ProtocolError = ProtocolError::Peer(PeerError::InvalidUtf8);
     const LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
     let block_type_3 = [0x07];
     let limit = 10;
     for (payload, before, error) in [
-        // Corrupt behind a bad byte, and before it.
+        // Corrupt after an invalid byte, and before it.
         ([&stored(b"abc\xffd")[..], &block_type_3].concat(), "abc", UTF8),
         ([&stored(b"abc")[..], &block_type_3, b"\xff"].concat(), "abc", CORRUPT),
-        // Too long behind a bad byte, and before it.
+        // Too long after an invalid byte, and before it.
         (stored(b"abc\xffdefghijklmn"), "abc", UTF8),
         (stored(b"abcdefghijk\xff"), "abcdefghij", LONG),
-        // The limit cuts a character: nothing is wrong with that.
+        // The limit splits a character, which is no fault.
         (stored("abcdefghi\u{20ac}".as_bytes()), "abcdefghi", LONG),
         // Corrupt and too long.
         ([&stored(b"abcdefghijk")[..], &block_type_3].concat(), "abcdefghij", LONG),
         ([&stored(b"abcdefghij")[..], &block_type_3].concat(), "abcdefghij", CORRUPT),
-        // It ends within a character, and within a block.
+        // It ends inside a character, and inside a block.
         (stored(b"abc\xe2\x82")[..9].to_vec(), "abc", CORRUPT),
         ([&stored(b"abc\xe2\x82")[..], &[0]].concat(), "abc", UTF8),
     ] {

@@ -1,5 +1,5 @@
-//! The DEFLATE decoder: examples of RFC 7692, cuts at every place, every rule that a stream can
-//! break, and an oracle.
+//! The DEFLATE decoder: examples of RFC 7692, splits at every byte, violations of every rule of a
+//! stream, and a reference encoder.
 
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress};
 use sansocket::deflate::{Corrupt, Decoder, Needs, WindowBits};
@@ -11,7 +11,7 @@ fn decoder() -> Decoder {
     Decoder::new(WindowBits::MAX, true)
 }
 
-/// Inflates a message given at once, in room that grows; at most `limit` bytes.
+/// Inflates a message given at once, into growing output space; at most `limit` bytes.
 fn inflate(decoder: &mut Decoder, payload: &[u8]) -> Result<Vec<u8>, Corrupt> {
     let (mut message, mut at, mut rest) = (vec![0xa5; 64], 0, payload);
     loop {
@@ -32,8 +32,8 @@ fn inflate(decoder: &mut Decoder, payload: &[u8]) -> Result<Vec<u8>, Corrupt> {
     Ok(message)
 }
 
-/// Inflates a message in pieces of input and room of the given lengths, over and over; full pieces
-/// of `slide` bytes move out, unless it is 0.
+/// Inflates a message in parts of input and output space of the given lengths, repeated. Full
+/// output of `slide` bytes is moved out, unless `slide` is 0.
 fn inflate_cut(
     decoder: &mut Decoder,
     payload: &[u8],
@@ -72,7 +72,7 @@ fn inflate_cut(
     Ok(out)
 }
 
-/// Compresses messages with what came before them, as RFC 7692 section 7.2.1 says; windows of 15
+/// Compresses messages with context takeover, as RFC 7692 section 7.2.1 describes; windows of 15
 /// bits.
 struct Miniz(Box<CompressorOxide>);
 
@@ -93,7 +93,7 @@ impl Miniz {
     }
 }
 
-/// Text that repeats itself near and far, with noise in between.
+/// Text with near and far repetitions, and noise between them.
 fn sample(mut seed: u64, len: usize) -> Vec<u8> {
     let mut random = move |n: usize| {
         seed ^= seed << 13;
@@ -141,7 +141,7 @@ fn x21_examples_of_rfc_7692() {
     assert_eq!(inflate(&mut takeover, &[0xf2, 0x00, 0x11, 0x00, 0x00]).unwrap(), b"Hello");
 }
 
-/// V29: the same ones over and over.
+/// V29: the same messages repeatedly.
 #[test]
 fn x19_empty_messages() {
     let mut decoder = decoder();
@@ -170,7 +170,7 @@ fn messages_of_another_encoder() {
 }
 
 #[test]
-fn cut_at_every_byte_of_input_and_of_room() {
+fn split_at_every_byte_of_input_and_output() {
     let text = sample(7, 700);
     let mut miniz = Miniz::new(6);
     let payloads = [miniz.message(&text), miniz.message(&sample(8, 300)), miniz.message(&text)];
@@ -195,7 +195,7 @@ fn inflate_all(
     payloads.iter().map(|payload| inflate(&mut decoder, payload).unwrap()).collect()
 }
 
-/// Asserts what a payload inflates to, or `None` for `Corrupt`; at once, and byte by byte.
+/// Asserts the inflated form of a payload, or `None` for `Corrupt`; at once, and byte by byte.
 #[track_caller]
 fn assert_inflates(payload: &[u8], expected: Option<&[u8]>) {
     let mut whole = decoder();
@@ -206,7 +206,7 @@ fn assert_inflates(payload: &[u8], expected: Option<&[u8]>) {
         assert_eq!(message.ok().as_deref(), expected, "{payload:02x?}");
     }
     if expected.is_none() {
-        // From then on for each call.
+        // Every later call returns the same error.
         assert!(inflate(&mut whole, &HELLO).is_err());
         assert!(whole.finish(&[]).is_err());
         assert_eq!(whole.capacity(), 0);
@@ -219,7 +219,7 @@ fn fixed(writer: BitWriter, last: bool, bytes: &[u8]) -> BitWriter {
     writer.block(last, 1).literals(&code, bytes).symbol(&code, 256)
 }
 
-/// V12, Q10: after a block with BFINAL the message goes on at the next byte.
+/// V12, Q10: after a block with BFINAL the message continues at the next byte.
 #[test]
 fn q10_a_last_block_is_not_the_end() {
     let first = || fixed(BitWriter::new(), true, b"first").align(true);
@@ -232,16 +232,16 @@ fn q10_a_last_block_is_not_the_end() {
     );
     assert_inflates(&first().stored(true, b" second").into_bytes(), Some(b"first second"));
     assert_inflates(&first().stored(true, b"").stored(true, b"!").into_bytes(), Some(b"first!"));
-    // Another block that doesn't end, one of no type, and bytes that begin nothing.
+    // Another block without its end, one of the reserved type, and bytes that begin no block.
     assert_inflates(&fixed(first(), false, b"second").align(true).into_bytes(), None);
     assert_inflates(&first().bytes(&[0x06]).into_bytes(), None);
     assert_inflates(&first().bytes(&[0x00, 0x00]).into_bytes(), None);
     assert_inflates(&first().bytes(b"garbage").into_bytes(), None);
 }
 
-/// V12, V43: what was before a block with BFINAL can be referred to, in the message and in the next.
+/// V12, V43: data before a block with BFINAL can be referred to, in this message and in the next.
 #[test]
-fn q10_the_window_is_kept_over_a_last_block() {
+fn q10_the_window_is_kept_after_a_last_block() {
     let (code, distances) = (Code::fixed(), Code::fixed_distances());
     let writer = fixed(BitWriter::new(), true, b"first").align(false);
     let again = writer.block(true, 1).copy(&code, &distances, 5, 5).symbol(&code, 256).align(false);
@@ -256,7 +256,7 @@ fn q10_the_window_is_kept_over_a_last_block() {
 
 /// The tail must complete an empty stored block and no more.
 #[test]
-fn x17_where_a_message_may_end() {
+fn x17_valid_ends_of_a_message() {
     assert_inflates(&HELLO, Some(b"Hello"));
     for n in 1..HELLO.len() {
         assert_inflates(&HELLO[..n], None);
@@ -265,13 +265,13 @@ fn x17_where_a_message_may_end() {
         let payload = [&HELLO, more].concat();
         assert_inflates(&payload, None);
     }
-    // The tail left on: the message goes on behind it, so something must follow.
+    // The tail was not removed: the message continues after it, so further data must follow.
     let tail = [0x00, 0x00, 0xff, 0xff];
     assert_inflates(&[&HELLO, &tail[..], &[0x00]].concat(), Some(b"Hello"));
-    // Blocks that end on a byte boundary, without an empty one behind.
+    // Blocks that end on a byte boundary, without an empty block after them.
     assert_inflates(&BitWriter::new().stored(false, b"Hello").into_bytes(), None);
     assert_inflates(&BitWriter::new().stored(true, b"Hello").into_bytes(), Some(b"Hello"));
-    // In the stored bytes, and in the lengths: the tail must not become either.
+    // In the stored bytes, and in the length fields: the tail must not be read as either.
     for n in 1..10 {
         let cut = &BitWriter::new().stored(false, b"Hello").into_bytes()[..n];
         // The first byte alone is the empty message.
@@ -280,7 +280,7 @@ fn x17_where_a_message_may_end() {
         assert_inflates(cut, (n == 1).then_some(b""));
     }
     assert_inflates(&BitWriter::new().stored(true, b"1234").into_bytes()[..5], None);
-    // Two bits, one bit and none behind a block: too few for the head of another.
+    // Two bits, one bit and no bit after a block: too few for the header of another.
     for n in 4..=6 {
         assert_inflates(&fixed(BitWriter::new(), false, &vec![200; n]).into_bytes(), None);
     }
@@ -288,7 +288,7 @@ fn x17_where_a_message_may_end() {
 }
 
 #[test]
-fn blocks_of_no_type() {
+fn blocks_of_the_reserved_type() {
     assert_inflates(&[0x06], None);
     assert_inflates(&[0x07], None);
     assert_inflates(
@@ -313,7 +313,7 @@ fn stored_blocks() {
 }
 
 #[test]
-fn fixed_codes_without_a_meaning() {
+fn reserved_symbols_of_the_fixed_code() {
     let (code, distances) = (Code::fixed(), Code::fixed_distances());
     let begin = || BitWriter::new().block(false, 1).literals(&code, b"abc");
     assert_inflates(&begin().symbol(&code, 256).end(), Some(b"abc"));
@@ -348,15 +348,15 @@ fn every_length_and_distance() {
             "{length} {distance}"
         );
     }
-    // 258 has a code of its own, and one by extra bits, which zlib takes too.
+    // 258 has a symbol of its own, and a form with extra bits, which zlib accepts too.
     let writer = BitWriter::new().block(true, 1).literals(&code, b"a").symbol(&code, 284);
     let writer = writer.bits(31, 5).symbol(&distances, 0).symbol(&code, 256).align(false);
     assert_inflates(&writer.into_bytes(), Some(&[b'a'; 259]));
 }
 
-/// Runs of one byte (V44), and of few.
+/// Repetitions of one byte (V44), and of few bytes.
 #[test]
-fn runs() {
+fn repetitions_of_short_patterns() {
     let (code, distances) = (Code::fixed(), Code::fixed_distances());
     for distance in 1..40 {
         let begin: Vec<u8> = (b'a'..).take(distance).collect();
@@ -383,9 +383,9 @@ fn runs() {
 }
 
 #[test]
-fn codes_of_a_block() {
+fn dynamic_codes_of_a_block() {
     let lone = |len| Code::of(&[(0, len)]);
-    // The longest codes that there are, and the most symbols.
+    // The longest possible codes, and the maximum of symbols.
     let mut long = Code { lens: vec![0; 286] };
     for (symbol, len) in
         [97, 98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 256, 257, 258, 285]
@@ -409,7 +409,7 @@ fn codes_of_a_block() {
     assert_inflates(&writer.end(), Some(&model));
 
     let ab = Code::of(&[(97, 1), (256, 2), (257, 2)]);
-    // No distance code, if none is used; a single one of one bit.
+    // No distance code, if no distance is used; a single one of one bit.
     for distances in
         [Code::of(&[(0, 0)]), Code { lens: vec![0; 30] }, lone(1), Code::of(&[(29, 1)])]
     {
@@ -419,7 +419,7 @@ fn codes_of_a_block() {
         let used = begin().symbol(&ab, 257).bits(0, 1).symbol(&ab, 256).end();
         assert_inflates(&used, (distances.lens == [1]).then_some(b"aaaaaa"));
     }
-    // A single code of more bits, two that leave something over, and too many.
+    // A single code of more bits, an incomplete code of two, and too many.
     for lens in [&[2][..], &[15], &[2, 2], &[1, 2], &[1, 1, 1], &[1, 2, 2, 2], &[2, 2, 2, 15]] {
         let distances = Code { lens: lens.to_vec() };
         let writer = BitWriter::new().dynamic(false, &ab, &distances);
@@ -428,22 +428,22 @@ fn codes_of_a_block() {
 }
 
 #[test]
-fn literal_codes_that_are_none() {
+fn invalid_literal_codes() {
     let distances = Code::even(2);
     let block = |code: &Code| BitWriter::new().dynamic(false, code, &distances);
-    // The end alone, with one bit: zlib takes it, and so it is.
+    // The end of the block alone, with one bit: zlib accepts it, and so does the decoder.
     let end = Code::of(&[(256, 1)]);
     assert_inflates(&block(&end).symbol(&end, 256).end(), Some(b""));
     assert_inflates(&block(&end).bit(true).end(), None);
     let end = Code::of(&[(256, 2)]);
     assert_inflates(&block(&end).symbol(&end, 256).end(), None);
-    // No end.
+    // No code for the end of the block.
     let mut code = Code::of(&[(97, 1), (98, 1)]);
     code.lens.resize(257, 0);
     assert_inflates(&block(&code).literals(&code, b"ab").end(), None);
     let code = Code::of(&[(97, 1), (257, 1)]);
     assert_inflates(&block(&code).literals(&code, b"a").end(), None);
-    // Too little, too much.
+    // Incomplete and oversubscribed codes.
     let code = Code::of(&[(97, 1), (256, 2)]);
     assert_inflates(&block(&code).literals(&code, b"a").symbol(&code, 256).end(), None);
     let code = Code::of(&[(97, 1), (98, 1), (256, 1)]);
@@ -464,7 +464,7 @@ fn code_lengths() {
     let end = |writer: BitWriter| writer.literals(&ab, b"a").symbol(&ab, 256).end();
     assert_eq!(ab.lens.len() + distances.lens.len(), 258);
     assert_inflates(&end(block(257, 1).lengths(&even, &good)), Some(b"a"));
-    // A repetition that goes on over the border: 30 distances of 5 bits are too few, of no bits fine.
+    // A repetition across both codes: 30 distances of 5 bits are incomplete, of 0 bits valid.
     let over = |hdist, symbols: &[(u8, u64)]| {
         let begin = [(18, 86), (1, 0), (18, 127), (18, 9), (1, 0)];
         end(block(257, hdist).lengths(&even, &begin).lengths(&even, symbols))
@@ -477,11 +477,11 @@ fn code_lengths() {
     assert_inflates(&over(4, &[(2, 0), (16, 0)]), Some(b"a"));
     assert_inflates(&over(4, &[(2, 0), (16, 1)]), None);
     assert_inflates(&over(8, &[(3, 0), (16, 0), (16, 1)]), Some(b"a"));
-    // Nothing to repeat.
+    // No length to repeat.
     assert_inflates(&end(block(257, 1).lengths(&even, &[(16, 0)])), None);
-    // A repetition of zeros is one of zeros for the next.
+    // After a repetition of zeros, a repetition of the previous length is one of zeros.
     assert_inflates(&over(6, &[(17, 0), (16, 0)]), Some(b"a"));
-    // More literals or distances than there are.
+    // More literals or distances than the format has.
     for (hlit, hdist, good) in
         [(286, 30, true), (287, 1, false), (288, 1, false), (257, 31, false), (257, 32, false)]
     {
@@ -490,7 +490,7 @@ fn code_lengths() {
         symbols.push(if zeros < 128 { (18, zeros as u64) } else { (18, 127) });
         assert_inflates(&end(block(hlit, hdist).lengths(&even, &symbols)), good.then_some(b"a"));
     }
-    // Code length codes that are none.
+    // Invalid codes of code lengths.
     for lens in [&[0; 19][..], &[1], &[1, 2], &[1, 1, 1], &[7; 19]] {
         let code = Code { lens: lens.to_vec() };
         assert_inflates(
@@ -507,10 +507,10 @@ fn far(length: u16, distance: u16) -> Vec<u8> {
     writer.symbol(&code, 256).end()
 }
 
-/// V14: a distance is at most 2^bits, and at most what has been; within a message, from a message
-/// to the next, and behind a slide.
+/// V14: a distance is at most 2^bits, and at most the length of the history; in a message, from one
+/// message to the next, and after a slide.
 #[test]
-fn how_far_back() {
+fn distances_are_limited_by_the_window_and_the_history() {
     for n in 8..=15 {
         let window = WindowBits::new(n).unwrap();
         let size = window.len();
@@ -529,7 +529,7 @@ fn how_far_back() {
                     text
                 });
                 let copy = far(258, distance as u16);
-                // Within the message.
+                // Inside the message.
                 let payload = [stored.clone().into_bytes(), copy.clone()].concat();
                 let mut decoder = Decoder::new(window, true);
                 assert!(inflate(&mut decoder, &payload).ok() == expected, "{n} {len} {distance}");
@@ -538,7 +538,7 @@ fn how_far_back() {
                     let cut = inflate_cut(&mut decoder, &payload, &[70_000], &[300, 1], slide);
                     assert!(cut.ok() == expected, "{n} {len} {distance} slide");
                 }
-                // From the message before, which came in one or two.
+                // From the previous message, which was received in one part or in two.
                 let mut decoder = Decoder::new(window, true);
                 let (one, two) = text.split_at(len / 3);
                 inflate(&mut decoder, &BitWriter::new().stored(true, one).into_bytes()).unwrap();
@@ -546,7 +546,7 @@ fn how_far_back() {
                 let copied = inflate(&mut decoder, &copy).ok();
                 let expected = expected.as_deref().map(|text| &text[len..]);
                 assert!(copied.as_deref() == expected, "{n} {len} {distance} takeover");
-                // Without takeover there is nothing before.
+                // Without takeover the history is empty.
                 let mut decoder = Decoder::new(window, false);
                 inflate(&mut decoder, &stored.clone().into_bytes()).unwrap();
                 assert!(inflate(&mut decoder, &copy).is_err(), "{n} {len} {distance} no takeover");
@@ -555,9 +555,9 @@ fn how_far_back() {
     }
 }
 
-/// `Needs::Room` only if a byte must be written: a limit of n passes a message of n bytes.
+/// `Needs::Room` is returned only for a byte to write: a limit of n accepts a message of n bytes.
 #[test]
-fn room_that_is_just_enough() {
+fn output_space_that_is_exactly_enough() {
     let text = sample(9, 1000);
     let mut miniz = Miniz::new(6);
     let deflated = miniz.message(&text);
@@ -565,7 +565,7 @@ fn room_that_is_just_enough() {
     let more = fixed(empty, false, b"").block(false, 0).align(false).into_bytes();
     for (payload, text) in [
         (deflated.clone(), &text[..]),
-        // Empty blocks behind.
+        // Empty blocks after it.
         ([&deflated, &[0x00, 0x00, 0xff, 0xff][..], &more].concat(), &text[..]),
         (BitWriter::new().stored(true, &text).into_bytes(), &text[..]),
         (HELLO.to_vec(), b"Hello"),
@@ -576,7 +576,7 @@ fn room_that_is_just_enough() {
             let progress = decoder.inflate(&payload, &mut message, 0).unwrap();
             assert_eq!((progress.needs, progress.written), (Needs::Room, room));
             assert_eq!(message, text[..room]);
-            // Once more the same, then the rest.
+            // The same call again, then the rest.
             let again = decoder.inflate(&payload[progress.read..], &mut message, room).unwrap();
             assert_eq!((again.needs, again.written), (Needs::Room, 0));
             message.resize(text.len(), 0);
@@ -593,7 +593,7 @@ fn room_that_is_just_enough() {
     }
 }
 
-/// V9: a message that grows a thousandfold takes no more than the room that it is given.
+/// V9: a message that grows a thousandfold uses no more than the given output space.
 #[test]
 fn v9_bombs_stop_at_the_limit() {
     let bomb = Miniz::new(9).message(&vec![0; 5_000_000]);
@@ -606,7 +606,7 @@ fn v9_bombs_stop_at_the_limit() {
 }
 
 #[test]
-fn heap() {
+fn heap_of_a_decoder() {
     assert!(size_of::<Decoder>() <= 64, "{}", size_of::<Decoder>());
     for n in 8..=15 {
         let window = WindowBits::new(n).unwrap();
@@ -618,7 +618,7 @@ fn heap() {
             assert_eq!(decoder.capacity(), 0);
             let mut given = 0;
             for len in [60, 60, 100, 200, 400, 800, 2000, 8000, 40_000, 1] {
-                // Short enough for no reference to be too far.
+                // Short, so that no reference is too far.
                 let text = sample(len as u64, len);
                 let payload = BitWriter::new().stored(false, &text).end();
                 inflate(&mut decoder, &payload).unwrap();
@@ -628,7 +628,7 @@ fn heap() {
             }
         }
     }
-    // Suspended in a block.
+    // Suspended inside a block.
     let mut decoder = decoder();
     let payload = Miniz::new(6).message(&sample(1, 60_000));
     let mut message = vec![0; 60_000];
@@ -636,9 +636,9 @@ fn heap() {
     assert!((1000..9000).contains(&decoder.capacity()), "{}", decoder.capacity());
 }
 
-/// What a caller does wrong gives garbage or `Corrupt`.
+/// Misuse by the caller results in garbage or `Corrupt`.
 #[test]
-fn misuse() {
+fn misuse_has_no_panic() {
     let payload = Miniz::new(6).message(&sample(2, 3000));
     for (len, at) in [(0, 1), (10, 11), (0, usize::MAX), (100, 101)] {
         let progress = decoder().inflate(&payload, &mut vec![0; len], at).unwrap();
@@ -660,22 +660,22 @@ fn misuse() {
             }
         }
     }
-    // The end before all of it is inflated.
+    // The end before everything is inflated.
     let mut decoder = decoder();
     decoder.inflate(&HELLO, &mut [0; 2], 0).unwrap();
     assert!(decoder.finish(b"He").is_err());
 }
 
-/// A stored block announces more than has come: it is no reason to ask for room.
+/// A stored block that announces more than the received input is no reason to request space.
 #[test]
-fn room_is_wanted_for_what_has_come_only() {
+fn output_space_is_requested_for_received_input_only() {
     let mut decoder = decoder();
     let progress = decoder.inflate(&[0x00, 0x40, 0x00, 0xbf, 0xff], &mut [], 0).unwrap();
     assert_eq!((progress.read, progress.needs), (5, Needs::Input));
     assert_eq!(decoder.inflate(&[], &mut [], 0).unwrap().needs, Needs::Input);
     let progress = decoder.inflate(b"ab", &mut [0], 0).unwrap();
     assert_eq!((progress.written, progress.needs), (1, Needs::Room));
-    // The second byte may be read or not, but it is wanted.
+    // The second byte can be read already or not, but it is needed.
     let rest = &b"b"[..1 - (progress.read - 1)];
     let progress = decoder.inflate(rest, &mut [b'a', 0], 1).unwrap();
     assert_eq!((progress.written, progress.needs), (1, Needs::Input));

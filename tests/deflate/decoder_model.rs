@@ -1,4 +1,4 @@
-//! The decoder beside the model: what one takes the other takes, with the same bytes.
+//! The decoder and the model accept the same messages, with the same bytes.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use sansocket::deflate::{Decoder, Needs, WindowBits};
 use crate::bit_writer::{BitWriter, Code};
 use crate::common::inflate_model::InflateModel;
 
-/// What stands in a block.
+/// An element of a block.
 #[derive(Clone, Debug)]
 enum Symbol {
     Literals(Vec<u8>),
@@ -19,7 +19,7 @@ enum Symbol {
 enum Block {
     Stored(bool, Vec<u8>),
     Fixed(bool, Vec<Symbol>),
-    /// With codes whose lengths come from these weights.
+    /// With codes of lengths made from these weights.
     Dynamic(bool, Vec<u16>, Vec<u16>, Vec<Symbol>),
 }
 
@@ -42,23 +42,24 @@ fn block() -> impl Strategy<Value = Block> {
     ]
 }
 
-/// A complete code with words of up to 15 bits: the lighter, the longer, as far as there is room.
+/// A complete code with lengths up to 15 bits: a lighter symbol has a longer code, as far as
+/// possible.
 fn code(weights: &[u16]) -> Code {
     let mut by_weight: Vec<usize> = (0..weights.len()).collect();
     by_weight.sort_by_key(|&symbol| core::cmp::Reverse(weights[symbol]));
     let total: u32 = weights.iter().map(|&weight| u32::from(weight)).sum();
     let mut lens = vec![0; weights.len()];
-    // In units of a word of 15 bits.
+    // In units of a code of 15 bits.
     let mut room = 1_u32 << 15;
     for (i, &symbol) in by_weight.iter().enumerate() {
         let others = (weights.len() - i - 1) as u32;
         let wished = (total / u32::from(weights[symbol])).max(1).ilog2().clamp(1, 15);
-        // So long that the others have room, so short that all room can be used up.
+        // Long enough for the remaining symbols, and short enough to use up all units with them.
         let len = (wished..=15).find(|len| (1 << (15 - len)) + others <= room).unwrap_or(15);
         lens[symbol] = len as u8;
         room -= 1 << (15 - len);
     }
-    // What is left over goes to those that are long.
+    // The remaining units shorten the longest codes.
     while room > 0 {
         for &symbol in &by_weight {
             let more = 1 << (15 - lens[symbol]);
@@ -97,7 +98,7 @@ fn write(mut writer: BitWriter, block: &Block) -> BitWriter {
     if last { writer.align(false) } else { writer }
 }
 
-/// Inflates a message from pieces of `input` bytes into room that grows by `room`.
+/// Inflates a message from parts of `input` bytes into output space that grows by `room`.
 fn inflate(decoder: &mut Decoder, payload: &[u8], input: usize, room: usize) -> Option<Vec<u8>> {
     let (mut message, mut at) = (Vec::new(), 0);
     for mut piece in payload.chunks(input) {
@@ -119,9 +120,9 @@ fn inflate(decoder: &mut Decoder, payload: &[u8], input: usize, room: usize) -> 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 2000 }))]
 
-    /// Messages of blocks of every kind, with any codes, some of them with a fault.
+    /// Messages of blocks of every type, with any codes, some of them with a fault.
     #[test]
-    fn the_model_takes_the_same(
+    fn the_model_and_the_decoder_accept_the_same(
         bits in 8..=15_u8,
         takeover: bool,
         messages in vec((vec(block(), 0..4), proptest::option::weighted(0.3, any::<u32>())), 1..4),
@@ -142,7 +143,7 @@ proptest! {
             let mut expected = model.message(&payload).ok();
             let message = inflate(&mut whole, &payload, payload.len(), 100_000);
             if expected.is_none() && message.is_some() {
-                // After a last block nothing is missing: the model wants to see the tail.
+                // The model requires the tail, which is not missing after a last block.
                 payload.push(0x00);
                 model = before;
                 expected = model.message(&payload).ok();

@@ -1,5 +1,5 @@
-//! permessage-deflate in the connection where it is easily wrong: headers that come out longer, growth,
-//! inputs given in other pieces, parts at hand when the transport ends, memory that should be free.
+//! Corner cases of permessage-deflate in a connection: longer headers, growth, inputs split
+//! differently, available parts at the end of the transport, memory that must be free.
 
 use core::num::NonZeroUsize;
 
@@ -29,10 +29,10 @@ fn joined(events: &[OwnedEvent]) -> Vec<u8> {
     events.iter().flat_map(|event| bytes_of(event).to_vec()).collect()
 }
 
-/// An encoder that can't undo may give more than it got, with a longer header.
+/// An encoder that cannot undo can produce more bytes than its input, with a longer header.
 #[cfg(feature = "miniz_oxide")]
 #[test]
-fn a_form_longer_than_the_message_gets_its_longer_header() {
+fn a_compressed_form_longer_than_the_message_has_a_longer_header() {
     use sansocket::deflate::Engine;
     let terms = Terms { engine: Engine::MinizOxide, ..Terms::DEFAULT };
     for role in BOTH {
@@ -47,15 +47,15 @@ fn a_form_longer_than_the_message_gets_its_longer_header() {
     }
 }
 
-/// Each part that is flushed costs 5 bytes more: compressed it can be much longer than its limit.
+/// Each flushed part costs 5 more bytes: the compressed form can be much longer than the limit.
 #[test]
-fn a_message_below_the_limit_is_received_however_often_it_was_flushed() {
+fn a_message_below_the_limit_is_received_after_any_number_of_flushes() {
     for role in BOTH {
         let mut from = Terms::default().preset(role);
         let config = preset(role.peer()).max_message_len(4096).build().unwrap();
         let mut to = Terms::default().end(role.peer(), &config);
         let text = prose(2000);
-        // As a model's tokens come: some characters at a time.
+        // Like the output of a language model: a few characters at a time.
         let parts: Vec<&str> =
             text.as_bytes().chunks(3).map(|part| core::str::from_utf8(part).unwrap()).collect();
         for (i, part) in parts.iter().enumerate() {
@@ -67,14 +67,14 @@ fn a_message_below_the_limit_is_received_however_often_it_was_flushed() {
     }
 }
 
-/// What is left of an input is as it came, so it may be given in other pieces.
+/// The rest of an input is unchanged, so it can be split differently.
 #[test]
-fn the_rest_of_an_input_may_be_given_in_two() {
+fn the_rest_of_an_input_can_be_split() {
     let message = vec![7; 200_000];
     let mut bytes = compressed(BINARY, payload(&message)).to(Role::Server).bytes();
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
     let mut end = Terms::default().end(Role::Server, &config);
-    // One part only, as one who writes before he goes on.
+    // One part only, like a caller who writes before the next part.
     let mut input = Input::new(at_ms(1), &mut bytes);
     let event = end.conn.receive(&mut input, &mut end.inbox, &mut end.out).unwrap().unwrap();
     let mut all = event.data().unwrap().0.as_bytes().len();
@@ -83,7 +83,7 @@ fn the_rest_of_an_input_may_be_given_in_two() {
         assert!(left > 20, "some of the input waits: {left}");
         bytes.len() - left
     };
-    // The rest, which is the caller's, in two pieces.
+    // The rest, which belongs to the caller, in two parts.
     let (first, second) = bytes[taken..].split_at_mut(10);
     for piece in [first, second] {
         let mut input = Input::new(at_ms(2), piece);
@@ -98,9 +98,9 @@ fn the_rest_of_an_input_may_be_given_in_two() {
     assert_eq!(all, message.len());
 }
 
-/// The same for one who gives the connection a copy of his bytes each time.
+/// The same for a caller with a new copy of the bytes for each call.
 #[test]
-fn the_rest_of_an_input_may_come_from_an_untouched_copy() {
+fn the_rest_of_an_input_can_be_an_untouched_copy() {
     let message = vec![7; 200_000];
     for compress in [false, true] {
         let mut buffer = if compress {
@@ -167,9 +167,9 @@ mod on_tokio {
 
     use super::*;
 
-    /// Above the mark, at a timer: what was read is handed out before more is read.
+    /// Above the mark, at a timer: input that was read is returned before more is read.
     #[tokio::test(start_paused = true)]
-    async fn parts_at_hand_are_handed_out_before_the_end_of_the_transport() {
+    async fn available_parts_are_returned_before_the_end_of_the_transport() {
         for compress in [false, true] {
             let (mut a, b) = duplex(8 << 10);
             let builder = Config::server().delivery(Delivery::Parts).high_water_mark(1 << 10);
@@ -190,7 +190,7 @@ mod on_tokio {
             let expected = if compress { 200_000 } else { 5000 };
             let peer = tokio::spawn(async move {
                 a.write_all(&bytes).await.unwrap();
-                // Half closed, and slow to read: a keep-alive ping is due before it reads.
+                // Half-closed and slow to read: a keep-alive ping is due before the next read.
                 a.shutdown().await.unwrap();
                 tokio::time::sleep(Duration::from_secs(45)).await;
                 let mut sink = Vec::new();
@@ -252,7 +252,7 @@ fn owned_inflated_texts_between_all_other_kinds() {
 }
 
 #[test]
-fn full_in_the_midst_of_parts() {
+fn a_full_output_between_parts() {
     for role in BOTH {
         for takeover in [true, false] {
             let config = preset(role).max_unsent(300).build().unwrap();
@@ -280,7 +280,7 @@ fn full_in_the_midst_of_parts() {
     }
 }
 
-/// Parts of the other engine at all lengths where a header changes.
+/// Parts of the other engine at all lengths at which a header changes.
 #[cfg(feature = "miniz_oxide")]
 #[test]
 fn parts_of_the_other_engine_fit_their_headers() {

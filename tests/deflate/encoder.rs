@@ -14,14 +14,14 @@ fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).unwrap()
 }
 
-/// An encoder, and a model at the other end of the wire.
+/// An encoder, and a model as the receiver.
 struct Wire {
     encoder: Encoder,
     model: InflateModel,
     takeover: bool,
-    /// Parts of the message under way: the text and the payload so far.
+    /// The parts of the current message: the text and the payload so far.
     open: Option<(Vec<u8>, Vec<u8>)>,
-    /// Bytes that weren't sent compressed, and those that were, before and after.
+    /// Uncompressed bytes, and compressed ones before and after compression.
     plain: usize,
     raw: usize,
     sent: usize,
@@ -40,7 +40,7 @@ impl Wire {
         }
     }
 
-    /// Sends a whole message; returns its payload's length if it was compressed.
+    /// Sends a complete message; returns the length of its payload if it was compressed.
     fn message(&mut self, message: &[u8]) -> Option<usize> {
         let mut out = BytesMut::from(&b"before"[..]);
         let compressed = self.encoder.message(message, &mut out);
@@ -61,7 +61,7 @@ impl Wire {
         Some(payload.len())
     }
 
-    /// Sends a part of a message; returns its payload's length.
+    /// Sends a part of a message; returns the length of its payload.
     fn part(&mut self, part: &[u8], end: bool) -> usize {
         let mut out = BytesMut::from(&b"before"[..]);
         self.encoder.part(part, end, &mut out);
@@ -76,7 +76,7 @@ impl Wire {
                 assert_eq!(self.encoder.capacity(), 0);
             }
         } else {
-            // Each part is readable as it comes.
+            // Each part can be inflated without the next.
             if !payload.is_empty() {
                 assert_eq!(payload[payload.len() - 4..], TAIL);
                 payload.truncate(payload.len() - 4);
@@ -99,7 +99,7 @@ impl Wire {
     }
 }
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers, the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -169,7 +169,7 @@ impl Numbers {
         .into_bytes()
     }
 
-    /// Bytes of any kind: runs, copies from further up, small alphabets, noise.
+    /// Bytes of any kind: runs, copies of earlier bytes, small alphabets, noise.
     fn mixture(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < len {
@@ -195,7 +195,7 @@ impl Numbers {
     }
 }
 
-/// Inflates by miniz_oxide; the whole history is at hand, so this says nothing of the window.
+/// Inflates with miniz_oxide. It has the complete history, so it does not test the window.
 struct Miniz {
     state: Box<miniz_oxide::inflate::stream::InflateState>,
 }
@@ -238,7 +238,7 @@ fn nothing_is_allocated_before_the_first_message() {
 }
 
 #[test]
-fn memory_grows_with_what_was_sent() {
+fn memory_grows_with_the_sent_data() {
     // In bytes, for fast, balanced and best.
     let most = |window: u8| [(1 << window) * 7 / 2, (1 << window) * 6, (1 << window) * 6];
     for window in 8..=15 {
@@ -282,7 +282,7 @@ fn chat_on_every_window() {
 }
 
 #[test]
-fn the_whole_window_is_used_and_no_more() {
+fn the_complete_window_is_used_and_no_more() {
     for window in 8..=15 {
         for level in LEVELS {
             let size = 1 << window;
@@ -291,7 +291,7 @@ fn the_whole_window_is_used_and_no_more() {
                 let mut wire = Wire::new(window, level, true);
                 let start = numbers.noise(40);
                 wire.follow(&start);
-                // Nothing else is like it; zero bytes are.
+                // No other bytes are similar to it; zero bytes are.
                 wire.follow(&vec![0; distance - 40]);
                 let compressed = wire.message(&start);
                 assert_eq!(compressed.is_some(), distance <= size, "{window} {level:?} {distance}");
@@ -304,7 +304,7 @@ fn the_whole_window_is_used_and_no_more() {
 }
 
 #[test]
-fn messages_that_do_not_shrink_are_undone() {
+fn messages_that_do_not_shrink_are_sent_uncompressed() {
     for window in [8, 9, 12, 15] {
         for level in LEVELS {
             let mut numbers = Numbers(2);
@@ -323,7 +323,7 @@ fn messages_that_do_not_shrink_are_undone() {
 }
 
 #[test]
-fn noise_is_not_tried_unless_it_comes_again() {
+fn noise_is_compressed_only_if_it_repeats() {
     for takeover in [false, true] {
         let mut numbers = Numbers(10);
         let mut wire = Wire::new(15, Level::Balanced, takeover);
@@ -336,16 +336,16 @@ fn noise_is_not_tried_unless_it_comes_again() {
         let noise = numbers.noise(5_000);
         wire.follow(&noise);
         assert_eq!(wire.message(&noise).is_some(), takeover);
-        // A part is stored.
+        // The part is a stored block.
         let stored = wire.model.seen.stored;
         assert_eq!(wire.part(&numbers.noise(5_000), true), 5_000 + 5 + 1);
         assert_eq!(wire.model.seen.stored, stored + 2);
     }
 }
 
-/// All values are as frequent as in noise, and yet it is none.
+/// All values are as frequent as in noise, but the data is compressible.
 #[test]
-fn records_are_no_noise() {
+fn records_are_not_taken_for_noise() {
     for level in LEVELS {
         for takeover in [false, true] {
             let mut wire = Wire::new(15, level, takeover);
@@ -356,7 +356,7 @@ fn records_are_no_noise() {
 }
 
 #[test]
-fn parts() {
+fn messages_in_parts() {
     for window in [8, 9, 11, 15] {
         for level in LEVELS {
             for takeover in [false, true] {
@@ -418,7 +418,7 @@ fn the_examples_of_rfc_7692() {
 }
 
 #[test]
-fn what_was_followed_is_referred_to() {
+fn followed_messages_are_history() {
     for level in LEVELS {
         for len in [50, 1_000, 100_000] {
             let mut wire = Wire::new(15, level, true);
@@ -433,7 +433,7 @@ fn what_was_followed_is_referred_to() {
 }
 
 #[test]
-fn without_takeover_nothing_is_followed() {
+fn without_takeover_no_message_is_followed() {
     let mut wire = Wire::new(15, Level::Balanced, false);
     wire.follow(&Numbers(6).text(1_000));
     assert_eq!(wire.encoder.capacity(), 0);
@@ -458,7 +458,7 @@ fn large_messages() {
 }
 
 #[test]
-fn the_output_of_a_message_alone_depends_on_nothing_else() {
+fn without_takeover_the_output_depends_on_the_message_alone() {
     let mut numbers = Numbers(8);
     let messages: Vec<Vec<u8>> = (0..60).map(|n| numbers.mixture(1 << (n % 17))).collect();
     for level in LEVELS {
@@ -514,7 +514,7 @@ fn sixteen_mebibytes() {
     }
 }
 
-/// What a property does with an encoder.
+/// Operations of a property on an encoder.
 #[derive(Clone, Debug)]
 enum Step {
     Message(Content),
@@ -534,7 +534,7 @@ enum Content {
 impl Content {
     fn bytes(&self) -> Vec<u8> {
         match *self {
-            // Few seeds: messages come again.
+            // Few seeds, so that messages repeat.
             Self::Chat(seed) => Numbers(seed).chat(),
             Self::Mixture(seed, len) => Numbers(seed).mixture(len),
             Self::Noise(seed, len) => Numbers(seed).noise(len),
@@ -569,7 +569,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_that_is_sent_is_read(
+    fn every_sent_message_is_inflated(
         window in 8..=15_u8,
         level in prop::sample::select(&LEVELS[..]),
         takeover: bool,

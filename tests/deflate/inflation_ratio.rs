@@ -1,4 +1,5 @@
-//! `max_inflation_ratio`: how much longer than compressed a received message may be.
+//! `max_inflation_ratio`: the limit of the length of a received message, relative to its compressed
+//! length.
 
 use proptest::prelude::*;
 use sansocket::config::Delivery;
@@ -13,7 +14,7 @@ use crate::common::{BOTH, End, Frame, preset};
 const RATIO: ProtocolError = ProtocolError::Limit(LimitError::InflationRatio);
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
 
-/// So much always passes.
+/// This length always passes.
 const FLOOR: usize = 64 << 10;
 
 const DELIVERIES: [Delivery; 2] = [Delivery::Whole, Delivery::Parts];
@@ -22,8 +23,7 @@ fn config(role: Role, ratio: u32, delivery: Delivery) -> Config {
     preset(role).max_inflation_ratio(Some(ratio)).delivery(delivery).build().unwrap()
 }
 
-/// What the documentation says of a message: each KiB of compressed bytes that has begun allows for
-/// `ratio` KiB.
+/// The limit in the documentation: each started KiB of compressed bytes allows `ratio` KiB.
 fn allowed(payload: &[u8], ratio: u32) -> bool {
     (1..=payload.len().div_ceil(1024)).all(|step| {
         let so_far = &payload[..payload.len().min(step * 1024)];
@@ -35,7 +35,7 @@ fn allowed(payload: &[u8], ratio: u32) -> bool {
 }
 
 #[test]
-fn a_config_tells_its_ratio() {
+fn the_ratio_of_a_config_is_readable() {
     assert_eq!(Config::server().build().unwrap().max_inflation_ratio(), None);
     assert_eq!(config(Role::Server, 7, Delivery::Whole).max_inflation_ratio(), Some(7));
 }
@@ -50,7 +50,7 @@ fn without_the_setting_any_ratio_passes() {
     }
 }
 
-/// 64 KiB pass whatever the ratio, and not a byte more.
+/// 64 KiB pass with every ratio, and not one byte more.
 #[test]
 fn short_messages_always_pass() {
     for role in BOTH {
@@ -72,10 +72,10 @@ fn short_messages_always_pass() {
     }
 }
 
-/// Each full KiB of compressed bytes counts, and the one that has begun.
+/// Each full KiB of compressed bytes counts, and the started one.
 #[test]
-fn a_ratio_at_its_edges() {
-    // 3 KiB that don't shrink, and then zeros: as many as it takes.
+fn each_started_kib_extends_the_allowance() {
+    // 3 incompressible KiB, and then as many zeros as needed.
     let head = noise(3000, 1);
     for (ratio, zeros, passes) in [
         (50, 150 * 1024 - 3000, true),
@@ -102,7 +102,7 @@ fn a_ratio_at_its_edges() {
     }
 }
 
-/// The last byte of a full KiB gives more bytes than that KiB allows for.
+/// The last byte of a full KiB inflates to more bytes than that KiB allows.
 #[test]
 fn a_step_that_ends_with_the_message() {
     let limit = 100 * 1024;
@@ -139,9 +139,9 @@ fn a_bomb_fails_with_1008_before_it_is_inflated() {
     }
 }
 
-/// Whichever limit is the lower one is told.
+/// The lower limit is reported.
 #[test]
-fn the_longest_message_is_a_limit_of_its_own() {
+fn the_message_limit_is_independent() {
     let payload = payload(&vec![0; 1_000_000]);
     for role in BOTH {
         for delivery in DELIVERIES {
@@ -161,9 +161,9 @@ fn the_longest_message_is_a_limit_of_its_own() {
     }
 }
 
-/// What one message has left of its allowance is not for the next.
+/// The remaining allowance of a message is not added to the next.
 #[test]
-fn each_message_counts_alone() {
+fn each_message_has_its_own_allowance() {
     for role in BOTH {
         for delivery in DELIVERIES {
             let mut end = Terms::default().end(role, &config(role, 10, delivery));
@@ -180,9 +180,9 @@ fn each_message_counts_alone() {
     }
 }
 
-/// Messages that are not compressed have no ratio.
+/// Uncompressed messages have no ratio.
 #[test]
-fn plain_messages_pass() {
+fn uncompressed_messages_pass() {
     for role in BOTH {
         let mut end = Terms::default().end(role, &config(role, 1, Delivery::Whole));
         end.feed_by(&Frame::binary(vec![0; 1_000_000]).to(role).bytes(), 5000).unwrap();
@@ -193,9 +193,9 @@ fn plain_messages_pass() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// The same verdict as the documentation's, however input and message are cut.
+    /// The same result as that of the documentation, however input and message are split.
     #[test]
-    fn the_verdict_does_not_depend_on_the_cutting(
+    fn the_result_does_not_depend_on_the_splits(
         runs in proptest::collection::vec((0..3000_usize, 0..400_000_usize), 1..6),
         ratio in 1..300_u32,
         piece in prop_oneof![Just(1_usize), 1..2000_usize, Just(1 << 20)],

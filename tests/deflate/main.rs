@@ -1,5 +1,5 @@
-//! permessage-deflate: negotiation, encoder and decoder alone, and in a connection; against models and
-//! other deflate libraries.
+//! permessage-deflate: negotiation, encoder and decoder alone, and in a connection; compared with
+//! models and other deflate libraries.
 
 #![allow(
     clippy::cast_possible_truncation,

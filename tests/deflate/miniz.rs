@@ -1,4 +1,4 @@
-//! miniz_oxide as the engine, chosen at run time: each end with either.
+//! miniz_oxide as the engine, selected at run time: both engines at both ends.
 
 use sansocket::config::Delivery;
 use sansocket::connection::OwnedEvent;
@@ -27,7 +27,7 @@ fn messages(n: usize) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Carries what `from` has to write to `to`, in pieces, and gives the messages that come out.
+/// Carries the output of `from` to `to`, in parts, and returns the received messages.
 fn carry(from: &mut End, to: &mut End, piece: usize) -> Vec<Vec<u8>> {
     to.feed_by(&from.take_out(), piece).unwrap();
     let mut messages = Vec::new();
@@ -47,7 +47,7 @@ fn carry(from: &mut End, to: &mut End, piece: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn v39_either_engine_understands_the_other() {
+fn v39_each_engine_inflates_output_of_the_other() {
     for role in BOTH {
         for takeover in [true, false] {
             for (a, b) in [(MINIZ, NATIVE), (NATIVE, MINIZ), (MINIZ, MINIZ)] {
@@ -75,7 +75,7 @@ fn v39_either_engine_understands_the_other() {
 }
 
 #[test]
-fn v29_empty_messages_and_references_to_messages_before() {
+fn v29_empty_messages_and_references_to_earlier_messages() {
     for role in BOTH {
         let mut to = MINIZ.preset(role);
         let mut foreign = Foreign::new();
@@ -94,13 +94,13 @@ fn v29_empty_messages_and_references_to_messages_before() {
 }
 
 #[test]
-fn v12_v14_v15_what_it_refuses() {
+fn v12_v14_v15_invalid_input_is_refused() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     let hello_final = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
     let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
     let text = |text: &str| OwnedEvent::Message(OwnedData::Text(String::from(text).into()));
     for role in BOTH {
-        // BFINAL: the window is kept, the rest goes on, with the tail and without.
+        // BFINAL: the window is kept and the rest continues, with the tail and without.
         for payload in [&hello_final[..], &hello_final[..7]] {
             let mut end = MINIZ.preset(role);
             end.feed(&compressed(TEXT, payload).to(role).bytes()).unwrap();
@@ -114,7 +114,7 @@ fn v12_v14_v15_what_it_refuses() {
             assert_eq!(end.feed(&bytes).unwrap_err(), CORRUPT, "{payload:x?}");
             assert_eq!(end.feed(&Frame::text("x").to(role).bytes()).unwrap_err(), CORRUPT);
         }
-        // What was never there is zeros, not what another connection has had.
+        // A reference before the history is zeros, not the data of another connection.
         let mut secret = MINIZ.preset(role);
         let bytes = compressed(BINARY, payload(&noise(40_000, 1))).to(role).bytes();
         secret.feed(&bytes).unwrap();
@@ -127,7 +127,7 @@ fn v12_v14_v15_what_it_refuses() {
 }
 
 #[test]
-fn v9_the_limit_holds() {
+fn v9_the_limit_of_a_message_is_kept() {
     let n = 100_000;
     let payload = payload(&vec![b'a'; n]);
     for delivery in [Delivery::Whole, Delivery::Parts] {
@@ -159,7 +159,7 @@ fn prepared_messages_and_the_history() {
 }
 
 #[test]
-fn windows_that_it_cannot_keep_to_are_refused_at_once() {
+fn unsupported_windows_are_refused_at_once() {
     let options = || Deflate::options().engine(Engine::MinizOxide);
     let deflate = options().build().unwrap();
     assert_eq!(deflate.offer(), "permessage-deflate");
@@ -172,7 +172,7 @@ fn windows_that_it_cannot_keep_to_are_refused_at_once() {
         assert_eq!(error, ConfigError::EngineWindowBits(15));
         assert!(error.to_string().contains("leave them at 15"));
     }
-    // An offer that asks for less is declined, the next one looked at.
+    // An offer with a smaller window is declined, and the next one is examined.
     let offers = [&b"permessage-deflate; server_max_window_bits=12, permessage-deflate"[..]];
     let answer = deflate.answer(offers).unwrap().unwrap();
     assert_eq!(answer.value(), "permessage-deflate");

@@ -13,7 +13,7 @@ use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 
-/// What a server answers to field lines; its agreement keeps to the answer.
+/// The response of a server to field lines; its agreement is that of the response.
 #[track_caller]
 fn answer(deflate: Deflate, lines: &[&str]) -> Option<String> {
     let lines = lines.iter().map(|line| line.as_bytes());
@@ -36,7 +36,7 @@ fn terms(agreement: Agreement) -> Terms {
     )
 }
 
-/// The same read out of an answer, in a way of its own.
+/// The same terms, parsed from a response independently.
 fn terms_of(value: &str) -> Terms {
     let bits = |name: &str| {
         let value = value.split("; ").find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
@@ -59,7 +59,7 @@ fn client_limit(bits: u8) -> DeflateOptions {
     Deflate::options().client_max_window_bits(bits)
 }
 
-/// Puts the offer or answer `; {parameters}` together.
+/// Combines the offer or response `; {parameters}`.
 fn named(parameters: &str) -> String {
     format!("permessage-deflate{parameters}")
 }
@@ -67,21 +67,21 @@ fn named(parameters: &str) -> String {
 // ---------------------------------------------------------------- the server
 
 #[test]
-fn q8_q9_x6_x7_x9_x10_the_defaults_answers() {
+fn q8_q9_x6_x7_x9_x10_responses_of_the_default_settings() {
     for (offered, answered) in [
         ("", ""),
         ("; server_no_context_takeover", "; server_no_context_takeover"),
         ("; client_no_context_takeover", "; client_no_context_takeover"),
-        // Q8, N5: nothing more than was asked for.
+        // Q8, N5: no parameter that was not requested.
         ("; client_max_window_bits", ""),
-        // Q9: named wherever the offer gave it a value, so that it binds.
+        // Q9: named if the offer had a value for it, so that it binds.
         ("; client_max_window_bits=8", "; client_max_window_bits=8"),
         ("; client_max_window_bits=9", "; client_max_window_bits=9"),
         ("; client_max_window_bits=\"9\"", "; client_max_window_bits=9"),
         ("; client_max_window_bits=\"\\9\"", "; client_max_window_bits=9"),
         ("; client_max_window_bits=\"1\\4\"", "; client_max_window_bits=14"),
         ("; client_max_window_bits=15", "; client_max_window_bits=15"),
-        // X9, N9: named whenever it was offered.
+        // X9, N9: named if it was offered.
         ("; server_max_window_bits=8", "; server_max_window_bits=8"),
         ("; server_max_window_bits=10", "; server_max_window_bits=10"),
         ("; server_max_window_bits=\"10\"", "; server_max_window_bits=10"),
@@ -114,8 +114,7 @@ fn q8_q9_x6_x7_x9_x10_the_defaults_answers() {
     }
 }
 
-/// Every way in which the parameters of an offer can be wrong: that offer is declined, the next
-/// one is looked at.
+/// Every fault in the parameters of an offer: that offer is declined, and the next one is examined.
 const BAD_OFFERS: [&str; 47] = [
     // X8, N8: decimal, 8 to 15, no leading zero, no sign.
     "; server_max_window_bits=7",
@@ -133,7 +132,7 @@ const BAD_OFFERS: [&str; 47] = [
     "; server_max_window_bits=1e1",
     "; server_max_window_bits=9.0",
     "; server_max_window_bits=150",
-    "; server_max_window_bits=264", // 8, if it were cut to a byte
+    "; server_max_window_bits=264", // 8, if truncated to a byte
     "; server_max_window_bits=65545",
     "; server_max_window_bits=4294967305",
     "; server_max_window_bits=999999999999",
@@ -151,7 +150,7 @@ const BAD_OFFERS: [&str; 47] = [
     // X9, N6, Q7: without a value.
     "; server_max_window_bits",
     "; server_max_window_bits; client_max_window_bits",
-    // X3, N3: duplicates, also where both say the same.
+    // X3, N3: duplicates, also with equal values.
     "; server_max_window_bits=10; server_max_window_bits=10",
     "; server_max_window_bits=10; server_max_window_bits=11",
     "; client_max_window_bits=10; client_max_window_bits=10",
@@ -164,7 +163,7 @@ const BAD_OFFERS: [&str; 47] = [
     "; server_no_context_takeover=1",
     "; server_no_context_takeover=\"true\"",
     "; client_no_context_takeover=1",
-    // X3, N4: unknown; names are compared as they are.
+    // X3, N4: unknown; names are case-sensitive.
     "; foo",
     "; foo=1",
     "; Server_No_Context_Takeover",
@@ -172,12 +171,12 @@ const BAD_OFFERS: [&str; 47] = [
 ];
 
 #[test]
-fn x2_x3_x5_x8_n3_n4_n6_n8_q7_bad_offers_are_declined_and_the_next_is_looked_at() {
+fn x2_x3_x5_x8_n3_n4_n6_n8_q7_invalid_offers_are_declined_and_the_next_is_examined() {
     for bad in BAD_OFFERS {
         let bad = named(bad);
         let default = Deflate::default();
         assert_eq!(answer(default, &[&bad]), None, "{bad}");
-        // N1: the next one, in the same line or in another.
+        // N1: the next offer, in the same line or in another.
         let good = "permessage-deflate; server_max_window_bits=9";
         for lines in [
             &[&*format!("{bad}, {good}")][..],
@@ -209,7 +208,7 @@ fn x2_n1_n2_lists_and_lines() {
         (&[",", "permessage-deflate"], Some("")),
         (&["permessage-deflate; server_max_window_bits=7", "permessage-deflate"], Some("")),
         (&["foo", "permessage-deflate"], Some("")),
-        // X2: the client's order, over all lines.
+        // X2: the order of the client, over all lines.
         (
             &["permessage-deflate; server_max_window_bits=10, permessage-deflate"],
             Some("; server_max_window_bits=10"),
@@ -224,7 +223,7 @@ fn x2_n1_n2_lists_and_lines() {
     }
 }
 
-/// Lines that break the grammar, alone or among others.
+/// Lines that violate the grammar, alone or among others.
 const BAD_GRAMMAR: [&str; 19] = [
     "",
     " ",
@@ -253,14 +252,14 @@ fn x1_q7_a_breach_of_the_grammar_fails_the_handshake() {
         let default = Deflate::default();
         let answer = default.answer([bad.as_bytes()]);
         assert_eq!(answer, Err(ExtensionError::Grammar), "{bad}");
-        // Wherever it lies; an empty line alone is no breach beside others.
+        // At every place; an empty line among others is no violation.
         let lines = [b"permessage-deflate", bad.as_bytes()];
         let alone = bad.trim_matches([' ', ',']).is_empty();
         assert_eq!(default.answer(lines).is_ok(), alone, "{bad}");
-        // An answer without any member chooses nothing.
+        // A response without any member selects no extension.
         let agreed = if alone { Ok(None) } else { Err(ExtensionError::Grammar) };
         assert_eq!(default.agree([bad.as_bytes()]), agreed, "{bad}");
-        // As a handshake, whether the server would compress or not.
+        // In a handshake, independent of the server's settings of compression.
         for options in [AcceptOptions::new(), AcceptOptions::new().deflate(default)] {
             let served = serve_with(&Lines::request().with(FIELD, bad).bytes(), &options);
             assert_eq!(served.status(), 400, "{bad}");
@@ -268,8 +267,9 @@ fn x1_q7_a_breach_of_the_grammar_fails_the_handshake() {
     }
 }
 
-/// ASP.NET's answers to these offers with ServerMaxWindowBits 14 and without context takeover of
-/// the server, but for what RFC 7692 doesn't leave to the server, and the order.
+/// ASP.NET's responses to these offers with ServerMaxWindowBits 14 and without context takeover of
+/// the server, except for choices that RFC 7692 does not leave to the server, and except for the
+/// order.
 #[test]
 fn n5_n9_x6_the_servers_own_limits() {
     let options = || Deflate::options().server_max_window_bits(14).server_context_takeover(false);
@@ -303,7 +303,7 @@ fn n5_n9_x6_the_servers_own_limits() {
         let answered = answered.map(|answered| named(&format!("{own}{answered}")));
         assert_eq!(answer(deflate, &[&named(offered)]), answered, "{offered}");
     }
-    // With the switch also the one that RFC 7692 wants declined.
+    // With the setting also the offer that RFC 7692 requires to be declined.
     let deflate = options().allow_bare_server_max_window_bits(true).build().unwrap();
     let answered = answer(deflate, &[&named("; server_max_window_bits")]);
     assert_eq!(answered, Some(named("; server_no_context_takeover; server_max_window_bits=14")));
@@ -322,14 +322,14 @@ fn n6_q7_the_switch_for_offers_without_a_value() {
     ] {
         assert_eq!(answer(deflate, &[&named(offered)]), answered.map(named), "{offered}");
     }
-    // In an answer it stays wrong.
+    // In a response it remains an error.
     let bare = named("; server_max_window_bits");
     let wrong = ExtensionError::InvalidValue("server_max_window_bits");
     assert_eq!(deflate.agree([bare.as_bytes()]), Err(wrong));
 }
 
 #[test]
-fn x7_x10_limits_of_the_client_as_a_server_wants_them() {
+fn x7_x10_limits_of_the_client_set_by_the_server() {
     let wish = client_limit(10).build().unwrap();
     let condition = client_limit(10).require_limits(true).build().unwrap();
     for (offered, answered) in [
@@ -344,13 +344,13 @@ fn x7_x10_limits_of_the_client_as_a_server_wants_them() {
             assert_eq!(answer(deflate, &[&named(offered)]), Some(named(answered)), "{offered}");
         }
     }
-    // X10: it must not be answered unless it was offered.
+    // X10: it must not be in the response unless it was offered.
     assert_eq!(answer(wish, &["permessage-deflate"]), Some(named("")));
     assert_eq!(answer(condition, &["permessage-deflate"]), None);
     let both = ["permessage-deflate", "permessage-deflate; client_max_window_bits"];
     assert_eq!(answer(wish, &both), Some(named("")));
     assert_eq!(answer(condition, &both), Some(named("; client_max_window_bits=10")));
-    // X7: this one may be answered unasked.
+    // X7: this parameter is allowed in a response without an offer.
     let deflate = Deflate::options().client_context_takeover(false).require_limits(true);
     let deflate = deflate.build().unwrap();
     let answered = answer(deflate, &["permessage-deflate"]);
@@ -360,7 +360,7 @@ fn x7_x10_limits_of_the_client_as_a_server_wants_them() {
 // ---------------------------------------------------------------- the client
 
 #[test]
-fn q8_n11_what_a_client_offers() {
+fn q8_n11_offers_of_a_client() {
     let options = Deflate::options;
     for (options, offered) in [
         (options(), "; client_max_window_bits"),
@@ -369,7 +369,7 @@ fn q8_n11_what_a_client_offers() {
             options().client_context_takeover(false),
             "; client_no_context_takeover; client_max_window_bits",
         ),
-        // With wishes: those first, then the same without.
+        // With preferences: those first, then the same without.
         (
             options().server_max_window_bits(9),
             "; server_max_window_bits=9; client_max_window_bits, \
@@ -380,7 +380,7 @@ fn q8_n11_what_a_client_offers() {
             "; server_no_context_takeover; client_max_window_bits=12, \
              permessage-deflate; client_max_window_bits=12",
         ),
-        // As conditions.
+        // As requirements.
         (options().require_limits(true), "; client_max_window_bits"),
         (
             options().server_max_window_bits(9).require_limits(true),
@@ -396,14 +396,14 @@ fn q8_n11_what_a_client_offers() {
             "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=9; \
              client_max_window_bits=14",
         ),
-        // These say nothing to the peer.
+        // These settings are not sent to the peer.
         (options().require(true).encoder_window_bits(9).threshold(0), "; client_max_window_bits"),
     ] {
         assert_eq!(options.build().unwrap().offer(), named(offered));
     }
 }
 
-/// What a client agrees to.
+/// The agreement of a client.
 fn agreed(options: DeflateOptions, parameters: &str) -> Result<Terms, ExtensionError> {
     let deflate = options.build().unwrap();
     let agreement = deflate.agree([named(parameters).as_bytes()])?.unwrap();
@@ -412,17 +412,17 @@ fn agreed(options: DeflateOptions, parameters: &str) -> Result<Terms, ExtensionE
 }
 
 #[test]
-fn x6_x7_x9_x11_q9_answers_that_a_client_takes() {
+fn x6_x7_x9_x11_q9_responses_that_a_client_accepts() {
     let options = Deflate::options;
     let all = "; server_no_context_takeover; client_no_context_takeover; \
                server_max_window_bits=11; client_max_window_bits=12";
     for (options, answered, agreement) in [
         (options(), "", (15, true, 15, true)),
-        // The server's own, unasked.
+        // The server's own parameters, without an offer.
         (options(), "; server_no_context_takeover", (15, false, 15, true)),
         (options(), "; server_max_window_bits=8", (8, true, 15, true)),
         (options(), "; server_max_window_bits=15", (15, true, 15, true)),
-        // X7: the client's, unasked: it obeys.
+        // X7: the client's parameters, without an offer: the client complies.
         (options(), "; client_no_context_takeover", (15, true, 15, false)),
         (options(), "; client_max_window_bits=10", (15, true, 10, true)),
         (options(), "; client_max_window_bits=\"10\"", (15, true, 10, true)),
@@ -430,15 +430,15 @@ fn x6_x7_x9_x11_q9_answers_that_a_client_takes() {
         // Q9
         (options(), "; client_max_window_bits=8", (15, true, 8, true)),
         (options(), all, (11, false, 12, false)),
-        // X11: what it has offered for itself it keeps in any case.
+        // X11: the client keeps its own offered limits in any case.
         (options().client_max_window_bits(10), "", (15, true, 10, true)),
         (options().client_max_window_bits(10), "; client_max_window_bits=12", (15, true, 10, true)),
         (options().client_max_window_bits(10), "; client_max_window_bits=9", (15, true, 9, true)),
         (options().client_context_takeover(false), "", (15, true, 15, false)),
-        // X9: the same or smaller.
+        // X9: an equal or smaller window.
         (options().server_max_window_bits(12), "; server_max_window_bits=12", (12, true, 15, true)),
         (options().server_max_window_bits(12), "; server_max_window_bits=8", (8, true, 15, true)),
-        // The second offer: without the wishes.
+        // The second offer: without the preferences.
         (options().server_max_window_bits(12), "", (15, true, 15, true)),
         (options().server_max_window_bits(12), "; server_max_window_bits=13", (13, true, 15, true)),
         (options().server_context_takeover(false), "", (15, true, 15, true)),
@@ -448,7 +448,7 @@ fn x6_x7_x9_x11_q9_answers_that_a_client_takes() {
 }
 
 #[test]
-fn x4_x8_x9_x10_n10_v10_answers_that_fail_a_client() {
+fn x4_x8_x9_x10_n10_v10_responses_that_fail_a_client() {
     use ExtensionError::{DuplicateParameter, InvalidValue, NotGranted, UnknownParameter};
     let options = Deflate::options;
     let limited = || options().server_max_window_bits(12).require_limits(true);
@@ -482,7 +482,7 @@ fn x4_x8_x9_x10_n10_v10_answers_that_fail_a_client() {
         (options(), "; server_max_window_bits=999999999999", InvalidValue(server_bits)),
         (options(), "; client_max_window_bits=7", InvalidValue(client_bits)),
         (options(), "; client_max_window_bits=08", InvalidValue(client_bits)),
-        // X9, N10: missing, or larger than asked for.
+        // X9, N10: missing, or larger than the offer.
         (limited(), "", NotGranted(server_bits)),
         (limited(), "; server_max_window_bits=13", NotGranted(server_bits)),
         (
@@ -493,14 +493,14 @@ fn x4_x8_x9_x10_n10_v10_answers_that_fail_a_client() {
     ] {
         assert_eq!(agreed(options, answered), Err(error), "{answered}");
     }
-    // All that makes an offer bad makes an answer bad.
+    // Every fault of an offer is a fault of a response.
     for bad in BAD_OFFERS {
         assert!(agreed(options(), bad).is_err(), "{bad}");
     }
 }
 
 #[test]
-fn x4_other_extensions_more_than_one_or_none() {
+fn x4_other_several_or_no_extensions() {
     let default = Deflate::default();
     for (lines, outcome) in [
         (&["x-webkit-deflate-frame"][..], Err(ExtensionError::Unoffered)),
@@ -525,7 +525,7 @@ fn x4_other_extensions_more_than_one_or_none() {
 // ---------------------------------------------------------------- in the handshakes
 
 #[test]
-fn the_servers_answer_has_the_field_and_the_agreement() {
+fn the_servers_response_has_the_field_and_the_agreement() {
     let options = AcceptOptions::new().deflate(Deflate::default());
     for (offers, answered) in [
         (&["permessage-deflate; client_max_window_bits"][..], Some("permessage-deflate")),
@@ -545,14 +545,14 @@ fn the_servers_answer_has_the_field_and_the_agreement() {
         let mut out = BytesMut::new();
         accepted.write(&mut out);
         let out = String::from_utf8(out.to_vec()).unwrap();
-        // Never an empty one.
+        // Never an empty field.
         assert_eq!(out.matches(FIELD).count(), usize::from(answered.is_some()));
         if let Some(answered) = answered {
             assert!(out.contains(&format!("\r\n{FIELD}: {answered}\r\n")), "{out}");
         }
         let agreement = accepted.negotiated().deflate();
         assert_eq!(agreement.map(terms), answered.map(terms_of));
-        // Off unless it is asked for.
+        // Off by default.
         let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();
         assert_eq!(accepted.negotiated().deflate(), None);
         assert!(accepted.fields().all(|(name, _)| name != FIELD));
@@ -563,7 +563,7 @@ fn common_server() -> sansocket::Config {
     sansocket::Config::server().build().unwrap()
 }
 
-/// A client that has offered, and gets this answer.
+/// A client that has sent an offer, and receives this response.
 fn answered(
     deflate: Option<Deflate>,
     values: &[&str],
@@ -576,11 +576,11 @@ fn answered(
     let lines =
         values.iter().fold(Lines::response(&accept), |lines, value| lines.with(FIELD, value));
     let response = answer_pieces(handshake, &[&lines.bytes()]).0?;
-    Ok(response.expect("a whole answer").deflate())
+    Ok(response.expect("a complete response").deflate())
 }
 
 #[test]
-fn the_client_offers_and_checks() {
+fn the_client_sends_an_offer_and_checks_the_response() {
     let default = Deflate::default();
     let mut out = BytesMut::new();
     let request = ConnectRequest::new("ws://example.com/").unwrap().deflate(default);
@@ -593,7 +593,7 @@ fn the_client_offers_and_checks() {
     assert_eq!(terms(agreement), (15, true, 15, true));
     assert_eq!(answered(Some(default), &[]).unwrap(), None);
     assert_eq!(answered(None, &[]).unwrap(), None);
-    // An empty list chooses nothing.
+    // An empty list selects no extension.
     for empty in ["", " ", ",", ", \t,"] {
         assert_eq!(answered(Some(default), &[empty]).unwrap(), None, "{empty:?}");
         assert_eq!(answered(None, &[empty]).unwrap(), None, "{empty:?}");
@@ -616,7 +616,7 @@ fn the_client_offers_and_checks() {
     assert!(matches!(twice, Err(HandshakeError::DuplicateField(FIELD, _))), "{twice:?}");
 }
 
-/// Offers with odd values never get further than the handshake.
+/// Offers with invalid values do not affect the connection.
 #[test]
 fn q7_a_declined_offer_opens_a_connection_without_compression() {
     let options = AcceptOptions::new().deflate(Deflate::default());
@@ -630,7 +630,7 @@ fn q7_a_declined_offer_opens_a_connection_without_compression() {
 // ---------------------------------------------------------------- settings and agreements
 
 #[test]
-fn p10_settings_that_cannot_work_say_what_to_change() {
+fn p10_errors_of_impossible_settings_name_the_remedy() {
     for bad in [0, 1, 7, 8, 16, 17, 255] {
         let options = Deflate::options;
         for (options, name) in [
@@ -658,7 +658,7 @@ fn p10_settings_that_cannot_work_say_what_to_change() {
 }
 
 #[test]
-fn an_agreement_holds_what_the_connection_needs() {
+fn an_agreement_has_the_parameters_of_the_connection() {
     let direction = |window_bits, context_takeover| Direction {
         window_bits: bits(window_bits),
         context_takeover,
@@ -692,10 +692,10 @@ fn an_agreement_holds_what_the_connection_needs() {
     assert!(size_of::<Deflate>() <= 16);
 }
 
-/// X12: others may have agreed on windows that the chosen engine knows nothing of.
+/// X12: an agreement made elsewhere can have windows that the selected engine does not support.
 #[cfg(feature = "miniz_oxide")]
 #[test]
-fn x12_an_engine_that_cannot_keep_to_the_agreed_window_is_not_used() {
+fn x12_an_engine_without_the_agreed_window_is_not_used() {
     use sansocket::deflate::Engine;
     let deflate = Deflate::options().engine(Engine::MinizOxide).build().unwrap();
     for own in 8..=15 {
@@ -710,7 +710,7 @@ fn x12_an_engine_that_cannot_keep_to_the_agreed_window_is_not_used() {
 
 // ---------------------------------------------------------------- properties
 
-/// Any settings, and what they allow.
+/// Any settings, and their limits.
 fn any_deflate() -> impl Strategy<Value = (Deflate, Terms)> {
     (9_u8..=15, 9_u8..=15, 9_u8..=15, any::<[bool; 4]>()).prop_map(
         |(server, client, encoder, flags)| {
@@ -729,7 +729,7 @@ fn any_deflate() -> impl Strategy<Value = (Deflate, Terms)> {
     )
 }
 
-/// One of the names, right or nearly right, with any value or none.
+/// A correct or nearly correct name, with any value or none.
 fn any_parameter() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec![
         "server_max_window_bits",
@@ -759,9 +759,9 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// V10: whatever bytes the values are, the handshake decides, and nothing panics.
+    /// V10: the handshake has a result for any bytes as a value, without a panic.
     #[test]
-    fn v10_any_bytes_as_a_value(
+    fn v10_any_bytes_as_a_value_do_not_panic(
         value in prop::collection::vec(any::<u8>(), 0..12),
         server in any::<bool>(),
         quoted in any::<bool>(),
@@ -786,9 +786,10 @@ proptest! {
         }
     }
 
-    /// What a client offers any server of ours answers, and both ends agree on the same.
+    /// Every server of this crate answers every offer of its clients, and both ends have the same
+    /// agreement.
     #[test]
-    fn a_client_and_a_server_agree_on_the_same(
+    fn a_client_and_a_server_have_the_same_agreement(
         (client, _) in any_deflate(),
         (server, _) in any_deflate(),
     ) {
@@ -798,7 +799,8 @@ proptest! {
         prop_assert_eq!(terms(agreement), terms(answer.agreement()));
     }
 
-    /// Whatever is offered: the answer keeps to the server's own settings, and to what it says.
+    /// For any offer: the agreement respects the server's own settings, and is that of the
+    /// response.
     #[test]
     fn an_agreement_never_exceeds_the_servers_settings(
         (deflate, own) in any_deflate(),
@@ -810,18 +812,18 @@ proptest! {
         let terms = terms(answer.agreement());
         prop_assert_eq!(terms, terms_of(answer.value()));
         prop_assert!(terms.0 <= own.0 && terms.1 <= own.1 && terms.3 <= own.3, "{terms:?} {own:?}");
-        // X10: a client that hasn't offered to be asked can't be.
+        // X10: the server must not limit a client that has not offered it.
         let asked = answer.value().contains("client_max_window_bits");
         prop_assert!(terms.2 <= own.2 || !asked, "{terms:?} {own:?}");
         prop_assert!(answer.agreement().encoder_window_bits().get() <= terms.0);
         // The field can be written.
         prop_assert!(AcceptOptions::new().field("X", answer.value()).is_ok());
-        // A client that offers no more than the server would take takes it.
+        // A client whose offer is no wider than the server's limits accepts the response.
         let client = Deflate::default();
         prop_assert!(client.agree([answer.value().as_bytes()]).unwrap().is_some());
     }
 
-    /// Whatever is answered: the client keeps to what it has offered.
+    /// For any response: the client respects its own offer.
     #[test]
     fn an_agreement_never_exceeds_the_clients_offer(
         (deflate, own) in any_deflate(),
@@ -835,14 +837,14 @@ proptest! {
         prop_assert!(agreement.encoder_window_bits().get() <= terms.2);
     }
 
-    /// A handshake over HTTP/1.1 comes to the same as the functions.
+    /// A handshake over HTTP/1.1 has the same result as the functions.
     #[test]
-    fn the_handshakes_do_what_the_functions_do(
+    fn the_handshakes_agree_with_the_functions(
         (deflate, _) in any_deflate(),
         offer in any_line(),
         line in any_line(),
     ) {
-        // A field's value is what is between blanks, in visible characters.
+        // The value of a field has no blanks at its ends, and visible characters only.
         if let Ok(offer) = core::str::from_utf8(&offer)
             && offer.bytes().all(|byte| byte.is_ascii_graphic())
         {

@@ -1,5 +1,5 @@
-//! A client and a server that have agreed on compression, with any operations in any order: what one
-//! sends comes out at the other, however it is cut.
+//! A client and a server with compression, and any operations in any order: each end receives the
+//! messages of the other, however they are split.
 
 use core::num::NonZeroUsize;
 
@@ -14,7 +14,7 @@ use sansocket::{Prepared, Role};
 use crate::common::deflate::Terms;
 use crate::common::{End, preset};
 
-/// What one of the two does.
+/// An operation of one end.
 #[derive(Clone, Debug)]
 enum Op {
     Send { message: Vec<u8>, never: bool, max_frame_len: Option<usize> },
@@ -23,7 +23,7 @@ enum Op {
     Ping,
 }
 
-/// Text with repeats far and near, or noise.
+/// Text with near and far repetitions, or noise.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => (vec(0..40_usize, 0..120), any::<u16>()).prop_map(|(words, salt)| {
@@ -60,7 +60,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Makes `never` rarer without another weight.
+/// Reduces the frequency of `never` without another weight.
 fn message_is_odd(max_frame_len: Option<usize>) -> bool {
     max_frame_len.is_none_or(|max| max % 2 == 1)
 }
@@ -77,7 +77,7 @@ fn terms() -> impl Strategy<Value = Terms> {
     )
 }
 
-/// Does it, and says what must come out.
+/// Performs the operation, and returns the expected messages.
 fn perform(end: &mut End, op: &Op) -> Option<Vec<u8>> {
     let options = |never: bool, max: Option<usize>| {
         let compress = if never { Compress::Never } else { Compress::Auto };
@@ -114,7 +114,7 @@ fn perform(end: &mut End, op: &Op) -> Option<Vec<u8>> {
     }
 }
 
-/// The messages among the events, parts put together.
+/// The messages among the events, with their parts joined.
 fn messages(events: Vec<OwnedEvent>) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = Vec::new();
     for event in events {
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_sent_comes_out(
+    fn every_sent_message_is_received(
         terms in terms(),
         parts in any::<bool>(),
         ops in vec((any::<bool>(), op()), 1..16),
@@ -144,7 +144,7 @@ proptest! {
     ) {
         let delivery = if parts { Delivery::Parts } else { Delivery::Whole };
         let end = |role: Role| {
-            // Room for what is sent before anything is taken away.
+            // Capacity for the output before any of it is removed.
             let builder = preset(role).delivery(delivery).max_unsent(1 << 30);
             terms.end(role, &builder.build().unwrap())
         };

@@ -1,5 +1,5 @@
-//! Properties of the compression engine: whatever goes in comes out, however it is cut, and no bytes
-//! of a peer do harm.
+//! Properties of the compression engine: the output of the decoder is the input of the encoder,
+//! however it is split, and no bytes of a peer are harmful.
 
 use bytes::BytesMut;
 use proptest::collection::vec;
@@ -9,23 +9,23 @@ use sansocket::deflate::{Decoder, Encoder, Level};
 use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
 use crate::engine::{Connection, LEVELS, Random, Whole, compress, inflate, window};
 
-/// A piece of a message.
+/// A component of a message.
 #[derive(Clone, Debug)]
 enum Piece {
     Bytes(Vec<u8>),
     Run(u8, usize),
-    /// What was sent so far back, so many bytes.
+    /// A copy of sent bytes, from this distance, of this length.
     Again(usize, usize),
 }
 
-/// How a message is sent.
+/// The way to send a message.
 #[derive(Clone, Debug)]
 enum Way {
     Whole,
     /// In parts that end at these places, in permille.
     Parts(Vec<usize>),
     Follow,
-    /// As a whole, after all was forgotten.
+    /// Complete, after a reset.
     Clear,
 }
 
@@ -51,7 +51,7 @@ fn level() -> impl Strategy<Value = Level> {
     (0..LEVELS.len()).prop_map(|index| LEVELS[index])
 }
 
-/// Puts a message together, and adds it to what was sent.
+/// Builds a message, and appends it to the history.
 fn message(pieces: &[Piece], sent: &mut Vec<u8>) -> Vec<u8> {
     let start = sent.len();
     for piece in pieces {
@@ -70,9 +70,10 @@ fn message(pieces: &[Piece], sent: &mut Vec<u8>) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 60 } else { 2000 }))]
 
-    /// However it is sent and however it arrives, everybody reads it, and ours in any pieces.
+    /// Every decoder inflates it, for every way to send and to receive it, and ours with any
+    /// splits.
     #[test]
-    fn what_is_sent_arrives(
+    fn every_decoder_inflates_sent_messages(
         bits in 8..=15_u8,
         level in level(),
         takeover: bool,
@@ -114,9 +115,9 @@ proptest! {
         }
     }
 
-    /// Any bytes, as messages of one connection: no panic, and the same however they are cut.
+    /// Any bytes, as messages of one connection: no panic, and the same result for all splits.
     #[test]
-    fn any_bytes(
+    fn any_bytes_are_inflated_without_a_panic(
         bits in 8..=15_u8,
         takeover: bool,
         payloads in vec(vec(any::<u8>(), 0..200), 1..4),
@@ -125,9 +126,9 @@ proptest! {
         same_however_cut(bits, takeover, &payloads, seed)?;
     }
 
-    /// Bytes that are wrong in one place.
+    /// Compressed bytes with one fault.
     #[test]
-    fn nearly_good_bytes(
+    fn bytes_with_one_fault_have_the_same_result_however_split(
         bits in 8..=15_u8,
         takeover: bool,
         pieces in vec(piece(), 1..6),
@@ -169,7 +170,7 @@ fn same_however_cut(
     Ok(())
 }
 
-/// V29: empty messages, one after the other, from every encoder to every decoder.
+/// V29: empty messages in sequence, from every encoder to every decoder.
 #[test]
 fn v29_empty_messages_in_a_row() {
     for bits in [8, 9, 15] {
@@ -177,7 +178,7 @@ fn v29_empty_messages_in_a_row() {
             for level in LEVELS {
                 let mut connection = Connection::new(bits, level, takeover);
                 for step in 0..12 {
-                    // One that is empty doesn't shrink; in parts it has to go.
+                    // An empty message does not shrink; in parts it must be compressed.
                     assert!(!connection.whole(&[]));
                     connection.parts(&[&[]]);
                     connection.parts(&[&[], &[], &[]]);
@@ -188,7 +189,7 @@ fn v29_empty_messages_in_a_row() {
             }
             let mut decoder = Decoder::new(window(bits), takeover);
             for _ in 0..5 {
-                // As section 7.2.3.6 has it, with another flush, in a fixed block.
+                // As in section 7.2.3.6, with another flush, in a fixed block.
                 for payload in [&[0][..], &[0, 0, 0, 0xff, 0xff, 0], &[2, 0], &[]] {
                     assert_eq!(inflate(&mut decoder, payload, &mut Whole, 0), Ok(Some(vec![])));
                 }
@@ -197,7 +198,7 @@ fn v29_empty_messages_in_a_row() {
     }
 }
 
-/// V43: three messages in a row that refer to the ones before.
+/// V43: three messages in sequence with references to earlier ones.
 #[test]
 fn v43_three_messages_with_references() {
     let messages = [
@@ -210,7 +211,7 @@ fn v43_three_messages_with_references() {
             let mut connection = Connection::new(bits, level, true);
             let payloads: Vec<_> =
                 messages.iter().map(|text| connection.payload(text.as_bytes()).unwrap()).collect();
-            // They do refer to them: alone they can't be read.
+            // They do refer to them: alone they cannot be inflated.
             for payload in &payloads[1..] {
                 let mut fresh = Decoder::new(window(bits), true);
                 assert!(inflate(&mut fresh, payload, &mut Whole, 1000).is_err());
@@ -219,12 +220,13 @@ fn v43_three_messages_with_references() {
     }
 }
 
-/// V44: runs of one byte of every length, from every encoder to ours and from ours to everybody.
+/// V44: runs of one byte of every length, from every encoder to ours and from ours to every
+/// decoder.
 #[test]
 fn v44_runs_of_every_length() {
     let mut lens: Vec<usize> = (1..=70_000).collect();
     if cfg!(debug_assertions) {
-        // All short ones, and those around what blocks, matches and windows are limited by.
+        // All short lengths, and those around the limits of blocks, matches and windows.
         let edges = (8..=16).map(|bits| 1 << bits).chain((1..=20).map(|n| 258 * n + 1));
         let edges: Vec<usize> = edges.chain([65_535, 70_000 - 3, 16_384 * 3]).collect();
         lens.retain(|&len| {
@@ -234,7 +236,7 @@ fn v44_runs_of_every_length() {
     for level in LEVELS {
         let mut all = Runs::new(level);
         for &len in &lens {
-            // What others make of it doesn't depend on our level.
+            // The results of other engines do not depend on our level.
             all.run(len, level == Level::Balanced);
         }
     }
@@ -296,7 +298,7 @@ impl Runs {
         self.out = out;
     }
 
-    /// By ours, into room that is exactly enough.
+    /// With our decoder, into output space that is exactly sufficient.
     fn read(&mut self, decoder: usize, payload: &[u8], message: &[u8]) {
         let room = &mut self.room[..message.len()];
         let step = self.decoders[decoder].inflate(payload, room, 0).unwrap();

@@ -1,4 +1,4 @@
-//! permessage-deflate in the connection: what is received (RFC 7692 sections 6 and 7.2.2).
+//! permessage-deflate in the connection: received messages (RFC 7692 sections 6 and 7.2.2).
 
 use sansocket::config::Delivery;
 use sansocket::connection::OwnedEvent;
@@ -30,7 +30,7 @@ fn binary(bytes: &[u8]) -> OwnedEvent {
     OwnedEvent::Message(OwnedData::Binary(bytes.to_vec().into()))
 }
 
-/// The close code in the last frame of what was sent.
+/// The close code in the last frame of the output.
 fn close_code(out: &[u8]) -> CloseCode {
     let frames = frame::parse(out);
     let close = frames.last().expect("a Close frame");
@@ -54,7 +54,7 @@ fn x21_the_examples_of_the_rfc() {
         end.feed(&compressed(TEXT, HELLO).to(role).bytes()).unwrap();
         end.feed(&compressed(TEXT, HELLO_AGAIN).to(role).bytes()).unwrap();
         assert_eq!(end.take_events(), [text("Hello"), text("Hello")]);
-        // 7.2.3.1: in two fragments, cut anywhere (X20).
+        // 7.2.3.1: in two fragments, split anywhere (X20).
         for cut in 0..=HELLO.len() {
             let frames = [
                 compressed(TEXT, &HELLO[..cut]).not_fin().to(role),
@@ -84,14 +84,14 @@ fn x17_the_tail_is_appended_once_for_each_message() {
 }
 
 #[test]
-fn v11_x13_rsv1_where_it_must_not_be() {
+fn v11_x13_rsv1_on_other_frames_is_an_error() {
     for role in BOTH {
-        // Nothing agreed on: nothing is inflated.
+        // Without an agreement: no message is inflated.
         let mut end = crate::common::End::preset(role);
         let error = end.feed(&compressed(TEXT, HELLO).to(role).bytes()).unwrap_err();
         assert_eq!(error, RESERVED);
         assert_eq!(close_code(&end.take_out()), CloseCode::PROTOCOL_ERROR);
-        // Agreed on: on the first frame of a data message only, and nothing but RSV1.
+        // With an agreement: RSV1 on the first frame of a data message only, and no other RSV bit.
         let begun = compressed(TEXT, &HELLO[..3]).not_fin().to(role).bytes();
         let plain = Frame::text("a").not_fin().to(role).bytes();
         for (before, frame) in [
@@ -125,11 +125,11 @@ fn v12_blocks_with_bfinal() {
     for payload in [HELLO_FINAL, &HELLO_FINAL[..HELLO_FINAL.len() - 1]] {
         let (mut end, result) = feed(payload);
         result.unwrap();
-        // The next message reaches back over it.
+        // The next message refers to data before it.
         end.feed(&compressed(TEXT, HELLO_AGAIN).bytes()).unwrap();
         assert_eq!(end.take_events(), [text("Hello"), text("Hello")], "{payload:x?}");
     }
-    // More blocks after it, which refer over it.
+    // More blocks after it, with references to data before it.
     let more = [&HELLO_FINAL[..HELLO_FINAL.len() - 1], HELLO_AGAIN].concat();
     let (mut end, result) = feed(&more);
     result.unwrap();
@@ -142,7 +142,7 @@ fn v12_blocks_with_bfinal() {
 }
 
 #[test]
-fn v13_control_frames_at_every_cut_of_a_compressed_message() {
+fn v13_control_frames_at_every_byte_of_a_compressed_message() {
     for role in BOTH {
         for control in [Frame::ping("ping"), Frame::pong("pong"), Frame::ping("")] {
             for delivery in [Delivery::Whole, Delivery::Parts] {
@@ -172,7 +172,7 @@ fn v13_control_frames_at_every_cut_of_a_compressed_message() {
     }
 }
 
-/// How many bytes all events have together.
+/// The number of bytes of all events.
 fn total(events: &[OwnedEvent]) -> usize {
     let len = |event: &OwnedEvent| match event {
         OwnedEvent::Message(message) | OwnedEvent::Part { data: message, .. } => {
@@ -183,7 +183,7 @@ fn total(events: &[OwnedEvent]) -> usize {
     events.iter().map(len).sum()
 }
 
-/// The texts of all events, one after the other.
+/// The texts of all events, joined.
 fn joined(events: &[OwnedEvent]) -> String {
     let mut joined = String::new();
     for event in events {
@@ -197,7 +197,7 @@ fn joined(events: &[OwnedEvent]) -> String {
 }
 
 #[test]
-fn x14_uncompressed_messages_between_leave_the_window_alone() {
+fn x14_uncompressed_messages_do_not_change_the_window() {
     let mut foreign = Foreign::new();
     let mut end = Terms::default().preset(Role::Client);
     for n in 0..40 {
@@ -213,8 +213,8 @@ fn x14_uncompressed_messages_between_leave_the_window_alone() {
 }
 
 #[test]
-fn v14_v15_what_cannot_be_inflated_fails_the_connection() {
-    // A reference to what never was: no window byte is ever shown.
+fn v14_v15_invalid_compressed_data_fails_the_connection() {
+    // A reference before the history: no byte of the window is revealed.
     let far = HELLO_AGAIN;
     for (what, payload) in [
         ("far", far.to_vec()),
@@ -233,7 +233,7 @@ fn v14_v15_what_cannot_be_inflated_fails_the_connection() {
                 let bytes = compressed(BINARY, &payload).to(role).bytes();
                 assert_eq!(end.feed(&bytes).unwrap_err(), CORRUPT, "{what} {delivery:?}");
                 assert_eq!(close_code(&end.take_out()), CloseCode::INVALID_PAYLOAD);
-                // V15: no skip and go on.
+                // V15: the data is not skipped.
                 let good = compressed(TEXT, HELLO).to(role).bytes();
                 assert_eq!(end.feed(&good).unwrap_err(), CORRUPT, "{what}: afterwards");
                 assert!(end.conn.is_closed() && end.take_out().is_empty());
@@ -249,7 +249,7 @@ fn x19_v29_empty_messages_in_a_row() {
             let mut end = Terms::default().takeover(takeover).preset(role);
             let mut frames = Vec::new();
             for _ in 0..10 {
-                // As RFC 7692 7.2.3.6 has it, as miniz has it, and without any payload.
+                // As in RFC 7692 7.2.3.6, as miniz does, and without any payload.
                 for payload in [&[0x00][..], &[0x02, 0x00], &[]] {
                     frames.push(compressed(TEXT, payload).to(role));
                     frames.push(Frame::text("").to(role));
@@ -268,7 +268,7 @@ fn x19_v29_empty_messages_in_a_row() {
 }
 
 #[test]
-fn v43_three_messages_with_references_to_those_before() {
+fn v43_three_messages_with_references_to_earlier_messages() {
     for role in BOTH {
         let mut foreign = Foreign::new();
         let noise = noise(2000, 1);
@@ -283,7 +283,7 @@ fn v43_three_messages_with_references_to_those_before() {
 }
 
 #[test]
-fn without_context_takeover_a_reference_to_the_message_before_is_corrupt() {
+fn without_context_takeover_a_reference_to_an_earlier_message_is_corrupt() {
     for role in BOTH {
         let mut end = Terms::default().takeover(false).preset(role);
         end.feed(&compressed(TEXT, HELLO).to(role).bytes()).unwrap();
@@ -294,9 +294,9 @@ fn without_context_takeover_a_reference_to_the_message_before_is_corrupt() {
 }
 
 #[test]
-fn text_is_judged_as_it_is_inflated() {
+fn text_is_validated_while_it_is_inflated() {
     let role = Role::Client;
-    // A character cut between two fragments, and between two parts.
+    // A character split between two fragments, and between two parts.
     let whole = "gr\u{fc}n \u{20ac} \u{1f600}";
     let stored = |bytes: &[u8]| {
         let len = bytes.len() as u16;
@@ -316,7 +316,7 @@ fn text_is_judged_as_it_is_inflated() {
             end.feed(&frame::bytes(&frames)).unwrap();
             assert_eq!(joined(&end.take_events()), whole, "cut at {cut}, {delivery:?}");
         }
-        // Invalid at once, at the first bad byte; and a character that lacks its end.
+        // Invalid at once, at the first invalid byte; and an incomplete character at the end.
         for (bad, how_many) in [(&b"abc\xff"[..], 9), (b"abc\xe2\x82", 11), (b"\xed\xa0\x80", 7)] {
             let payload = [stored(bad), vec![0x00]].concat();
             let bytes = compressed(TEXT, &payload).bytes();
@@ -331,9 +331,9 @@ fn text_is_judged_as_it_is_inflated() {
     }
 }
 
-/// What is inflated of an unfinished frame doesn't wait for the rest of it.
+/// Inflated bytes of an unfinished frame are available before the rest of it.
 #[test]
-fn all_parts_of_an_unfinished_frame_come_without_more_input() {
+fn all_parts_of_an_unfinished_frame_need_no_further_input() {
     let n = 200_000;
     let payload = payload(&vec![b'a'; n]);
     for role in BOTH {
@@ -351,7 +351,7 @@ fn all_parts_of_an_unfinished_frame_come_without_more_input() {
 }
 
 #[test]
-fn v9_v38_the_limit_counts_what_is_inflated() {
+fn v9_v38_the_limit_applies_to_inflated_bytes() {
     let n = 100_000;
     let message = vec![b'a'; n];
     let payload = payload(&message);
@@ -385,7 +385,7 @@ fn v9_v38_the_limit_counts_what_is_inflated() {
 }
 
 #[test]
-fn v38_an_announced_length_that_no_message_needs_is_too_long() {
+fn v38_an_announced_length_above_any_compressed_form_is_too_long() {
     for role in BOTH {
         let config = preset(role).max_message_len(1000).build().unwrap();
         for (announced, fits) in [(1000, true), (9024, true), (9025, false), (1 << 40, false)] {
@@ -403,7 +403,7 @@ fn v38_an_announced_length_that_no_message_needs_is_too_long() {
 }
 
 #[test]
-fn inflated_parts_are_at_most_16_kib_and_the_input_waits_for_them() {
+fn inflated_parts_are_at_most_16_kib_and_no_input_is_consumed_before_them() {
     let message: Vec<u8> = (0..200_000_u32).map(|i| (i / 700) as u8).collect();
     for role in BOTH {
         for takeover in [true, false] {

@@ -1,4 +1,4 @@
-//! permessage-deflate in the connection: what is sent (RFC 7692 sections 6 and 7.2.1).
+//! permessage-deflate in the connection: sent messages (RFC 7692 sections 6 and 7.2.1).
 
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::common::{BOTH, End};
 
 const NEVER: SendOptions = SendOptions::new().compress(Compress::Never);
 
-/// Carries what `from` has to write to `to`, and gives the messages that come out.
+/// Carries the output of `from` to `to`, and returns the received messages.
 fn carry(from: &mut End, to: &mut End) -> Vec<Vec<u8>> {
     to.feed(&from.take_out()).unwrap();
     let mut messages = Vec::new();
@@ -34,7 +34,7 @@ fn ends(terms: Terms, role: Role) -> (End, End) {
 }
 
 #[test]
-fn what_one_end_compresses_the_other_inflates() {
+fn compressed_messages_are_inflated_at_the_other_end() {
     for role in BOTH {
         for bits in 9..=15 {
             for takeover in [true, false] {
@@ -71,7 +71,7 @@ fn a_long_message_is_compressed_and_masked_in_place() {
             assert!(frames[0].payload.len() < len);
             assert_eq!(carry(&mut from, &mut to), [text.into_bytes()]);
         }
-        // Noise: as it is.
+        // Noise: uncompressed.
         for len in [0, 10, 200, 100_000] {
             let noise = noise(len, 1);
             from.conn.send_binary(&noise, &mut from.out).unwrap();
@@ -84,7 +84,7 @@ fn a_long_message_is_compressed_and_masked_in_place() {
 }
 
 #[test]
-fn s21_never_means_never() {
+fn s21_compress_never_sends_uncompressed() {
     for role in BOTH {
         let (mut from, mut to) = ends(Terms::default(), role);
         let secret = chat(1);
@@ -96,14 +96,14 @@ fn s21_never_means_never() {
         let bytes: Vec<u8> = frames.into_iter().flat_map(|frame| frame.payload).collect();
         assert_eq!(bytes, secret.repeat(2).into_bytes());
         assert_eq!(carry(&mut from, &mut to), [secret.as_bytes(), secret.as_bytes()]);
-        // Nor does a later message refer to it.
+        // A later message does not refer to it either.
         from.conn.send_text(&secret, &mut from.out).unwrap();
         assert_eq!(carry(&mut from, &mut to), [secret.as_bytes()]);
     }
 }
 
 #[test]
-fn d4_the_first_part_decides_for_the_message() {
+fn d4_the_first_part_determines_compression_of_the_message() {
     let auto = SendOptions::new();
     for role in BOTH {
         for takeover in [true, false] {
@@ -115,7 +115,7 @@ fn d4_the_first_part_decides_for_the_message() {
                         let options = if i == 0 { first } else { later };
                         let end = i + 1 == parts.len();
                         from.conn.send_part(Data::Text(part), end, options, &mut from.out).unwrap();
-                        // Control frames may come between.
+                        // Control frames are allowed between them.
                         from.conn.send_ping(b"x", &mut from.out).unwrap();
                     }
                     let frames = frame::parse(&from.out);
@@ -208,7 +208,7 @@ fn prepared_messages_and_the_history() {
 }
 
 #[test]
-fn a_prepared_message_goes_plain_where_its_window_is_too_large() {
+fn a_prepared_message_with_too_large_a_window_is_sent_uncompressed() {
     let text = chat(5).repeat(50);
     let prepared = Prepared::text(&text).with_deflate(WindowBits::MAX, Level::Fast);
     for role in BOTH {
@@ -218,21 +218,21 @@ fn a_prepared_message_goes_plain_where_its_window_is_too_large() {
             assert_eq!(frame::parse(&from.out)[0].rsv == RSV1, compressed, "{bits} bits");
             assert_eq!(carry(&mut from, &mut to), [text.as_bytes()]);
         }
-        // One that is shorter than the smallest window fits everywhere.
+        // A message shorter than the smallest window fits everywhere.
         let short = "to be or not to be, that is the question: whether to be";
         let prepared = Prepared::text(short).with_deflate(WindowBits::MAX, Level::Fast);
         let (mut from, mut to) = ends(Terms::default().bits(9), role);
         from.conn.send_prepared(&prepared, &mut from.out).unwrap();
         assert_eq!(frame::parse(&from.out)[0].rsv, RSV1);
         assert_eq!(carry(&mut from, &mut to), [short.as_bytes()]);
-        // Without an agreement: plain.
+        // Without an agreement: uncompressed.
         let mut from = End::preset(role);
         from.conn.send_prepared(&prepared, &mut from.out).unwrap();
         assert_eq!(frame::parse(&from.out)[0].rsv, 0);
     }
 }
 
-/// Keys come while this is true.
+/// The source has keys while this is true.
 static WORKS: AtomicBool = AtomicBool::new(true);
 
 fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
@@ -241,7 +241,7 @@ fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
 }
 
 #[test]
-fn a_refused_send_leaves_both_windows_the_same() {
+fn a_refused_send_keeps_both_windows_equal() {
     let config = Config::client(Entropy::from_fn(failing)).build().unwrap();
     let mut from = Terms::default().end(Role::Client, &config);
     let mut to = Terms::default().preset(Role::Server);
@@ -250,7 +250,7 @@ fn a_refused_send_leaves_both_windows_the_same() {
         from.conn.send_text(&chat(n), &mut from.out).unwrap();
         assert_eq!(carry(&mut from, &mut to), [chat(n).into_bytes()]);
         WORKS.store(false, Ordering::Relaxed);
-        // Keys come in blocks: until one fails.
+        // Keys are drawn in blocks: repeat until one draw fails.
         let mut refused = false;
         for _ in 0..40 {
             for options in [SendOptions::new(), fragments] {
@@ -273,9 +273,9 @@ fn a_refused_send_leaves_both_windows_the_same() {
     }
 }
 
-/// A part that finds no mask key, in the midst of a message: the message goes on compressed.
+/// A part without a mask key, inside a message: the message continues, compressed.
 #[test]
-fn a_refused_part_leaves_the_message_under_way() {
+fn a_refused_part_does_not_end_the_message() {
     static WORKS: AtomicBool = AtomicBool::new(true);
     fn failing(bytes: &mut [u8]) -> Result<(), EntropyError> {
         bytes.fill(0x5a);
@@ -293,7 +293,7 @@ fn a_refused_part_leaves_the_message_under_way() {
                 let mut message = String::new();
                 let mut refused = 0;
                 for part in 0..40 {
-                    // Keys come in blocks: they run out at some part behind the first.
+                    // Keys are drawn in blocks: they run out at some part after the first.
                     WORKS.store(!(2..=35).contains(&part), Ordering::Relaxed);
                     let text = chat(n + part);
                     let data = Data::Text(&text);
@@ -314,7 +314,7 @@ fn a_refused_part_leaves_the_message_under_way() {
 }
 
 #[test]
-fn short_messages_are_sent_as_they_are() {
+fn short_messages_are_sent_uncompressed() {
     for role in BOTH {
         for takeover in [true, false] {
             let (mut from, _) = ends(Terms::default().takeover(takeover), role);
@@ -344,7 +344,7 @@ fn control_frames_are_never_compressed() {
 }
 
 #[test]
-fn statistics_tell_what_compression_has_saved() {
+fn statistics_count_the_bytes_saved_by_compression() {
     for role in BOTH {
         let (mut from, mut to) = ends(Terms::default(), role);
         from.conn.enable_stats();
@@ -369,7 +369,7 @@ fn statistics_tell_what_compression_has_saved() {
 }
 
 #[test]
-fn an_echo_answers_while_it_holds_the_inflated_event() {
+fn an_echo_replies_during_the_borrow_of_the_inflated_event() {
     let mut pair = Terms::default().pair();
     for n in 0..10 {
         pair.client.conn.send_text(&chat(n), &mut pair.client.out).unwrap();

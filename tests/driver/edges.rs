@@ -1,5 +1,5 @@
-//! The driver at its edges: the peer's end beside unread input, output that can't be written, deadlines
-//! that nobody waits for.
+//! Corner cases of the driver: the end of input with unread input, output that cannot be written,
+//! deadlines in unusual states.
 
 use core::time::Duration;
 
@@ -47,17 +47,17 @@ fn write_all(driver: &mut Driver, now: Instant) -> Vec<u8> {
 // ---------------------------------------------------------------------------- the peer's end
 
 #[test]
-fn messages_before_the_peers_end_are_handed_out_and_answered() {
+fn messages_before_the_end_of_input_are_returned_and_answered() {
     let mut driver = server(quiet().max_unsent(200).high_water_mark(20));
     let mut bytes = [frame(0x82, &[7; 30]), frame(0x81, b"second"), frame(0x81, b"third")].concat();
     let mut loan = driver.received(&mut bytes, at_ms(1));
     let (event, mut reply) = loan.next().unwrap().unwrap();
     assert_eq!(event, Event::Binary(&[7; 30]));
     reply.send_binary(&[7; 30]).unwrap();
-    // Above the mark: the rest waits in the driver.
+    // Above the mark: the rest stays in the driver.
     assert!(loan.next().unwrap().is_none());
     drop(loan);
-    // The peer's end, in a completion of its own.
+    // The end of input, in a completion of its own.
     assert!(driver.received(&mut [], at_ms(2)).next().unwrap().is_none());
     assert_eq!(driver.step(), Step::Write { or_read: false });
     assert_eq!(write_all(&mut driver, at_ms(3)).len(), 32);
@@ -76,7 +76,7 @@ fn messages_before_the_peers_end_are_handed_out_and_answered() {
 }
 
 #[test]
-fn the_peers_end_behind_a_request_reaches_the_connection() {
+fn the_end_of_input_after_a_request_reaches_the_connection() {
     let config = quiet().build().unwrap();
     let mut driver = Driver::server(&config, at_ms(0));
     let mut bytes = [REQUEST, &frame(0x81, b"early")].concat();
@@ -92,13 +92,14 @@ fn the_peers_end_behind_a_request_reaches_the_connection() {
     assert_eq!(driver.flow.error(), Some(LOST));
 }
 
-/// A read into an empty room would be taken for the peer's end.
+/// A read into an empty buffer would be taken for the end of input.
 #[test]
-fn a_step_that_asks_for_a_read_finds_room_for_it() {
+fn a_read_step_always_has_buffer_space() {
     let long = [&[0x82, 0xff, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0][..], &vec![7; 3 << 16]].concat();
     let before = [REQUEST, &frame(0x81, b"hi"), &frame(0x89, b"ping"), &long].concat();
     let more = frame(0x81, b"more");
-    // The peer's Close frame, a frame that breaks a rule and a request that does, with bytes behind.
+    // The peer's Close frame, a frame with a violation and a request with one, each with bytes
+    // after it.
     let inputs = [
         [&before[..], &frame(0x88, b""), &more, &more].concat(),
         [&before[..], &frame(0x83, b""), &more, &more].concat(),
@@ -120,7 +121,7 @@ fn a_step_that_asks_for_a_read_finds_room_for_it() {
                             event.data().map(|(data, _)| reply.send(data, Default::default()));
                         }
                     }
-                    // The transport takes some bytes in every other turn.
+                    // The transport accepts some bytes in every other turn.
                     Step::Write { or_read } if !or_read || turn % 2 == 0 || input.is_empty() => {
                         let n = if input.is_empty() { driver.flow.output().len() } else { 1000 };
                         driver.flow.write_done(n.min(driver.flow.output().len()), at_ms(0));
@@ -128,7 +129,7 @@ fn a_step_that_asks_for_a_read_finds_room_for_it() {
                     step @ (Step::Read | Step::Drain | Step::Write { .. }) => {
                         or_read_seen |= step == Step::Write { or_read: true };
                         let room = driver.room(|| vec![0; 4096].into());
-                        assert!(!room.is_empty(), "{step:?} with {} bytes to come", input.len());
+                        assert!(!room.is_empty(), "{step:?} with {} remaining bytes", input.len());
                         let n = room.len().min(read_len).min(input.len());
                         room[..n].copy_from_slice(&input[..n]);
                         input = &input[n..];
@@ -145,7 +146,7 @@ fn a_step_that_asks_for_a_read_finds_room_for_it() {
 }
 
 #[test]
-fn the_peers_end_behind_a_response_does_not_hide_it() {
+fn the_end_of_input_after_a_response_does_not_hide_it() {
     fn sevens(bytes: &mut [u8]) -> Result<(), EntropyError> {
         bytes.fill(7);
         Ok(())
@@ -173,7 +174,7 @@ fn the_peers_end_behind_a_response_does_not_hide_it() {
 // ---------------------------------------------------------------- output that can't be written
 
 #[test]
-fn positions_of_output_that_was_lost_are_never_reached() {
+fn positions_of_lost_output_are_never_reached() {
     let mut driver = server(quiet());
     driver.flow.send_text("written").unwrap();
     write_all(&mut driver, at_ms(0));
@@ -184,7 +185,7 @@ fn positions_of_output_that_was_lost_are_never_reached() {
     driver.flow.write_failed();
     assert_eq!((driver.flow.end(), driver.flow.unsent()), (end, 0));
     assert!(driver.flow.flushed() < end);
-    // Late news of the write in flight.
+    // A late completion of the write in flight.
     driver.flow.send_text("more").unwrap();
     driver.flow.write_done(3, at_ms(1));
     assert_eq!(driver.flow.written(), written);
@@ -198,7 +199,7 @@ fn positions_of_output_that_was_lost_are_never_reached() {
 }
 
 #[test]
-fn a_closure_that_shortens_the_output_does_no_harm() {
+fn a_write_closure_that_shortens_the_output_is_harmless() {
     let mut driver = server(quiet());
     for _ in 0..3 {
         driver.flow.send_text("some text").unwrap();
@@ -220,7 +221,7 @@ fn a_closure_that_shortens_the_output_does_no_harm() {
 // ------------------------------------------------------------------------------------ deadlines
 
 #[test]
-fn the_deadline_of_the_answer_ends_when_it_has_been_written() {
+fn the_deadline_of_the_response_ends_when_it_has_been_written() {
     let config = quiet().handshake_timeout(100 * MS).build().unwrap();
     let mut driver = Driver::server(&config, at_ms(0));
     drop(driver.received(&mut REQUEST.to_vec(), at_ms(1)));
@@ -233,12 +234,12 @@ fn the_deadline_of_the_answer_ends_when_it_has_been_written() {
     driver.flow.write_done(answer_len - 1, at_ms(4));
     assert_eq!(driver.deadline(at_ms(5)), Some(at_ms(100)));
     driver.flow.write_done(1, at_ms(6));
-    // There is always more to write, but not of the answer.
+    // There is always more output, but the response has been written.
     assert_eq!(driver.deadline(at_ms(7)), Some(at_ms(60_007)));
     driver.timed_out(at_ms(101));
     assert!(driver.flow.is_open());
 
-    // An answer that isn't written in time.
+    // A response that is not written in time.
     let mut driver = Driver::server(&config, at_ms(0));
     drop(driver.received(&mut REQUEST.to_vec(), at_ms(1)));
     assert_eq!(driver.step(), Step::Request);
@@ -258,12 +259,12 @@ fn without_a_buffer_in_the_transport_a_write_is_a_flush() {
     assert_eq!(driver.flow.flushed(), driver.flow.end());
     assert!(!driver.flow.needs_flush());
     assert_eq!(driver.step(), Step::Read);
-    // Nothing is under way, so there is nothing to wait for but the peer.
+    // No operation is pending, so there is no wait except for the peer.
     assert_eq!(driver.deadline(at_ms(1)), None);
 }
 
 #[test]
-fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
+fn output_in_the_buffer_of_the_transport_has_a_flush_deadline() {
     let mut driver = server(quiet().write_timeout(100 * MS));
     driver.flow.track_flushes();
     driver.flow.send_text("text").unwrap();
@@ -276,7 +277,8 @@ fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
     driver.flow.send_text("text").unwrap();
     write_all(&mut driver, at_ms(3));
     assert_eq!(driver.deadline(at_ms(4)), Some(at_ms(104)));
-    // More that is taken into the buffer is no progress, unless it has waited for room there.
+    // More bytes accepted into the buffer are no progress, unless they have waited for capacity
+    // there.
     driver.flow.send_text("text").unwrap();
     write_all(&mut driver, at_ms(50));
     assert_eq!(driver.deadline(at_ms(50)), Some(at_ms(104)));
@@ -290,9 +292,9 @@ fn what_a_buffer_in_the_transport_holds_must_be_flushed_in_time() {
     assert_eq!(driver.flow.error(), Some(TimeoutError::Write.into()));
 }
 
-/// Reads that are always ready: the loop never waits, so it asks for no deadline.
+/// Reads that are always ready: the loop never waits, so it does not query the deadline.
 #[test]
-fn a_flood_without_events_does_not_keep_deadlines_from_passing() {
+fn a_flood_without_events_does_not_suspend_deadlines() {
     let flood = |driver: &mut Driver, until: u64| {
         read(driver, &frame(0x02, b"begin"), at_ms(0));
         for ms in (1..until).step_by(10) {
@@ -312,7 +314,7 @@ fn a_flood_without_events_does_not_keep_deadlines_from_passing() {
     assert!(result.is_err());
     assert_eq!(driver.flow.error(), Some(TimeoutError::Message.into()));
 
-    // With output that doesn't move.
+    // With output without progress.
     let mut driver = server(quiet().write_timeout(1000 * MS));
     driver.flow.send_text("unsolicited").unwrap();
     flood(&mut driver, 900);
@@ -329,9 +331,9 @@ fn a_flood_without_events_does_not_keep_deadlines_from_passing() {
 }
 
 #[test]
-fn the_message_timeout_rests_while_an_event_is_not_taken() {
+fn the_message_timeout_is_suspended_while_an_event_is_pending() {
     let mut driver = server(quiet().message_timeout(Some(100 * MS)));
-    // A ping between the fragments is the event that keeps the driver from reading.
+    // A ping between the fragments is the event that suspends reads of the driver.
     read(&mut driver, &[frame(0x02, b"begin"), frame(0x89, b"ping")].concat(), at_ms(0));
     assert_eq!(driver.step(), Step::Event);
     assert_eq!(driver.receive().unwrap().unwrap().0, Event::Ping(b"ping"));
@@ -340,7 +342,7 @@ fn the_message_timeout_rests_while_an_event_is_not_taken() {
     write_all(&mut driver, at_ms(1000));
     assert_eq!(driver.step(), Step::Read);
     assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(1100)));
-    // Time goes on while it waits for input.
+    // Time counts while the driver waits for input.
     read(&mut driver, &frame(0x00, b""), at_ms(1050));
     assert_eq!(driver.step(), Step::Read);
     assert_eq!(driver.deadline(at_ms(1050)), Some(at_ms(1100)));
@@ -367,7 +369,7 @@ fn the_message_timeout_rests_while_an_event_is_not_taken() {
 // ---------------------------------------------------------------------------------- the read buffer
 
 #[test]
-fn bytes_that_were_put_behind_do_not_decide_how_much_is_read_at_once() {
+fn appended_bytes_do_not_change_the_size_of_reads() {
     let connection =
         Connection::new(Role::Server, &quiet().build().unwrap(), &Negotiated::new(), at_ms(0));
     let unread = BytesMut::from(&frame(0x81, b"hi")[..]);
@@ -377,7 +379,7 @@ fn bytes_that_were_put_behind_do_not_decide_how_much_is_read_at_once() {
     assert_eq!(driver.receive().unwrap().unwrap().0, Event::Text("hi"));
     assert_eq!(driver.step(), Step::Read);
     assert_eq!(driver.room(|| vec![0; 4096].into_boxed_slice()).len(), 4096);
-    // Nor do they get into a pool.
+    // They are not put into a pool either.
     drop(driver.received(&mut [0x81], at_ms(0)));
     assert_eq!(driver.step(), Step::Read);
     let buffer = driver.intake.take_buffer();

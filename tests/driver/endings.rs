@@ -1,4 +1,4 @@
-//! The end of a connection: nothing on its way is lost, and nothing waits for ever.
+//! The end of a connection: no bytes in transit are lost, and no wait is unlimited.
 
 use sansocket::driver::{Driver, Step};
 use sansocket::error::{PeerError, ProtocolError, TimeoutError};
@@ -9,15 +9,15 @@ use crate::support::{Loop, Pipe, Style, at_ms, open, preset};
 const CLOSED_WITHOUT_HANDSHAKE: ProtocolError =
     ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
 
-/// A server's driver with `len` bytes of one message in its output.
+/// The driver of a server with `len` bytes of one message in its output.
 fn with_output(config: &Config, len: usize) -> Driver {
     let mut driver = open(Role::Server, config);
     driver.flow.send_binary(&vec![7; len]).unwrap();
     driver
 }
 
-/// Runs a driver over a link that takes `rate` bytes each 10 ms, until it is done; returns what was
-/// written and how long it took in ms. `peer` gives input as the output grows.
+/// Runs a driver over a link that accepts `rate` bytes every 10 ms, until it is done. Returns the
+/// written bytes and the time in ms. `peer` returns input for the output so far.
 fn run_slowly(
     driver: &mut Driver,
     rate: usize,
@@ -50,7 +50,7 @@ fn run_slowly(
                 }
                 Step::Drain => {
                     if ended {
-                        // The peer ends too.
+                        // The peer ends its output too.
                         driver.flow.drained(0, now);
                         continue;
                     }
@@ -97,7 +97,7 @@ fn read(
 const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
 const SERVER_CLOSE: [u8; 4] = [0x88, 0x02, 0x03, 0xe8];
 
-/// Gives `bytes` once `written` ends in `after`.
+/// Returns `bytes` once `written` ends in `after`.
 fn once_written(
     after: &'static [u8],
     bytes: &'static [u8],
@@ -113,7 +113,7 @@ fn once_written(
 }
 
 #[test]
-fn a_slow_link_gets_all_output_and_the_close_frame() {
+fn a_slow_link_receives_all_output_and_the_close_frame() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = with_output(&config, 1_000_000);
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
@@ -143,9 +143,9 @@ fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 }
 
 #[test]
-fn a_trickle_reader_is_given_up() {
+fn a_trickle_reader_times_out() {
     let config = preset(Role::Server).build().unwrap();
-    // 100 bytes in each close timeout of 5 s, and each linger timeout of 2 s.
+    // 100 bytes in each close timeout of 5 s, and in each linger timeout of 2 s.
     for (peer_closes, every) in [(false, 5000), (true, 2000)] {
         let mut driver = with_output(&config, 200_000);
         if !peer_closes {
@@ -173,10 +173,10 @@ fn a_trickle_reader_is_given_up() {
                 }
             }
         }
-        assert!(now < 20_000, "given up after {now} ms");
+        assert!(now < 20_000, "timed out after {now} ms");
         let error = driver.flow.error();
         if peer_closes {
-            assert_eq!(error, None, "both Close frames are through, as far as this end knows");
+            assert_eq!(error, None, "both Close frames were sent, as far as this end can see");
         } else {
             assert_eq!(error, Some(TimeoutError::CloseUnsent.into()));
         }
@@ -205,7 +205,7 @@ fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[test]
-fn a_peer_that_always_has_something_to_say_is_drained_for_the_linger_timeout() {
+fn a_peer_that_never_stops_sending_is_drained_for_the_linger_timeout() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let bytes = b"\x83\x80\0\0\0\0"; // a reserved opcode
@@ -253,7 +253,7 @@ fn a_client_waits_for_the_server_to_end_first() {
 }
 
 #[test]
-fn the_words_of_a_peer_are_heard_after_a_write_has_failed() {
+fn messages_of_the_peer_are_received_after_a_write_error() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = with_output(&config, 10);
     assert_eq!(driver.step(), Step::Write { or_read: true });
@@ -266,7 +266,7 @@ fn the_words_of_a_peer_are_heard_after_a_write_has_failed() {
     assert_eq!(driver.step(), Step::Done);
     assert_eq!(driver.flow.error(), None);
 
-    // Without a word the wait is over at once.
+    // Without input the wait is over at once.
     let mut driver = with_output(&config, 10);
     driver.flow.write_failed();
     assert_eq!(driver.step(), Step::Read);
@@ -292,10 +292,10 @@ fn an_aborted_connection_is_done_at_once() {
 }
 
 #[test]
-fn a_connection_that_is_over_holds_no_memory_of_messages() {
+fn an_ended_connection_holds_no_memory_of_messages() {
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
-    // The beginning of a message of 1 MB, then a frame that breaks a rule.
+    // The beginning of a message of 1 MB, then a frame with a violation.
     let mut bytes = b"\x02\xfe\xff\xff\0\0\0\0".to_vec();
     bytes.resize(8 + 65_535, 1);
     bytes.extend(b"\x83\x80\0\0\0\0");
@@ -306,8 +306,8 @@ fn a_connection_that_is_over_holds_no_memory_of_messages() {
 }
 
 #[test]
-fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
-    // The Close frame of an error, behind a write that has failed.
+fn an_ended_connection_holds_no_useless_output() {
+    // The Close frame of an error, after a failed write.
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
     driver.flow.write_failed();
@@ -318,7 +318,7 @@ fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
     assert_eq!(driver.flow.unsent(), 0);
     assert_eq!(driver.flow.take_output().capacity(), 0);
 
-    // The room of output that has been written.
+    // The capacity of output that has been written.
     let mut driver = with_output(&config, 100_000);
     driver.room(|| vec![0; 100].into())[..8].copy_from_slice(&CLIENT_CLOSE);
     driver.read_done(8, at_ms(0));
@@ -331,7 +331,7 @@ fn a_connection_that_is_over_holds_no_output_that_has_no_use() {
 }
 
 #[test]
-fn input_before_a_failure_is_handed_out_by_a_loop_that_asks_for_it() {
+fn input_before_a_failure_is_returned_on_request() {
     for hands_out in [true, false] {
         let config = preset(Role::Server).high_water_mark(10).build().unwrap();
         let mut driver = open(Role::Server, &config);

@@ -1,5 +1,5 @@
-//! Event loops on the public driver, in memory and on a virtual clock: writes that complete later,
-//! reads that come unasked, one buffer for all connections, a client.
+//! Event loops on the public driver, in memory and on a virtual clock: asynchronous writes,
+//! unrequested reads, one buffer for all connections, a client.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -44,7 +44,7 @@ fn client() -> Driver {
     Driver::client(&request, &config, at(0)).unwrap()
 }
 
-/// A server that is open, with nothing to write.
+/// An open server without output.
 fn open(config: ConfigBuilder) -> Driver {
     let (mut server, mut client) = (server(config), client());
     let mut request = client.flow.take_output();
@@ -58,7 +58,7 @@ fn open(config: ConfigBuilder) -> Driver {
 }
 
 #[test]
-fn a_connection_that_has_written_and_idles_is_not_stalled() {
+fn an_idle_connection_without_output_is_not_stalled() {
     let mut server = open(Config::server().keep_alive(None, None));
     assert_eq!(server.deadline(at(0)), None);
     server.timed_out(at(3600));
@@ -85,7 +85,7 @@ fn output_that_the_transport_holds_is_stalled_until_it_is_flushed() {
 }
 
 #[test]
-fn what_a_loan_leaves_is_freed_once_it_has_been_received() {
+fn input_kept_from_a_borrowed_buffer_is_freed_after_receive() {
     let mut server = open(Config::server().high_water_mark(1000).keep_alive(None, None));
     let mut bytes = frame(0x82, &[7; 900]).repeat(10);
     {
@@ -111,7 +111,7 @@ fn what_a_loan_leaves_is_freed_once_it_has_been_received() {
 }
 
 #[test]
-fn the_close_status_is_that_of_a_connection_only() {
+fn only_an_opened_connection_has_a_close_status() {
     let mut server = open(Config::server());
     assert_eq!(server.flow.close_status(), None);
     let mut close = frame(0x88, b"\x03\xe9bye");
@@ -136,12 +136,12 @@ impl Choices {
     }
 }
 
-/// A server on completions, as of io_uring: the output is owned by the kernel while it is written,
-/// and a receive that was armed once fills buffer after buffer, the driver being asked or not.
+/// A server on completions, as with io_uring. The kernel owns the output during a write. A receive
+/// that was armed once fills buffer after buffer, also without a read step of the driver.
 struct Completions {
     driver: Driver,
     in_flight: Option<BytesMut>,
-    /// Whether a receive is armed. To disarm it takes time: buffers may still come.
+    /// Whether a receive is armed. Disarming it takes time: further buffers can arrive.
     armed: bool,
     ended: bool,
     done: bool,
@@ -154,7 +154,7 @@ impl Completions {
         Self { driver, in_flight: None, armed: true, ended: false, done: false, most_unread: 0 }
     }
 
-    /// Does what can be done without a completion.
+    /// Executes all steps that need no completion.
     fn pump(&mut self, now: Instant) {
         loop {
             let step = self.driver.step();
@@ -211,7 +211,8 @@ struct Asker {
 }
 
 impl Asker {
-    /// Does the next step. `input`: what can be read. Returns what it writes, at most `most` bytes.
+    /// Executes the next step. `input` is the available input. Returns the written bytes, at most
+    /// `most`.
     fn step(&mut self, input: &mut VecDeque<u8>, eof: bool, most: usize, now: Instant) -> Vec<u8> {
         while self.driver.flow.is_open() && self.driver.flow.unsent() < 5000 {
             let Some(message) = self.to_send.pop_front() else { break };
@@ -219,7 +220,7 @@ impl Asker {
             self.awaited.push_back(message);
         }
         let step = self.driver.step();
-        // Whether a write would block, so that a read may come in its place.
+        // Whether a write would block, so that a read is possible in its place.
         let blocks = most.is_multiple_of(2);
         match step {
             Step::Opened => {
@@ -314,12 +315,12 @@ fn a_completion_loop_echoes_every_byte_to_a_client_on_the_driver() {
         assert!(asker.opened && asker.awaited.is_empty() && asker.to_send.is_empty());
         assert_eq!(asker.driver.flow.error(), None);
         assert_eq!(server.driver.flow.error(), None);
-        // A message of less than the mark, and what the kernel had in its buffers.
+        // A message shorter than the mark, and the bytes in the buffers of the kernel.
         assert!(server.most_unread < 20_000, "{} bytes are unread", server.most_unread);
     }
 }
 
-/// Runs a loop whose transport never becomes ready again, from deadline to deadline.
+/// Runs a loop with a transport that never becomes ready again, from deadline to deadline.
 fn run_dead(driver: &mut Driver) -> Instant {
     let mut now = at(1);
     let mut turns_at_now = 0;
@@ -344,7 +345,7 @@ fn run_dead(driver: &mut Driver) -> Instant {
 }
 
 #[test]
-fn deadlines_alone_end_every_connection_and_never_make_a_loop_spin() {
+fn deadlines_alone_end_every_connection_without_a_busy_loop() {
     let limits = || {
         Config::server()
             .high_water_mark(500)

@@ -1,4 +1,4 @@
-//! Events are handed out when a step has told of them, and not before.
+//! Events are returned after a step that reports them, and not before.
 
 use sansocket::driver::Step;
 use sansocket::{CloseCode, Event, Role};
@@ -7,13 +7,13 @@ use crate::common::Frame;
 use crate::support::{at_ms, open, preset};
 
 #[test]
-fn an_event_above_the_mark_is_received_once_a_step_tells_of_it() {
+fn an_event_above_the_mark_is_received_after_an_event_step() {
     let config = preset(Role::Server).high_water_mark(10).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let mut bytes = *b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b";
     driver.room(|| vec![0; 100].into())[..14].copy_from_slice(&bytes);
     driver.read_done(14, at_ms(0));
-    assert!(driver.receive().unwrap().is_none(), "no step has told of it");
+    assert!(driver.receive().unwrap().is_none(), "no step has reported it");
     assert_eq!(driver.step(), Step::Event);
     driver.receive().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
     assert_eq!(driver.step(), Step::Write { or_read: false });
@@ -22,15 +22,16 @@ fn an_event_above_the_mark_is_received_once_a_step_tells_of_it() {
     driver.flow.write_done(22, at_ms(0));
     assert_eq!(driver.step(), Step::Event);
     assert!(matches!(driver.receive(), Ok(Some((Event::Text("b"), _)))));
-    // The same in a buffer of the caller's.
+    // The same in a buffer of the caller.
     let mut loan = driver.received(&mut bytes, at_ms(0));
     loan.next().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
     assert!(loan.next().unwrap().is_none());
 }
 
-/// Others send whenever there is room, and the peer takes little: each reply has room all the same.
+/// Other senders fill the output continuously, and the peer reads little: each reply still has
+/// capacity.
 #[test]
-fn no_reply_is_refused_because_others_broadcast() {
+fn no_reply_is_refused_because_of_broadcasts() {
     const EVENTS: usize = 1985;
     let config = preset(Role::Server).build().unwrap();
     let mut driver = open(Role::Server, &config);
@@ -63,7 +64,7 @@ fn no_reply_is_refused_because_others_broadcast() {
 }
 
 #[test]
-fn pongs_have_a_limit_and_the_newest_one_is_sent() {
+fn pongs_have_a_limit_and_the_newest_is_sent() {
     const MARK: usize = 1000;
     for closes in [false, true] {
         let config = preset(Role::Server).high_water_mark(MARK).build().unwrap();
@@ -72,7 +73,7 @@ fn pongs_have_a_limit_and_the_newest_one_is_sent() {
             driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
         }
         let before = driver.flow.unsent();
-        // The peer reads nothing.
+        // The peer does not read.
         let mut bytes: Vec<u8> = (1000..2000)
             .flat_map(|n| Frame::ping(n.to_string()).to(Role::Server).bytes())
             .collect();
@@ -97,7 +98,7 @@ fn pongs_have_a_limit_and_the_newest_one_is_sent() {
 }
 
 #[test]
-fn no_pong_follows_the_answer_to_a_close_frame() {
+fn no_pong_follows_the_reply_to_a_close_frame() {
     let config = preset(Role::Server).high_water_mark(10).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let pings = Frame::ping("ping").to(Role::Server).bytes().repeat(10);

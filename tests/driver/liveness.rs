@@ -1,4 +1,4 @@
-//! Two drivers back to back: while both ends keep reading and at most one of them replies, every
+//! Two connected drivers: while both ends continue to read and at most one of them replies, every
 //! byte arrives.
 
 use proptest::prelude::*;
@@ -7,20 +7,20 @@ use sansocket::{CloseCode, Event, Role};
 
 use crate::support::{Loop, Pipe, Style, open, preset};
 
-/// What one end does.
+/// The behaviour of one end.
 #[derive(Clone, Debug)]
 struct Plan {
     style: Style,
     /// The lengths of its unsolicited messages.
     messages: Vec<usize>,
-    /// How many pings are fed behind each of them, if they have room.
+    /// The number of pings fed after each of them, if there is capacity.
     pings: usize,
-    /// How many of them are fed at once, before anything is read.
+    /// The number of them fed at once, before the first read.
     batch: usize,
-    /// How many things it does in a row.
+    /// The number of its operations in sequence.
     pace: usize,
     mark: usize,
-    /// Beyond the least that the mark asks for.
+    /// In addition to the minimum for the mark.
     more_unsent: usize,
     read_len: usize,
     write_len: usize,
@@ -30,7 +30,7 @@ struct Plan {
 struct Case {
     client: Plan,
     server: Plan,
-    /// The end that answers each message by one like it.
+    /// The end that replies to each message with a similar one.
     replying: Option<Role>,
     capacity: [usize; 2],
 }
@@ -64,20 +64,20 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-/// One end with its plan, and what it must still receive.
+/// One end with its plan, and the messages that it has not received yet.
 struct End {
     event_loop: Loop,
     plan: Plan,
     replies: bool,
     fed: usize,
-    /// How many of the peer's messages, and of the peer's replies, have come.
+    /// The numbers of received messages and replies of the peer.
     received: [usize; 2],
 }
 
 const UNSOLICITED: u8 = 0;
 const REPLY: u8 = 1;
 
-/// A message that tells which one it is.
+/// A message that contains its number.
 fn message(kind: u8, index: usize, len: usize) -> Vec<u8> {
     let mut bytes = vec![kind];
     bytes.extend((index as u32).to_be_bytes());
@@ -115,7 +115,7 @@ impl End {
         self.fed > before
     }
 
-    /// Whether anything was done. `peer` is the plan of the other end.
+    /// Returns whether any operation was executed. `peer` is the plan of the other end.
     fn turn(&mut self, peer: &Plan, input: &mut Pipe, output: &mut Pipe) -> bool {
         let fed = self.feed();
         let Self { event_loop, plan, replies, received, .. } = self;
@@ -127,7 +127,7 @@ impl End {
             assert_eq!(bytes, message(kind, index, lens[index]));
             received[usize::from(kind)] += 1;
             if *replies && kind == UNSOLICITED {
-                // Never refused, however full the output is of other things.
+                // Never refused, however full the output is.
                 reply.send_binary(&message(REPLY, index, lens[index])).unwrap();
             }
         });
@@ -163,7 +163,7 @@ fn run(case: &Case) {
     }
 }
 
-/// Both ends close; one of them may be first, or both at once.
+/// Closes both ends: one of them first, or both at once.
 fn close(mut client: End, mut server: End, mut up: Pipe, mut down: Pipe) {
     let now = client.event_loop.now;
     client.event_loop.driver.flow.close(CloseCode::NORMAL, "bye", now).unwrap();
@@ -192,10 +192,10 @@ proptest! {
     }
 }
 
-/// The case that hung on every transport with small buffers: a client that sends a batch and then
-/// reads, against the plain echo loop.
+/// A case that once blocked on every transport with small buffers: a client that sends a batch and
+/// then reads, with the plain echo loop as its peer.
 #[test]
-fn a_batch_before_the_first_read_is_answered_in_full() {
+fn a_batch_before_the_first_read_is_echoed_completely() {
     let plan = |messages, batch, style| Plan {
         style,
         messages,
@@ -217,9 +217,9 @@ fn a_batch_before_the_first_read_is_answered_in_full() {
     }
 }
 
-/// Each end answers pings, whether it replies or not.
+/// Each end answers pings, whether it replies to messages or not.
 #[test]
-fn two_ends_that_ping_before_they_read_do_not_wait_for_each_other() {
+fn two_ends_that_ping_before_they_read_do_not_deadlock() {
     for style in [Style::Readiness, Style::Loan, Style::Completion] {
         let plan = Plan {
             style,

@@ -1,5 +1,5 @@
-//! The driver: the opening handshake, deadlines, back-pressure, the end of a transport, and event loops
-//! on it. All in memory, with a virtual clock.
+//! The driver: the opening handshake, deadlines, back-pressure, the end of a transport, and event
+//! loops on it. All tests run in memory, with a virtual clock.
 
 #![allow(
     clippy::alloc_instead_of_core,

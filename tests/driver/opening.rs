@@ -1,4 +1,4 @@
-//! The opening handshake inside of the driver.
+//! The opening handshake in the driver.
 
 use sansocket::driver::{Driver, Step};
 use sansocket::error::{MisuseError, SendError, TimeoutError};
@@ -22,7 +22,7 @@ fn client() -> Driver {
     Driver::client(&request, &preset(Role::Client).build().unwrap(), at_ms(0)).unwrap()
 }
 
-/// Gives bytes to a driver, without events.
+/// Passes bytes to a driver, without events.
 fn give(driver: &mut Driver, bytes: &[u8], ms: u64) {
     assert_eq!(driver.step(), Step::Read);
     driver.room(|| vec![0; 64 << 10].into())[..bytes.len()].copy_from_slice(bytes);
@@ -35,7 +35,8 @@ fn write_all(driver: &mut Driver, ms: u64) -> Vec<u8> {
     bytes
 }
 
-/// Runs both ends to the end of their handshakes, with `cut` bytes in each direction at once.
+/// Runs both ends to the end of their handshakes, with at most `cut` bytes per transfer in each
+/// direction.
 fn open_both(style: Style, capacity: usize) {
     let mut client = Loop::new(client(), style);
     let mut server = Loop::new(server(), style);
@@ -68,7 +69,7 @@ fn open_both(style: Style, capacity: usize) {
             assert_eq!(server.driver.step(), Step::Request, "until it is answered");
             let options = AcceptOptions::new();
             server.driver.flow.accept(&request, &options, at_ms(0)).unwrap();
-            // In the same packet as the answer, maybe.
+            // Perhaps in the same packet as the response.
             server.driver.flow.send_text("from the server").unwrap();
         }
         if heard == [true, true] {
@@ -80,7 +81,7 @@ fn open_both(style: Style, capacity: usize) {
 }
 
 #[test]
-fn both_roles_open_over_any_cutting() {
+fn both_roles_open_however_the_input_is_split() {
     for style in [Style::Readiness, Style::Loan, Style::Completion] {
         for capacity in [1, 7, 100, 100_000] {
             open_both(style, capacity);
@@ -89,13 +90,13 @@ fn both_roles_open_over_any_cutting() {
 }
 
 #[test]
-fn frames_behind_the_request_are_the_first_frames_and_answered_behind_the_101() {
+fn frames_after_the_request_are_the_first_frames_and_answered_after_the_101() {
     let mut driver = server();
     let mut bytes = REQUEST.to_vec();
     bytes.extend(b"\x89\x81\0\0\0\0p\x81\x82\0\0\0\0hi");
     give(&mut driver, &bytes, 0);
     assert_eq!(driver.step(), Step::Request);
-    assert!(driver.flow.output().is_empty(), "nothing is answered before the 101");
+    assert!(driver.flow.output().is_empty(), "no frame is answered before the 101");
     let request = driver.flow.take_request().unwrap();
     driver.flow.accept(&request, &AcceptOptions::new(), at_ms(0)).unwrap();
     assert_eq!(driver.step(), Step::Event);
@@ -136,7 +137,7 @@ fn no_frame_is_an_event_before_the_opening_handshake_is_done() {
 }
 
 #[test]
-fn v35_a_request_that_drips_in_is_answered_408_at_its_deadline() {
+fn v35_a_slow_request_is_answered_with_408_at_its_deadline() {
     let mut driver = server();
     for ms in [0, 5000, 9999] {
         give(&mut driver, b"G", ms);
@@ -159,7 +160,7 @@ fn v35_a_request_that_drips_in_is_answered_408_at_its_deadline() {
 }
 
 #[test]
-fn an_answer_that_is_not_taken_fails_at_the_handshake_deadline() {
+fn an_unread_response_fails_at_the_handshake_deadline() {
     let mut driver = server();
     give(&mut driver, REQUEST, 3000);
     assert_eq!(driver.step(), Step::Request);
@@ -169,7 +170,7 @@ fn an_answer_that_is_not_taken_fails_at_the_handshake_deadline() {
     assert_eq!(driver.deadline(at_ms(4000)), Some(at_ms(10_000)));
     driver.timed_out(at_ms(10_000));
     assert_eq!(driver.flow.error(), Some(TimeoutError::Handshake.into()));
-    // Taken in time it holds no longer.
+    // A response that was written in time has no deadline any more.
     let mut driver = server();
     give(&mut driver, REQUEST, 3000);
     driver.step();
@@ -181,7 +182,7 @@ fn an_answer_that_is_not_taken_fails_at_the_handshake_deadline() {
 }
 
 #[test]
-fn requests_are_refused_or_answered_by_pages() {
+fn requests_are_refused_or_answered_with_pages() {
     for (head_only, path) in [(false, "GET"), (true, "HEAD")] {
         let mut driver = server();
         let request = format!("{path} /page HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -209,9 +210,10 @@ fn requests_are_refused_or_answered_by_pages() {
     assert_eq!(driver.flow.refusal().unwrap().status(), 401);
 }
 
-/// The driver speaks HTTP/1.1: an answer that has no form in it would leave the peer without one.
+/// The driver uses HTTP/1.1: a response without a form in HTTP/1.1 would leave the peer without a
+/// response.
 #[test]
-fn an_answer_to_a_request_over_another_version_is_no_silence() {
+fn a_response_for_another_http_version_is_misuse() {
     for version in [HttpVersion::Http2, HttpVersion::Http3] {
         let fields = [("sec-websocket-version", &b"13"[..])];
         let fields = Fields::new(&fields);
@@ -249,7 +251,7 @@ fn a_transport_that_ends_or_fails_before_the_request_is_done() {
 }
 
 #[test]
-fn a_client_learns_why_it_was_not_opened() {
+fn a_client_has_the_reason_of_a_failed_handshake() {
     type Fault = fn(&mut Driver);
     let faults: [(Fault, fn(&HandshakeError) -> bool); 4] = [
         (
@@ -278,7 +280,7 @@ fn a_client_learns_why_it_was_not_opened() {
 }
 
 #[test]
-fn counting_that_began_before_the_opening_counts() {
+fn statistics_enabled_before_the_handshake_are_kept() {
     let (mut server, mut client) = (server(), client());
     server.flow.enable_stats();
     client.flow.enable_stats();

@@ -1,4 +1,4 @@
-//! A driver taken apart and put together again.
+//! A driver split into parts, and made from them again.
 
 use bytes::Buf;
 use sansocket::driver::{Driver, Parts, Step};
@@ -19,9 +19,9 @@ fn again(driver: Driver) -> Driver {
     Driver::resume(driver.into_parts(), at_ms(0))
 }
 
-/// Four texts: two taken for a write, of which some bytes were written, and two behind them.
+/// Four texts: two in a write of which some bytes are complete, and two after them.
 #[test]
-fn output_in_flight_that_is_put_back_is_among_the_parts() {
+fn returned_output_in_flight_is_in_the_parts() {
     let all = b"\x81\x03one\x81\x03two\x81\x05three\x81\x04four";
     for written in 0..=10 {
         let mut driver = server();
@@ -45,9 +45,9 @@ fn output_in_flight_that_is_put_back_is_among_the_parts() {
     }
 }
 
-/// Without that they would be lost: the caller has them.
+/// The caller owns it and must add it to the parts, otherwise it is lost.
 #[test]
-fn output_in_flight_is_the_callers() {
+fn output_in_flight_is_not_in_the_parts() {
     let mut driver = server();
     driver.flow.send_text("one").unwrap();
     let mut in_flight = driver.flow.take_output();
@@ -60,7 +60,7 @@ fn output_in_flight_is_the_callers() {
     assert_eq!(Driver::resume(parts, at_ms(0)).flow.output(), b"one\x81\x03two");
 }
 
-/// At every byte: events that were found and not received, messages in fragments, and an answer.
+/// At every byte: events that were found and not received, messages in fragments, and a reply.
 #[test]
 fn input_and_output_survive_at_every_byte() {
     let wire = b"\x01\x82\0\0\0\0he\x89\x81\0\0\0\0p\x80\x83\0\0\0\0llo\x82\x81\0\0\0\0x";
@@ -89,9 +89,9 @@ fn input_and_output_survive_at_every_byte() {
     }
 }
 
-/// A closing handshake under way goes on, and the parts of one that is over are over.
+/// An unfinished closing handshake continues, and a finished one stays finished.
 #[test]
-fn a_closing_handshake_goes_on() {
+fn a_closing_handshake_continues_from_parts() {
     let mut driver = server();
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
     let mut driver = again(driver);
@@ -109,9 +109,9 @@ fn a_closing_handshake_goes_on() {
     assert_eq!(driver.step(), Step::EndWriting);
 }
 
-/// The parts of nothing: what a fresh driver would have.
+/// The parts of a driver without activity are those of a new one.
 #[test]
-fn a_driver_without_anything_under_way_has_empty_parts() {
+fn the_parts_of_an_idle_driver_are_empty() {
     let Parts { connection, inbox, unread, unsent } = server().into_parts();
     assert!(connection.is_open() && unread.is_empty() && unsent.is_empty());
     assert_eq!(inbox.capacity(), Inbox::new().capacity());

@@ -1,4 +1,4 @@
-//! Pongs beyond their share: what they cost, and what is counted.
+//! Pongs above their limit: their cost and their counts.
 
 use core::time::Duration;
 
@@ -24,7 +24,7 @@ fn pings(driver: &mut Driver, count: usize, payload: &[u8], at: u64) {
 }
 
 #[test]
-fn a_pong_beyond_the_share_moves_no_other_output() {
+fn a_pong_beyond_the_limit_moves_no_other_output() {
     let mut driver = open(Role::Server, &config(|c| c));
     driver.flow.send_binary(&[0; 100_000]).unwrap();
     pings(&mut driver, 1000, b"ping", 0);
@@ -36,17 +36,17 @@ fn a_pong_beyond_the_share_moves_no_other_output() {
         moved += usize::from(driver.flow.output().as_ptr() != place);
     }
     assert_eq!(driver.flow.output().len(), len);
-    assert_eq!(moved, 0, "of 1000 pongs that wait so many have moved the output");
+    assert_eq!(moved, 0, "the number of 1000 pending pongs that have moved the output");
 }
 
 #[test]
-fn pongs_that_were_dropped_are_not_taken_for_progress_of_the_close_frame() {
+fn dropped_pongs_are_no_progress_of_the_close_frame() {
     let mut driver = open(Role::Server, &config(|c| c));
     driver.flow.send_binary(&[0; 100_000]).unwrap();
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
     driver.flow.discard_data();
     assert_eq!(driver.step(), Step::Write { or_read: true });
-    // The peer takes nothing but a trickle.
+    // The peer reads very slowly.
     for at in 1..5 {
         pings(&mut driver, 300, &[0; 125], 1000 * at);
         driver.flow.write_done(1, at_ms(1000 * at));
@@ -57,17 +57,17 @@ fn pongs_that_were_dropped_are_not_taken_for_progress_of_the_close_frame() {
 }
 
 #[test]
-fn pongs_that_were_dropped_do_not_hurry_the_keep_alive_timeout() {
+fn dropped_pongs_do_not_shorten_the_keep_alive_timeout() {
     let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(3));
     let config = config(|c| c.keep_alive(Some(interval), Some(timeout)));
     let mut driver = open(Role::Server, &config);
     assert_eq!(driver.step(), Step::Read);
     assert_eq!(driver.deadline(at_ms(0)), Some(at_ms(10_000)));
     driver.flow.send_binary(&[0; 100_000]).unwrap();
-    driver.timed_out(at_ms(10_000)); // the ping lies behind 100 KB
+    driver.timed_out(at_ms(10_000)); // the ping is after 100 KB of output
     assert_eq!(driver.step(), Step::Write { or_read: true });
     pings(&mut driver, 1000, &[0; 125], 10_000);
-    // A slow peer that is silent: each second it takes 10 KB.
+    // A slow peer that is silent: each second it reads 10 KB.
     for second in 11..20 {
         assert_eq!(driver.step(), Step::Write { or_read: true });
         driver.flow.write_done(10_000, at_ms(second * 1000));
@@ -79,7 +79,7 @@ fn pongs_that_were_dropped_do_not_hurry_the_keep_alive_timeout() {
 }
 
 #[test]
-fn a_pong_that_had_to_wait_for_room_is_no_reply() {
+fn a_delayed_pong_is_no_reply() {
     let config = preset(Role::Server).high_water_mark(1).max_unsent(10).build().unwrap();
     for is_cut in [false, true] {
         let mut driver = open(Role::Server, &config);
@@ -87,7 +87,7 @@ fn a_pong_that_had_to_wait_for_room_is_no_reply() {
         pings(&mut driver, 1, b"", 0);
         assert_eq!(driver.flow.output().len(), 22);
         let output = driver.flow.take_output();
-        // With the next input the pong finds room.
+        // With the next input there is capacity for the pong.
         let mut bytes = *b"\x81\x81\0\0\0\0a";
         let (first, rest) = bytes.split_at_mut(if is_cut { 2 } else { 0 });
         if !first.is_empty() {
@@ -101,7 +101,7 @@ fn a_pong_that_had_to_wait_for_room_is_no_reply() {
 }
 
 #[test]
-fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
+fn a_pending_pong_is_after_the_close_frame_in_the_parts() {
     let mut driver = open(Role::Server, &config(|c| c));
     driver.flow.close(CloseCode::NORMAL, "", at_ms(0)).unwrap();
     pings(&mut driver, 300, &[0; 125], 0);
@@ -113,7 +113,8 @@ fn a_pong_that_waits_lies_behind_the_close_frame_in_a_driver_taken_apart() {
     assert_eq!(driver.deadline(at_ms(1000)), Some(at_ms(6000)));
 }
 
-/// One pong waits for its share, the next one for room in the output; then a reply has room.
+/// One pong waits because of the limit of pongs, the next one for capacity of the output; then a
+/// reply has capacity.
 #[test]
 fn no_pong_follows_the_one_for_a_later_ping() {
     let config = preset(Role::Server).high_water_mark(10).max_unsent(30).build().unwrap();

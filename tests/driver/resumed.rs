@@ -1,4 +1,4 @@
-//! Two drivers that are taken apart and put together again between any two steps, with compression.
+//! Two drivers with compression that are split into parts and made again between any two steps.
 
 use std::collections::VecDeque;
 
@@ -14,14 +14,14 @@ use sansocket::{Connection, Prepared, Role};
 use crate::common::deflate::{Terms, chat, noise};
 use crate::support::{at_ms, preset};
 
-/// What an end does next, chosen by numbers.
+/// The next operation of an end, selected by numbers.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
-    /// Whether the driver is taken apart first.
+    /// Whether the driver is split into parts first.
     apart: bool,
     /// Whether a write owns its bytes.
     owned: bool,
-    /// How much is read or written at most, in bytes.
+    /// The maximum of bytes per read or write.
     len: usize,
 }
 
@@ -63,7 +63,7 @@ impl End {
         let max = flow.connection().config().max_unsent();
         let sent = match way / 2 {
             0 => flow.send_binary(&message),
-            // Both parts have room.
+            // Both parts have capacity.
             1 if flow.unsent() + 2 * message.len() < max / 2 => {
                 let (first, second) = message.split_at(message.len() / 2);
                 flow.send_part(Data::Binary(first), false, SendOptions::new()).unwrap();
@@ -78,7 +78,7 @@ impl End {
         }
     }
 
-    /// Does one step; returns whether anything was done.
+    /// Executes one step; returns whether any operation was executed.
     fn turn(&mut self, turn: Turn, input: &mut VecDeque<u8>, output: &mut VecDeque<u8>) -> bool {
         let mut driver = self.driver.take().unwrap();
         if turn.apart {
@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn nothing_is_lost_between_any_two_steps(
+    fn no_bytes_are_lost_between_any_two_steps(
         takeover: bool,
         parts: bool,
         max_unsent in prop_oneof![Just(2_usize), Just(1 << 20)],

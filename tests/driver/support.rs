@@ -9,12 +9,12 @@ use sansocket::{Config, Connection, Event, Instant, Role};
 
 pub use crate::common::{at_ms, preset};
 
-/// A driver whose opening handshake is done.
+/// A driver after its opening handshake.
 pub fn open(role: Role, config: &Config) -> Driver {
     Driver::new(Connection::new(role, config, &Negotiated::new(), at_ms(0)), at_ms(0))
 }
 
-/// One direction of a transport: it holds so many bytes that were written and not read.
+/// One direction of a transport, with a limited number of written and unread bytes.
 #[derive(Debug)]
 pub struct Pipe {
     bytes: VecDeque<u8>,
@@ -27,14 +27,14 @@ impl Pipe {
         Self { bytes: VecDeque::new(), capacity, ended: false }
     }
 
-    /// Writes some of `bytes`, at most `max`; returns how many.
+    /// Writes some of `bytes`, at most `max`; returns the number.
     pub fn write(&mut self, bytes: &[u8], max: usize) -> usize {
         let n = bytes.len().min(max).min(self.capacity - self.bytes.len());
         self.bytes.extend(&bytes[..n]);
         n
     }
 
-    /// Reads at most `max` bytes; `None`: nothing is there, and the end has not come.
+    /// Reads at most `max` bytes; `None`: no bytes are available, and the end is not reached.
     pub fn read(&mut self, max: usize) -> Option<Vec<u8>> {
         let n = self.bytes.len().min(max);
         if n == 0 && !self.ended { None } else { Some(self.bytes.drain(..n).collect()) }
@@ -45,14 +45,14 @@ impl Pipe {
     }
 }
 
-/// How an event loop reads and writes.
+/// The reads and writes of an event loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Into the driver's buffer; writes borrow the output.
+    /// Reads into the driver's buffer; writes borrow the output.
     Readiness,
-    /// From a buffer of its own, lent to the driver.
+    /// Reads into a buffer of the loop, lent to the driver.
     Loan,
-    /// The same, and writes own the output.
+    /// The same, with writes that own the output.
     Completion,
 }
 
@@ -74,7 +74,7 @@ impl Loop {
         Self { driver, style, read_len, write_len, now: at_ms(0), done: false, in_flight: None }
     }
 
-    /// Does at most `max` things; returns whether it has done any.
+    /// Executes at most `max` operations; returns whether it has executed any.
     pub fn turn(
         &mut self,
         max: usize,

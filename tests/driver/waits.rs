@@ -1,4 +1,4 @@
-//! Deadlines: each wait has one, and each passes into a step.
+//! Deadlines: each wait has one, and each results in a step.
 
 use sansocket::driver::{Driver, Step};
 use sansocket::error::{ProtocolError, TimeoutError};
@@ -20,7 +20,7 @@ fn write_all(driver: &mut Driver, at: u64) {
     driver.flow.write_done(n, at_ms(at));
 }
 
-/// A server without keep-alive, so that nothing else is due.
+/// A server without keep-alive, so that no other deadline is due.
 fn quiet() -> Config {
     preset(Role::Server).keep_alive(None, None).build().unwrap()
 }
@@ -40,7 +40,7 @@ fn output_without_progress_fails_after_the_write_timeout() {
             let now = at_ms(at);
             if reads { driver.timed_out(now) } else { driver.flow.write_timed_out(now) }
         };
-        // It runs from the first wait, and anew from each that follows a write.
+        // The timeout begins with the first wait, and again with each wait after a write.
         assert_eq!(deadline(&mut driver, 1000), Some(at_ms(61_000)));
         assert_eq!(deadline(&mut driver, 2000), Some(at_ms(61_000)));
         driver.flow.write_done(1, at_ms(50_000));
@@ -60,7 +60,7 @@ fn output_without_progress_fails_after_the_write_timeout() {
 }
 
 #[test]
-fn a_peer_that_floods_and_never_reads_is_noticed_without_a_wait() {
+fn a_peer_that_floods_and_never_reads_fails_without_a_wait() {
     let mut driver = open(Role::Server, &quiet());
     driver.flow.send_binary(&[0; 1000]).unwrap();
     for at in [0, 30_000, 59_999, 60_000] {
@@ -70,20 +70,20 @@ fn a_peer_that_floods_and_never_reads_is_noticed_without_a_wait() {
         assert_eq!(driver.step(), Step::Event);
         driver.receive().unwrap();
     }
-    // Nothing is left of the last read.
+    // No input of the last read is left.
     driver.step();
     assert_eq!(driver.flow.error(), Some(TimeoutError::Write.into()));
 }
 
 #[test]
-fn a_shorter_keep_alive_timeout_counts_for_writes_too() {
+fn a_shorter_keep_alive_timeout_applies_to_writes_too() {
     let config =
         preset(Role::Server).keep_alive(Some(ms(30_000)), Some(ms(10_000))).build().unwrap();
     let mut driver = open(Role::Server, &config);
     driver.flow.send_binary(&[0; 1000]).unwrap();
     driver.step();
     assert_eq!(driver.flow.write_deadline(at_ms(5)), Some(at_ms(10_005)));
-    // A missing pong says nothing to a writer: it may lie unread.
+    // A missing pong is no evidence for a writer: the pong may be unread.
     assert_eq!(driver.deadline(at_ms(5)), Some(at_ms(10_005)));
     write_all(&mut driver, 6);
     assert_eq!(driver.flow.write_deadline(at_ms(6)), None);
@@ -111,7 +111,7 @@ fn a_flush_that_never_ends_has_a_deadline_too() {
 }
 
 #[test]
-fn with_an_event_at_hand_the_lack_of_a_pong_says_nothing() {
+fn a_missing_pong_is_no_error_while_an_event_is_pending() {
     let config = preset(Role::Server)
         .keep_alive(Some(ms(1000)), Some(ms(1000)))
         .write_timeout(ms(500_000))
@@ -119,15 +119,15 @@ fn with_an_event_at_hand_the_lack_of_a_pong_says_nothing() {
         .build()
         .unwrap();
     let mut driver = open(Role::Server, &config);
-    // A ping of ours is out.
+    // Our ping was sent.
     driver.timed_out(at_ms(1000));
     write_all(&mut driver, 1000);
-    // Replies reach the mark, with an event at hand.
+    // Replies reach the mark, while an event is available.
     read(&mut driver, b"\x81\x80\0\0\0\0\x81\x80\0\0\0\0", 1500);
     assert_eq!(driver.step(), Step::Event);
     driver.receive().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
     assert_eq!(driver.step(), Step::Write { or_read: false });
-    // The write's own deadline is that of the keep-alive timeout.
+    // The deadline of the write is that of the keep-alive timeout.
     assert_eq!(driver.deadline(at_ms(1500)), Some(at_ms(2500)));
     driver.flow.write_done(1, at_ms(2400));
     driver.timed_out(at_ms(3000));
@@ -135,7 +135,7 @@ fn with_an_event_at_hand_the_lack_of_a_pong_says_nothing() {
 }
 
 #[test]
-fn the_message_timeout_rests_while_the_driver_does_not_read() {
+fn the_message_timeout_is_suspended_while_the_driver_does_not_read() {
     let config = preset(Role::Server)
         .keep_alive(None, None)
         .message_timeout(Some(ms(1000)))
@@ -143,15 +143,16 @@ fn the_message_timeout_rests_while_the_driver_does_not_read() {
         .build()
         .unwrap();
     let mut driver = open(Role::Server, &config);
-    // A whole message, and the beginning of another.
+    // A complete message, and the beginning of another.
     read(&mut driver, b"\x81\x80\0\0\0\0\x01\x81\0\0\0\0x", 0);
     assert_eq!(driver.step(), Step::Event);
     driver.receive().unwrap().unwrap().1.send_binary(&[0; 20]).unwrap();
-    // Handling the event takes 5 s; above the mark there is no event, so it reads on.
+    // Handling the event takes 5 s. Above the mark there is no event, so the driver continues to
+    // read.
     assert_eq!(driver.step(), Step::Write { or_read: true });
     assert_eq!(driver.deadline(at_ms(5000)), Some(at_ms(6000)));
     assert_eq!(driver.deadline(at_ms(5500)), Some(at_ms(6000)), "it reads meanwhile");
-    // Another whole message behind the end of that one: an event at hand, above the mark.
+    // Another complete message after the end of that one: an available event, above the mark.
     read(&mut driver, b"\x80\x80\0\0\0\0\x01\x81\0\0\0\0y", 5900);
     assert_eq!(driver.step(), Step::Write { or_read: false });
     assert!(driver.deadline(at_ms(5900)).is_some_and(|at| at > at_ms(7000)));
@@ -161,7 +162,7 @@ fn the_message_timeout_rests_while_the_driver_does_not_read() {
     assert_eq!(driver.step(), Step::Event);
     driver.receive().unwrap();
     assert_eq!(driver.step(), Step::Read);
-    // The third message was begun at 5900, and nothing was read since.
+    // The third message began at 5900, and no bytes were read since.
     assert_eq!(driver.deadline(at_ms(30_000)), Some(at_ms(31_000)));
     driver.timed_out(at_ms(30_999));
     assert_eq!(driver.flow.error(), None);
@@ -178,7 +179,7 @@ fn the_close_deadline_holds_in_each_state() {
     assert_eq!(driver.flow.write_deadline(at_ms(100)), Some(at_ms(5100)));
     write_all(&mut driver, 200);
     assert_eq!(driver.deadline(at_ms(200)), Some(at_ms(5200)));
-    // Data moves it, until it is discarded.
+    // Data moves the deadline, until data is discarded.
     read(&mut driver, b"\x81\x80\0\0\0\0", 1000);
     driver.step();
     driver.receive().unwrap();
@@ -190,7 +191,7 @@ fn the_close_deadline_holds_in_each_state() {
     driver.receive().unwrap();
     assert_eq!(driver.step(), Step::Read);
     assert_eq!(driver.deadline(at_ms(3000)), Some(at_ms(6000)));
-    // A peer that floods is failed by the reads themselves, without a wait.
+    // For a peer that floods, the reads themselves pass the deadline, without a wait.
     for at in [5999, 6000] {
         read(&mut driver, b"\x81\x80\0\0\0\0", at);
         assert_eq!(driver.step(), Step::Event);
@@ -200,9 +201,9 @@ fn the_close_deadline_holds_in_each_state() {
     assert_eq!(driver.flow.error(), Some(TimeoutError::Close.into()));
 }
 
-/// Above the mark a loop asks after each write: the frames before the event are read once.
+/// Above the mark a loop steps after each write: the frames before the event are read once.
 #[test]
-fn an_event_that_waits_for_the_mark_is_sought_once() {
+fn frames_before_an_event_above_the_mark_are_read_once() {
     let config = preset(Role::Server).high_water_mark(1000).build().unwrap();
     let mut driver = open(Role::Server, &config);
     let mut bytes = b"\x81\x81\0\0\0\0x\x01\x80\0\0\0\0".to_vec();
@@ -213,7 +214,7 @@ fn an_event_that_waits_for_the_mark_is_sought_once() {
     driver.receive().unwrap().unwrap().1.send_binary(&[0; 2000]).unwrap();
     for left in (1000..2004).rev() {
         assert_eq!(driver.step(), Step::Write { or_read: false });
-        // Nothing but its payload and what is behind it.
+        // Only its payload and the bytes after it are left.
         assert_eq!(driver.intake.unread(), b"the end\x81\x81\0\0\0\0y");
         driver.flow.write_done(1, at_ms(0));
         assert_eq!(driver.flow.unsent(), left);

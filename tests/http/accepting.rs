@@ -122,7 +122,7 @@ fn e3_e7_e9_hs3_hs16_refusals_have_the_status_of_their_version() {
 }
 
 #[test]
-fn hs2_the_authority_of_a_url_counts_more_than_the_host_field() {
+fn hs2_the_authority_of_a_url_overrides_the_host_field() {
     let status = |target: &str, origin: &str| {
         let mut request = upgrade_request().header("Origin", origin).body(()).unwrap();
         *request.uri_mut() = target.parse().unwrap();
@@ -140,7 +140,7 @@ fn hs2_the_authority_of_a_url_counts_more_than_the_host_field() {
 }
 
 #[test]
-fn e2_a_host_field_stands_in_for_a_missing_authority() {
+fn e2_a_host_field_replaces_a_missing_authority() {
     // A `Uri` with a path alone, as h2 makes it of a request without :authority.
     let request = |origin: &str| {
         extended_connect("/chat")
@@ -199,7 +199,7 @@ fn hs14_the_callers_own_refusals_are_responses() {
     }
 }
 
-/// Tokens and values that `http` takes.
+/// Tokens and values that `http` accepts.
 fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     let names = prop_oneof![
         Just("host".to_owned()),
@@ -225,10 +225,10 @@ fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 }
 
 proptest! {
-    /// The result is that of the same fields without the crate `http`, but for the order of names: a
-    /// `HeaderMap` keeps the lines of one name together.
+    /// The result is that of the same fields without the crate `http`, except for the order of
+    /// names: a `HeaderMap` groups the lines of one name.
     #[test]
-    fn any_fields_give_the_result_of_the_core(
+    fn any_fields_have_the_result_of_the_core(
         mut fields in fields(),
         valid in any::<bool>(),
         version in 0..4_usize,

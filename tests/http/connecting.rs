@@ -46,7 +46,7 @@ fn hc2_the_request_has_the_lines_of_our_own_client() {
     for (name, value) in request.headers() {
         lines.push([name.as_str().as_bytes(), b": ", value.as_bytes()].concat());
     }
-    // All but the key, which is fresh, and the case of names.
+    // Everything except the key, which is random, and the case of names.
     let forms = |line: &[u8]| {
         let (name, value) = line.split_at(line.iter().position(|&b| b == b':').unwrap_or(0));
         let name = name.to_ascii_lowercase();
@@ -78,7 +78,7 @@ fn e2_e4_the_extended_connect_has_pseudo_headers_in_its_uri() {
     assert_eq!(request.headers().get_all("Cookie").iter().count(), 2);
 }
 
-/// A server on `accept` opens what a client on `Handshake` asks for.
+/// A server on `accept` opens the request of a client on `Handshake`.
 #[test]
 fn e5_hc6_our_server_opens_the_connection() {
     let options = AcceptOptions::new().subprotocols(["v1"]).unwrap().deflate(Deflate::default());
@@ -94,7 +94,7 @@ fn e5_hc6_our_server_opens_the_connection() {
     }
 }
 
-fn judged(
+fn response_result(
     handshake: &Handshake,
     change: impl FnOnce(&mut Response<()>),
 ) -> Result<(), HandshakeError> {
@@ -113,22 +113,22 @@ fn hc5_hc6_hc7_wrong_responses_are_typed_errors() {
             response.headers_mut().insert(name, value.parse().unwrap());
         }
     };
-    let error = judged(&upgrade, set("Sec-WebSocket-Accept", "AAAA")).unwrap_err();
+    let error = response_result(&upgrade, set("Sec-WebSocket-Accept", "AAAA")).unwrap_err();
     assert!(matches!(error, HandshakeError::BadAccept(_)), "{error}");
-    let error = judged(&upgrade, set("Upgrade", "h2c")).unwrap_err();
+    let error = response_result(&upgrade, set("Upgrade", "h2c")).unwrap_err();
     assert!(matches!(error, HandshakeError::BadUpgrade(_)), "{error}");
-    let error = judged(&upgrade, set("Connection", "close")).unwrap_err();
+    let error = response_result(&upgrade, set("Connection", "close")).unwrap_err();
     assert!(matches!(error, HandshakeError::BadConnection(_)), "{error}");
-    let error = judged(&connect, set("Upgrade", "websocket")).unwrap_err();
+    let error = response_result(&connect, set("Upgrade", "websocket")).unwrap_err();
     assert!(matches!(error, HandshakeError::ForbiddenField("Upgrade", _)), "{error}");
-    let error = judged(&upgrade, |response| *response.version_mut() = Version::HTTP_10);
+    let error = response_result(&upgrade, |response| *response.version_mut() = Version::HTTP_10);
     assert!(matches!(error, Err(HandshakeError::BadHead(_))), "{error:?}");
     for handshake in [&upgrade, &connect] {
-        judged(handshake, |_| {}).unwrap();
-        let error = judged(handshake, set("Sec-WebSocket-Protocol", "v3")).unwrap_err();
+        response_result(handshake, |_| {}).unwrap();
+        let error = response_result(handshake, set("Sec-WebSocket-Protocol", "v3")).unwrap_err();
         assert!(matches!(error, HandshakeError::UnofferedSubprotocol(_)), "{error}");
         for status in [302, 401, 500] {
-            let error = judged(handshake, |response| {
+            let error = response_result(handshake, |response| {
                 *response.status_mut() = status.try_into().unwrap();
                 response.headers_mut().insert("Location", "/".parse().unwrap());
             });
@@ -140,9 +140,11 @@ fn hc5_hc6_hc7_wrong_responses_are_typed_errors() {
         }
     }
     // The success of the other version.
-    let error = judged(&upgrade, |response| *response.status_mut() = 200.try_into().unwrap());
+    let error =
+        response_result(&upgrade, |response| *response.status_mut() = 200.try_into().unwrap());
     assert!(matches!(error, Err(HandshakeError::Status(_))), "{error:?}");
-    let error = judged(&connect, |response| *response.status_mut() = 101.try_into().unwrap());
+    let error =
+        response_result(&connect, |response| *response.status_mut() = 101.try_into().unwrap());
     assert!(matches!(error, Err(HandshakeError::Status(_))), "{error:?}");
 }
 
@@ -159,9 +161,9 @@ fn hc2_a_servers_config_has_no_entropy_and_keys_are_fresh() {
     assert_ne!(key(), key());
 }
 
-/// `http::Uri` takes fewer characters than a URL may have here: an error, not a panic.
+/// `http::Uri` accepts fewer characters than a URL of this crate: an error, not a panic.
 #[test]
-fn a_url_that_http_does_not_take_is_an_error() {
+fn a_url_that_http_rejects_is_an_error() {
     let mut refused = 0;
     for character in 0x21..0x7f_u8 {
         let character = char::from(character);

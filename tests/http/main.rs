@@ -24,7 +24,7 @@ fn upgrade_request() -> http::request::Builder {
         .header("Sec-WebSocket-Version", "13")
 }
 
-/// A valid request over HTTP/2, whose `:protocol` is an argument of `accept`.
+/// A valid request over HTTP/2. Its `:protocol` is an argument of `accept`.
 fn extended_connect(uri: &str) -> http::request::Builder {
     Request::connect(uri).version(Version::HTTP_2).header("Sec-WebSocket-Version", "13")
 }

@@ -1,4 +1,4 @@
-//! Clients of hyper, whose handshake is `sansocket::http::Handshake`.
+//! Clients of hyper, with the handshake of `sansocket::http::Handshake`.
 
 use http::{Request, Response};
 use http_body_util::Empty;
@@ -60,7 +60,7 @@ pub(crate) async fn connect_http2(
 async fn exchange(mut ws: WebSocket<Upgraded>) {
     for len in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
         let payload = vec![b'x'; len];
-        // It is read while it is written: the streams between hold 64 KiB.
+        // Reads and writes at the same time: the streams between hold 64 KiB.
         ws.feed_binary(&payload).unwrap();
         let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
         assert!(matches!(event, Event::Binary(bytes) if bytes == payload), "{len}");

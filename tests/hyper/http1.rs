@@ -28,7 +28,7 @@ fn request(fields: &str) -> Vec<u8> {
     format!("{REQUEST}{fields}\r\n").into_bytes()
 }
 
-/// Writes bytes, and reads to the end of a head.
+/// Writes bytes, and reads up to the end of a head.
 async fn head(client: &mut DuplexStream, bytes: &[u8]) -> String {
     client.write_all(bytes).await.unwrap();
     let mut head = Vec::new();
@@ -101,9 +101,9 @@ async fn s17_a_connection_dropped_before_the_response_is_an_error() {
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::ConnectionAborted);
 }
 
-/// hyper may hand over a stream that has ended already: never one that was served in order.
+/// hyper can return a stream that has ended already, which must not be served without an error.
 #[tokio::test]
-async fn another_response_than_that_of_the_upgrade_is_an_error() {
+async fn a_response_other_than_that_of_the_upgrade_is_an_error() {
     let (answer, mut ended) = answer_with(|mut response| async {
         *response.status_mut() = http::StatusCode::FORBIDDEN;
         response.headers_mut().clear();
@@ -222,14 +222,14 @@ fn a_request_that_hyper_did_not_serve_is_refused_with_500() {
     let refusal = PendingUpgrade::new(&mut valid).unwrap_err();
     assert_eq!(refusal.status(), 500);
     assert_eq!(Response::<Bytes>::from(refusal).status(), 500);
-    // Rules come first.
+    // The rules of the protocol are checked first.
     let mut plain = Request::get("/ws").header("Host", "example.com").body(()).unwrap();
     assert_eq!(PendingUpgrade::new(&mut plain).unwrap_err().status(), 426);
 }
 
 /// A server that decides by the request, and adds a field to the response.
 #[tokio::test]
-async fn a_pending_upgrade_shows_its_request() {
+async fn a_pending_upgrade_has_its_request() {
     let (report, mut ended) = mpsc::unbounded_channel();
     let answer = move |mut request: Request<hyper::body::Incoming>| {
         let pending = PendingUpgrade::new(&mut request).unwrap();

@@ -42,7 +42,7 @@ async fn s3_e5_s15_many_websockets_share_one_session() {
 }
 
 #[tokio::test]
-async fn e3_e7_e9_refusals_have_no_upgrade_and_the_session_lives() {
+async fn e3_e7_e9_refusals_have_no_upgrade_and_the_session_continues() {
     let (answer, _ended) = answer(AcceptOptions::new());
     let mut sender = http2_client(serve_http2(answer)).await;
     let (handshake, response) = connect_http2(&mut sender, &request()).await;
@@ -72,7 +72,7 @@ async fn e3_e7_e9_refusals_have_no_upgrade_and_the_session_lives() {
         assert_eq!(event, Event::Text("alive"));
     }
 
-    // A foreign origin, as our own client sees it.
+    // A foreign origin, with our own client.
     let foreign = request().origin("https://other.example").unwrap();
     let (handshake, response) = connect_http2(&mut sender, &foreign).await;
     let error = handshake.receive_response(&response, Instant::now()).unwrap_err();
@@ -94,7 +94,7 @@ async fn s17_a_stream_or_session_dropped_early_is_reported() {
             other => panic!("{other:?}"),
         }
     }
-    // The session lives.
+    // The session continues.
     let (handshake, response) = connect_http2(&mut sender, &request()).await;
     let ws = opened(&handshake, response).await;
     drop((sender, ws));
@@ -120,8 +120,8 @@ async fn s17_a_session_dropped_before_the_response_is_an_error() {
     }
 }
 
-/// With the windows of `docs/hyper.md`, handlers that do not read stop no other WebSocket of their session.
-/// With hyper's default for the session, 1 MiB, these 40 streams would.
+/// With the windows of `docs/hyper.md`, handlers that do not read do not block other WebSockets of
+/// their session. With hyper's default for the session, 1 MiB, these 40 streams would block them.
 #[tokio::test]
 async fn stalled_handlers_do_not_stop_the_session() {
     let (echo, mut ended) = answer(AcceptOptions::new());

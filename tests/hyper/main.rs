@@ -47,14 +47,14 @@ async fn echo(ws: &mut WebSocket<Upgraded>) -> Result<(), WebSocketError> {
     Ok(())
 }
 
-/// How the upgrades of a server have ended.
+/// The results of the upgrades of a server.
 #[derive(Debug)]
 enum Ended {
     NotUpgraded(UpgradeError),
     Served(Result<(), WebSocketError>),
 }
 
-/// Echoes, and reports how it ended.
+/// Echoes, and reports the result.
 async fn run(upgrade: Upgrade, report: mpsc::UnboundedSender<Ended>) {
     let _ = report.send(match upgrade.await {
         Ok(mut ws) => Ended::Served(echo(&mut ws).await),
@@ -80,7 +80,7 @@ fn answer(
     (answer, ended)
 }
 
-/// Accepts each request, and answers it with `finish` of the right response.
+/// Accepts each request, and answers it with the correct response, modified by `finish`.
 fn answer_with<Fut>(
     finish: impl Fn(Response<()>) -> Fut + Clone + Send + 'static,
 ) -> (impl Fn(Request<Incoming>) -> Answer + Clone, mpsc::UnboundedReceiver<Ended>)
@@ -130,9 +130,9 @@ fn serve_http2(answer: impl Fn(Request<Incoming>) -> Answer + Send + 'static) ->
     client
 }
 
-/// Futures and streams go to other tasks and threads.
+/// Futures and streams can move to other tasks and threads.
 #[test]
-fn types_may_be_sent() {
+fn futures_and_streams_are_send() {
     fn check<T: Send + Sync + Unpin + 'static>() {}
     check::<sansocket::hyper::PendingUpgrade>();
     check::<UpgradeError>();

@@ -1,4 +1,4 @@
-//! What connections of the tokio adapter hold, counted: while they are idle, and while they fail.
+//! The memory of connections of the tokio adapter, counted: idle connections, and failing ones.
 
 use core::future::Future;
 use core::time::Duration;
@@ -18,24 +18,24 @@ const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
 
-/// The length of the answer to it, in bytes.
+/// The length of the response to it, in bytes.
 const ANSWER_LEN: usize = 129;
 
-/// A message, how often it is sent, and the length of what comes back, in bytes.
+/// A message, the number of its repetitions, and the length of the reply, in bytes.
 const MESSAGE: &[u8] = b"\x81\x82\0\0\0\0hi";
 const MESSAGES: usize = 3;
 const ECHO_LEN: usize = 4;
 
-/// How many bytes a transport holds in each direction.
+/// The capacity of a transport in each direction, in bytes.
 const CAPACITY: usize = 1024;
 
-/// Runs a future on this thread alone, which the allocator counts, with a clock that doesn't wait.
+/// Runs a future on this thread alone, which the allocator counts, with a paused clock.
 fn run<T>(future: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_time().start_paused(true).build().unwrap().block_on(future)
 }
 
-/// The loop that everybody writes.
+/// The usual echo loop.
 async fn echo(mut ws: WebSocket<DuplexStream>) {
     while let Ok(Some((event, mut reply))) = ws.read().await {
         if let Event::Text(text) = event {
@@ -44,7 +44,7 @@ async fn echo(mut ws: WebSocket<DuplexStream>) {
     }
 }
 
-/// The other end of a transport, with a handshake and a few messages behind it.
+/// The other end of a transport, after a handshake and a few messages.
 async fn talk(mut peer: DuplexStream) -> DuplexStream {
     peer.write_all(REQUEST).await.unwrap();
     let mut answer = [0; ANSWER_LEN];
@@ -57,7 +57,7 @@ async fn talk(mut peer: DuplexStream) -> DuplexStream {
     peer
 }
 
-/// What a transport holds that has carried the same bytes.
+/// The memory of a transport that has carried the same bytes.
 async fn transport() -> (DuplexStream, DuplexStream) {
     let (mut io, mut peer) = duplex(CAPACITY);
     let turns = core::iter::once((REQUEST, ANSWER_LEN));
@@ -70,15 +70,15 @@ async fn transport() -> (DuplexStream, DuplexStream) {
     (io, peer)
 }
 
-/// Opens so many connections, each served by a task of its own; returns the heap that each of them
-/// holds while it is idle, without its transport.
+/// Opens several connections, each in its own task. Returns the heap of each idle connection,
+/// without its transport.
 async fn idle_heap<F>(serve: fn(DuplexStream, Config) -> F) -> isize
 where
     F: Future<Output = ()> + Send + 'static,
 {
     const COUNT: usize = 500;
     let config = Config::server().build().unwrap();
-    // What the thread keeps for all its connections is there before it is counted.
+    // The memory that the thread keeps for all its connections is allocated before the count.
     let (io, peer) = duplex(CAPACITY);
     tokio::spawn(serve(io, config.clone()));
     drop(talk(peer).await);
@@ -99,7 +99,7 @@ where
     (counted().live - without) / COUNT as isize
 }
 
-/// The task is counted too: it is as large as the largest future in it, the handshake's as well.
+/// The task is counted too: it is as large as its largest future, including that of the handshake.
 #[test]
 fn an_idle_connection_holds_little_memory() {
     let accepted = run(idle_heap(|io, config| async move {
@@ -132,7 +132,7 @@ fn an_idle_connection_holds_little_memory() {
     assert!((500..2250).contains(&split), "{split} bytes");
 }
 
-/// The futures of handshakes hold no socket: that of a task would stay as large.
+/// The futures of handshakes do not contain a socket: a task would keep that size.
 #[test]
 fn the_futures_of_handshakes_are_small() {
     let (server, options) = (Config::server().build().unwrap(), AcceptOptions::new());
@@ -148,10 +148,10 @@ fn the_futures_of_handshakes_are_small() {
     }
 }
 
-/// Each peer stays, so that all of the connections linger at once.
+/// Each peer keeps its connection open, so that all of them linger at once.
 #[cfg(feature = "deflate")]
 #[test]
-fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
+fn forty_sockets_with_a_bomb_each_have_the_memory_of_few() {
     use crate::common::deflate::{Terms, compressed, payload};
     use sansocket::error::{LimitError, ProtocolError};
     use sansocket::{Connection, Role};
@@ -176,7 +176,7 @@ fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
         assert!(reads.iter().all(|read| !read.is_finished()), "they linger");
         let lingering = counted();
         assert!(lingering.peak <= 60 << 20, "{} bytes", lingering.peak);
-        // The transports with what came in them, and what the thread keeps.
+        // The transports with their input, and the memory that the thread keeps.
         assert!(lingering.live <= 8 << 20, "{} bytes", lingering.live);
         let too_long: ProtocolError = LimitError::MessageTooLong.into();
         for read in reads {
@@ -187,7 +187,7 @@ fn forty_sockets_with_a_bomb_each_hold_the_memory_of_few() {
 }
 
 #[test]
-fn a_registered_connection_takes_about_100_bytes() {
+fn a_registered_connection_uses_about_100_bytes() {
     let config = Config::server().build().unwrap();
     let open = || {
         let connection = Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now());

@@ -1,5 +1,5 @@
-//! One budget for the memory of many connections: what is charged, when it is given back, and what
-//! happens at the limit.
+//! One budget for the memory of many connections: what is charged, when the charge ends, and the
+//! behaviour at the limit.
 
 use bytes::BytesMut;
 use sansocket::config::{Delivery, MemoryBudget};
@@ -16,7 +16,7 @@ const OVER: ProtocolError = ProtocolError::Limit(LimitError::MemoryBudget);
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// An end whose memory is charged to the budget.
+/// An end with memory charged to the budget.
 fn end(role: Role, budget: &MemoryBudget) -> End {
     End::new(role, &preset(role).memory_budget(budget.clone()).build().unwrap())
 }
@@ -26,22 +26,22 @@ fn bytes(role: Role, frame: Frame) -> Vec<u8> {
     frame.to(role).bytes()
 }
 
-/// A frame of `len` bytes: all of it but the last byte, and that.
-fn nearly(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
+/// A frame of `len` bytes, split before its last byte.
+fn split_before_last_byte(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
     let mut whole = bytes(role, Frame::new(opcode, vec![b'x'; len]));
     let last = whole.split_off(whole.len() - 1);
     (whole, last)
 }
 
 #[test]
-fn a_budget_of_nothing_is_a_config_error() {
+fn a_budget_of_zero_is_a_config_error() {
     let error = Config::server().memory_budget(MemoryBudget::new(0)).build().unwrap_err();
     assert_eq!(error, ConfigError::ZeroLimit("memory_budget"));
     assert_eq!(error.to_string(), "memory_budget is 0: set at least 1");
 }
 
 #[test]
-fn a_config_tells_its_budget() {
+fn the_budget_of_a_config_is_readable() {
     assert!(Config::server().build().unwrap().memory_budget().is_none());
     let budget = MemoryBudget::new(1000);
     let config = Config::server().memory_budget(budget.clone()).build().unwrap();
@@ -50,9 +50,9 @@ fn a_config_tells_its_budget() {
 }
 
 #[test]
-fn a_message_that_lies_whole_in_a_read_costs_nothing() {
+fn a_message_complete_in_one_read_is_not_charged() {
     for role in BOTH {
-        // No room for a single byte.
+        // The budget has no byte left.
         let budget = MemoryBudget::new(1);
         let mut conn = connection(role, preset(role).memory_budget(budget.clone()));
         let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
@@ -67,7 +67,7 @@ fn a_message_that_lies_whole_in_a_read_costs_nothing() {
     }
 }
 
-/// What is charged is what the inbox holds, however the message comes.
+/// The charge is the capacity of the inbox, however the message arrives.
 #[test]
 fn an_inbox_is_charged_at_its_capacity() {
     for role in BOTH {
@@ -81,7 +81,7 @@ fn an_inbox_is_charged_at_its_capacity() {
                     assert_eq!(budget.used(), end.inbox.capacity());
                 }
                 assert_eq!(end.take_events().len(), 1);
-                // The room is kept for the next message, until the inbox is shrunk.
+                // The capacity is kept for the next message, until the inbox is shrunk.
                 assert!(budget.used() >= 50_000);
                 end.inbox.shrink();
                 assert_eq!(budget.used(), 0);
@@ -90,14 +90,14 @@ fn an_inbox_is_charged_at_its_capacity() {
     }
 }
 
-/// A kind that is not in use leaves next to nothing behind.
+/// A kind of message that is not in use keeps almost no memory.
 #[test]
-fn messages_of_both_kinds_by_turns() {
+fn alternating_kinds_of_messages_are_charged_once() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let mut end = end(role, &budget);
         for opcode in [TEXT, BINARY, TEXT, BINARY] {
-            let (first, last) = nearly(role, opcode, 100_000);
+            let (first, last) = split_before_last_byte(role, opcode, 100_000);
             end.feed(&first).unwrap();
             assert_eq!(budget.used(), end.inbox.capacity());
             assert!((100_000..110_000).contains(&budget.used()), "{}", budget.used());
@@ -106,14 +106,14 @@ fn messages_of_both_kinds_by_turns() {
     }
 }
 
-/// From then on it is the application's memory.
+/// After the move it is memory of the application.
 #[test]
-fn a_message_that_is_moved_out_is_given_back() {
+fn the_charge_of_a_moved_message_ends() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let budget = MemoryBudget::new(10 * MIB);
             let mut end = end(role, &budget);
-            let (first, last) = nearly(role, opcode, MIB);
+            let (first, last) = split_before_last_byte(role, opcode, MIB);
             end.feed_owned(&first).unwrap();
             assert!(budget.used() >= MIB);
             end.feed_owned(&last).unwrap();
@@ -129,9 +129,9 @@ fn a_message_that_is_moved_out_is_given_back() {
     }
 }
 
-/// A copy leaves the room in the inbox, and the room stays charged.
+/// A copy keeps the capacity of the inbox, and the capacity stays charged.
 #[test]
-fn a_short_message_that_is_copied_out_leaves_the_charge() {
+fn a_copied_short_message_keeps_the_charge() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let budget = MemoryBudget::new(10 * MIB);
@@ -150,7 +150,7 @@ fn a_short_message_that_is_copied_out_leaves_the_charge() {
     }
 }
 
-/// A beginning of 16 KB would have 31 times as much reserved behind it.
+/// After the first 16 KB, 31 times as much would be reserved in advance.
 #[test]
 fn near_the_limit_less_is_reserved_in_advance() {
     for role in BOTH {
@@ -178,9 +178,9 @@ fn near_the_limit_less_is_reserved_in_advance() {
     }
 }
 
-/// The budget's limit is no reason to copy what has arrived with each piece.
+/// Near the limit, received bytes are not copied for each further part.
 #[test]
-fn near_the_limit_growth_is_still_by_a_part_of_what_there_is() {
+fn near_the_limit_growth_is_still_proportional() {
     for opcode in [TEXT, BINARY] {
         let budget = MemoryBudget::new(3 * MIB);
         let mut conn = connection(Role::Client, preset(Role::Client).memory_budget(budget.clone()));
@@ -200,14 +200,14 @@ fn near_the_limit_growth_is_still_by_a_part_of_what_there_is() {
     }
 }
 
-/// Each form of a message of 64 KiB, in small reads, while others fill the budget; a byte more is
+/// Each form of a message of 64 KiB, in small reads, while others fill the budget; one more byte is
 /// refused.
 #[test]
-fn sixty_four_kib_always_have_room() {
+fn sixty_four_kib_are_always_available() {
     for role in BOTH {
         let budget = MemoryBudget::new(100 * KIB);
         let mut full = end(role, &budget);
-        full.feed(&nearly(role, BINARY, 90_000).0).unwrap();
+        full.feed(&split_before_last_byte(role, BINARY, 90_000).0).unwrap();
         assert!(budget.used() >= 90_000);
         for opcode in [TEXT, BINARY] {
             for extra in [0, 1] {
@@ -225,7 +225,7 @@ fn sixty_four_kib_always_have_room() {
                     let input: Vec<u8> =
                         frames.into_iter().flat_map(|frame| bytes(role, frame)).collect();
                     for piece in [100, 1460, 16 * KIB] {
-                        // What another message has left is no obstacle.
+                        // Capacity left by another message is no obstacle.
                         let mut end = end(role, &budget);
                         for opcode in [TEXT, BINARY] {
                             end.feed_by(&bytes(role, Frame::new(opcode, vec![b'x'; 5000])), 1000)
@@ -245,14 +245,14 @@ fn sixty_four_kib_always_have_room() {
     }
 }
 
-/// What fails is the connection that asks, with 1013; the others go on.
+/// The connection that allocates fails, with 1013; the others continue.
 #[test]
-fn the_connection_that_asks_fails_with_1013_and_the_others_go_on() {
+fn the_allocating_connection_fails_with_1013_and_the_others_continue() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let mut first = end(role, &budget);
         let mut second = end(role, &budget);
-        let (begin, rest) = nearly(role, BINARY, 600_000);
+        let (begin, rest) = split_before_last_byte(role, BINARY, 600_000);
         first.feed(&begin).unwrap();
         assert_eq!(second.feed(&begin), Err(OVER));
         assert_eq!(OVER.close_code().value(), 1013);
@@ -262,7 +262,7 @@ fn the_connection_that_asks_fails_with_1013_and_the_others_go_on() {
         first.feed(&rest).unwrap();
         assert_eq!(first.take_events().len(), 1);
         first.inbox.shrink();
-        // Now there is room for another one.
+        // There is memory for another one now.
         let mut third = end(role, &budget);
         third.feed(&begin).unwrap();
         drop((first, second, third));
@@ -270,10 +270,10 @@ fn the_connection_that_asks_fails_with_1013_and_the_others_go_on() {
     }
 }
 
-/// Reading into the inbox directly keeps to the budget; without room it is not offered, and the
-/// next read by the other way fails.
+/// Direct reads into the inbox respect the budget. Without memory no direct read is offered, and
+/// the next ordinary read fails.
 #[test]
-fn direct_reads_keep_to_the_budget() {
+fn direct_reads_respect_the_budget() {
     for role in BOTH {
         for limit in [100, 300, 1000, 3000] {
             let budget = MemoryBudget::new(limit * KIB);
@@ -308,12 +308,12 @@ fn direct_reads_keep_to_the_budget() {
     }
 }
 
-/// What ends a connection.
+/// An event that ends a connection.
 type Finish<'f> = &'f dyn Fn(Role, &mut End);
 
-/// Every way out gives the memory back.
+/// Every way to end a connection releases the memory.
 #[test]
-fn every_end_gives_the_memory_back() {
+fn every_end_releases_the_memory() {
     let ends: [(&str, Finish<'_>); 6] = [
         ("a broken rule", &|role, end| {
             assert!(end.feed(&bytes(role, Frame::text("in a message"))).is_err());
@@ -346,9 +346,9 @@ fn every_end_gives_the_memory_back() {
     }
 }
 
-/// In parts an inbox holds a character that was cut, no more.
+/// In parts an inbox holds an incomplete character at most.
 #[test]
-fn parts_cost_next_to_nothing() {
+fn parts_are_charged_a_few_bytes() {
     for role in BOTH {
         let budget = MemoryBudget::new(1);
         let builder = preset(role).delivery(Delivery::Parts).memory_budget(budget.clone());
@@ -363,7 +363,7 @@ fn parts_cost_next_to_nothing() {
     }
 }
 
-/// The inbox pays where its message is begun.
+/// The inbox is charged to the budget of the connection that begins its message.
 #[test]
 fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
     for role in BOTH {
@@ -372,7 +372,7 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
         let config = |i: usize| preset(role).memory_budget(budgets[i].clone()).build().unwrap();
         let free = preset(role).build().unwrap();
         for opcode in [TEXT, BINARY] {
-            let (first, last) = nearly(role, opcode, 100_000);
+            let (first, last) = split_before_last_byte(role, opcode, 100_000);
             let mut inbox = Inbox::new();
             for (config, charged) in
                 [(&config(0), [1, 0]), (&config(1), [0, 1]), (&free, [0, 0]), (&config(0), [1, 0])]
@@ -383,7 +383,7 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
                 let capacity = end.inbox.capacity();
                 assert_eq!(used(), charged.map(|n| n * capacity));
                 end.feed(&last).unwrap();
-                // The connection goes, the inbox stays with the room it has.
+                // The connection is dropped, the inbox keeps its capacity.
                 inbox = end.inbox;
                 assert_eq!(used(), charged.map(|n| n * capacity));
             }
@@ -393,9 +393,9 @@ fn an_inbox_moves_to_the_budget_of_the_connection_that_uses_it() {
     }
 }
 
-/// Room that the next budget can't take over is freed.
+/// Capacity that the next budget cannot accept is freed.
 #[test]
-fn room_that_the_next_budget_refuses_is_freed() {
+fn capacity_that_the_next_budget_refuses_is_freed() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             let (large, small) = (MemoryBudget::new(MIB), MemoryBudget::new(200_000));
@@ -404,7 +404,7 @@ fn room_that_the_next_budget_refuses_is_freed() {
             assert!(large.used() >= 500_000);
             let mut second = end(role, &small);
             second.inbox = first.inbox;
-            second.feed(&nearly(role, opcode, 1000).0).unwrap();
+            second.feed(&split_before_last_byte(role, opcode, 1000).0).unwrap();
             assert_eq!(large.used(), 0);
             assert_eq!(small.used(), second.inbox.capacity());
             assert!(small.used() < 2000, "{}", small.used());
@@ -412,13 +412,14 @@ fn room_that_the_next_budget_refuses_is_freed() {
     }
 }
 
-/// A message in the wrong inbox fails; who has begun it there still pays until the inbox is dropped.
+/// A message in the wrong inbox fails. The inbox stays charged to the budget of its message until
+/// it is dropped.
 #[test]
-fn a_wrong_inbox_is_no_leak() {
+fn a_wrong_inbox_does_not_leak() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let (mut one, mut two) = (end(role, &budget), end(role, &budget));
-        let (first, last) = nearly(role, BINARY, 100_000);
+        let (first, last) = split_before_last_byte(role, BINARY, 100_000);
         one.feed(&first).unwrap();
         two.feed(&first).unwrap();
         core::mem::swap(&mut one.inbox, &mut two.inbox);
@@ -431,13 +432,13 @@ fn a_wrong_inbox_is_no_leak() {
     }
 }
 
-/// Many frames that are never finished, each with a long rest announced.
+/// Many unfinished frames, each with a long announced rest.
 #[test]
 fn forty_unfinished_frames_stay_within_the_budget() {
     for (role, opcode) in [(Role::Client, TEXT), (Role::Server, BINARY)] {
         let budget = MemoryBudget::new(64 * MIB);
         let mut ends: Vec<End> = (0..40).map(|_| end(role, &budget)).collect();
-        let (long, _) = nearly(role, opcode, 2_500_000);
+        let (long, _) = split_before_last_byte(role, opcode, 2_500_000);
         let mut failed = 0;
         let ((), counted) = count(|| {
             for piece in long.chunks(60_000) {
@@ -453,7 +454,7 @@ fn forty_unfinished_frames_stay_within_the_budget() {
         assert!((1..40).contains(&failed), "{failed}");
         assert!(counted.peak < 70 * MIB as isize, "{counted:?}");
         assert!(budget.used() > 30 * MIB, "{}", budget.used());
-        // Others still get messages of 64 KiB.
+        // Other connections still receive messages of 64 KiB.
         let mut other = end(role, &budget);
         for opcode in [TEXT, BINARY] {
             let frame = bytes(role, Frame::new(opcode, vec![b'y'; 64 * KIB]));
@@ -465,9 +466,9 @@ fn forty_unfinished_frames_stay_within_the_budget() {
     }
 }
 
-/// Threads that begin messages, end them, fail, and panic in the midst of one.
+/// Threads that begin messages, end them, fail, and panic inside one.
 #[test]
-fn threads_and_panics_give_all_of_it_back() {
+fn threads_and_panics_release_all_memory() {
     const LIMIT: usize = MIB;
     let budget = MemoryBudget::new(LIMIT);
     let most = std::thread::scope(|scope| {
@@ -479,7 +480,8 @@ fn threads_and_panics_give_all_of_it_back() {
                     let mut most = 0;
                     for n in 0..10 {
                         let mut end = end(role, budget);
-                        let (first, last) = nearly(role, BINARY, 30_000 * (1 + (i + n) % 9));
+                        let (first, last) =
+                            split_before_last_byte(role, BINARY, 30_000 * (1 + (i + n) % 9));
                         let _ = end.feed_by(&first, 20_000);
                         most = most.max(budget.used());
                         if n % 3 == 0 && end.error.is_none() {
@@ -487,7 +489,7 @@ fn threads_and_panics_give_all_of_it_back() {
                         }
                     }
                     let mut end = end(role, budget);
-                    end.feed(&nearly(role, BINARY, 60_000).0).unwrap();
+                    end.feed(&split_before_last_byte(role, BINARY, 60_000).0).unwrap();
                     if i >= 4 {
                         // Unwinds, with neither a message nor a backtrace.
                         std::panic::resume_unwind(Box::new(most));
@@ -512,7 +514,7 @@ fn threads_and_panics_give_all_of_it_back() {
 }
 
 #[test]
-fn a_broken_rule_is_told_before_a_lack_of_room() {
+fn a_protocol_violation_is_reported_before_a_lack_of_memory() {
     let budget = MemoryBudget::new(1);
     let mut end = end(Role::Client, &budget);
     let mut frame = bytes(Role::Client, Frame::text(vec![b'x'; 200_000]));

@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 /// The fixed parts of a connection's state of compression, in bytes.
 const FIXED: isize = 1500;
 
-/// An end whose memory is charged to the budget. Keys come from the thread's common block, as
+/// An end with memory charged to the budget. Keys are drawn from the thread's common block, as
 /// outside of tests.
 fn end(terms: Terms, role: Role, budget: &MemoryBudget) -> End {
     let builder = match role {
@@ -32,7 +32,7 @@ fn end(terms: Terms, role: Role, budget: &MemoryBudget) -> End {
     terms.end(role, &builder.memory_budget(budget.clone()).build().unwrap())
 }
 
-/// An inbox that takes up so much of a budget.
+/// An inbox that uses up this much of a budget.
 fn fill(budget: &MemoryBudget, len: usize) -> Inbox {
     let config = preset(Role::Client).memory_budget(budget.clone()).build().unwrap();
     let mut end = End::new(Role::Client, &config);
@@ -41,8 +41,8 @@ fn fill(budget: &MemoryBudget, len: usize) -> Inbox {
     end.inbox
 }
 
-/// Carries what `from` has to write to `to`; gives the messages that come out, and which frames of
-/// them were marked as compressed.
+/// Carries the output of `from` to `to`. Returns the received messages, and whether each frame was
+/// marked as compressed.
 fn carry(from: &mut End, to: &mut End) -> (Vec<Vec<u8>>, Vec<bool>) {
     let out = from.take_out();
     let marks = frame::parse(&out).iter().map(|frame| frame.rsv == RSV1).collect();
@@ -55,7 +55,7 @@ fn carry(from: &mut End, to: &mut End) -> (Vec<Vec<u8>>, Vec<bool>) {
     (messages.collect(), marks)
 }
 
-/// What the thread keeps for all its connections is there before it is counted.
+/// Allocates the memory that the thread keeps for all its connections, before the count.
 fn warm_up() {
     for role in BOTH {
         let mut from = Terms::default().preset(role);
@@ -68,9 +68,9 @@ fn warm_up() {
     }
 }
 
-/// What is charged is the memory there is, but for the fixed parts.
+/// The charge is the allocated memory, except for the fixed parts.
 #[test]
-fn windows_are_charged_at_what_they_hold() {
+fn windows_are_charged_at_their_capacity() {
     warm_up();
     for engine in [
         Engine::Native,
@@ -111,9 +111,9 @@ fn windows_are_charged_at_what_they_hold() {
     }
 }
 
-/// Within a message the window is kept without context takeover too.
+/// Inside a message the window is kept without context takeover too.
 #[test]
-fn a_compressed_message_under_way_is_charged() {
+fn an_unfinished_compressed_message_is_charged() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let terms = Terms::default().takeover(false);
@@ -136,7 +136,7 @@ fn a_compressed_message_under_way_is_charged() {
     }
 }
 
-/// Runs of zeros, as many as wanted, compressed.
+/// Runs of zeros of any length, compressed.
 fn bomb(len: usize) -> Vec<u8> {
     payload(&vec![0; len])
 }
@@ -145,14 +145,14 @@ fn bomb(len: usize) -> Vec<u8> {
 fn forty_unfinished_bombs_stay_within_the_budget() {
     warm_up();
     let frame = compressed(BINARY, bomb(17_000_000)).to(Role::Server).bytes();
-    // All but the end.
+    // Everything except the end.
     let frame = &frame[..16_148];
     let budget = MemoryBudget::new(64 * MIB);
     let mut ends: Vec<End> =
         (0..40).map(|_| end(Terms::default(), Role::Server, &budget)).collect();
     let mut failed = 0;
     let ((), counted) = count(|| {
-        // All of them get a piece at a time.
+        // Each connection receives one part per turn.
         for piece in frame.chunks(2000) {
             for end in &mut ends {
                 if end.error.is_none() && end.feed(piece).is_err() {
@@ -166,7 +166,7 @@ fn forty_unfinished_bombs_stay_within_the_budget() {
     assert!((1..40).contains(&failed), "{failed}");
     assert!(counted.peak < 70 * MIB as isize, "{counted:?}");
     assert!(budget.used() > 30 * MIB, "{}", budget.used());
-    // Others still get messages of 64 KiB, and answers.
+    // Other connections still receive messages of 64 KiB, and reply.
     let mut other = end(Terms::default(), Role::Server, &budget);
     let text = chat(1).repeat(1000)[..64 * KIB].to_owned();
     let mut foreign = Foreign::new();
@@ -180,7 +180,7 @@ fn forty_unfinished_bombs_stay_within_the_budget() {
     assert_eq!(budget.used(), 0);
 }
 
-/// Each of them inflates as far as the others leave room.
+/// Each of them inflates as far as the others leave memory.
 #[test]
 fn forty_bombs_at_once_stay_within_the_budget() {
     warm_up();
@@ -198,14 +198,14 @@ fn forty_bombs_at_once_stay_within_the_budget() {
         }
     });
     assert!(counted.peak < 24 * MIB as isize + 40 * 64 * KIB as isize, "{counted:?}");
-    // As they fail, those that are left find room.
+    // After some have failed, the remaining ones have memory.
     let failed = ends.iter().filter(|end| end.error.is_some()).count();
     assert!((1..40).contains(&failed), "{failed}");
     drop(ends);
     assert_eq!(budget.used(), 0);
 }
 
-/// The peer may refer to all of the window that was agreed on.
+/// The peer can refer to the complete agreed window.
 #[test]
 fn the_window_of_received_messages_is_never_refused() {
     for role in BOTH {
@@ -225,9 +225,10 @@ fn the_window_of_received_messages_is_never_refused() {
     }
 }
 
-/// An encoder without room for a window sends as it is; it compresses again as soon as it has room.
+/// An encoder without memory for a window sends uncompressed. It compresses again when there is
+/// memory.
 #[test]
-fn an_encoder_without_room_sends_uncompressed_and_tries_again() {
+fn an_encoder_without_memory_sends_uncompressed_and_retries() {
     for engine in [
         Engine::Native,
         #[cfg(feature = "miniz_oxide")]
@@ -247,13 +248,13 @@ fn an_encoder_without_room_sends_uncompressed_and_tries_again() {
                     assert_eq!(messages, [chat(n).into_bytes()]);
                     marks[0]
                 };
-                // All but what is less than the smallest window.
+                // All memory except for less than the smallest window.
                 let full = fill(&budget, MIB - 1000);
                 assert!(!send(&mut from, 0) && !send(&mut from, 1));
                 assert_eq!(budget.used(), MIB - 1000);
                 drop(full);
                 assert!(send(&mut from, 2) && send(&mut from, 3));
-                // With a window of its own it goes on, whatever the others have.
+                // With a window it continues, independent of the other connections.
                 let full = fill(&budget, MIB - budget.used());
                 let used = budget.used();
                 assert_eq!(used, MIB);
@@ -269,9 +270,9 @@ fn an_encoder_without_room_sends_uncompressed_and_tries_again() {
     }
 }
 
-/// Without context takeover the native engine keeps nothing that could be refused.
+/// Without context takeover the native engine keeps no memory that could be refused.
 #[test]
-fn without_context_takeover_no_room_is_needed() {
+fn without_context_takeover_no_memory_is_needed() {
     for role in BOTH {
         let terms = Terms::default().takeover(false);
         let budget = MemoryBudget::new(1);
@@ -285,9 +286,9 @@ fn without_context_takeover_no_room_is_needed() {
     }
 }
 
-/// The first part decides; later ones have to go on with the window there is.
+/// The first part decides; later ones must continue with the current window.
 #[test]
-fn parts_of_a_message_whose_window_finds_no_room() {
+fn parts_of_a_message_without_memory_for_the_window() {
     for role in BOTH {
         for takeover in [true, false] {
             for first in ["", "a", &chat(1)] {
@@ -307,7 +308,7 @@ fn parts_of_a_message_whose_window_finds_no_room() {
                         message.push_str(&text);
                         let part = Data::Text(&text);
                         from.conn.send_part(part, false, options, &mut from.out).unwrap();
-                        // At most the smallest window is used beyond the limit.
+                        // At most the smallest window is used above the limit.
                         assert!(budget.used() <= MIB + 2 * KIB, "{}", budget.used());
                     }
                     from.conn.send_part(Data::Text(""), true, options, &mut from.out).unwrap();
@@ -327,9 +328,9 @@ fn parts_of_a_message_whose_window_finds_no_room() {
     }
 }
 
-/// An encoder follows a prepared message with the window that it has.
+/// An encoder follows a prepared message with its current window.
 #[test]
-fn prepared_messages_without_room_keep_both_windows_the_same() {
+fn prepared_messages_without_memory_keep_both_windows_equal() {
     let level = Level::Balanced;
     let text = (0..300).map(chat).collect::<String>();
     let prepared = Prepared::text(&text).with_deflate(WindowBits::MAX, level);
@@ -353,9 +354,9 @@ fn prepared_messages_without_room_keep_both_windows_the_same() {
     }
 }
 
-/// A failure gives both windows and the message back.
+/// A failure releases both windows and the message.
 #[test]
-fn a_failed_connection_gives_all_of_it_back() {
+fn a_failed_connection_releases_all_memory() {
     for role in BOTH {
         let budget = MemoryBudget::new(MIB);
         let terms = Terms::default();
@@ -373,9 +374,9 @@ fn a_failed_connection_gives_all_of_it_back() {
     }
 }
 
-/// Without a mask key a message isn't sent; nothing stays charged for it.
+/// Without a mask key a message is not sent, and no memory stays charged for it.
 #[test]
-fn a_refused_send_is_no_leak() {
+fn a_refused_send_does_not_leak() {
     use crate::common::entropy;
     let budget = MemoryBudget::new(MIB);
     let config = preset(Role::Client).memory_budget(budget.clone()).build().unwrap();

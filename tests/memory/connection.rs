@@ -1,5 +1,5 @@
-//! What is allocated, counted: idle connections own nothing, announcements reserve nothing, and
-//! what is kept follows what has arrived.
+//! Allocations, counted: idle connections own no heap, announcements reserve no memory, and kept
+//! memory is proportional to the received bytes.
 
 use bytes::BytesMut;
 use sansocket::config::Delivery;
@@ -15,7 +15,7 @@ use crate::common::frame::{BINARY, TEXT};
 use crate::common::{BOTH, Frame, at_ms, connection, preset};
 
 #[test]
-fn sizes() {
+fn sizes_of_connections() {
     assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
     assert_eq!(size_of::<Inbox>(), size_of::<usize>());
     assert!(size_of::<ProtocolError>() <= 8);
@@ -24,14 +24,14 @@ fn sizes() {
     assert!(size_of::<Result<(), SendError>>() <= 8);
 }
 
-/// 10,000 idle connections, each after one whole message in and one out: no heap.
+/// 10,000 idle connections, each after one complete message in and one out: no heap.
 #[cfg(feature = "std")]
 #[test]
 fn idle_connections_own_no_heap() {
     for role in BOTH {
         let config = match role {
             Role::Server => Config::server().build().unwrap(),
-            // Keys come from the thread's common block, as outside of tests.
+            // Keys are drawn from the thread's common block, as outside of tests.
             Role::Client => Config::client(Entropy::os()).build().unwrap(),
         };
         let mut connections: Vec<(Connection, Inbox)> = Vec::with_capacity(10_000);
@@ -58,12 +58,12 @@ fn idle_connections_own_no_heap() {
             }
         });
         assert_eq!(counted.live, 0, "{role:?}: bytes of heap for 10,000 connections");
-        assert_eq!(counted.calls, 0, "{role:?}: nothing was asked for in between either");
+        assert_eq!(counted.calls, 0, "{role:?}: no allocation in between either");
         assert_eq!(connections.len(), 10_000);
     }
 }
 
-/// The same after messages that didn't lie whole in one input: nothing after `shrink`.
+/// The same after messages split across inputs: no heap after `shrink`.
 #[test]
 fn idle_connections_own_no_heap_after_straddling_messages() {
     for role in BOTH {
@@ -77,7 +77,7 @@ fn idle_connections_own_no_heap_after_straddling_messages() {
                 Frame::binary(vec![1; 100_000]),
             ];
             let mut input: Vec<u8> = frames.into_iter().flat_map(|f| f.to(role).bytes()).collect();
-            // A client's keys, the first time, are in a box.
+            // The first keys of a client are in a box.
             conn.send_ping(b"", &mut out).unwrap();
             out = BytesMut::new();
             let ((), counted) = count(|| {
@@ -90,14 +90,14 @@ fn idle_connections_own_no_heap_after_straddling_messages() {
             });
             assert_eq!(counted.live, 0, "{role:?} {delivery:?}");
             let parts = delivery == Delivery::Parts;
-            assert!(!parts || counted.peak < 1000, "parts keep nothing: {}", counted.peak);
+            assert!(!parts || counted.peak < 1000, "parts keep no memory: {}", counted.peak);
         }
     }
 }
 
-/// V8: a header that announces 1 GiB, with or without a byte of payload behind it.
+/// V8: a header that announces 1 GiB, with and without one byte of payload after it.
 #[test]
-fn v8_an_announcement_of_a_gigabyte_reserves_nothing() {
+fn v8_an_announcement_of_a_gigabyte_reserves_no_memory() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for payload in [0, 1, 100, 1000] {
@@ -119,10 +119,10 @@ fn v8_an_announcement_of_a_gigabyte_reserves_nothing() {
     }
 }
 
-/// The inbox holds at most 32 times what has arrived, however it arrives: by `receive`, directly,
-/// or by turns; and near the end no more than the message.
+/// The inbox holds at most 32 times the received bytes, however they arrive: by `receive`, by
+/// direct reads, or by both in turn; and near the end no more than the message.
 #[test]
-fn the_inbox_grows_with_what_has_arrived() {
+fn the_inbox_grows_with_the_received_bytes() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for direct in [false, true] {
@@ -197,16 +197,16 @@ fn a_large_message_is_moved_out_without_a_copy() {
             });
             assert_eq!(events.len(), 1);
             assert!(counted.calls < 20, "{counted:?}");
-            // Old and new place while it grows for the last time; no copy of the whole.
+            // The old and the new buffer during the last growth; no copy of the message.
             assert!(counted.peak < (2 * len + len / 4) as isize, "{counted:?}");
             assert!(counted.live <= (len + len / 10) as isize, "{counted:?}");
         }
     }
 }
 
-/// A short message leaves a long one's room in the inbox.
+/// A short message leaves the capacity for long ones in the inbox.
 #[test]
-fn a_short_message_does_not_take_the_room_of_a_long_one() {
+fn a_short_message_does_not_take_the_capacity_of_a_long_one() {
     const LONG: usize = 1 << 20;
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
@@ -232,8 +232,8 @@ fn a_short_message_does_not_take_the_room_of_a_long_one() {
     }
 }
 
-/// V38: 40 connections, each sent far more than its limit in its own way: at most 1.1 times the
-/// limit each.
+/// V38: 40 connections, each of which receives far more than its limit in its own form: at most 1.1
+/// times the limit each.
 #[test]
 fn v38_forty_connections_over_their_limit() {
     let limit = 200_000;
@@ -251,7 +251,7 @@ fn v38_forty_connections_over_their_limit() {
                     Frame::new(other, vec![b'x'; limit / 2]).not_fin(),
                     Frame::cont(vec![b'x'; limit / 2]),
                 ];
-                // Bounded, lest a missing limit goes on for ever.
+                // Bounded, so that a missing limit does not run forever.
                 let fragments = (0..1000).map(|j| {
                     Frame::new(if j == 0 { opcode } else { 0 }, vec![b'x'; size]).not_fin()
                 });
@@ -276,30 +276,30 @@ fn v38_forty_connections_over_their_limit() {
                 connections.push((conn, inbox));
             }
         });
-        // Each has freed it as it failed.
+        // Each has freed it at its failure.
         assert!(counted.peak <= 3 * limit as isize, "{counted:?}");
         assert!(counted.live <= 40 * 1000, "{counted:?}");
     }
 }
 
-/// What ends a connection, and what is lent from the inbox then.
+/// An event that ends a connection, and the data borrowed from the inbox then.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// A frame that breaks a rule.
+    /// A frame with a violation.
     Violation,
     /// A fragment that makes the message too long.
     Limit,
-    /// Text that isn't UTF-8.
+    /// Text that is not UTF-8.
     Text,
     /// A Close frame in one input.
     Close,
-    /// A Close frame in two inputs: its reason is lent from the inbox.
+    /// A Close frame in two inputs: its reason is borrowed from the inbox.
     CloseInInbox,
     /// A Close frame with a code that must not be sent, in two inputs.
     BadCloseInInbox,
 }
 
-/// The memory goes with the call that ends the connection, not with a later one.
+/// The call that ends the connection frees the memory, not a later one.
 #[test]
 fn a_connection_that_ends_frees_its_inbox_in_the_same_call() {
     use End::{BadCloseInInbox, Close, CloseInInbox, Limit, Text, Violation};
@@ -309,7 +309,7 @@ fn a_connection_that_ends_frees_its_inbox_in_the_same_call() {
             for opcode in [TEXT, BINARY] {
                 let mut conn = connection(role, preset(role).max_message_len(2 * LEN as u64));
                 let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
-                // A client's keys are in a box from the first frame on.
+                // From the first frame on, the keys of a client are in a box.
                 conn.send_ping(b"", &mut out).unwrap();
                 out.reserve(1000);
                 let text = matches!(end, Text);
@@ -351,13 +351,13 @@ fn a_connection_that_ends_frees_its_inbox_in_the_same_call() {
                 let mut cursor = Input::new(at_ms(0), &mut []);
                 let _ = conn.receive(&mut cursor, &mut inbox, &mut out);
                 let ((), counted) = count(|| drop(inbox));
-                assert_eq!(counted.live, 0, "{role:?} {end:?}: nothing was left");
+                assert_eq!(counted.live, 0, "{role:?} {end:?}: no memory is left");
             }
         }
     }
 }
 
-/// A connection that is given another one's inbox fails, and leaves that one's message alone.
+/// A connection with the inbox of another connection fails, and leaves the message in it unchanged.
 #[test]
 fn a_connection_that_fails_keeps_the_data_of_another_one() {
     for role in BOTH {
@@ -376,9 +376,9 @@ fn a_connection_that_fails_keeps_the_data_of_another_one() {
     }
 }
 
-/// Statistics and a waiting pong are boxed; a flood of pings never holds more than one.
+/// Statistics and a pending pong are boxed; a flood of pings never holds more than one.
 #[test]
-fn what_few_connections_need_is_small() {
+fn rarely_needed_state_is_small() {
     for role in BOTH {
         let mut conn = connection(role, preset(role).max_unsent(10));
         let (mut inbox, mut out) = (Inbox::new(), BytesMut::with_capacity(100));
@@ -397,7 +397,8 @@ fn what_few_connections_need_is_small() {
     }
 }
 
-/// V35: half a request costs no read buffer while the rest is awaited; nor does an idle connection.
+/// V35: half a request holds no read buffer while the rest is pending, and neither does an idle
+/// connection.
 #[cfg(feature = "tokio")]
 #[test]
 fn waiting_keeps_no_read_buffer() {
@@ -454,8 +455,8 @@ const ACCEPTED: (&[u8], &[u8]) = (
     b"\x88\x82\0\0\0\0\x03\xe8",
 );
 
-/// Calls `accept` with and without a Close frame behind the request: after the first time no read buffer
-/// is taken from the allocator.
+/// Calls `accept` with and without a Close frame after the request: after the first call no read
+/// buffer is allocated.
 #[cfg(feature = "std")]
 fn assert_read_buffers_are_given_back(mut accept: impl FnMut(&[u8])) {
     let (request, close) = ACCEPTED;
@@ -468,7 +469,7 @@ fn assert_read_buffers_are_given_back(mut accept: impl FnMut(&[u8])) {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn accepted_connections_give_their_read_buffers_back_tokio() {
+fn accepted_connections_release_their_read_buffers_tokio() {
     use sansocket::AcceptOptions;
     use sansocket::tokio::WebSocket;
     use tokio::io::{AsyncWriteExt, duplex};
@@ -490,7 +491,7 @@ fn accepted_connections_give_their_read_buffers_back_tokio() {
 
 #[cfg(feature = "std")]
 #[test]
-fn accepted_connections_give_their_read_buffers_back_blocking() {
+fn accepted_connections_release_their_read_buffers_blocking() {
     use sansocket::AcceptOptions;
     use sansocket::blocking::WebSocket;
     use std::io::Write;

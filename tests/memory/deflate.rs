@@ -1,5 +1,5 @@
-//! What compression allocates, counted: nothing before it is used, what its window needs while it is
-//! kept, nothing without context takeover, and no more than the limit for a bomb.
+//! Allocations of compression, counted: none before its use, the size of the window while it is
+//! kept, none without context takeover, and no more than the limit for a bomb.
 
 use bytes::BytesMut;
 use sansocket::config::Delivery;
@@ -16,7 +16,7 @@ use crate::common::{BOTH, End, Frame, at_ms, preset, secs};
 
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
 
-/// Keys come from the thread's common block, as outside of tests: none lie in the connection.
+/// Keys are drawn from the thread's common block, as outside of tests: none are in the connection.
 fn config(role: Role) -> Config {
     match role {
         Role::Server => Config::server().build().unwrap(),
@@ -24,7 +24,7 @@ fn config(role: Role) -> Config {
     }
 }
 
-/// The end's memory: the connection's, without inbox and output.
+/// Returns the memory of the end: that of the connection, without inbox and output.
 fn settle(end: &mut End) {
     end.inbox.shrink();
     end.out = BytesMut::new();
@@ -36,7 +36,7 @@ fn text(n: usize, len: usize) -> String {
     line.repeat(len / line.len() + 1)[..len].to_string()
 }
 
-/// What the thread keeps for all its connections is there before it is counted.
+/// Allocates the memory that the thread keeps for all its connections, before the count.
 fn warm_up() {
     for role in BOTH {
         let mut from = Terms::default().preset(role);
@@ -49,7 +49,7 @@ fn warm_up() {
 }
 
 #[test]
-fn nothing_before_the_first_compressed_message() {
+fn no_memory_before_the_first_compressed_message() {
     warm_up();
     for role in BOTH {
         let negotiated = Terms::default().negotiated(role);
@@ -57,7 +57,7 @@ fn nothing_before_the_first_compressed_message() {
         let mut input = Frame::text("hello").to(role).bytes();
         let mut out = BytesMut::with_capacity(1 << 12);
         let mut inbox = Inbox::new();
-        // A client's keys are drawn before: a generator of its own has its block in the connection.
+        // The keys of a client are drawn before: its own generator has a block in the connection.
         let role_has_keys = role == Role::Client;
         let (conn, counted) = count(|| {
             let mut conn = Connection::new(role, &config, &negotiated, at_ms(0));
@@ -75,7 +75,7 @@ fn nothing_before_the_first_compressed_message() {
     }
 }
 
-/// A connection's heap after it has sent and received `messages` of `len` bytes, both ways.
+/// The heap of a connection after it has sent and received `messages` of `len` bytes.
 fn heap(terms: Terms, role: Role, messages: usize, len: usize) -> isize {
     let mut peer = terms.preset(role.peer());
     let config = config(role);
@@ -93,12 +93,12 @@ fn heap(terms: Terms, role: Role, messages: usize, len: usize) -> isize {
         end
     });
     let ((), after) = count(|| drop(end));
-    // What dropping it gives back is what it held.
+    // The memory that its drop frees is the memory that it held.
     -after.live
 }
 
 #[test]
-fn both_ways_with_context_takeover() {
+fn memory_of_both_directions_with_context_takeover() {
     warm_up();
     for role in BOTH {
         for (bits, most) in [(9, 4 << 10), (10, 8 << 10), (12, 45_000), (15, 240 << 10)] {
@@ -107,7 +107,7 @@ fn both_ways_with_context_takeover() {
                 let heap = most_of(messages, len);
                 assert!(heap <= most, "{bits} bits, {messages} of {len} bytes: {heap} bytes");
             }
-            // It grows with what has been carried.
+            // It grows with the bytes sent and received.
             let little = most_of(1, 100);
             assert!(little < 4 << 10, "{bits} bits, one short message: {little} bytes");
         }
@@ -115,7 +115,7 @@ fn both_ways_with_context_takeover() {
 }
 
 #[test]
-fn nothing_is_kept_without_context_takeover() {
+fn no_memory_is_kept_without_context_takeover() {
     warm_up();
     for role in BOTH {
         let terms = Terms::default().takeover(false);
@@ -123,7 +123,7 @@ fn nothing_is_kept_without_context_takeover() {
             let heap = heap(terms, role, messages, len);
             assert_eq!(heap, 0, "{role:?}: bytes of heap");
         }
-        // In parts, too, once the message is whole.
+        // In parts too, after the complete message.
         let config = config(role);
         let mut end = terms.end(role, &config);
         for (i, part) in [text(1, 1000), text(2, 1000), String::new()].iter().enumerate() {
@@ -136,7 +136,7 @@ fn nothing_is_kept_without_context_takeover() {
 }
 
 #[test]
-fn a_failed_or_closed_connection_keeps_nothing() {
+fn a_failed_or_closed_connection_keeps_no_memory() {
     warm_up();
     for role in BOTH {
         let mut end = Terms::default().preset(role);
@@ -153,7 +153,7 @@ fn a_failed_or_closed_connection_keeps_nothing() {
     }
 }
 
-/// Runs of zeros, as many as wanted, compressed.
+/// Runs of zeros of any length, compressed.
 fn bomb(len: usize) -> Vec<u8> {
     payload(&vec![0; len])
 }
@@ -188,7 +188,7 @@ fn v9_a_bomb_stops_at_the_limit() {
                 });
                 assert_eq!(error, TOO_LONG);
                 assert!(counted.live < 1000, "{delivery:?}: {} bytes", counted.live);
-                // While it grows, the old and the new place may exist at once.
+                // During growth, the old and the new buffer can exist at the same time.
                 assert!(counted.peak <= limit * 2, "{delivery:?}: {} bytes", counted.peak);
             }
         }
@@ -205,7 +205,7 @@ fn v38_forty_bombs_at_once() {
     let mut ends: Vec<End> = (0..40).map(|_| Terms::default().end(Role::Server, &config)).collect();
     let mut inputs = vec![frame; 40];
     let ((), counted) = count(|| {
-        // All of them get a piece at a time.
+        // Each connection receives one part per turn.
         let pieces = inputs[0].len().div_ceil(100);
         let mut failed = 0;
         for i in 0..pieces {
@@ -223,14 +223,14 @@ fn v38_forty_bombs_at_once() {
         }
         assert_eq!(failed, 40);
     });
-    // One at a time may exist twice while it grows.
+    // One buffer at a time can exist twice during growth.
     assert!(counted.peak * 10 <= (40 + 1) * limit * 11, "{} bytes", counted.peak);
     assert!(counted.live < 40 * 1000, "{} bytes", counted.live);
 }
 
-/// Each bomb comes in one read: its memory goes with the call that fails.
+/// Each bomb arrives in one read: the call that fails frees its memory.
 #[test]
-fn forty_connections_with_a_bomb_each_hold_the_memory_of_one() {
+fn forty_connections_with_a_bomb_each_have_the_memory_of_one() {
     warm_up();
     let payload = bomb(53_000_000);
     let frame = compressed(BINARY, &payload).to(Role::Server).bytes();
@@ -251,7 +251,7 @@ fn forty_connections_with_a_bomb_each_hold_the_memory_of_one() {
     drop(ends);
 }
 
-/// A form is made by the first send that needs it, for all clones.
+/// The first send that needs a form compresses it, for all clones.
 #[test]
 fn a_prepared_message_is_compressed_when_a_connection_needs_it() {
     warm_up();
@@ -265,13 +265,13 @@ fn a_prepared_message_is_compressed_when_a_connection_needs_it() {
         let send = |terms: Option<Terms>, prepared: &Prepared| {
             let negotiated = terms.map_or_else(Negotiated::new, |terms| terms.negotiated(role));
             let mut end = End::agreed(role, &config(role), &negotiated);
-            // A client's keys are drawn before.
+            // The keys of a client are drawn before.
             end.conn.send_binary(b"", &mut end.out).unwrap();
             end.out = BytesMut::with_capacity(text.len() + 100);
             let ((), counted) = count(|| end.conn.send_prepared(prepared, &mut end.out).unwrap());
             (end.out.len(), counted)
         };
-        // Nobody needs it: no compression, and a window that is too small.
+        // No connection needs it: no compression, and a window that is too small.
         for terms in [None, Some(Terms::default().bits(9))] {
             let (len, counted) = send(terms, &prepared);
             assert!(len > text.len() && counted.calls == 0, "{counted:?}");
@@ -285,7 +285,7 @@ fn a_prepared_message_is_compressed_when_a_connection_needs_it() {
     }
 }
 
-/// The copies would be quadratic where a reallocation copies.
+/// The total of copies would be quadratic if each growth copied.
 #[test]
 fn the_inbox_grows_by_doubling() {
     let n = 16 << 20;
@@ -316,7 +316,7 @@ fn an_owned_message_holds_at_most_twice_its_length() {
     let short = prose(200);
     let large = compressed(BINARY, payload(&vec![0; 4 << 20])).bytes();
     let plain = |len: usize| {
-        // Stored: as long as it is.
+        // Stored: no shorter than its text.
         let mut stored = vec![0x00];
         stored.extend_from_slice(&(len as u16).to_le_bytes());
         stored.extend_from_slice(&(!(len as u16)).to_le_bytes());
@@ -353,7 +353,7 @@ fn an_owned_message_holds_at_most_twice_its_length() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// After our own Close frame nothing is compressed any more.
+/// After our own Close frame no message is compressed any more.
 #[test]
 fn close_frees_the_encoder() {
     for role in BOTH {
@@ -388,7 +388,7 @@ fn v3_v4_long_lists_take_linear_time_and_no_memory() {
         let start = std_now();
         let lines = [line.as_bytes(), b"permessage-deflate"];
         let (_, counted) = count(|| (deflate.answer(lines), deflate.agree([line.as_bytes()])));
-        // A quadratic loop would take an hour; this leaves room for a slow machine.
+        // A quadratic loop would take an hour; the bound is far above the needs of a slow machine.
         assert!(start.elapsed() < secs(20), "{:?}", start.elapsed());
         assert!(counted.peak < 1000, "{counted:?}");
     }

@@ -1,5 +1,5 @@
-//! Connections and inboxes used in any order, with two memory budgets: what is charged is the memory
-//! there is, it stays within the limit, and all of it is given back.
+//! Connections and inboxes in any order, with two memory budgets: the charge is the allocated
+//! memory, it stays within the limit, and it is zero at the end.
 
 use core::num::NonZeroUsize;
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ const SLOTS: usize = 4;
 /// Longer than any message, in bytes.
 const LONGEST: usize = 512 * KIB;
 
-/// For each connection the budget may be exceeded by so much.
+/// The amount by which each connection can exceed the budget.
 const BEYOND: usize = 108 * KIB;
 
 /// The fixed parts of a connection and an inbox, which are not charged.
@@ -40,7 +40,7 @@ enum Content {
 }
 
 impl Content {
-    /// Valid UTF-8 but for noise.
+    /// Valid UTF-8 except for noise.
     fn bytes(self, len: usize, seed: usize) -> Vec<u8> {
         match self {
             Self::Zeros => vec![0; len],
@@ -56,15 +56,15 @@ impl Content {
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// The peer sends a message, in parts of at most so many bytes.
+    /// The peer sends a message, in parts of at most this many bytes.
     Peer {
         content: Content,
         len: usize,
         part: usize,
     },
-    /// The peer sends something else.
+    /// The peer sends another frame.
     PeerFrame(Other),
-    /// Receives so many bytes of what the peer has sent.
+    /// Receives this many bytes of the peer's output.
     Receive {
         len: usize,
         owned: bool,
@@ -84,13 +84,13 @@ enum Op {
         content: Content,
         len: usize,
     },
-    /// The inbox changes places with that of another slot.
+    /// Exchanges the inbox with that of another slot.
     Swap {
         with: usize,
     },
     Shrink,
     DropInbox,
-    /// Another connection, which goes on with the same inbox.
+    /// Another connection, which continues with the same inbox.
     Replace(Kind),
 }
 
@@ -104,14 +104,14 @@ enum Other {
 #[derive(Debug)]
 enum Received {
     Message(Vec<u8>),
-    /// With whether it is the last.
+    /// With the mark of the last part.
     Part(Vec<u8>, bool),
     /// An event without data.
     Other,
     Nothing,
 }
 
-/// What a connection is.
+/// The settings of a connection.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     server: bool,
@@ -165,19 +165,19 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A connection, its peer, and what is on its way between them.
+/// A connection, its peer, and the bytes in transit between them.
 ///
-/// The peer's memory is counted and charged too, to a budget of its own: the two share what belongs
-/// to the thread.
+/// The memory of the peer is counted and charged too, to a budget of its own: the two share the
+/// memory of the thread.
 struct Slot {
     role: Role,
     conn: Connection,
     inbox: Inbox,
     peer: Connection,
     peer_inbox: Inbox,
-    /// From the peer.
+    /// Bytes of the peer.
     wire: Vec<u8>,
-    /// The messages that are to come out of it.
+    /// The expected messages of the connection.
     expected: VecDeque<Vec<u8>>,
     /// The beginning of a message that is received in parts.
     part: Vec<u8>,
@@ -190,12 +190,12 @@ struct World {
     peers: MemoryBudget,
     slots: Vec<Slot>,
     out: BytesMut,
-    /// What the library has allocated and not freed.
+    /// The memory that the library has allocated and not freed.
     heap: isize,
     seed: usize,
 }
 
-/// What may fail a connection here.
+/// The errors that can fail a connection here.
 const OVER: ProtocolError = ProtocolError::Limit(LimitError::MemoryBudget);
 const WRONG_INBOX: ProtocolError = ProtocolError::Misuse(MisuseError::WrongInbox);
 const VIOLATION: ProtocolError = ProtocolError::Peer(PeerError::ReservedBits);
@@ -225,7 +225,7 @@ impl World {
         let budget = self.budgets[usize::from(kind.second_budget)].clone();
         let config = preset(role).delivery(delivery).memory_budget(budget).build().unwrap();
         let peer = preset(role.peer()).memory_budget(self.peers.clone()).build().unwrap();
-        // Its own engine is ours.
+        // The connection's own engine is ours.
         let peers_terms = Terms { engine: Engine::Native, ..terms };
         Slot {
             role,
@@ -245,14 +245,14 @@ impl World {
         }
     }
 
-    /// Calls the library, and counts what it allocates.
+    /// Calls the library, and counts its allocations.
     fn call<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.peers.used();
         let (result, counted) = count(|| f(self));
         let limit: usize = self.budgets.iter().map(MemoryBudget::limit).sum();
-        // Beside them: one buffer that is being replaced, and frames on their way to the output.
+        // In addition: one buffer that is being replaced, and frames on their way to the output.
         let most = limit + SLOTS * BEYOND + 64 * KIB + 200 * KIB;
-        // A peer may be replacing a long buffer.
+        // The peer can be replacing a long buffer.
         let most = most + before.max(self.peers.used()) + 2 * LONGEST;
         assert!(self.heap + counted.peak <= most as isize, "{counted:?} beside {}", self.heap);
         self.heap += counted.live;
@@ -324,7 +324,7 @@ impl World {
                 let bytes = content.bytes(len, seed);
                 let prepared =
                     Prepared::binary(&bytes).with_deflate(WindowBits::MAX, Level::Balanced);
-                // The compressed form, which is the caller's, is there before it is counted.
+                // The compressed form, which belongs to the caller, is allocated before the count.
                 let mut first = Terms::default().preset(Role::Server);
                 first.conn.send_prepared(&prepared, &mut first.out).unwrap();
                 let sent = self.call(|world| {
@@ -350,7 +350,7 @@ impl World {
         }
     }
 
-    /// What was sent reaches the peer, which understands it.
+    /// The output reaches the peer, which accepts it.
     fn carry(&mut self, i: usize, message: Option<Vec<u8>>) {
         let mut bytes = self.out.to_vec();
         self.out.clear();
@@ -379,7 +379,7 @@ impl World {
         owned: bool,
         end: impl FnOnce(&mut Self) -> (&mut Connection, &mut Inbox, &mut BytesMut),
     ) -> Result<Received, ProtocolError> {
-        // What is moved out is dropped at once, but for what there is to compare.
+        // A moved message is dropped at once, except for a copy for the comparison.
         let mut room = Vec::with_capacity(LONGEST);
         let mut keep = |data: Data<'_>| {
             room.extend_from_slice(data.as_bytes());
@@ -451,7 +451,7 @@ impl World {
                 assert!(received == expected, "another message than the one that was sent");
             }
         }
-        // Pongs and Close frames; the peer needn't see them.
+        // Pongs and Close frames, which the peer need not see.
         self.out.clear();
     }
 
@@ -483,7 +483,7 @@ impl World {
     }
 }
 
-/// What the thread keeps for all its connections is there before it is counted.
+/// Allocates the memory that the thread keeps for all its connections, before the count.
 fn warm_up() {
     thread_local! {
         static WARM: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
@@ -510,7 +510,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn what_is_charged_is_what_there_is(
+    fn the_charge_equals_the_allocated_memory(
         limits in proptest::array::uniform2(
             prop_oneof![Just(1_usize), 1..200_000_usize, 1..3_000_000_usize],
         ),

@@ -1,4 +1,4 @@
-//! Heap of what few connections need: none by default, and a small bounded amount with a setting.
+//! Heap of rarely needed state: none by default, and a small bounded amount with a setting.
 
 use bytes::BytesMut;
 use sansocket::config::{ConfigBuilder, Delivery};
@@ -12,7 +12,7 @@ fn connection(role: Role, config: ConfigBuilder, negotiated: &Negotiated) -> Con
     Connection::new(role, &config.build().unwrap(), negotiated, at_ms(0))
 }
 
-/// Receives messages of every kind, read byte by byte, and calls what has to do with time.
+/// Receives messages of every kind, read byte by byte, and calls all methods of timers.
 fn receive_slowly(conn: &mut Connection, input: &[u8]) -> Inbox {
     let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
     for (n, byte) in input.iter().enumerate() {
@@ -38,7 +38,7 @@ fn input(role: Role) -> Vec<u8> {
 }
 
 #[test]
-fn without_a_message_timeout_a_slow_message_costs_no_heap_beside_the_inbox() {
+fn without_a_message_timeout_a_slow_message_uses_only_the_inbox() {
     for role in BOTH {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let input = input(role);
@@ -59,7 +59,7 @@ fn with_a_message_timeout_a_connection_keeps_a_small_box() {
         let mut conn = connection(role, config, &Negotiated::new());
         let (_, counted) = count(|| receive_slowly(&mut conn, &input));
         assert!((1..512).contains(&counted.live), "{counted:?}");
-        // Messages that lie whole in a read need none.
+        // Messages that are complete in one read need none.
         let config = preset(role).message_timeout(Some(secs(100)));
         let mut conn = connection(role, config, &Negotiated::new());
         let mut whole = Frame::text("whole").to(role).bytes();
@@ -86,13 +86,14 @@ fn a_connection_without_a_subprotocol_keeps_no_heap_for_it() {
     }
 }
 
-/// The end of an idle connection costs no heap but for its Close frame; and a reason its bytes.
+/// The end of an idle connection needs no heap except for its Close frame, and the bytes of a
+/// reason.
 #[test]
 fn the_end_of_a_connection_costs_little_heap() {
     for role in BOTH {
         let config = preset(role).build().unwrap();
         let mut out = BytesMut::with_capacity(1000);
-        // A client's keys, the first time, are in a box.
+        // The first keys of a client are in a box.
         let open = || {
             let mut conn = Connection::new(role, &config, &Negotiated::new(), at_ms(0));
             conn.send_ping(b"", &mut BytesMut::new()).unwrap();

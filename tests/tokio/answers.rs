@@ -1,4 +1,4 @@
-//! Answers to opening handshakes: what they tell, and that they arrive.
+//! Responses to opening handshakes: their content and their delivery.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -30,7 +30,7 @@ fn server() -> Config {
     Config::server().build().unwrap()
 }
 
-/// A transport over which a request has come, and its other end.
+/// A transport with a received request, and its other end.
 async fn asked(capacity: usize) -> (DuplexStream, DuplexStream) {
     let (io, mut peer) = duplex(capacity);
     peer.write_all(REQUEST).await.unwrap();
@@ -38,7 +38,7 @@ async fn asked(capacity: usize) -> (DuplexStream, DuplexStream) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own() {
+async fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
     let (io, peer) = duplex(4096);
     let serving = tokio::spawn(async move {
         let request = PendingRequest::read(io, &server()).await.unwrap();
@@ -63,7 +63,7 @@ async fn both_ends_know_the_subprotocol_and_the_fields_of_an_answer_of_ones_own(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pending_request_is_taken_apart_with_what_came_behind_it() {
+async fn the_parts_of_a_pending_request_include_the_following_input() {
     let (io, mut peer) = duplex(4096);
     peer.write_all(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1")
         .await
@@ -78,9 +78,9 @@ async fn a_pending_request_is_taken_apart_with_what_came_behind_it() {
     assert_eq!(&status, b"HTTP/1.1 204");
 }
 
-/// The linger timeout is 2 s: the page takes ten times as long.
+/// The linger timeout is 2 s: writing the page takes ten times as long.
 #[tokio::test(start_paused = true)]
-async fn a_slow_client_gets_the_whole_page() {
+async fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 400_000;
     for refuses in [false, true] {
         let (io, mut peer) = asked(4096).await;
@@ -114,7 +114,7 @@ async fn a_slow_client_gets_the_whole_page() {
 
 // ----------------------------------------------------------- a shutdown that never ends
 
-/// A duplex whose shutdown never ends, as that of a TLS stream may.
+/// A duplex with a shutdown that never ends, as is possible for a TLS stream.
 struct Stuck(DuplexStream);
 
 impl AsyncRead for Stuck {
@@ -145,7 +145,7 @@ impl AsyncWrite for Stuck {
     }
 }
 
-/// How a connection ends behind what has come; returns whether it did without an error.
+/// Ends a connection after its input; returns whether it ended without an error.
 type End = fn(WebSocket<Stuck>) -> Pin<Box<dyn Future<Output = bool>>>;
 
 const ENDS: [(&str, End, bool); 7] = [
@@ -201,7 +201,7 @@ const ENDS: [(&str, End, bool); 7] = [
         "a violation",
         |mut ws| {
             Box::pin(async move {
-                // Behind the Close frame nothing is read, so this one comes first.
+                // After the Close frame no input is read, so this call is first.
                 read_on(&mut ws).await
             })
         },
@@ -223,7 +223,7 @@ fn preset() -> ConfigBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_that_never_ends_is_given_up_after_the_linger_timeout() {
+async fn a_shutdown_that_never_ends_times_out_after_the_linger_timeout() {
     for (way, end, is_ok) in ENDS {
         let (io, mut peer) = duplex(4096);
         let bytes = if is_ok { b"\x88\x82\0\0\0\0\x03\xe8" } else { b"\x83\x82\0\0\0\0hi" };
@@ -236,7 +236,7 @@ async fn a_shutdown_that_never_ends_is_given_up_after_the_linger_timeout() {
         let ended = timeout(secs(60), end(ws)).await;
         assert_eq!(ended.ok(), Some(is_ok), "{way}");
         assert!(start.elapsed() <= secs(3), "{way}: {:?}", start.elapsed());
-        // The Close frame left before.
+        // The Close frame was sent before.
         let mut frame = [0; 4];
         peer.read_exact(&mut frame).await.unwrap();
         assert_eq!(frame[..2], [0x88, 0x02], "{way}");
@@ -244,7 +244,7 @@ async fn a_shutdown_that_never_ends_is_given_up_after_the_linger_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_done_although_the_shutdown_behind_it_never_ends() {
+async fn a_response_succeeds_although_the_shutdown_never_ends() {
     for refuses in [false, true] {
         let (io, mut peer) = asked(4096).await;
         let request = PendingRequest::read(Stuck(io), &preset().build().unwrap()).await.unwrap();
@@ -263,9 +263,9 @@ async fn an_answer_is_done_although_the_shutdown_behind_it_never_ends() {
     }
 }
 
-/// A runtime that is gone takes no timer with it: the parts go on in another one.
+/// The timers of a dropped runtime are lost: the parts continue in another one.
 #[test]
-fn a_socket_goes_on_in_another_runtime() {
+fn a_socket_can_continue_in_another_runtime() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (io, mut peer) = duplex(4096);
     let first = runtime();
@@ -273,7 +273,7 @@ fn a_socket_goes_on_in_another_runtime() {
         let now = Instant::now().into_std().into();
         let connection = Connection::new(Role::Server, &server(), &Negotiated::new(), now);
         let mut ws = WebSocket::from_connection(io, connection, &[]);
-        // Its timer is armed; half of a message has come.
+        // Its timer is armed; half of a message has arrived.
         peer.write_all(b"\x81\x82\0\0\0\0h").await.unwrap();
         assert!(timeout(Duration::from_millis(1), ws.read()).await.is_err());
         ws.feed_text("unsent").unwrap();
@@ -289,7 +289,7 @@ fn a_socket_goes_on_in_another_runtime() {
         let mut sent = [0; 8];
         peer.read_exact(&mut sent).await.unwrap();
         assert_eq!(&sent, b"\x81\x06unsent");
-        // By way of messages too, which give the socket back.
+        // The same after `into_messages`, which returns the socket.
         let mut messages = ws.into_messages();
         messages.feed(Message::Text("more".into())).await.unwrap();
         let mut ws = WebSocket::resume(messages.into_inner().into_inner());

@@ -12,7 +12,7 @@ use crate::common::preset;
 use crate::support::{SECONDS_10, client, echo, socket};
 
 #[tokio::test]
-async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
+async fn v36_reading_stops_when_a_peer_floods_and_never_reads() {
     let (raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).build().unwrap();
     let ws = socket(Role::Server, b, &config);
@@ -26,10 +26,10 @@ async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
         }
         to
     });
-    // It gets no further than the buffers on the way: two pipes, the mark, one read.
+    // Its output is limited by the buffers on the way: two pipes, the mark, one read.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!flood.is_finished());
-    // Once the peer reads, nothing is missing.
+    // After the peer has read, all messages have arrived.
     let mut echoed = vec![0; count * 1004];
     timeout(SECONDS_10, from.read_exact(&mut echoed)).await.unwrap().unwrap();
     assert!(echoed.chunks(1004).all(|m| m[..4] == [0x82, 126, 3, 232] && m[4..] == [7; 1000]));
@@ -43,8 +43,8 @@ async fn v36_a_peer_that_floods_and_never_reads_stops_the_reading() {
 }
 
 #[tokio::test]
-async fn a_peer_that_answers_while_it_receives_is_read_from_while_we_write() {
-    // Far more than the buffers between and both marks together.
+async fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives() {
+    // Much more than the buffers between and both marks together.
     let (a, b) = duplex(1 << 12);
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
     let served = tokio::spawn(echo(socket(Role::Server, a, &config)));

@@ -1,5 +1,5 @@
-//! Futures that are dropped at any poll, over a transport that is in no hurry: no message is lost or
-//! doubled, and nothing waits for a timer.
+//! Futures that are dropped at any poll, over a slow transport: no message is lost or duplicated,
+//! and no future depends on a timer.
 
 use core::cell::Cell;
 use core::future::Future;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
 
-/// Numbers that look like chance.
+/// Pseudo-random numbers.
 #[derive(Debug)]
 struct Dice(Cell<u64>);
 
@@ -40,7 +40,7 @@ impl Dice {
     }
 }
 
-/// A transport with a buffer, that moves little at once and is not ready without a reason.
+/// A transport with a buffer, that moves few bytes at once and is not ready at random.
 #[derive(Debug)]
 struct Flaky {
     io: DuplexStream,
@@ -140,7 +140,7 @@ impl AsyncWrite for Flaky {
     }
 }
 
-/// Polls a future at most so many times; `None`: it was dropped.
+/// Polls a future at most this many times; `None`: it was dropped.
 async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = times;
@@ -155,9 +155,9 @@ async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     .await
 }
 
-/// What was sent by one end: per sender the numbers, and whether they must arrive.
+/// The messages sent by one end: the numbers of each sender, and whether they must arrive.
 type Sent = Arc<Mutex<BTreeMap<u8, Vec<(u32, bool)>>>>;
-/// What was received by one end.
+/// The messages received by one end.
 type Got = Arc<Mutex<BTreeMap<u8, Vec<u32>>>>;
 
 const REPLIES: u8 = 200;
@@ -203,11 +203,11 @@ struct End {
     role: Role,
     seed: u64,
     replies: bool,
-    /// It closes, when it has received and sent everything.
+    /// It closes after it has received and sent everything.
     closes: bool,
-    /// Closes behind so many messages of the peer, whatever it has still to send itself.
+    /// Closes after this many messages of the peer, independent of its own remaining output.
     closes_behind: Option<usize>,
-    /// The peer does so.
+    /// The peer closes in this way.
     may_be_closed: bool,
     sent: Sent,
     got: Got,
@@ -283,7 +283,7 @@ async fn halves(ws: WebSocket<Flaky>, end: End) {
             for sender in senders {
                 sender.await.unwrap();
             }
-            // When all is quiet it is fed: the reader alone writes it, once it is woken.
+            // Fed while all tasks are idle: only the reader writes it, after a wake-up.
             sleep(Duration::from_millis(1)).await;
             let done = message(DONE, 0, 0);
             let sent = match sender.feed_binary(&done) {
@@ -366,7 +366,7 @@ async fn messages(ws: WebSocket<Flaky>, end: End) {
                         if fed == Some(false) {
                             return;
                         }
-                        // It may lie in the slot of futures' half.
+                        // It can be in the slot of the half of `futures`.
                         note(&end.sent, 0, number, false);
                     }
                     _ => {
@@ -456,7 +456,7 @@ async fn run(seed: u64) {
 }
 
 #[test]
-fn dropped_futures_lose_nothing_and_nothing_waits_for_a_timer() {
+fn dropped_futures_lose_no_message_and_none_depends_on_a_timer() {
     for seed in 0..60 {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

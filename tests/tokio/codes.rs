@@ -1,5 +1,5 @@
-//! What each type tells and takes at the end of a connection: codes, reasons, by whom; and what else
-//! can be asked for.
+//! The end of a connection on each type: code, reason, the side that ended it, and the other
+//! getters.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -20,19 +20,19 @@ fn open(role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A server, and the raw end of a client that has sent this.
-async fn behind(bytes: &[u8]) -> (WebSocket<DuplexStream>, DuplexStream) {
+/// A server, and the raw end of a client that has sent these bytes.
+async fn server_after_input(bytes: &[u8]) -> (WebSocket<DuplexStream>, DuplexStream) {
     let (io, mut peer) = duplex(4096);
     peer.write_all(bytes).await.unwrap();
     (open(Role::Server, io), peer)
 }
 
-/// A client's Close frame with the code 4001 and a reason, and the same of a server.
+/// A Close frame of a client with the code 4001 and a reason, and that of a server.
 const CLOSE: &[u8] = b"\x88\x8c\0\0\0\0\x0f\xa1the reason";
 const ECHO: &[u8] = b"\x88\x0c\x0f\xa1the reason";
 
 #[track_caller]
-fn assert_told(status: Option<CloseStatus>) {
+fn assert_close_reported(status: Option<CloseStatus>) {
     let status = status.expect("a status");
     let seen = (status.code.value(), status.reason.as_str(), status.by);
     assert_eq!(seen, (4001, "the reason", Role::Client));
@@ -44,83 +44,83 @@ fn assert_yielded(message: Option<Result<Message, sansocket::WebSocketError>>) {
     assert_eq!((frame.code.value(), frame.reason.as_str()), (4001, "the reason"));
 }
 
-/// All that is written until the transport ends.
+/// Returns all bytes up to the end of the transport.
 async fn rest(mut peer: DuplexStream) -> Vec<u8> {
     let mut all = Vec::new();
     timeout(secs(60), peer.read_to_end(&mut all)).await.unwrap().unwrap();
     all
 }
 
-/// Each type learns of the peer's Close frame, and takes a second one of this end as done.
+/// Each type reports the peer's Close frame, and accepts a second close at this end as done.
 #[tokio::test(start_paused = true)]
 async fn each_type_has_the_peers_code_and_reason_and_sends_no_second_close_frame() {
     let late = CloseCode::from(4002);
     // The socket, and the reply to the Close frame.
-    let (mut ws, peer) = behind(CLOSE).await;
+    let (mut ws, peer) = server_after_input(CLOSE).await;
     {
         let (event, mut reply) = ws.read().await.unwrap().unwrap();
         let Event::Close(Some(frame)) = event else { panic!("{event:?}") };
         assert_eq!((frame.code.value(), frame.reason), (4001, "the reason"));
-        assert_told(reply.connection().close_status());
+        assert_close_reported(reply.connection().close_status());
         assert_eq!(reply.close_output(late, "late"), Ok(()));
     }
     assert_eq!(ws.close_output(late, "late"), Ok(()));
-    assert_told(ws.close_status());
-    assert_told(ws.connection().close_status());
+    assert_close_reported(ws.close_status());
+    assert_close_reported(ws.connection().close_status());
     assert!(ws.read().await.unwrap().is_none());
-    assert_told(Some(ws.close(late, "late").await.unwrap()));
+    assert_close_reported(Some(ws.close(late, "late").await.unwrap()));
     drop(ws);
     assert_eq!(rest(peer).await, ECHO);
 
     // Halves.
-    let (ws, peer) = behind(CLOSE).await;
+    let (ws, peer) = server_after_input(CLOSE).await;
     let (mut reader, sender) = ws.split();
     {
         let (_, mut reply) = reader.read().await.unwrap().unwrap();
-        assert_told(reply.sender().close_status());
+        assert_close_reported(reply.sender().close_status());
         assert_eq!(reply.close_output(late, "late"), Ok(()));
     }
     assert_eq!(sender.close_output(late, "late"), Ok(()));
     assert!(reader.read().await.unwrap().is_none());
-    assert_told(reader.close_status());
-    assert_told(reader.with_connection(Connection::close_status));
-    assert_told(sender.close_status());
-    assert_told(sender.closed().await);
+    assert_close_reported(reader.close_status());
+    assert_close_reported(reader.with_connection(Connection::close_status));
+    assert_close_reported(sender.close_status());
+    assert_close_reported(sender.closed().await);
     drop(reader);
-    assert_told(sender.close_status());
+    assert_close_reported(sender.close_status());
     assert_eq!(rest(peer).await, ECHO);
 
     // Messages.
-    let (ws, peer) = behind(CLOSE).await;
+    let (ws, peer) = server_after_input(CLOSE).await;
     let mut messages = ws.into_messages();
     assert_yielded(messages.next().await);
-    assert_told(messages.close_status());
+    assert_close_reported(messages.close_status());
     let frame = OwnedCloseFrame { code: late, reason: "late".into() };
     messages.send(Message::Close(Some(frame))).await.unwrap();
     messages.close().await.unwrap();
     assert!(messages.next().await.is_none());
-    assert_told(messages.connection().close_status());
+    assert_close_reported(messages.connection().close_status());
     drop(messages);
     assert_eq!(rest(peer).await, ECHO);
 
     // Messages in the halves of futures.
-    let (ws, peer) = behind(CLOSE).await;
+    let (ws, peer) = server_after_input(CLOSE).await;
     let (mut sink, mut stream) = ws.into_messages().split();
     assert_yielded(stream.next().await);
     sink.send(Message::Close(None)).await.unwrap();
     sink.close().await.unwrap();
-    assert_told(sink.reunite(stream).unwrap().close_status());
+    assert_close_reported(sink.reunite(stream).unwrap().close_status());
     assert_eq!(rest(peer).await, ECHO);
 }
 
-/// Each type sends the code and the reason that it is given.
+/// Each type sends the code and the reason of its arguments.
 #[tokio::test(start_paused = true)]
 async fn each_type_closes_with_a_code_and_a_reason() {
     const TEXT: &[u8] = b"\x81\x80\0\0\0\0";
     let code = CloseCode::from(4001);
     let status = |status: CloseStatus| (status.code.value(), status.by, status.clean);
     for way in ["close", "close_output", "Reply", "Sender", "HalfReply", "Sink"] {
-        let (mut ws, mut peer) = behind(TEXT).await;
+        let (mut ws, mut peer) = server_after_input(TEXT).await;
         let answering = tokio::spawn(async move {
             let mut close = [0; ECHO.len()];
             peer.read_exact(&mut close).await.unwrap();
@@ -165,7 +165,7 @@ async fn each_type_closes_with_a_code_and_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
+async fn a_dropped_reader_ends_the_connection_as_the_local_side() {
     for role in [Role::Server, Role::Client] {
         let (io, _peer) = duplex(4096);
         let (reader, sender) = open(role, io).split();
@@ -177,11 +177,11 @@ async fn a_dropped_reader_ends_the_connection_in_the_name_of_its_own_role() {
     }
 }
 
-/// What the peer sends behind the Close frame of this end moves the deadline: the wait is as long.
+/// Data of the peer after the Close frame of this end moves the deadline, and extends the wait.
 #[tokio::test(start_paused = true)]
-async fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
+async fn closed_waits_while_the_peer_sends_and_no_longer() {
     let (mut reader, sender, mut peer) = {
-        let (ws, peer) = behind(b"").await;
+        let (ws, peer) = server_after_input(b"").await;
         let (reader, sender) = ws.split();
         (reader, sender, peer)
     };
@@ -209,10 +209,10 @@ async fn closed_waits_as_long_as_the_peer_sends_and_no_longer() {
     assert!(error.to_string().contains("close"), "{error}");
 }
 
-/// What can be asked of the halves, besides sending and reading.
+/// The getters of the halves.
 #[tokio::test(start_paused = true)]
-async fn halves_show_the_connection_the_transport_and_the_counts() {
-    let (ws, mut peer) = behind(b"\x81\x82\0\0\0\0hi").await;
+async fn halves_expose_the_connection_the_transport_and_the_statistics() {
+    let (ws, mut peer) = server_after_input(b"\x81\x82\0\0\0\0hi").await;
     let (mut reader, sender) = ws.split();
     assert_eq!(sender.stats(), None);
     sender.enable_stats();
@@ -225,7 +225,7 @@ async fn halves_show_the_connection_the_transport_and_the_counts() {
     assert_eq!((stats.bytes_received, stats.bytes_sent), (2, 5));
     assert_eq!(reader.with_connection(Connection::stats), Some(stats));
     assert_eq!(sender.with_connection(Connection::role), Role::Server);
-    // The transport: something that only it can tell.
+    // The transport: a value that only it has.
     let is_ours = |io: &DuplexStream| std::ptr::from_ref(io).addr();
     assert_eq!(reader.with_ref(is_ours), sender.with_ref(is_ours));
     assert!(sender.with_ref(is_ours).is_some() && sender.is_open());
@@ -235,8 +235,8 @@ async fn halves_show_the_connection_the_transport_and_the_counts() {
     drop(reader);
     assert!(sender.with_ref(is_ours).is_none() && !sender.is_open());
 
-    // And of a socket and its messages.
-    let (mut ws, _peer) = behind(b"\x81\x82\0\0\0\0hi").await;
+    // The getters of a socket and of its messages.
+    let (mut ws, _peer) = server_after_input(b"\x81\x82\0\0\0\0hi").await;
     ws.enable_stats();
     let _: &DuplexStream = ws.get_ref();
     let mut messages = ws.into_messages();

@@ -1,5 +1,5 @@
-//! The tokio adapter at its edges: futures that are dropped, failures that were told before, streams that
-//! end, transports that are always ready.
+//! Corner cases of the tokio adapter: dropped futures, errors that were returned before, streams
+//! that end, transports that are always ready.
 
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
@@ -35,9 +35,9 @@ fn binary(len: usize) -> Message {
 
 // ------------------------------------------------------------------------------------- failures
 
-/// What was fed before a failure and never written can't be flushed.
+/// Output that was fed before a failure and not written cannot be flushed.
 #[tokio::test]
-async fn a_flush_behind_a_failure_is_no_success() {
+async fn a_flush_after_a_failure_is_an_error() {
     for split in [false, true] {
         let (raw, b) = duplex(8);
         let config = preset(Role::Server).linger_timeout(Duration::from_millis(1)).build().unwrap();
@@ -55,7 +55,7 @@ async fn a_flush_behind_a_failure_is_no_success() {
             assert!(soon(ws.flush()).await.is_err());
         }
     }
-    // Nothing was lost: nothing to tell.
+    // No output was lost: no error.
     let (mut raw, b) = duplex(1000);
     let mut ws = plain(Role::Server, b);
     ws.send_text("taken").await.unwrap();
@@ -65,9 +65,10 @@ async fn a_flush_behind_a_failure_is_no_success() {
     ws.flush().await.unwrap();
 }
 
-/// A page that can't be written in the linger timeout is told as that, one that fails with its error.
+/// A page that is not written within the linger timeout has an error of its own; a failed write
+/// returns its error.
 #[tokio::test]
-async fn why_an_answer_was_not_written_is_told() {
+async fn the_reason_of_an_unwritten_response_is_returned() {
     for gone in [false, true] {
         let (mut raw, b) = duplex(64);
         let config =
@@ -85,9 +86,9 @@ async fn why_an_answer_was_not_written_is_told() {
 
 // ------------------------------------------------------------------------------- dropped futures
 
-/// A flush that was dropped must not make the next one shorter.
+/// A dropped flush must not make the next one incomplete.
 #[tokio::test]
-async fn a_message_sent_behind_a_dropped_flush_is_flushed_too() {
+async fn a_message_sent_after_a_dropped_flush_is_flushed_too() {
     let (mut raw, b) = duplex(64);
     let config = preset(Role::Server).high_water_mark(1000).build().unwrap();
     let mut messages = socket(Role::Server, b, &config).into_messages();
@@ -95,7 +96,7 @@ async fn a_message_sent_behind_a_dropped_flush_is_flushed_too() {
     let mut second = pin!(messages.send(binary(100)));
     assert!(poll_once(second.as_mut()).is_pending());
     raw.read_exact(&mut [0; 64]).await.unwrap();
-    // The first one has left, the second has not.
+    // The first one has been written, the second one has not.
     assert!(poll_once(second.as_mut()).is_pending());
     raw.read_exact(&mut [0; 64]).await.unwrap();
     assert!(poll_once(second.as_mut()).is_pending());
@@ -103,9 +104,9 @@ async fn a_message_sent_behind_a_dropped_flush_is_flushed_too() {
     soon(second).await.unwrap();
 }
 
-/// What a dropped future has fed leaves by whoever waits.
+/// Output of a dropped future is written by any future that waits.
 #[tokio::test]
-async fn what_a_dropped_send_has_fed_is_written_by_the_reader_that_waits() {
+async fn output_of_a_dropped_send_is_written_by_the_waiting_reader() {
     for buffering in [false, true] {
         let (mut raw, b) = duplex(64);
         let capacity = if buffering { 1000 } else { 0 };
@@ -122,7 +123,7 @@ async fn what_a_dropped_send_has_fed_is_written_by_the_reader_that_waits() {
     }
 }
 
-/// What others feed behind a message doesn't keep its send waiting.
+/// Output that others feed after a message does not delay its send.
 #[tokio::test]
 async fn a_send_waits_for_its_own_bytes_only() {
     let (mut raw, b) = duplex(16);
@@ -137,14 +138,14 @@ async fn a_send_waits_for_its_own_bytes_only() {
     assert!(sender.unsent() > 900);
 }
 
-/// A transport that holds bytes of an adapter before this one.
+/// A transport that holds bytes of an earlier adapter.
 #[tokio::test]
-async fn bytes_held_by_a_transport_that_was_taken_apart_are_flushed() {
+async fn buffered_bytes_of_a_disassembled_transport_are_flushed() {
     let (mut raw, b) = duplex(1);
     let mut ws = plain(Role::Server, BufWriter::new(b));
     raw.write_all(&frame(0x81, b"")[..1]).await.unwrap();
     ws.feed_text("held").unwrap();
-    // Written to the buffer; its flush waits.
+    // Written to the buffer; its flush is pending.
     assert!(ws.read().now_or_never().is_none());
     assert_eq!(ws.unsent(), 0);
     let mut ws = WebSocket::resume(ws.into_inner());
@@ -166,9 +167,9 @@ impl Wake for Count {
     }
 }
 
-/// Each future with a waker of its own: what one does wakes the others that wait for it.
+/// Each future has its own waker: each change wakes the other futures that wait for it.
 #[tokio::test]
-async fn each_change_wakes_those_who_wait_for_it() {
+async fn each_change_wakes_the_waiting_futures() {
     let (mut raw, b) = duplex(1 << 16);
     let (mut reader, sender) = plain(Role::Server, b).split();
     let woken = Arc::new(Count::default());
@@ -194,7 +195,7 @@ async fn each_change_wakes_those_who_wait_for_it() {
         assert!(matches!(closed.as_mut().poll(cx), Poll::Ready(Some(status)) if status.clean));
     }
 
-    // A reader that is dropped, and a connection that is aborted.
+    // A dropped reader, and an aborted connection.
     for abort in [false, true] {
         let (_raw, b) = duplex(16);
         let (mut reader, sender) = plain(Role::Server, b).split();
@@ -215,7 +216,7 @@ async fn each_change_wakes_those_who_wait_for_it() {
             drop(reader);
             assert!(wakes());
         }
-        // A part of it was sent.
+        // A part of the message was sent.
         let Poll::Ready(Err(error)) = sending.as_mut().poll(cx) else { panic!() };
         assert!(matches!(error, WebSocketError::Protocol(ProtocolError::Aborted)), "{error:?}");
         assert!(closed.as_mut().poll(cx).is_ready());
@@ -224,9 +225,9 @@ async fn each_change_wakes_those_who_wait_for_it() {
 
 // ------------------------------------------------------------------------------ stream and sink
 
-/// Who stops at the Close message has answered it.
+/// A task that stops at the Close message has replied to it.
 #[tokio::test]
-async fn the_answer_to_a_close_frame_leaves_before_its_message_is_yielded() {
+async fn the_reply_to_a_close_frame_is_sent_before_its_message_is_yielded() {
     let (mut raw, b) = duplex(1 << 16);
     let mut messages = plain(Role::Server, BufWriter::new(b)).into_messages();
     raw.write_all(&[frame(0x81, b"last"), frame(0x88, b"\x03\xe8")].concat()).await.unwrap();
@@ -238,10 +239,10 @@ async fn the_answer_to_a_close_frame_leaves_before_its_message_is_yielded() {
     assert_eq!(seen, b"\x88\x02\x03\xe8");
 }
 
-/// Messages on their way when the sink is closed are kept for the stream; `forward` sends the peer's Close
-/// frame back without an error.
+/// Messages in transit when the sink is closed are kept for the stream; `forward` sends the peer's
+/// Close frame back without an error.
 #[tokio::test]
-async fn closing_the_sink_loses_nothing_on_its_way() {
+async fn closing_the_sink_loses_no_message_in_transit() {
     for forward in [false, true] {
         let (a, b) = duplex(1000);
         let peer = tokio::spawn(async move {
@@ -276,10 +277,10 @@ async fn closing_the_sink_loses_nothing_on_its_way() {
     }
 }
 
-/// Closing the sink keeps what is on its way for the stream, up to the mark; what is discarded leaves no
-/// gap behind which messages come again.
+/// Closing the sink keeps messages in transit for the stream, up to the mark. After the first
+/// discarded message no further message is yielded.
 #[tokio::test(start_paused = true)]
-async fn messages_discarded_by_closing_leave_no_gap() {
+async fn no_message_is_yielded_after_one_discarded_by_closing() {
     let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).high_water_mark(300).build().unwrap();
     let (mut sink, mut stream) = socket(Role::Server, b, &config).into_messages().split();
@@ -287,7 +288,7 @@ async fn messages_discarded_by_closing_leave_no_gap() {
     for i in 0..20_u8 {
         raw.write_all(&frame(0x82, &[i; 100])).await.unwrap();
     }
-    // Far behind the close deadline: some are kept, others were discarded.
+    // Long after the close deadline: some messages are kept, others were discarded.
     sleep(Duration::from_secs(6)).await;
     let mut kept = Vec::new();
     while let Some(Some(message)) = stream.next().now_or_never() {
@@ -296,7 +297,7 @@ async fn messages_discarded_by_closing_leave_no_gap() {
     }
     assert!(!kept.is_empty() && kept.len() < 20, "{kept:?}");
     assert_eq!(kept, (0..kept.len() as u8).collect::<Vec<_>>());
-    // Not behind the gap.
+    // No message after the discarded ones.
     raw.write_all(&frame(0x82, &[20; 100])).await.unwrap();
     assert!(stream.next().now_or_never().is_none());
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
@@ -308,7 +309,7 @@ async fn messages_discarded_by_closing_leave_no_gap() {
 
 // --------------------------------------------------------------------- transports that are always ready
 
-/// Takes at most 16 bytes at a time, always has one more to read, and neither ever waits.
+/// Accepts at most 16 bytes at a time, always has one more to read, and is always ready.
 struct Eager {
     reads: Arc<Mutex<Vec<u8>>>,
     written: Arc<AtomicUsize>,
@@ -350,10 +351,10 @@ impl AsyncWrite for Eager {
     }
 }
 
-/// Senders that always have more to write, over a transport that always takes some, don't keep the reader
-/// from reading; and the task of either yields.
+/// Senders that always have more output, over a transport that always accepts some, do not suspend
+/// reads; and both tasks yield.
 #[tokio::test]
-async fn unsolicited_output_that_never_ends_does_not_stop_the_reader() {
+async fn endless_unsolicited_output_does_not_stop_the_reader() {
     let reads = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::new(AtomicUsize::new(0));
     let io = Eager { reads: reads.clone(), written: written.clone() };
@@ -365,14 +366,14 @@ async fn unsolicited_output_that_never_ends_does_not_stop_the_reader() {
     let mut polls = 0;
     let event = poll_fn(|cx| {
         polls += 1;
-        assert!(polls < 100, "{written:?} bytes were written and nothing was read");
+        assert!(polls < 100, "{written:?} bytes were written and none was read");
         feed_more();
         read.as_mut().poll(cx)
     });
     assert_eq!(event.await.unwrap().unwrap().0, Event::Text("stop"));
 }
 
-/// A flush to a transport that takes a little at a time, and always at once, lets others run.
+/// A flush to a transport that accepts a few bytes at a time without waiting lets other tasks run.
 #[tokio::test]
 async fn a_long_flush_lets_other_tasks_run() {
     let written = Arc::new(AtomicUsize::new(0));
@@ -392,7 +393,7 @@ async fn a_long_flush_lets_other_tasks_run() {
 
 /// Each wait has a deadline, whether the reader is polled or not.
 #[tokio::test(start_paused = true)]
-async fn every_wait_for_a_peer_that_takes_nothing_ends() {
+async fn every_wait_for_a_peer_that_does_not_read_ends() {
     let minute = Duration::from_secs(60);
     let start = || {
         let (raw, b) = duplex(64);
@@ -401,38 +402,38 @@ async fn every_wait_for_a_peer_that_takes_nothing_ends() {
         (raw, ws, tokio::time::Instant::now())
     };
     let write = ProtocolError::Timeout(TimeoutError::Write);
-    let told = |result: Result<(), WebSocketError>, start: tokio::time::Instant| {
+    let assert_write_timeout = |result: Result<(), WebSocketError>, start: tokio::time::Instant| {
         assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
         assert!(start.elapsed() >= minute && start.elapsed() < minute + SECONDS_10);
     };
     let (_raw, mut ws, now) = start();
-    told(ws.flush().await, now);
+    assert_write_timeout(ws.flush().await, now);
     let (_raw, mut ws, now) = start();
-    told(ws.send_text("more").await, now);
+    assert_write_timeout(ws.send_text("more").await, now);
     let (_raw, mut ws, now) = start();
-    told(ws.read().await.map(drop), now);
+    assert_write_timeout(ws.read().await.map(drop), now);
     let (_raw, ws, now) = start();
-    told(ws.into_messages().send(text("more")).await, now);
+    assert_write_timeout(ws.into_messages().send(text("more")).await, now);
     let (_raw, ws, now) = start();
     let (_reader, sender) = ws.split();
-    told(sender.send_text("more").await, now);
+    assert_write_timeout(sender.send_text("more").await, now);
     let (_raw, ws, now) = start();
     let (_reader, sender) = ws.split();
-    told(sender.flush().await, now);
-    // A reply, with nobody else to watch the time.
+    assert_write_timeout(sender.flush().await, now);
+    // A reply, without another future that waits for the deadline.
     let (mut raw, mut ws, now) = start();
     raw.write_all(&frame(0x81, b"ask")).await.unwrap();
     let (_, mut reply) = ws.read().await.unwrap().unwrap();
-    told(reply.send_text("answer").await, now);
+    assert_write_timeout(reply.send_text("answer").await, now);
     let (mut raw, ws, now) = start();
     raw.write_all(&frame(0x81, b"ask")).await.unwrap();
     let (mut reader, _sender) = ws.split();
     let (_, mut reply) = reader.read().await.unwrap().unwrap();
-    told(reply.send_text("answer").await, now);
-    // The reader is told too.
+    assert_write_timeout(reply.send_text("answer").await, now);
+    // The reader returns the error too.
     let result = reader.read().await.map(drop);
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
-    // A closing handshake that can't be written.
+    // A closing handshake that cannot be written.
     let (_raw, mut ws, now) = start();
     ws.close_output(CloseCode::NORMAL, "").unwrap();
     let result = ws.flush().await;
@@ -441,7 +442,7 @@ async fn every_wait_for_a_peer_that_takes_nothing_ends() {
     assert!(now.elapsed() < SECONDS_10);
 }
 
-/// A duplex whose flush never ends.
+/// A duplex with a flush that never ends.
 struct Stuck(DuplexStream);
 
 impl AsyncRead for Stuck {
@@ -473,7 +474,7 @@ impl AsyncWrite for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_that_never_ends_is_a_write_that_fails() {
+async fn a_flush_that_never_ends_is_a_write_timeout() {
     let write = ProtocolError::Timeout(TimeoutError::Write);
     let (_raw, b) = duplex(64);
     let mut ws = plain(Role::Server, Stuck(b));
@@ -486,9 +487,10 @@ async fn a_flush_that_never_ends_is_a_write_that_fails() {
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
 }
 
-/// The peer's Close frame ends the wait of a sink in another task, though the stream is not polled again.
+/// The peer's Close frame ends the wait of a sink in another task, although the stream is not
+/// polled again.
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_waits_learns_of_the_close_frame_that_the_stream_has_got() {
+async fn a_waiting_sink_is_woken_by_a_close_frame_read_by_the_stream() {
     let (mut raw, b) = duplex(16);
     let config = preset(Role::Server).high_water_mark(50).max_unsent(500).build().unwrap();
     let (mut sink, mut stream) = socket(Role::Server, b, &config).into_messages().split();
@@ -505,7 +507,7 @@ async fn a_sink_that_waits_learns_of_the_close_frame_that_the_stream_has_got() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-/// Its writes panic when they have moved all of their bytes.
+/// A transport with writes that panic after they have moved all of their bytes.
 struct PanickingWrites(DuplexStream);
 
 impl AsyncRead for PanickingWrites {
@@ -537,9 +539,9 @@ impl AsyncWrite for PanickingWrites {
     }
 }
 
-/// How much it has written is not known: writing on could repeat or cut a frame.
+/// The number of written bytes is unknown: a further write could repeat or truncate a frame.
 #[tokio::test]
-async fn a_transport_that_panics_in_a_sender_fails_the_connection_for_all() {
+async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
     for (closes, wrote) in [(false, &b"\x81\x01a"[..]), (true, b"\x88\x02\x03\xe8")] {
         let (io, mut peer) = duplex(100);
         let (mut reader, sender) = plain(Role::Server, PanickingWrites(io)).split();

@@ -1,4 +1,5 @@
-//! The end of a connection on tokio: nothing on its way is lost, and nothing waits for ever.
+//! The end of a connection on tokio: no bytes in transit are lost, and no call waits without a
+//! limit.
 
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -36,7 +37,7 @@ fn client(io: DuplexStream) -> WebSocket<DuplexStream> {
 const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
 const SERVER_CLOSE: [u8; 4] = [0x88, 0x02, 0x03, 0xe8];
 
-/// Reads 1,000 bytes each 10 ms, that is 100 KB/s, and answers a Close frame.
+/// Reads 1,000 bytes every 10 ms, that is 100 KB/s, and answers a Close frame.
 async fn slow_peer(mut peer: DuplexStream, closes_first: bool) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = [0; 1000];
@@ -58,7 +59,7 @@ async fn slow_peer(mut peer: DuplexStream, closes_first: bool) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn close_gives_a_slow_peer_all_output_and_the_close_frame() {
+async fn close_sends_a_slow_peer_all_output_and_the_close_frame() {
     let (io, peer) = duplex(4096);
     let peer = tokio::spawn(slow_peer(peer, false));
     let mut ws = server(io);
@@ -94,7 +95,7 @@ async fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trickle_reader_is_given_up() {
+async fn a_trickle_reader_times_out() {
     let (io, mut peer) = duplex(64);
     tokio::spawn(async move {
         // 100 bytes in each close timeout.
@@ -112,12 +113,12 @@ async fn a_trickle_reader_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_inside_a_long_frame_lives() {
+async fn a_peer_that_sends_a_long_frame_is_not_timed_out() {
     let (io, mut peer) = duplex(4096);
     let half = Duration::from_millis(500);
     let mut ws = open(preset(Role::Server).keep_alive(Some(half), Some(half)), Role::Server, io);
     tokio::spawn(async move {
-        // Silent until our ping has come.
+        // Silent until our ping has arrived.
         peer.read_exact(&mut [0; 10]).await.unwrap();
         // One frame of 600 KB at 300 KB/s, and only then the pong.
         peer.write_all(&[0x82, 0xff]).await.unwrap();
@@ -153,7 +154,7 @@ fn is_message(message: &Message, i: usize) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_the_sink_keeps_the_messages_on_their_way() {
+async fn closing_the_sink_keeps_messages_in_transit() {
     for capacity in [10, 64, 64 << 10] {
         let (io, peer) = duplex(capacity);
         tokio::spawn(answer_go(peer));
@@ -172,7 +173,7 @@ async fn closing_the_sink_keeps_the_messages_on_their_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forward_keeps_the_messages_on_their_way() {
+async fn forward_keeps_messages_in_transit() {
     let (io, peer) = duplex(4096);
     tokio::spawn(answer_go(peer));
     let (sink, mut stream) = server(io).into_messages().split();
@@ -206,7 +207,7 @@ async fn the_sink_stops_reading_with_a_mark_of_kept_messages_then_discards() {
     let (io, peer) = duplex(4096);
     let peer = tokio::spawn(async move {
         let mut ws = client(peer);
-        // Each one is as long as the mark.
+        // Each message is as long as the mark.
         for _ in 0..10 {
             ws.send_binary(&[7; 1000]).await.unwrap();
         }
@@ -215,7 +216,7 @@ async fn the_sink_stops_reading_with_a_mark_of_kept_messages_then_discards() {
     let preset = preset(Role::Server).high_water_mark(1000);
     let (mut sink, mut stream) = open(preset, Role::Server, io).into_messages().split();
     let start = Instant::now();
-    // Nobody takes from the stream.
+    // The stream is not polled.
     sink.close().await.unwrap();
     assert!((secs(5)..secs(7)).contains(&start.elapsed()), "{:?}", start.elapsed());
     assert!(peer.await.unwrap().unwrap());
@@ -228,7 +229,7 @@ async fn the_sink_stops_reading_with_a_mark_of_kept_messages_then_discards() {
         kept += 1;
     };
     assert!((1..5).contains(&kept), "{kept}");
-    // The Close frame is the last message, however much was discarded before it.
+    // The Close frame is the last message, even after discarded ones.
     assert!(matches!(closed, Message::Close(Some(_))));
     assert!(stream.next().await.is_none());
 }
@@ -246,7 +247,7 @@ async fn sinks_take_control_frames() {
     assert!(matches!(ws.read().await, Ok(Some((Event::Pong(b"b"), _)))));
     let Ok(Some((Event::Close(Some(close)), _))) = ws.read().await else { panic!() };
     assert_eq!((close.code.value(), close.reason), (4000, "enough"));
-    // The client's answer, and the pong to the ping before it.
+    // The client's reply, and the pong for the ping before it.
     assert!(matches!(messages.next().await, Some(Ok(Message::Pong(_)))));
     assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
 }
@@ -263,9 +264,9 @@ async fn a_sent_message_arrives_although_the_socket_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_is_done_when_the_transport_has_taken_it() {
+async fn a_send_returns_when_the_transport_has_accepted_it() {
     let (io, mut peer) = duplex(4096);
-    // The peer takes 1,000 bytes each 10 ms.
+    // The peer reads 1,000 bytes every 10 ms.
     let start = Instant::now();
     tokio::spawn(async move {
         let mut buffer = [0; 1000];
@@ -273,11 +274,11 @@ async fn a_send_is_done_when_the_transport_has_taken_it() {
             sleep(Duration::from_millis(10)).await;
         }
     });
-    // Nobody polls the reader.
+    // The reader is not polled.
     let (_reader, sender) = server(io).split();
     sender.send_binary(&[7; 60_000]).await.unwrap();
     assert_eq!(sender.unsent(), 0);
-    // All but what the transport holds, and not later.
+    // All bytes except for the capacity of the transport, and not later.
     let taken = Duration::from_millis(550)..Duration::from_millis(600);
     assert!(taken.contains(&start.elapsed()), "{:?}", start.elapsed());
 }
@@ -317,7 +318,7 @@ async fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_ends_of_a_closing_handshake_tell_code_reason_and_side() {
+async fn both_ends_of_a_closing_handshake_report_code_reason_and_side() {
     let (io, peer) = duplex(4096);
     let peer = tokio::spawn(async move {
         let mut ws = client(peer);
@@ -332,7 +333,7 @@ async fn both_ends_of_a_closing_handshake_tell_code_reason_and_side() {
         (theirs.code, theirs.reason.as_str(), theirs.by),
         (CloseCode::NORMAL, "enough", Role::Server)
     );
-    // The peer's answer echoes code and reason.
+    // The peer's reply has the same code and reason.
     assert_eq!((status.code, status.by, status.clean), (CloseCode::NORMAL, Role::Server, true));
 
     let (io, peer) = duplex(4096);
@@ -348,8 +349,8 @@ async fn both_ends_of_a_closing_handshake_tell_code_reason_and_side() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn senders_learn_of_the_end_and_can_make_one() {
-    // The reader is dropped: by this end, without a Close frame.
+async fn senders_see_the_end_and_can_close_and_abort() {
+    // The reader is dropped: this end ends the connection, without a Close frame.
     let (io, _peer) = duplex(4096);
     let (reader, sender) = server(io).split();
     let waiting = tokio::spawn({
@@ -379,10 +380,10 @@ async fn senders_learn_of_the_end_and_can_make_one() {
     assert_eq!(sender.with_ref(|_| ()), None);
 }
 
-/// The reader is polled on or not: either way the wait is for the output, and no longer than that for a
-/// peer that takes none.
+/// With and without polls of the reader, the wait includes pending output, and is limited by the
+/// timeout for a peer that does not read.
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_waits_for_the_end_waits_for_the_output() {
+async fn a_sender_that_waits_for_the_end_waits_for_pending_output() {
     for (reads_on, takes) in [(true, true), (false, true), (true, false), (false, false)] {
         let (io, mut peer) = duplex(4096);
         let (mut reader, sender) = server(io).split();
@@ -414,10 +415,10 @@ async fn a_sender_that_waits_for_the_end_waits_for_the_output() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_taken_apart_in_mid_message_goes_on() {
+async fn a_socket_disassembled_inside_a_message_can_continue() {
     let (io, mut peer) = duplex(64 << 10);
     let mut ws = server(io);
-    // A message of 10 bytes in two fragments, cut at every byte.
+    // A message of 10 bytes in two fragments, split at every byte.
     let frames = b"\x01\x85\0\0\0\0hello\x80\x85\0\0\0\0world";
     ws.feed_text("unsent").unwrap();
     for (i, byte) in frames.iter().enumerate() {
@@ -436,7 +437,7 @@ async fn a_socket_taken_apart_in_mid_message_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_a_message_survives_being_taken_apart() {
+async fn the_rest_of_a_message_is_in_the_parts() {
     let (io, peer) = duplex(64 << 10);
     let mut ws = server(io);
     let mut peer = client(peer);
@@ -463,7 +464,7 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     .await
 }
 
-/// `Send` says that nothing was sent.
+/// The error `Send` would mean that no byte was sent.
 #[tokio::test(start_paused = true)]
 async fn a_send_that_has_fed_before_the_reader_is_dropped_is_not_refused() {
     for (is_taken, flushes) in [(true, false), (false, false), (true, true), (false, true)] {

@@ -13,7 +13,7 @@ use crate::common::preset;
 use crate::support::{SECONDS_10, client, server, socket};
 
 #[tokio::test]
-async fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
+async fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
     let (a, b) = duplex(1 << 16);
     let mut ws = client(b);
     drop(server(a));
@@ -22,7 +22,7 @@ async fn s17_a_connection_dropped_early_is_seen_at_the_other_end() {
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
     assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
 
-    // The same when the reader of a split one goes, with senders left.
+    // The same for a dropped reader of two halves, with senders left.
     let (a, b) = duplex(1 << 16);
     let mut ws = client(b);
     let (reader, sender) = server(a).split();
@@ -77,7 +77,7 @@ async fn s18_a_background_task_writes_while_the_handler_reads() {
 }
 
 #[tokio::test]
-async fn senders_wait_for_room_and_a_close_wakes_them() {
+async fn senders_wait_for_capacity_and_a_close_wakes_them() {
     let (mut raw, b) = duplex(64);
     let config = preset(Role::Server).max_unsent(100).build().unwrap();
     let (mut reader, sender) = socket(Role::Server, b, &config).split();
@@ -95,7 +95,7 @@ async fn senders_wait_for_room_and_a_close_wakes_them() {
     assert!(waiting.iter().all(|task| !task.is_finished()));
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
     let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
-    // Those that have fed wait for their bytes, the others learn of the end at once.
+    // Senders that have fed wait for their bytes, the others return at the end at once.
     let mut rest = Vec::new();
     timeout(SECONDS_10, raw.read_to_end(&mut rest)).await.unwrap().unwrap();
     assert!(rest.ends_with(b"\x88\x02\x03\xe8"));

@@ -1,4 +1,4 @@
-//! Accepting and connecting over real loopback TCP: pages, refusals, dripped requests, deadlines.
+//! Accepting and connecting over loopback TCP: pages, refusals, slow single bytes, deadlines.
 
 use core::future::Future;
 use core::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::soon;
 
-/// The example of RFC 6455 section 1.2, and its answer.
+/// The example of RFC 6455 section 1.2, and its response.
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
@@ -32,7 +32,7 @@ fn client() -> ConfigBuilder {
     Config::client(Entropy::os())
 }
 
-/// A connection of a client that writes bytes, and what becomes of `serve` at the other end.
+/// A client's connection that writes bytes, and the result of `serve` at the other end.
 async fn served<F, T>(serve: impl FnOnce(TcpStream) -> F) -> (TcpStream, JoinHandle<T>)
 where
     F: Future<Output = T> + Send + 'static,
@@ -44,7 +44,7 @@ where
     (raw, tokio::spawn(serve(stream)))
 }
 
-/// Echoes until the end; the loop that everybody writes.
+/// The usual echo loop, until the end.
 async fn echo(mut ws: WebSocket<TcpStream>) {
     while let Some((event, mut reply)) = ws.read().await.unwrap() {
         match event {
@@ -60,14 +60,14 @@ async fn accept_and_echo(stream: TcpStream) {
     echo(WebSocket::accept(stream, &config, &AcceptOptions::new()).await.unwrap()).await;
 }
 
-/// All that comes until the end of the transport, which must not be a reset.
+/// Returns all bytes up to the end of the transport, which must not be a reset.
 async fn all(raw: &mut TcpStream) -> String {
     let mut seen = Vec::new();
     soon(raw.read_to_end(&mut seen)).await.unwrap();
     String::from_utf8(seen).unwrap()
 }
 
-/// Reads so many bytes.
+/// Reads this many bytes.
 async fn exact(raw: &mut TcpStream, len: usize) -> Vec<u8> {
     let mut seen = vec![0; len];
     soon(raw.read_exact(&mut seen)).await.unwrap();
@@ -128,9 +128,10 @@ async fn a_page_and_a_404_beside_the_websocket() {
     soon(serving).await.unwrap();
 }
 
-/// Every refusal is an answer that the peer gets to see, even if it has written on; never a reset.
+/// Every refusal is a response that the peer receives, even if it has continued to write; never a
+/// reset.
 #[tokio::test]
-async fn v50_refusals_are_seen() {
+async fn v50_the_peer_receives_each_refusal() {
     let close = "Connection: close\r\n";
     for (what, request, status, field) in [
         ("no HTTP", "hello\r\n\r\n".to_owned(), 400, close),
@@ -164,9 +165,10 @@ async fn v50_refusals_are_seen() {
     }
 }
 
-/// A peer that reads no answer, and one that never ends, hold nobody up beyond the linger timeout.
+/// A peer that does not read the response, and one that never ends, are dropped after the linger
+/// timeout.
 #[tokio::test]
-async fn v50_a_refused_peer_that_stays_holds_nobody_up() {
+async fn v50_a_refused_peer_that_stays_is_dropped_after_the_linger_timeout() {
     let (_raw, serving) = served(|mut stream| async move {
         let config = server().linger_timeout(Duration::from_millis(100)).build().unwrap();
         let mut head = [0; 1];
@@ -194,9 +196,9 @@ async fn v50_a_refused_peer_that_stays_holds_nobody_up() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
-/// Frames behind the request are the first frames; answered behind the 101.
+/// Frames after the request are the first frames, and are answered after the 101.
 #[tokio::test]
-async fn v27_v46_frames_behind_the_request_are_the_first_frames() {
+async fn v27_v46_frames_after_the_request_are_the_first_frames() {
     let (mut raw, serving) = served(accept_and_echo).await;
     // A ping, a text, and the beginning of another one, masked with zeros.
     let frames = b"\x89\x81\0\0\0\0p\x81\x83\0\0\0\0one\x81\x83\0\0\0\0t";
@@ -210,9 +212,9 @@ async fn v27_v46_frames_behind_the_request_are_the_first_frames() {
     soon(serving).await.unwrap();
 }
 
-/// More frames behind the request than one read holds.
+/// More frames after the request than one read holds.
 #[tokio::test]
-async fn v46_many_frames_behind_the_request() {
+async fn v46_more_frames_after_the_request_than_one_read_holds() {
     let (raw, serving) = served(accept_and_echo).await;
     let (mut from, mut to) = raw.into_split();
     let writing = tokio::spawn(async move {
@@ -238,7 +240,7 @@ async fn v46_many_frames_behind_the_request() {
 }
 
 #[tokio::test]
-async fn v30_a_request_in_single_bytes_is_a_request() {
+async fn v30_a_request_in_single_bytes_is_accepted() {
     let (mut raw, serving) = served(accept_and_echo).await;
     raw.set_nodelay(true).unwrap();
     for byte in REQUEST.as_bytes() {
@@ -252,9 +254,9 @@ async fn v30_a_request_in_single_bytes_is_a_request() {
     soon(serving).await.unwrap();
 }
 
-/// A request that drips in has one deadline, however often a byte comes.
+/// A request in slow single bytes has one deadline, however often a byte arrives.
 #[tokio::test]
-async fn v35_a_dripping_request_is_refused_in_time() {
+async fn v35_a_slow_request_is_refused_at_its_deadline() {
     let (mut raw, serving) = served(|stream| async {
         let config = server().handshake_timeout(Duration::from_millis(200)).build().unwrap();
         WebSocket::accept(stream, &config, &AcceptOptions::new()).await.map(drop)
@@ -279,7 +281,7 @@ async fn v35_a_dripping_request_is_refused_in_time() {
     assert!(matches!(error, AcceptError::Refused(r) if r.status() == 408));
 }
 
-/// A transport that ends in the middle of a request is an error, and at once.
+/// The end of the transport inside a request is an error, returned at once.
 #[tokio::test]
 async fn a_request_that_ends_early_is_an_error() {
     for len in [0, 1, 50, REQUEST.len() - 1] {
@@ -342,9 +344,9 @@ async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
     assert_eq!(response.body(), b"who are you?");
 }
 
-/// Frames in one packet with the 101, cut anywhere, are the first frames.
+/// Frames in one packet with the 101, split anywhere, are the first frames.
 #[tokio::test]
-async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
+async fn v27_v46_frames_after_the_101_are_the_first_frames() {
     for cut in [0, 3] {
         let (listener, request) = listen().await;
         let serving = tokio::spawn(async move {
@@ -379,9 +381,9 @@ async fn v27_v46_frames_behind_the_101_are_the_first_frames() {
 }
 
 #[tokio::test]
-async fn connecting_to_nobody_fails() {
+async fn connecting_without_a_listener_fails() {
     let config = client().build().unwrap();
-    // Nobody listens.
+    // No listener.
     let (listener, request) = listen().await;
     drop(listener);
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
@@ -389,13 +391,13 @@ async fn connecting_to_nobody_fails() {
     assert!(matches!(error.kind(), ConnectErrorKind::Io(e) if e.kind() == refused), "{error:?}");
     let target = format!("{}:{}: TCP connection failed: ", request.host(), request.port());
     assert!(error.to_string().starts_with(&target), "{error}");
-    // No such name.
+    // A name that does not exist.
     let request = ConnectRequest::new("ws://no-such-host.invalid/").unwrap();
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
     let target = "no-such-host.invalid:80: name resolution failed: ";
     assert!(error.to_string().starts_with(target), "{error}");
-    // No TLS yet.
+    // TLS is not supported by `connect`.
     let request = ConnectRequest::new("wss://localhost/").unwrap();
     let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(matches!(error.kind(), ConnectErrorKind::TlsNotSupported), "{error:?}");
@@ -405,9 +407,9 @@ async fn connecting_to_nobody_fails() {
     assert!(matches!(error.kind(), ConnectErrorKind::Send(_)), "{error:?}");
 }
 
-/// A server that accepts the transport and says nothing, drips, or ends.
+/// A server that accepts the transport and is silent, sends slow single bytes, or ends.
 #[tokio::test]
-async fn v35_a_client_does_not_wait_for_ever() {
+async fn v35_a_client_handshake_has_a_deadline() {
     let short = Duration::from_millis(200);
     let config = client().handshake_timeout(short).build().unwrap();
     let (listener, request) = listen().await;
@@ -450,9 +452,9 @@ async fn v35_a_client_does_not_wait_for_ever() {
 
 // ---------------------------------------------------------------------------------- keep-alive
 
-/// Keep-alive runs by itself while both ends read: pings one way, answers the other.
+/// Keep-alive needs no calls while both ends read: pings in one direction, pongs in the other.
 #[tokio::test]
-async fn keep_alive_runs_by_itself() {
+async fn keep_alive_runs_while_both_ends_read() {
     let (listener, request) = listen().await;
     let every = Duration::from_millis(30);
     let serving = tokio::spawn(async move {

@@ -12,23 +12,24 @@ use crate::common::preset;
 use crate::support::{SECONDS_10, socket};
 
 #[tokio::test]
-async fn s27_a_vanished_peer_is_noticed_and_a_slow_one_is_not() {
+async fn s27_a_vanished_peer_times_out_and_a_slow_one_does_not() {
     let short = Duration::from_millis(50);
     let config = preset(Role::Server).keep_alive(Some(short), Some(2 * short)).build().unwrap();
-    // Vanished: nothing comes, nothing is read.
+    // Vanished: no input arrives, and no output is read.
     let (_raw, b) = duplex(1 << 16);
     let mut ws = socket(Role::Server, b, &config);
     let error = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap_err();
     let want = ProtocolError::Timeout(TimeoutError::KeepAlive);
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
-    // Vanished with output that doesn't move: the keep-alive timeout counts for writes too.
+    // Vanished with output without progress: the keep-alive timeout applies to writes too.
     let want = ProtocolError::Timeout(TimeoutError::Write);
     let (_raw, b) = duplex(64);
     let mut ws = socket(Role::Server, b, &config);
     ws.feed_binary(&[0; 100_000]).unwrap();
     let error = timeout(SECONDS_10, ws.read()).await.unwrap().unwrap_err();
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
-    // Slow: takes much longer than the timeout for what lies before the ping, but takes it.
+    // Slow: the peer takes much longer than the timeout to read the output before the ping, but
+    // makes progress.
     let (mut raw, b) = duplex(64);
     let mut ws = socket(Role::Server, b, &config);
     ws.feed_binary(&[0; 2000]).unwrap();

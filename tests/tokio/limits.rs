@@ -1,4 +1,5 @@
-//! Limits of memory and time through the adapter: a budget of many sockets, and slow messages.
+//! Limits of memory and time through the adapter: a common budget of many sockets, and slow
+//! messages.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -55,7 +56,7 @@ async fn forty_sockets_share_a_budget() {
             peer
         }));
     }
-    // All but the last byte of each message. Those that had no room drain what comes.
+    // Each message without its last byte. Failed connections drain their input.
     let mut ends = Vec::new();
     for peer in peers {
         ends.push(peer.await.unwrap());
@@ -82,7 +83,7 @@ async fn forty_sockets_share_a_budget() {
             }
         }
     }
-    // Some found room, not all.
+    // The budget was sufficient for some of them, not for all.
     assert!((4..=8).contains(&received.len()), "{}", received.len());
     drop(received);
     assert_eq!(budget.used(), 0);
@@ -115,7 +116,7 @@ async fn a_trickled_message_fails_with_1008_at_its_deadline() {
             let (io, mut peer) = duplex(4096);
             let config = preset(Role::Server).keep_alive(None, None);
             let ws = open(config.message_timeout(Some(1000 * MS)), io);
-            // Time before the message doesn't count.
+            // Time before the message does not count.
             let reading = tokio::spawn(read(ws));
             sleep(5000 * MS).await;
             let start = Instant::now();
@@ -125,7 +126,7 @@ async fn a_trickled_message_fails_with_1008_at_its_deadline() {
                 let closed = timeout(5000 * MS, peer.read_exact(&mut close)).await;
                 assert!(closed.is_ok(), "{way}: no Close frame");
             } else {
-                // A byte each 300 ms.
+                // One byte every 300 ms.
                 while timeout(300 * MS, peer.read_exact(&mut close)).await.is_err() {
                     assert!(start.elapsed() < 5000 * MS, "{way}: no Close frame");
                     peer.write_all(b"\0\x81\0\0\0\0x").await.unwrap();

@@ -19,7 +19,8 @@ fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> 
     WebSocket::from_connection(io, connection(role, plan, now), &[])
 }
 
-/// Reads, and sends between the reads, until all has come; then goes on until the peer closes.
+/// Reads, and sends between reads, until all messages have arrived. Then reads until the peer
+/// closes.
 async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
     let mut next = 0;
     let mut closing = false;
@@ -45,7 +46,7 @@ async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Receiv
             closing = true;
             ws.close_output(CloseCode::NORMAL, "").unwrap();
         }
-        // Nothing may come, while room for more output comes.
+        // Perhaps no input arrives, while capacity for more output does.
         let Ok(event) = timeout(Duration::from_millis(1), ws.read()).await else { continue };
         match event.unwrap() {
             Some((Event::Binary(bytes), mut reply)) => {
@@ -117,7 +118,7 @@ async fn end(role: Role, case: Case, io: DuplexStream, closes: bool) {
     }
 }
 
-/// The client closes when it has got everything: then the server has sent everything.
+/// The client closes after it has received everything: then the server has sent everything.
 fn run(case: &Case) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -141,8 +142,8 @@ proptest! {
     }
 }
 
-/// A client that sends a batch and then reads, against the plain echo loop: all answers with room for
-/// all, and with the defaults as many answers as messages were accepted.
+/// A client that sends a batch and then reads, with the plain echo loop as its peer: all replies
+/// with enough capacity, and with the defaults as many replies as accepted messages.
 async fn pipeline<S>(a: S, b: S, max_unsent: Option<usize>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -175,7 +176,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_before_the_first_read_is_answered_in_full() {
+async fn a_batch_before_the_first_read_is_echoed_completely() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = duplex(64 << 10);
         pipeline(a, b, max_unsent).await;
@@ -183,7 +184,7 @@ async fn a_batch_before_the_first_read_is_answered_in_full() {
 }
 
 #[tokio::test]
-async fn a_batch_before_the_first_read_is_answered_in_full_over_sockets() {
+async fn a_batch_before_the_first_read_is_echoed_completely_over_sockets() {
     for max_unsent in [Some(2 << 20), None] {
         let (a, b) = small_tcp().await;
         timeout(Duration::from_secs(60), pipeline(a, b, max_unsent)).await.expect("a hang");

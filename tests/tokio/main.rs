@@ -1,5 +1,5 @@
-//! The tokio adapter: opening handshake, reads, sends, back-pressure, dropped futures, halves, timeouts,
-//! and ends. Files named as in `tests/blocking` test the same rules.
+//! The tokio adapter: opening handshake, reads, sends, back-pressure, dropped futures, halves,
+//! timeouts, and ends. Files with the same name as in `tests/blocking` test the same rules.
 
 #![allow(
     clippy::alloc_instead_of_core,

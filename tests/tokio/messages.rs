@@ -1,4 +1,5 @@
-//! Messages in and out: events, `read_into`, the stream and sink of messages, `try_read`, `into_inner`.
+//! Sent and received messages: events, `read_into`, the stream and sink of messages, `try_read`,
+//! `into_inner`.
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::Delivery;
@@ -85,7 +86,7 @@ async fn messages_are_a_stream_and_a_sink() {
 }
 
 #[tokio::test]
-async fn into_inner_keeps_what_is_unread_and_unsent() {
+async fn into_inner_keeps_unread_input_and_unsent_output() {
     let (mut raw, b) = duplex(1 << 16);
     let mut ws = server(b);
     raw.write_all(&[frame(0x81, b"one"), frame(0x81, b"two")].concat()).await.unwrap();
@@ -97,7 +98,7 @@ async fn into_inner_keeps_what_is_unread_and_unsent() {
 }
 
 #[tokio::test]
-async fn try_read_drains_what_is_at_hand() {
+async fn try_read_returns_all_available_events() {
     let (mut raw, b) = duplex(1 << 16);
     let mut ws = server(b);
     assert!(ws.try_read().unwrap().is_none());

@@ -1,4 +1,4 @@
-//! Each `send_*` of each type: when it returns the transport has taken its bytes, flushed too.
+//! Each `send_*` of each type: at its return the transport has accepted its bytes, and was flushed.
 
 use core::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::common::preset;
 use crate::support::MS;
 
-/// How many bytes the transport holds.
+/// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;
 
 fn connection() -> Connection {
@@ -23,7 +23,7 @@ fn connection() -> Connection {
     Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now().into_std().into())
 }
 
-/// A peer that reads 32 bytes each millisecond, and a connection that says what must arrive.
+/// A peer that reads 32 bytes every millisecond, and the bytes that it must receive.
 struct Peer {
     received: Arc<Mutex<Vec<u8>>>,
     model: Connection,
@@ -38,7 +38,7 @@ impl Peer {
         writer.write_all(&b"\x81\x81\0\0\0\0x".repeat(2)).await.unwrap();
         let all = received.clone();
         tokio::spawn(async move {
-            // Its half stays open.
+            // The peer does not end its output.
             let _writer = writer;
             let mut buffer = [0; 32];
             while let Ok(n @ 1..) = reader.read(&mut buffer).await {
@@ -49,18 +49,18 @@ impl Peer {
         Self { received, model: connection(), expected: BytesMut::new() }
     }
 
-    /// A send has returned with so many bytes unsent.
+    /// Checks a send that has returned with `unsent` bytes in the output.
     async fn check(&self, call: &str, unsent: usize) {
         assert_eq!(unsent, 0, "{call}");
         let received = self.received.lock().unwrap().len();
         assert!(received + CAPACITY >= self.expected.len(), "{call}: {received} bytes");
-        // The rest arrives while the handler does something else.
+        // The rest arrives without a further call of the handler.
         sleep(10 * MS).await;
         assert_eq!(self.received.lock().unwrap()[..], self.expected[..], "{call}");
     }
 }
 
-/// Calls one method of a type, and the same one of the peer's model.
+/// Calls one method of a type, and the same method of the model of the peer.
 macro_rules! send {
     ($type:literal, $target:ident, $peer:ident, $method:ident($($argument:expr),*)) => {
         $target.$method($($argument),*).await.unwrap();
@@ -94,7 +94,7 @@ async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> 
         let (_, mut reply) = ws.read().await.unwrap().unwrap();
         each_send!("Reply", reply, peer);
     }
-    // Nobody polls the reader beside the sender.
+    // The reader is not polled while the sender writes.
     let (mut reader, sender) = ws.split();
     each_send!("Sender", sender, peer);
     let (_, mut reply) = reader.read().await.unwrap().unwrap();
@@ -102,17 +102,17 @@ async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_send_is_done_when_the_transport_has_taken_it() {
+async fn each_send_returns_when_the_transport_has_accepted_it() {
     each_type(|io| io).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_send_flushes_a_transport_with_a_buffer() {
+async fn each_send_flushes_a_buffering_transport() {
     each_type(|io| BufWriter::with_capacity(500, io)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_message_given_to_a_sink_is_sent_when_the_sink_is_flushed() {
+async fn each_message_in_a_sink_is_sent_when_the_sink_is_flushed() {
     let (io, peer) = tokio::io::duplex(CAPACITY);
     let mut peer = Peer::new(peer).await;
     let io = BufWriter::with_capacity(500, io);
@@ -142,8 +142,8 @@ async fn each_message_given_to_a_sink_is_sent_when_the_sink_is_flushed() {
     }
 }
 
-/// How many fragments come before the pong of a ping that the peer sends behind ten of them, of a
-/// hundred: by `send_part` for each, or by one call.
+/// The number of fragments before the pong of a ping that the peer sends after ten of a hundred
+/// fragments: with `send_part` for each, or with one call.
 async fn fragments_before_a_pong(by_parts: bool) -> usize {
     let (io, mut peer) = tokio::io::duplex(CAPACITY);
     let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split();
@@ -163,7 +163,7 @@ async fn fragments_before_a_pong(by_parts: bool) -> usize {
         peer.read_exact(&mut frame).await.unwrap();
     }
     peer.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
-    // The reader gets it, and nothing leaves meanwhile.
+    // The reader receives it, and no byte is sent in the meantime.
     sleep(MS).await;
     for fragments in 10..=100 {
         peer.read_exact(&mut frame[..2]).await.unwrap();
@@ -176,9 +176,10 @@ async fn fragments_before_a_pong(by_parts: bool) -> usize {
     panic!("no pong");
 }
 
-/// The transport holds less than a fragment: the one under way is sent, and at most the next.
+/// The capacity of the transport is less than a fragment: the current one is sent, and at most the
+/// next.
 #[tokio::test(start_paused = true)]
-async fn pongs_leave_between_parts_but_not_between_fragments_of_one_call() {
+async fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true).await;
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false).await, 100);

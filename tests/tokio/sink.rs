@@ -1,4 +1,4 @@
-//! A sink that is ready has room.
+//! A ready sink has capacity.
 
 use core::future::poll_fn;
 use core::time::Duration;
@@ -19,11 +19,11 @@ struct Case {
     more_unsent: usize,
     /// Kind and length of each message.
     messages: Vec<(u8, usize)>,
-    /// How many bytes the transport holds.
+    /// The capacity of the transport, in bytes.
     capacity: usize,
-    /// How many bytes the peer reads each millisecond.
+    /// The number of bytes that the peer reads every millisecond.
     reads: usize,
-    /// How many pings it sends meanwhile, which are answered.
+    /// The number of pings that it sends in the meantime, which are answered.
     pings: usize,
     split: bool,
 }
@@ -103,7 +103,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn a_sink_that_is_ready_never_says_full(case in case()) {
+    fn a_ready_sink_never_returns_full(case in case()) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_time().start_paused(true).build().unwrap().block_on(run(case));
     }

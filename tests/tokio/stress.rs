@@ -1,4 +1,5 @@
-//! The tokio adapter under strain: wake-ups, cancellation, buffering and failing transports, timers.
+//! The tokio adapter under stress: wake-ups, cancellation, buffering and failing transports,
+//! timers.
 
 use core::cell::Cell;
 use core::future::{Future, poll_fn};
@@ -33,7 +34,7 @@ async fn tcp_pair() -> (TcpStream, TcpStream) {
     (a.unwrap(), b.unwrap().0)
 }
 
-/// Counts how often a future is polled.
+/// Counts the polls of a future.
 async fn counted<F: Future>(count: &Cell<usize>, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -43,7 +44,7 @@ async fn counted<F: Future>(count: &Cell<usize>, future: F) -> F::Output {
     .await
 }
 
-/// Takes and gives one byte at a time, and is pending every other time.
+/// Moves one byte per call, and is pending every other time.
 struct Stubborn {
     io: DuplexStream,
     read: bool,
@@ -110,7 +111,7 @@ impl AsyncWrite for Stubborn {
     }
 }
 
-/// Can be read, but every write fails.
+/// A transport that can be read, and fails every write.
 #[derive(Debug)]
 struct NoWrites(DuplexStream);
 
@@ -140,9 +141,9 @@ impl AsyncWrite for NoWrites {
 
 // ------------------------------------------------------------------------------------ wake-ups
 
-/// A future that is done must not take the waker of another one in the same task with it.
+/// A future that completes must not remove the waker of another one in the same task.
 #[tokio::test]
-async fn two_halves_in_one_task_both_wake_it() {
+async fn both_halves_wake_their_common_task() {
     let (mut raw, b) = duplex(64);
     let (mut reader, sender) = plain(Role::Server, b).split();
     sender.feed_binary(&[7; 1000]).unwrap();
@@ -165,10 +166,10 @@ async fn two_halves_in_one_task_both_wake_it() {
     soon(task).await.unwrap();
 }
 
-/// Both ends send a lot and read at the same time, in halves: neither may stop reading because its
-/// own messages wait.
+/// Both ends send much and read at the same time, in halves: neither must stop reading while its
+/// own output is pending.
 #[tokio::test]
-async fn halves_that_flood_each_other_go_on() {
+async fn halves_that_flood_each_other_do_not_deadlock() {
     let (a, b) = duplex(1 << 12);
     let served = tokio::spawn(async move {
         let mut ws = plain(Role::Server, a);
@@ -198,7 +199,7 @@ async fn halves_that_flood_each_other_go_on() {
 
 /// The same with the stream and the sink in two tasks.
 #[tokio::test]
-async fn stream_and_sink_that_flood_each_other_go_on() {
+async fn stream_and_sink_that_flood_each_other_do_not_deadlock() {
     let (a, b) = duplex(1 << 12);
     tokio::spawn(async move {
         let mut ws = plain(Role::Server, a);
@@ -223,7 +224,7 @@ async fn stream_and_sink_that_flood_each_other_go_on() {
     drop(sending.await.unwrap());
 }
 
-/// Stream and sink in two tasks: each must wake when the other one drives the transport.
+/// Stream and sink in two tasks: each must be woken when the other one drives the transport.
 #[tokio::test]
 async fn closing_the_sink_wakes_the_stream_of_another_task() {
     let (a, b) = duplex(1 << 16);
@@ -260,7 +261,7 @@ async fn many_senders_on_threads_and_a_reader() {
             });
         }
         let reading = tokio::spawn(async move { while reader.read().await.unwrap().is_some() {} });
-        // One more on a thread of no runtime.
+        // One more on a thread without a runtime.
         let foreign = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_time().build().unwrap();
@@ -285,9 +286,9 @@ async fn many_senders_on_threads_and_a_reader() {
     }
 }
 
-/// Sends that are dropped while they wait for room have sent nothing, and hold nobody up.
+/// A send dropped while it waits for capacity has sent no byte, and blocks no other future.
 #[tokio::test]
-async fn a_send_dropped_while_it_waits_for_room_sends_nothing() {
+async fn a_send_dropped_while_it_waits_for_capacity_has_no_effect() {
     let (mut raw, b) = duplex(64);
     let config = preset(Role::Server).max_unsent(100).build().unwrap();
     let (mut reader, sender) = socket(Role::Server, b, &config).split();
@@ -306,7 +307,7 @@ async fn a_send_dropped_while_it_waits_for_room_sends_nothing() {
 }
 
 #[tokio::test]
-async fn v32_a_read_dropped_after_every_poll_loses_nothing() {
+async fn v32_a_read_dropped_after_every_poll_loses_no_data() {
     for delivery in [Delivery::Whole, Delivery::Parts] {
         let (mut raw, b) = duplex(1 << 16);
         let config = preset(Role::Server).delivery(delivery).build().unwrap();
@@ -323,7 +324,7 @@ async fn v32_a_read_dropped_after_every_poll_loses_nothing() {
         let mut closed = false;
         for byte in stream {
             raw.write_all(&[byte]).await.unwrap();
-            // Poll a fresh future each time, and drop it while it waits.
+            // Polls a new future each time, and drops it while it is pending.
             loop {
                 let mut read = pin!(ws.read());
                 let polled = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -356,9 +357,10 @@ async fn v32_a_read_dropped_after_every_poll_loses_nothing() {
     }
 }
 
-/// A violation is written, and ended, whoever drops the future in between.
+/// The Close frame of a violation is written, and the transport ended, although futures are dropped
+/// in between.
 #[tokio::test]
-async fn v32_an_error_that_was_dropped_comes_again() {
+async fn v32_a_dropped_error_is_returned_again() {
     let (mut raw, b) = duplex(1);
     let mut ws = plain(Role::Server, b);
     let writing = tokio::spawn(async move {
@@ -382,7 +384,7 @@ async fn v32_an_error_that_was_dropped_comes_again() {
 // --------------------------------------------------------------------------------- busy loops
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_polled_only_when_something_happens() {
+async fn an_idle_connection_is_polled_only_for_its_timers() {
     let (mut raw, b) = duplex(1 << 16);
     let every = Duration::from_millis(50);
     let config = preset(Role::Server).keep_alive(Some(every), None).build().unwrap();
@@ -394,7 +396,7 @@ async fn an_idle_connection_is_polled_only_when_something_happens() {
     soon(raw.read_exact(&mut pongs)).await.unwrap();
     assert_eq!(pongs, b"\x8a\0".repeat(9));
 
-    // The same for the reader of two halves, with a sender that waits for room.
+    // The same for the reader of two halves, with a sender that waits for capacity.
     let (_raw, b) = duplex(16);
     let config = preset(Role::Server).keep_alive(None, None).max_unsent(50).build().unwrap();
     let (mut reader, sender) = socket(Role::Server, b, &config).split();
@@ -435,13 +437,13 @@ async fn a_reader_does_not_wake_itself() {
         () = serve => panic!("ended"),
         () = ask => {}
     }
-    // In one task each future is polled for the wake-ups of the other too.
+    // In one task each future is also polled for the wake-ups of the other.
     assert!(count.get() <= 320, "{}", count.get());
 }
 
-/// The end is told again at once; waiting for the end of one that lingers is one timer.
+/// The end is returned again at once; the wait for the end of a lingering connection is one timer.
 #[tokio::test]
-async fn a_peer_that_has_ended_costs_no_polls() {
+async fn a_connection_with_an_ended_peer_is_not_polled() {
     let (raw, b) = duplex(1 << 16);
     let mut ws = plain(Role::Server, b);
     drop(raw);
@@ -450,7 +452,7 @@ async fn a_peer_that_has_ended_costs_no_polls() {
     assert!(counted(&count, ws.read()).await.is_err());
     assert!(count.get() <= 2, "{}", count.get());
 
-    // The writing half of the peer has ended, its reading half takes nothing.
+    // The peer has ended its output, and does not read.
     let (mut raw, b) = duplex(8);
     let config = preset(Role::Server).linger_timeout(Duration::from_millis(100)).build().unwrap();
     let mut ws = socket(Role::Server, b, &config);
@@ -463,10 +465,10 @@ async fn a_peer_that_has_ended_costs_no_polls() {
 
 // --------------------------------------------------------------------------------- transports
 
-/// What a buffering transport has taken goes out, whoever gave it.
+/// Output in a buffering transport is flushed, whichever call wrote it.
 #[tokio::test]
 async fn a_buffering_transport_is_flushed() {
-    // A sender beside a reader that waits.
+    // A sender while the reader waits.
     let (a, b) = duplex(1 << 16);
     let (mut reader, sender) = plain(Role::Server, BufWriter::new(a)).split();
     let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
@@ -484,7 +486,7 @@ async fn a_buffering_transport_is_flushed() {
     drop(ws);
     soon(reading).await.unwrap();
 
-    // The answer to a Close frame, even if nobody reads on; whole and in halves.
+    // The reply to a Close frame, even without further reads; on a socket and on halves.
     for split in [false, true] {
         let (mut raw, b) = duplex(1 << 16);
         let mut ws = plain(Role::Server, BufWriter::new(b));
@@ -502,7 +504,7 @@ async fn a_buffering_transport_is_flushed() {
         assert_eq!(seen, b"\x88\x02\x03\xe8");
     }
 
-    // A client's answer: it waits for the server to end, and must not wait in vain.
+    // A client's reply: it waits for the server to end, so the reply must be flushed first.
     let (mut raw, b) = duplex(1 << 16);
     let mut messages = plain(Role::Client, BufWriter::new(b)).into_messages();
     raw.write_all(b"\x88\x02\x03\xe8").await.unwrap();
@@ -516,7 +518,7 @@ async fn a_buffering_transport_is_flushed() {
 }
 
 #[tokio::test]
-async fn a_stubborn_transport_is_only_slow() {
+async fn a_transport_with_one_byte_per_call_works() {
     let (a, b) = duplex(1 << 16);
     let served = tokio::spawn(async move {
         let mut ws = plain(Role::Server, BufWriter::with_capacity(100, Stubborn::new(a)));
@@ -539,9 +541,9 @@ async fn a_stubborn_transport_is_only_slow() {
     assert!(sender.close_status().unwrap().clean);
 }
 
-/// What the peer has said before a write failed is handed out: its Close frame tells why.
+/// Data received before a write error is returned: the peer's Close frame has the reason.
 #[tokio::test]
-async fn a_failed_write_does_not_hide_what_was_received() {
+async fn a_write_error_does_not_hide_received_data() {
     let said = [frame(0x81, b"last words"), frame(0x88, b"\x03\xf1too long")].concat();
     let too_big = |event: &Event<'_>| matches!(event, Event::Close(Some(close)) if close.code == CloseCode::MESSAGE_TOO_BIG);
 
@@ -554,7 +556,7 @@ async fn a_failed_write_does_not_hide_what_was_received() {
     assert!(ws.read().await.unwrap().is_none());
     assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
 
-    // Flushing tells that it failed, reading why.
+    // A flush returns the write error, a read the reason.
     let (mut raw, b) = duplex(1 << 16);
     raw.write_all(&said).await.unwrap();
     let mut ws = plain(Role::Server, NoWrites(b));
@@ -564,7 +566,7 @@ async fn a_failed_write_does_not_hide_what_was_received() {
     assert_eq!(ws.read().await.unwrap().unwrap().0, Event::Text("last words"));
     assert!(too_big(&ws.read().await.unwrap().unwrap().0));
 
-    // In halves: the sender's failure doesn't take the reader's messages away.
+    // On halves: the sender's error does not discard messages of the reader.
     let (mut raw, b) = duplex(1 << 16);
     raw.write_all(&said).await.unwrap();
     let (mut reader, sender) = plain(Role::Server, NoWrites(b)).split();
@@ -574,7 +576,7 @@ async fn a_failed_write_does_not_hide_what_was_received() {
     assert_eq!(reader.read().await.unwrap().unwrap().0, Event::Text("last words"));
     assert!(too_big(&reader.read().await.unwrap().unwrap().0));
 
-    // Nothing said: the failure is the error, at once, and for good.
+    // Without input the write error is returned, at once and by every later call.
     let (_raw, b) = duplex(1 << 16);
     let mut ws = plain(Role::Server, NoWrites(b));
     ws.feed_text("into the void").unwrap();
@@ -584,9 +586,9 @@ async fn a_failed_write_does_not_hide_what_was_received() {
     assert!(matches!(ws.feed_text("more"), Err(SendError::Closed)));
 }
 
-/// The same over TCP: a client in the middle of a message that the server doesn't want.
+/// The same over TCP: a client inside a message that the server rejects.
 #[tokio::test]
-async fn a_client_sees_why_the_server_stopped_reading() {
+async fn a_client_receives_the_close_frame_of_a_server_that_stopped_reading() {
     let (a, mut raw) = tcp_pair().await;
     let mut ws = plain(Role::Client, a);
     ws.feed_binary(&vec![0; 16 << 20]).unwrap();
@@ -608,7 +610,7 @@ async fn a_client_sees_why_the_server_stopped_reading() {
 }
 
 #[tokio::test]
-async fn a_reset_is_an_error_everywhere() {
+async fn a_reset_is_an_error_of_every_call() {
     let (a, raw) = tcp_pair().await;
     let mut ws = plain(Role::Server, a);
     raw.set_zero_linger().unwrap();
@@ -617,7 +619,7 @@ async fn a_reset_is_an_error_everywhere() {
     assert!(soon(ws.read()).await.is_err());
     assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
 
-    // While a write waits; the other half learns of it too.
+    // While a write is pending; the other half returns the error too.
     let (a, raw) = tcp_pair().await;
     let (mut reader, sender) = plain(Role::Server, a).split();
     let sending = tokio::spawn(async move {
@@ -635,9 +637,9 @@ async fn a_reset_is_an_error_everywhere() {
     assert!(soon(reading).await.unwrap());
 }
 
-/// A half-closed peer gets what was sent before, a Close frame, and the end.
+/// A half-closed peer receives all output, a Close frame, and the end.
 #[tokio::test]
-async fn a_half_closed_peer_gets_what_was_sent_before() {
+async fn a_half_closed_peer_receives_all_output() {
     let (mut raw, b) = duplex(1 << 16);
     let mut ws = plain(Role::Server, b);
     ws.feed_text("still").unwrap();
@@ -653,9 +655,9 @@ async fn a_half_closed_peer_gets_what_was_sent_before() {
 
 // ------------------------------------------------------------------------------------- timers
 
-/// The runtime's clock counts, so that it can be paused in tests.
+/// The runtime's clock is used, so that tests can pause it.
 #[tokio::test(start_paused = true)]
-async fn a_paused_clock_is_followed() {
+async fn deadlines_follow_the_clock_of_the_runtime() {
     let (mut raw, b) = duplex(1 << 16);
     let hour = Duration::from_secs(3600);
     let config = preset(Role::Server).keep_alive(Some(hour), None).build().unwrap();
@@ -669,7 +671,7 @@ async fn a_paused_clock_is_followed() {
     assert!(passed >= 3 * hour && passed < 3 * hour + Duration::from_secs(1), "{passed:?}");
     reading.abort();
 
-    // The close deadline, then the linger deadline; with a peer that says nothing.
+    // The close deadline, then the linger deadline, with a silent peer.
     let (_raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).close_timeout(hour).linger_timeout(hour).build().unwrap();
     let mut ws = socket(Role::Server, b, &config);
@@ -680,7 +682,7 @@ async fn a_paused_clock_is_followed() {
     let passed = start.elapsed();
     assert!(passed >= 2 * hour && passed < 2 * hour + Duration::from_secs(1), "{passed:?}");
 
-    // The opening handshake's.
+    // The deadline of the opening handshake.
     let (raw, b) = duplex(1 << 16);
     let start = tokio::time::Instant::now();
     let config = preset(Role::Server).handshake_timeout(hour).build().unwrap();
@@ -690,9 +692,9 @@ async fn a_paused_clock_is_followed() {
     drop(raw);
 }
 
-/// Close with a peer that floods instead of answering, and never reads.
+/// Closes a connection to a peer that floods instead of replying, and never reads.
 #[tokio::test]
-async fn v25_a_flood_does_not_keep_us_from_ending() {
+async fn v25_a_flood_does_not_prevent_the_end_of_a_close() {
     let short = Duration::from_millis(100);
     for split in [false, true] {
         let (a, raw) = tcp_pair().await;
@@ -701,8 +703,8 @@ async fn v25_a_flood_does_not_keep_us_from_ending() {
             let pings = frame(0x89, &[7; 100]).repeat(100);
             while to.write_all(&pings).await.is_ok() {}
         });
-        // In halves what is received after our own Close frame moves the close deadline: there it is
-        // the output that doesn't move that ends it.
+        // On halves, data received after our own Close frame moves the close deadline: there the
+        // write timeout ends the connection.
         let config = preset(Role::Server)
             .close_timeout(short)
             .linger_timeout(short)
@@ -727,7 +729,7 @@ async fn v25_a_flood_does_not_keep_us_from_ending() {
 }
 
 #[tokio::test]
-async fn deadlines_without_an_end_are_none() {
+async fn very_long_timeouts_never_expire() {
     for endless in
         [Duration::MAX, Duration::from_micros(u64::MAX - 1), Duration::from_secs(1 << 40)]
     {
@@ -761,7 +763,8 @@ async fn deadlines_without_an_end_are_none() {
     }
 }
 
-/// Output that doesn't move, in a buffering transport too, ends a flush; the sink tells it too.
+/// Output without progress ends a flush, also in a buffering transport; the sink returns the same
+/// error.
 #[tokio::test]
 async fn s27_a_flush_to_a_vanished_peer_ends() {
     let short = Duration::from_millis(50);
@@ -784,16 +787,16 @@ async fn s27_a_flush_to_a_vanished_peer_ends() {
     assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
 }
 
-/// A handler that takes its time is no vanished peer, nor is its peer.
+/// A slow handler does not time out, and neither does its peer.
 #[tokio::test(start_paused = true)]
-async fn a_paused_handler_is_not_dead() {
+async fn a_paused_handler_is_not_timed_out() {
     let short = Duration::from_millis(20);
     let (a, b) = duplex(1 << 16);
     let config = preset(Role::Server).keep_alive(Some(short), Some(short)).build().unwrap();
     let mut ws = socket(Role::Server, a, &config);
     let served = tokio::spawn(async move {
         for _ in 0..5 {
-            // Long enough for a ping to go out, then neither read nor write.
+            // Long enough for a ping, then without reads and writes.
             let _ = timeout(short + short / 2, ws.read()).await;
             sleep(5 * short).await;
         }
@@ -816,10 +819,10 @@ async fn a_paused_handler_is_not_dead() {
 
 // ------------------------------------------------------------------------------ back-pressure
 
-/// A flood of pings by a peer that doesn't read: taken, since pongs are no replies, but from a limit on
-/// only the newest one is answered.
+/// A flood of pings from a peer that does not read: all are read, since pongs are not replies, but
+/// from a limit on only the newest one is answered.
 #[tokio::test]
-async fn v18_v36_a_flood_of_pings_is_answered_as_far_as_there_is_room() {
+async fn v18_v36_a_flood_of_pings_is_answered_up_to_the_limit() {
     const COUNT: u32 = 100_000;
     let (a, mut raw) = duplex(1 << 10);
     let config = preset(Role::Server).build().unwrap();
@@ -838,7 +841,7 @@ async fn v18_v36_a_flood_of_pings_is_answered_as_far_as_there_is_room() {
         numbers.push(u32::from_be_bytes(pong[2..].try_into().unwrap()));
     }
     assert!(numbers.is_sorted_by(|a, b| a < b));
-    // At least what fits in the share was answered, and not everything.
+    // At least the limit of pongs was sent, and not a pong for every ping.
     assert!(numbers.len() > (64 << 10) / 6 && numbers.len() < COUNT as usize / 2);
     raw.write_all(&frame(0x88, b"")).await.unwrap();
     raw.read_to_end(&mut Vec::new()).await.unwrap();
@@ -846,10 +849,10 @@ async fn v18_v36_a_flood_of_pings_is_answered_as_far_as_there_is_room() {
     soon(served).await.unwrap();
 }
 
-/// Large frames, read straight into the inbox, with others before, between and behind; with every
-/// future dropped while it waits.
+/// Large frames, read directly into the inbox, with others before, between and after them; every
+/// pending future is dropped.
 #[tokio::test]
-async fn large_frames_are_whole() {
+async fn large_frames_arrive_intact() {
     let (mut raw, b) = duplex(100_000);
     let mut ws = plain(Role::Server, b);
     let big: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
@@ -917,7 +920,7 @@ async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
 }
 
 #[tokio::test]
-async fn a_message_larger_than_every_mark_goes_through() {
+async fn a_message_larger_than_every_mark_is_received() {
     let (a, b) = duplex(1 << 12);
     let served = tokio::spawn(async move {
         let mut messages = plain(Role::Server, a).into_messages();
@@ -953,7 +956,7 @@ async fn into_inner_in_the_middle_of_a_message_keeps_its_beginning() {
 }
 
 #[tokio::test]
-async fn parts_of_a_text_cut_in_characters_come_through_read_into() {
+async fn read_into_returns_text_split_inside_characters() {
     let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
     let mut ws = socket(Role::Server, b, &config);
@@ -969,7 +972,7 @@ async fn parts_of_a_text_cut_in_characters_come_through_read_into() {
     });
     let (mut got, mut buffer) = (Vec::new(), [0; 2]);
     loop {
-        // Dropped while it waits, each time.
+        // Dropped while it is pending, each time.
         let Ok(received) = timeout(Duration::from_millis(1), ws.read_into(&mut buffer)).await
         else {
             continue;
@@ -988,7 +991,7 @@ async fn parts_of_a_text_cut_in_characters_come_through_read_into() {
 fn can_be_spawned<T: Send + 'static>(_: &T) {}
 fn can_be_shared<T: Send + Sync>(_: &T) {}
 
-/// Every future goes into a task of a runtime with threads.
+/// Every future can be spawned on a runtime with threads.
 #[tokio::test]
 async fn all_futures_can_be_spawned() {
     let (a, b) = tcp_pair().await;
@@ -1029,7 +1032,7 @@ async fn all_futures_can_be_spawned() {
     can_be_spawned(&connect);
 }
 
-/// What an idle connection costs beside the heap, which is nothing.
+/// The size of an idle connection, which has no heap.
 #[tokio::test]
 async fn futures_are_small() {
     let (a, _b) = duplex(64);
@@ -1037,7 +1040,7 @@ async fn futures_are_small() {
     assert!(size_of_val(&ws.read()) <= 256, "{}", size_of_val(&ws.read()));
     let (c, _d) = duplex(64);
     let (config, options) = (preset(Role::Server).build().unwrap(), AcceptOptions::new());
-    // What is in it is a WebSocket, in few copies: the task of a connection keeps its longest future.
+    // Its content is a WebSocket, in few copies: a task keeps the size of its largest future.
     let accept = WebSocket::accept(c, &config, &options);
     assert!(size_of_val(&accept) <= 2304, "{}", size_of_val(&accept));
     drop(accept);

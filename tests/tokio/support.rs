@@ -17,12 +17,12 @@ use crate::common::preset;
 pub const MS: Duration = Duration::from_millis(1);
 pub const SECONDS_10: Duration = Duration::from_secs(10);
 
-/// The output of a future, at most 10 seconds from now.
+/// Returns the output of a future that completes within 10 seconds.
 pub async fn soon<F: Future>(future: F) -> F::Output {
     timeout(SECONDS_10, future).await.expect("within 10 seconds")
 }
 
-/// Polls once, without a task to wake.
+/// Polls once, without a waker.
 pub fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -35,7 +35,7 @@ where
     WebSocket::from_connection(io, connection, &[])
 }
 
-/// A socket with the role's preset.
+/// A socket with the preset of its role.
 pub fn plain<S: AsyncRead + AsyncWrite + Unpin>(role: Role, io: S) -> WebSocket<S> {
     socket(role, io, &preset(role).build().unwrap())
 }

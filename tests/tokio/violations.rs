@@ -1,4 +1,4 @@
-//! Each violation: the peer sees the Close frame, then the end.
+//! Each violation: the peer receives the Close frame, then the end.
 
 use core::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::common::violations::violations;
 use crate::support::{SECONDS_10, echo, server, socket};
 
 #[tokio::test]
-async fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() {
+async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
     for split in [false, true] {
         for (name, bytes, code) in violations() {
             let (mut raw, b) = duplex(1 << 16);
@@ -29,7 +29,7 @@ async fn v34_after_every_violation_the_peer_sees_the_close_frame_then_the_end() 
             });
             raw.write_all(&frame(0x82, b"before")).await.unwrap();
             raw.write_all(&bytes).await.unwrap();
-            // More than anybody reads: the adapter drains it.
+            // More than any code reads: the adapter drains it.
             raw.write_all(&[0; 1000]).await.unwrap();
             let mut seen = Vec::new();
             timeout(SECONDS_10, raw.read_to_end(&mut seen)).await.unwrap().unwrap();
@@ -51,14 +51,14 @@ async fn v34_the_drain_ends_after_the_linger_timeout() {
     let config = preset(Role::Server).linger_timeout(Duration::from_millis(100)).build().unwrap();
     let served = tokio::spawn(echo(socket(Role::Server, b, &config)));
     raw.write_all(&frame(0x83, b"x")).await.unwrap();
-    // The peer never ends.
+    // The peer never ends its output.
     let result = timeout(SECONDS_10, served).await.unwrap().unwrap();
     let error = ProtocolError::Peer(PeerError::UnknownOpCode(3));
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == error), "{result:?}");
 }
 
 #[tokio::test]
-async fn v37_what_comes_before_a_close_frame_is_answered_before_it() {
+async fn v37_messages_before_a_close_frame_are_answered_before_it() {
     let (mut raw, b) = duplex(1 << 16);
     let served = tokio::spawn(echo(server(b)));
     let bytes = [frame(0x81, b"one"), frame(0x82, b"two"), frame(0x88, b"\x03\xe9bye")].concat();

@@ -1,4 +1,4 @@
-//! Each call that waits, against a peer that floods and never reads: it ends by its deadline.
+//! Each call that waits, with a peer that floods and never reads: it ends at its deadline.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -19,7 +19,7 @@ type Io = DuplexStream;
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Io>) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
-/// Longer than what fits into the transport.
+/// Longer than the capacity of the transport.
 static LONG: [u8; 200_000] = [7; 200_000];
 
 /// Repeats a call until it fails.
@@ -33,18 +33,18 @@ macro_rules! until_error {
     };
 }
 
-/// Reads in another task, and drops what comes.
+/// Reads in another task, and drops the events.
 fn poll_reader(mut reader: Reader<Io>) {
     tokio::spawn(async move {
         while let Ok(Some(_)) = reader.read().await {
             tokio::task::yield_now().await;
         }
-        // The halves end with the reader: it must outlive the call under test.
+        // The drop of the reader ends the halves: it must outlive the call under test.
         tokio::time::sleep(secs(3600)).await;
     });
 }
 
-/// The sender of a WebSocket whose reader is polled, or kept and not polled.
+/// The sender of a WebSocket with a reader that is polled, or that is kept and not polled.
 fn halves(ws: WebSocket<Io>, polled: bool) -> Sender<Io> {
     let (reader, sender) = ws.split();
     if polled {
@@ -148,17 +148,17 @@ const WAITS: &[(&str, Wait)] = &[
             sender.flush().await
         })
     }),
-    ("Sender::flush behind close_output, reader polled", |ws| {
+    ("Sender::flush after close_output, reader polled", |ws| {
         Box::pin(close_after_flush(halves(ws, true)))
     }),
-    ("Sender::flush behind close_output, reader not polled", |ws| {
+    ("Sender::flush after close_output, reader not polled", |ws| {
         Box::pin(close_after_flush(halves(ws, false)))
     }),
-    ("Sender::closed behind close_output", |ws| {
+    ("Sender::closed after close_output", |ws| {
         let sender = halves(ws, true);
         Box::pin(async move {
             sender.close_output(CloseCode::NORMAL, "")?;
-            // The reader takes what comes, so it goes on as long as something does.
+            // The reader receives everything, so it continues while input arrives.
             let _ = timeout(secs(50), sender.closed()).await;
             sender.abort();
             sender.closed().await;
@@ -216,7 +216,7 @@ const WAITS: &[(&str, Wait)] = &[
         tokio::spawn(async move { while stream.next().await.is_some() {} });
         Box::pin(async move { sink.close().await })
     }),
-    ("Sink::close, nothing before it", |ws| {
+    ("Sink::close, no output before it", |ws| {
         let (mut sink, stream) = ws.into_messages().split();
         Box::pin(async move {
             let _stream = stream;
@@ -245,7 +245,7 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
                 let flood = tokio::spawn(async move {
                     let frame = [&b"\x82\xfe\x03\xe8\0\0\0\0"[..], &[7; 1000]].concat().repeat(4);
                     while peer.write_all(&frame).await.is_ok() {
-                        // Time passes: it is virtual.
+                        // The clock is virtual, and advances.
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 });
@@ -260,7 +260,7 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
                 let ws = WebSocket::from_connection(io, connection, &[]);
                 let outcome = timeout(secs(3600), wait(ws)).await;
                 let elapsed = now.elapsed();
-                assert!(outcome.is_ok(), "{name}: waits for ever");
+                assert!(outcome.is_ok(), "{name}: no deadline");
                 assert!(elapsed <= longest, "{name}: {outcome:?} after {elapsed:?}");
                 flood.abort();
             }
@@ -269,17 +269,17 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_ends_by_the_write_timeout_of_the_default_config() {
-    // A connection that has failed lingers for 2 s, and a flood is looked at once in a while.
+async fn each_wait_ends_at_the_write_timeout_of_the_default_config() {
+    // A failed connection lingers for 2 s, and checks a flood from time to time.
     run(|preset| preset, secs(64)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_ends_by_a_shorter_write_timeout() {
+async fn each_wait_ends_at_a_shorter_write_timeout() {
     run(|preset| preset.write_timeout(secs(7)), secs(52)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_wait_ends_by_the_keep_alive_timeout() {
+async fn each_wait_ends_at_the_keep_alive_timeout() {
     run(|preset| preset.keep_alive(Some(secs(30)), Some(secs(10))), secs(52)).await;
 }

@@ -1,4 +1,4 @@
-//! Handlers behind `axum::serve`, against our own client and raw requests.
+//! Handlers of `axum::serve`, with our own client and raw requests.
 
 #![allow(
     missing_docs,
@@ -182,9 +182,9 @@ impl FromRef<App> for Small {
 }
 
 #[tokio::test]
-async fn s12_s15_settings_come_from_the_state() {
+async fn s12_s15_the_state_has_the_settings() {
     async fn list(upgrade: WebSocketUpgrade<Endpoint>) -> Response {
-        // A foreign origin is refused before.
+        // A foreign origin is refused before the handler runs.
         assert_ne!(upgrade.request().origin(), Some("https://other.example"));
         upgrade.on_upgrade(async |ws| drop(echo(ws).await))
     }
@@ -219,7 +219,7 @@ async fn s12_s15_settings_come_from_the_state() {
 }
 
 #[tokio::test]
-async fn settings_come_from_setters() {
+async fn setters_change_the_settings() {
     async fn handler(upgrade: WebSocketUpgrade) -> Result<Response, SubprotocolError> {
         let options = AcceptOptions::new().origins(OriginPolicy::Any);
         let config = Config::server().max_message_len(64).build().unwrap();
@@ -256,7 +256,7 @@ async fn a_handler_refuses_before_the_upgrade() {
             Ok(Self)
         }
     }
-    // Extractors leave the parts of the request as they are for each other.
+    // Extractors do not change the parts of the request for each other.
     async fn handler(
         upgrade: WebSocketUpgrade,
         headers: HeaderMap,
@@ -306,7 +306,7 @@ async fn s18_a_background_task_sends_while_the_handler_reads() {
     in_time(reports.recv()).await.unwrap().unwrap();
 }
 
-/// The handler returns too early: the sends of its background task fail, and the client reads an error.
+/// The handler returns early: the sends of its background task fail, and the client reads an error.
 #[tokio::test]
 async fn s17_s19_a_handler_that_returns_early_ends_the_connection() {
     let (report, mut reports) = mpsc::unbounded_channel();
@@ -358,7 +358,7 @@ async fn a_failed_upgrade_is_reported() {
 }
 
 #[tokio::test]
-async fn the_future_can_be_taken() {
+async fn the_upgrade_future_can_be_taken() {
     let (sender, mut upgrades) = mpsc::unbounded_channel();
     let handler = move |upgrade: WebSocketUpgrade| async move {
         match upgrade.accept() {

@@ -1,4 +1,4 @@
-//! A server that dies twice.
+//! A client and a server that fails twice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use core::net::SocketAddr;
@@ -18,9 +18,9 @@ async fn accept(listener: &TcpListener) -> WebSocket<TcpStream> {
     WebSocket::accept(stream, &config, &AcceptOptions::new()).await.unwrap()
 }
 
-/// Sends a message and dies in mid-air, twice: once the port is closed too, for at least as long as the
-/// client needs for an attempt. Then it goes down in order, comes back, and has done its work.
-async fn dying_server(listener: TcpListener, addr: SocketAddr) {
+/// Sends a message and drops the connection, twice. Once the port is closed too, for at least as
+/// long as the client needs for an attempt. Then it closes for a restart, and at last normally.
+async fn failing_server(listener: TcpListener, addr: SocketAddr) {
     let mut ws = accept(&listener).await;
     ws.send_text("one").await.unwrap();
     drop((ws, listener));
@@ -41,11 +41,11 @@ async fn dying_server(listener: TcpListener, addr: SocketAddr) {
     ws.close(CloseCode::NORMAL, "").await.unwrap();
 }
 
-/// The messages that a client gets from such a server, and how long it waits each time.
+/// Returns the messages that a client receives from this server, and its delays.
 async fn run(policy: Policy) -> (Vec<String>, Vec<Duration>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let server = tokio::spawn(dying_server(listener, addr));
+    let server = tokio::spawn(failing_server(listener, addr));
     let request = ConnectRequest::new(&format!("ws://{addr}/")).unwrap();
     let config = Config::client(Entropy::os()).build().unwrap();
     let (mut texts, mut delays) = (Vec::new(), Vec::new());
@@ -60,12 +60,12 @@ async fn run(policy: Policy) -> (Vec<String>, Vec<Duration>) {
 }
 
 #[tokio::test]
-async fn s7_a_client_outlives_a_server_that_dies_twice() {
+async fn s7_a_client_reconnects_to_a_server_that_fails_twice() {
     let first = Duration::from_millis(10);
     let policy = Policy { first, max: Duration::from_millis(40), stable: NEVER };
     let (texts, delays) = run(policy).await;
     assert_eq!(texts, ["one", "two", "three", "four"]);
-    // Each wait is longer, up to the maximum.
+    // Each delay is longer, up to the maximum.
     assert!(delays.len() >= 4, "{delays:?}");
     assert!(delays[0] <= first && (first..=2 * first).contains(&delays[1]), "{delays:?}");
     for delay in &delays[2..] {
@@ -74,9 +74,9 @@ async fn s7_a_client_outlives_a_server_that_dies_twice() {
 }
 
 #[tokio::test]
-async fn s7_a_stable_connection_resets_the_wait() {
+async fn s7_a_stable_connection_resets_the_delay() {
     let first = Duration::from_millis(10);
-    // Every connection is stable at once; only attempts that fail make the next wait longer.
+    // Every connection is stable at once; only failed attempts increase the next delay.
     let policy = Policy { first, max: Duration::from_secs(1), stable: Duration::ZERO };
     let (texts, delays) = run(policy).await;
     assert_eq!(texts, ["one", "two", "three", "four"]);
@@ -86,7 +86,7 @@ async fn s7_a_stable_connection_resets_the_wait() {
 }
 
 #[tokio::test]
-async fn s7_errors_that_stay_end_the_client() {
+async fn s7_permanent_errors_end_the_client() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! Damaged streams: bits flipped, ends cut off, messages spliced. Ours does exactly what the model
-//! does, and where zlib or miniz_oxide see it otherwise, it is for a known reason.
+//! Damaged streams: inverted bits, truncated ends, spliced messages. The decoder does exactly the
+//! same as the model. Each difference to zlib or miniz_oxide has a known reason.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::engine::{Random, Verdict, by_miniz, by_zlib, inflate, judge, window};
 const ROUNDS: u64 = if cfg!(debug_assertions) { 2500 } else { 40_000 };
 
 #[test]
-fn damaged_messages() {
+fn damaged_messages_have_the_result_of_the_model() {
     let mut verdicts: BTreeMap<(&str, Verdict), u64> = BTreeMap::new();
     for seed in 0..ROUNDS {
         let mut rng = Rng::new(seed);
         let bits = 9 + rng.below(7) as u8;
         let (payloads, last) = damaged(bits, &mut rng);
-        // It fits where nothing was damaged.
+        // Undamaged messages have equal results.
         for (who, verdict) in compare(bits, &payloads, last, seed) {
             *verdicts.entry((who, verdict)).or_default() += 1;
         }
@@ -27,7 +27,8 @@ fn damaged_messages() {
     println!("{verdicts:?}");
     for who in ["zlib", "miniz"] {
         let count = |verdict| verdicts.get(&(who, verdict)).copied().unwrap_or(0);
-        // Every class is met, or the test has lost its point. zlib knows where the data begins.
+        // Every class must occur, so that the test covers it. zlib refuses references before the
+        // beginning of the data.
         assert_eq!(count(Verdict::TakesTooFar) > 0, who == "miniz");
         assert!(count(Verdict::StopsAtLastBlock) > ROUNDS / 100, "{who}");
         assert!(count(Verdict::BothAccept) > ROUNDS / 20, "{who}");
@@ -36,7 +37,7 @@ fn damaged_messages() {
     }
 }
 
-/// Three messages of one connection; the one of the index that is returned is damaged.
+/// Three messages of one connection, and the index of the damaged one.
 fn damaged(bits: u8, rng: &mut Rng) -> (Vec<Vec<u8>>, usize) {
     let kind = KINDS[rng.below(5) as usize];
     let len = 64 + rng.skewed(800) as usize;
@@ -75,7 +76,7 @@ fn damaged(bits: u8, rng: &mut Rng) -> (Vec<Vec<u8>>, usize) {
         4 => bad[0] ^= 1,
         _ => {
             for _ in 0..=rng.below(3) {
-                // The first bytes are where the heads of blocks are.
+                // The headers of blocks are in the first bytes.
                 let at = if rng.below(2) == 0 { rng.below(6) } else { rng.below(1 << 20) };
                 let at = at as usize % bad.len();
                 bad[at] ^= 1 << rng.below(8);
@@ -103,7 +104,7 @@ fn compare(bits: u8, payloads: &[Vec<u8>], bad: usize, seed: u64) -> Vec<(&'stat
             }
             Err(why) => assert!(got.is_err(), "{seed}: {why:?} was missed: {got:?} {payload:02x?}"),
         }
-        // With one byte at a time zlib's window is exact.
+        // With one byte at a time, the window of zlib is exact.
         let by_zlib = by_zlib(&mut zlib, payload, || 1);
         let by_miniz = by_miniz(&mut miniz, payload);
         if index == bad {
@@ -113,7 +114,7 @@ fn compare(bits: u8, payloads: &[Vec<u8>], bad: usize, seed: u64) -> Vec<(&'stat
             ];
         }
         if model.is_err() {
-            // miniz_oxide's compressor doesn't keep to a window, and was asked for 15 bits.
+            // An undamaged message. The compressor of miniz_oxide used a window of 15 bits.
             assert_eq!(model, Err(Why::TooFar));
             return Vec::new();
         }

@@ -1,13 +1,13 @@
-//! What our encoder makes is inflated by everybody, each with exactly the window: zlib with its
-//! output taken in small pieces (a window violation passes unseen in one large buffer), miniz_oxide
-//! in a wrapping buffer of the window's length.
+//! Every decoder inflates the output of our encoder, with exactly the agreed window: zlib with
+//! small parts of output (one large buffer hides a violation of the window), and miniz_oxide in a
+//! ring buffer of the length of the window.
 
 use crate::corpus::{KINDS, Kind, Rng, Source};
 use crate::engine::{Connection, LEVELS};
 
-/// A connection's life: whole messages, parts, messages compressed elsewhere, ones that don't
-/// shrink, and forgetting.
-fn live(bits: u8, level: sansocket::deflate::Level, takeover: bool, steps: usize) {
+/// Operations of one connection: complete messages, parts, messages compressed elsewhere,
+/// incompressible ones, and resets.
+fn run_connection(bits: u8, level: sansocket::deflate::Level, takeover: bool, steps: usize) {
     let mut connection = Connection::new(bits, level, takeover);
     let mut rng = Rng::new(u64::from(bits) << 8 | u64::from(takeover));
     let mut sources = KINDS.map(|kind| Source::new(kind, 5));
@@ -25,7 +25,7 @@ fn live(bits: u8, level: sansocket::deflate::Level, takeover: bool, steps: usize
         match rng.below(12) {
             0 => message.truncate(rng.below(20) as usize),
             1 => {
-                // What was sent before, word for word.
+                // Text that was sent before, repeated exactly.
                 message.clone_from(&small);
             }
             2 => message = noise.message(len),
@@ -84,7 +84,7 @@ fn every_setting(windows: core::ops::RangeInclusive<u8>) {
     for bits in windows {
         for level in LEVELS {
             for takeover in [true, false] {
-                live(bits, level, takeover, 60);
+                run_connection(bits, level, takeover, 60);
             }
         }
     }
@@ -105,9 +105,9 @@ fn long_messages() {
     }
 }
 
-/// The same messages give the same payloads, whatever else the thread has compressed.
+/// The same messages have the same payloads, independent of other output of the thread.
 #[test]
-fn nothing_of_other_connections() {
+fn output_does_not_depend_on_other_connections() {
     let messages = crate::corpus::messages(Kind::Chat, 500, 6, 9);
     for level in LEVELS {
         for takeover in [true, false] {
@@ -117,7 +117,7 @@ fn nothing_of_other_connections() {
                 let payloads: Vec<_> =
                     messages.iter().map(|message| connection.payload(message)).collect();
                 assert!(first.get_or_insert_with(|| payloads.clone()) == &payloads);
-                // Another one in between, with the same words.
+                // Another encoder between them, with the same text.
                 let mut other = Connection::new(15, level, takeover);
                 messages.iter().rev().for_each(|message| {
                     other.whole(message);

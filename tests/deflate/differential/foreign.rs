@@ -1,4 +1,4 @@
-//! Streams of other people's encoders: every one of them can be read, with exactly its window.
+//! The decoder reads streams of other encoders, with exactly their window.
 
 use sansocket::deflate::Decoder;
 
@@ -32,7 +32,7 @@ impl Encoder {
         }
     }
 
-    /// A message's payload, of several blocks as it comes: parts that end in flushes, as a sender of
+    /// The payload of a message, of several blocks: parts that end with flushes, as a sender of
     /// fragments makes them.
     fn message(&mut self, message: &[u8], takeover: bool, rng: &mut Rng) -> Vec<u8> {
         let mut out = vec![0; 2 * message.len() + 90_000];
@@ -53,10 +53,10 @@ impl Encoder {
             let len = self.compress(rest, &mut out, Flush::Sync);
             payload.extend_from_slice(&out[..len]);
             if payload.is_empty() {
-                // A second flush in a row gives nothing: that is an empty message (section 7.2.3.6).
+                // A second flush has no output: that is an empty message (section 7.2.3.6).
                 return vec![0];
             }
-            // After a part the tail is the one of the part.
+            // After a part, the tail is that of the part.
             assert!(payload.ends_with(&TAIL));
             payload.truncate(payload.len() - TAIL.len());
         }
@@ -67,7 +67,7 @@ impl Encoder {
     }
 }
 
-/// One connection; `bits` is what the encoder was made with, or what its distances fit, too.
+/// One connection; `bits` is the window of the encoder, or one that all its distances fit into.
 fn read(mut encoder: Encoder, bits: u8, takeover: bool, seed: u64) {
     let mut rng = Rng::new(seed);
     let mut random = Random(seed as u32);
@@ -90,7 +90,7 @@ fn read(mut encoder: Encoder, bits: u8, takeover: bool, seed: u64) {
 }
 
 #[test]
-fn zlib_of_every_window() {
+fn streams_of_zlib_with_every_window() {
     for bits in 9..=15 {
         for (index, strategy) in STRATEGIES.into_iter().enumerate() {
             for (level, mem_level) in [(1, 8), (6, 8), (9, 9), (6, 1)] {
@@ -99,7 +99,7 @@ fn zlib_of_every_window() {
                     let new = || zlib::Deflater::with_strategy(level, bits, mem_level, strategy);
                     read(Encoder::Zlib(new()), bits, takeover, seed);
                     if bits == 9 {
-                        // 262 bytes of its window it never uses.
+                        // 262 bytes of its window are never used.
                         read(Encoder::Zlib(new()), 8, takeover, seed);
                     }
                 }
@@ -109,7 +109,7 @@ fn zlib_of_every_window() {
 }
 
 #[test]
-fn zlib_rs_of_every_window() {
+fn streams_of_zlib_rs_with_every_window() {
     for bits in 9..=15 {
         for (index, strategy) in STRATEGIES.into_iter().enumerate() {
             for (level, mem_level) in [(1, 8), (6, 8), (9, 9), (3, 1)] {
@@ -124,7 +124,7 @@ fn zlib_rs_of_every_window() {
 }
 
 #[test]
-fn miniz_oxide() {
+fn streams_of_miniz_oxide() {
     for (index, strategy) in STRATEGIES.into_iter().enumerate() {
         for level in [1, 2, 6, 9, 10] {
             for takeover in [true, false] {

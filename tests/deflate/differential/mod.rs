@@ -1,5 +1,5 @@
-//! permessage-deflate held against other people's engines, in both directions: zlib, zlib-rs,
-//! miniz_oxide, and a model that reads RFC 1951 bit by bit.
+//! permessage-deflate compared with other engines, in both directions: zlib, zlib-rs, miniz_oxide,
+//! and a model that reads RFC 1951 bit by bit.
 
 mod corrupt;
 mod encoder;

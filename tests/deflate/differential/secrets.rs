@@ -1,5 +1,5 @@
-//! What one connection has carried never shows on another, and never after it was forgotten: windows
-//! and tables are used again.
+//! Data of one connection never appears on another, and never after a reset, although windows and
+//! tables are reused.
 
 use sansocket::deflate::Decoder;
 
@@ -18,14 +18,14 @@ fn copy_from(distance: u16) -> Vec<u8> {
         .end()
 }
 
-/// Fills a decoder's window with what nobody else may see.
+/// Fills the window of a decoder with secret bytes.
 fn fill(decoder: &mut Decoder, bits: u8) {
     let mut deflater = zlib::Deflater::new(6, bits.max(9));
     let mut out = vec![0; 80_000];
     for message in messages(Kind::Chat, 4096, 10, 77) {
         let len = deflater.compress(&message, &mut out, Flush::Sync);
         let payload = &out[..len - TAIL.len()];
-        // Its distances fit 8 bits at 9 bits, too.
+        // Its distances fit into 8 bits at 9 bits, too.
         assert_eq!(inflate(decoder, payload, &mut Whole, 4096).unwrap().as_ref(), Some(&message));
     }
 }
@@ -33,7 +33,7 @@ fn fill(decoder: &mut Decoder, bits: u8) {
 const DISTANCES: [u16; 8] = [1, 2, 40, 200, 256, 511, 4096, 32_768];
 
 #[test]
-fn a_new_decoder_knows_nothing() {
+fn a_new_decoder_has_no_history() {
     for bits in 8..=15 {
         for takeover in [true, false] {
             for distance in DISTANCES {
@@ -49,7 +49,7 @@ fn a_new_decoder_knows_nothing() {
 }
 
 #[test]
-fn without_takeover_nothing_is_known_of_the_last_message() {
+fn without_takeover_the_last_message_is_no_history() {
     for bits in 8..=15 {
         for distance in DISTANCES {
             let mut decoder = Decoder::new(window(bits), false);
@@ -68,9 +68,9 @@ fn without_takeover_nothing_is_known_of_the_last_message() {
     }
 }
 
-/// With the room full of secrets, they are not taken for history.
+/// Secrets in the output buffer are not history.
 #[test]
-fn the_room_is_not_history() {
+fn the_output_buffer_is_not_history() {
     for distance in DISTANCES {
         let mut decoder = Decoder::new(window(15), true);
         let mut room = vec![0x5e; 100_000];
@@ -78,9 +78,9 @@ fn the_room_is_not_history() {
     }
 }
 
-/// As far as the last message reaches, and not one byte further.
+/// History ends at the first byte of the last message, and not one byte earlier.
 #[test]
-fn as_far_as_the_messages_reach() {
+fn history_ends_at_the_first_byte_of_the_messages() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     for distance in 1..=7 {
         let mut decoder = Decoder::new(window(8), true);

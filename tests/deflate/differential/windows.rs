@@ -1,5 +1,5 @@
-//! Distances are held against the window to the byte: what reaches further is corrupt, though the
-//! bytes may still be there.
+//! Distances are compared with the window exactly: a larger distance is corrupt, although the bytes
+//! may still be in memory.
 
 use sansocket::deflate::Decoder;
 
@@ -18,7 +18,7 @@ fn stored_and_copy(stored: &[u8], distance: u16) -> Vec<u8> {
     writer.block(false, 1).copy(&literals, &distances, 10, distance).symbol(&literals, 256).end()
 }
 
-/// Room in which the message stays whole, but for what moves out.
+/// Output space that holds the complete message, except for the bytes that are moved out.
 struct Sliding(bool);
 
 impl Cuts for Sliding {
@@ -36,7 +36,7 @@ impl Cuts for Sliding {
 }
 
 #[test]
-fn to_the_byte() {
+fn distances_are_limited_to_the_byte() {
     let noise = &messages(Kind::Noise, 40_000, 1, 3)[0];
     for bits in 8..15 {
         let len = 1 << bits;
@@ -63,11 +63,11 @@ fn to_the_byte() {
     }
 }
 
-/// What zlib makes at 15 bits out of text that comes again after more than a smaller window.
+/// Output of zlib at 15 bits, for text that repeats at a distance above a smaller window.
 #[test]
 fn streams_of_a_larger_window() {
     for bits in 8..15_u8 {
-        // Nothing that is nearer: only the noise itself comes again.
+        // No nearer repetition: only the noise repeats.
         let gap = (1 << bits) + 300;
         let noise = &messages(Kind::Noise, gap, 1, 4)[0];
         let again = [&noise[..], &noise[..200]].concat();

@@ -25,8 +25,7 @@ pub(crate) enum Step {
     Check(fn(Terms, Stats) -> Result<(), String>),
 }
 
-/// An expected message of the server. Each kind has an order of its own: a pong may overtake an
-/// echo.
+/// An expected message of the server. Each kind has its own order: a pong can overtake an echo.
 pub(crate) enum Expected {
     Message(OwnedData),
     Pong(Vec<u8>),
