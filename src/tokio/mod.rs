@@ -62,6 +62,7 @@ mod messages;
 mod shared;
 mod socket;
 mod split;
+mod tls;
 mod wakers;
 
 pub use crate::adapter::connections::Drained;
