@@ -24,8 +24,8 @@ use crate::handshake::proxy::{Proxy, ProxyError, ProxyHandshake, ProxyServer};
 use crate::input::Input;
 use crate::instant::Instant;
 use crate::tokio::client_stream::ClientStream;
-use crate::tokio::drive::now;
 use crate::tokio::socket::WebSocket;
+use crate::tokio::timer::now;
 use crate::tokio::tls::TlsSettings;
 
 /// Connects clients: through a proxy, from a local address, with timeouts. Clones are cheap.

@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
         "budget.rs",
     ],
     // Settings, frame headers, URLs, HTTP/1.1.
-    &["config.rs", "frame.rs", "url.rs", "http1/"],
+    &["config/", "frame.rs", "url.rs", "http1/"],
     // permessage-deflate.
     &["deflate/"],
     // Input, events, and the arguments of a connection.
