@@ -125,6 +125,8 @@ mod event;
 pub mod frame;
 #[cfg(all(any(doc, doctest), feature = "tokio"))]
 pub mod guide;
+#[cfg(feature = "h2")]
+pub mod h2;
 pub mod handshake;
 #[cfg(feature = "http")]
 pub mod http;

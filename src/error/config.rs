@@ -34,6 +34,25 @@ pub enum ConfigError {
     LimitTooLarge(&'static str),
     /// The named number of window bits is not from 9 to 15.
     WindowBits(&'static str, u8),
+    /// The named setting is not from `least` to `most`.
+    OutOfRange {
+        /// The name of the setting.
+        name: &'static str,
+        /// The smallest value.
+        least: u32,
+        /// The largest value.
+        most: u32,
+    },
+    /// The window of an HTTP/2 session is less than those of all its streams together, or larger than
+    /// HTTP/2 permits: streams that are not read would stop the others.
+    SessionWindow {
+        /// The window of the session, in bytes.
+        session_window: u32,
+        /// The largest number of streams.
+        max_streams: u32,
+        /// The window of a stream, in bytes.
+        stream_window: u32,
+    },
     /// The window is smaller than the smallest window of the chosen compression engine, in bits.
     EngineWindowBits(u8),
 }
@@ -62,6 +81,13 @@ impl fmt::Display for ConfigError {
                 write!(f, "{name} is larger than this machine's memory can be: set a smaller one")
             }
             Self::WindowBits(name, bits) => write!(f, "{name} is {bits}: set 9 to 15"),
+            Self::OutOfRange { name, least, most } => write!(f, "{name}: set {least} to {most}"),
+            Self::SessionWindow { session_window, max_streams, stream_window } => write!(
+                f,
+                "session_window ({session_window}) is less than max_streams ({max_streams}) times \
+                 stream_window ({stream_window}), or larger than 2147483647: set a larger one, or \
+                 less streams or smaller windows"
+            ),
             Self::EngineWindowBits(least) => write!(
                 f,
                 "the engine can't keep to windows of less than {least} bits: leave them at {least}, \

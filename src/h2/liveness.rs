@@ -1,0 +1,93 @@
+//! The deadlines of a session: PINGs to a silent peer, and the end of a session without streams.
+
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use h2::{Ping, PingPong};
+
+use crate::h2::options::SessionOptions;
+use crate::instant::Instant;
+use crate::tokio::timer::{Timer, now};
+
+pub(super) struct Liveness {
+    ping_pong: Option<PingPong>,
+    interval: Option<Duration>,
+    timeout: Duration,
+    idle_timeout: Option<Duration>,
+    /// The time of the next check of the input.
+    check_at: Option<Instant>,
+    /// A PING was sent: the time at which the session ends without input.
+    fail_at: Option<Instant>,
+    /// The session has no streams: the time at which it ends.
+    idle_at: Option<Instant>,
+    timer: Timer,
+}
+
+/// A deadline has passed.
+pub(super) enum Due {
+    /// Nothing was heard from the peer.
+    KeepAlive,
+    /// The session has had no streams.
+    Idle,
+}
+
+impl Liveness {
+    pub(super) fn new(ping_pong: Option<PingPong>, options: &SessionOptions) -> Self {
+        let interval = options.keep_alive_interval;
+        Self {
+            ping_pong,
+            interval,
+            timeout: options.keep_alive_timeout,
+            idle_timeout: options.idle_timeout,
+            check_at: interval.and_then(|interval| now().checked_add(interval)),
+            fail_at: None,
+            idle_at: None,
+            timer: Timer::default(),
+        }
+    }
+
+    /// Returns the deadline that has passed. `heard` returns whether bytes were read since its last call.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        has_streams: bool,
+        heard: impl Fn() -> bool,
+    ) -> Poll<Due> {
+        if has_streams {
+            self.idle_at = None;
+        } else if self.idle_at.is_none() {
+            self.idle_at = self.idle_timeout.and_then(|timeout| now().checked_add(timeout));
+        }
+        if let Some(ping_pong) = &mut self.ping_pong
+            && let Poll::Ready(_) = ping_pong.poll_pong(cx)
+        {
+            self.fail_at = None;
+        }
+        loop {
+            let next = [self.check_at, self.fail_at, self.idle_at].into_iter().flatten().min();
+            let Poll::Ready(time) = self.timer.poll(cx, next) else { return Poll::Pending };
+            if self.idle_at.is_some_and(|at| at <= time) {
+                self.idle_at = None;
+                self.idle_timeout = None;
+                return Poll::Ready(Due::Idle);
+            }
+            let heard = heard();
+            if heard {
+                self.fail_at = None;
+            } else if self.fail_at.is_some_and(|at| at <= time) {
+                self.fail_at = None;
+                return Poll::Ready(Due::KeepAlive);
+            }
+            if self.check_at.is_some_and(|at| at <= time) {
+                self.check_at = self.interval.and_then(|interval| time.checked_add(interval));
+                if !heard && self.fail_at.is_none() {
+                    // An error means that the session ends, or that a PING is in flight.
+                    if let Some(ping_pong) = &mut self.ping_pong {
+                        let _ = ping_pong.send_ping(Ping::opaque());
+                    }
+                    self.fail_at = time.checked_add(self.timeout);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The bytes that a session has written.
+//!
+//! A stream hands its output to the session, and the session's task writes it. To know that the end of a
+//! stream is written, it waits for a *drive* of the session that began afterwards, and left the
+//! transport without unwritten output. Output within the peer's windows is written by one drive.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Shared by a session, its transport and its streams.
+#[derive(Debug, Default)]
+pub(super) struct Progress(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of the last drive that began.
+    began: u64,
+    /// The number of the last drive after which all output was written.
+    written: u64,
+    /// The transport takes no more bytes at present.
+    is_blocked: bool,
+    /// The session has ended.
+    has_ended: bool,
+    /// Bytes were read since `take_heard`.
+    heard: bool,
+    waiting: Vec<Waker>,
+}
+
+/// A point in the output of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(u64);
+
+impl Progress {
+    /// No code panics under this lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin(&self) {
+        self.state().began += 1;
+    }
+
+    /// Ends a drive.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        if state.is_blocked {
+            return;
+        }
+        state.written = state.began;
+        let waiting = core::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn end_session(&self) {
+        let mut state = self.state();
+        state.has_ended = true;
+        let waiting = core::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Returns the mark behind all output that the session has accepted so far.
+    pub(super) fn mark(&self) -> Mark {
+        // A drive in progress may have passed the stream.
+        Mark(self.state().began + 1)
+    }
+
+    /// Waits until the output before the mark is written.
+    ///
+    /// # Errors
+    /// If the session has ended before.
+    pub(super) fn poll_written(&self, mark: Mark, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        if state.written >= mark.0 {
+            return Poll::Ready(Ok(()));
+        }
+        if state.has_ended {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn take_heard(&self) -> bool {
+        core::mem::take(&mut self.state().heard)
+    }
+}
+
+/// The transport of a session, observed.
+#[derive(Debug)]
+pub(super) struct Observed<T> {
+    transport: T,
+    progress: Arc<Progress>,
+}
+
+impl<T> Observed<T> {
+    pub(super) const fn new(transport: T, progress: Arc<Progress>) -> Self {
+        Self { transport, progress }
+    }
+
+    fn observe<R>(&self, result: Poll<R>) -> Poll<R> {
+        self.progress.state().is_blocked = result.is_pending();
+        result
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Observed<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.transport).poll_read(cx, buf);
+        if read.is_ready() {
+            self.progress.state().heard = true;
+        }
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Observed<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.transport).poll_write(cx, buf);
+        self.observe(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.transport).poll_write_vectored(cx, bufs);
+        self.observe(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.transport).poll_flush(cx);
+        self.observe(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}

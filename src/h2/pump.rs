@@ -1,0 +1,183 @@
+//! The input of a stream: the session's task takes it, the WebSocket's task reads it.
+//!
+//! Data that nobody takes counts against the budget of h2 for small frames, which ends the whole session
+//! (`too_many_data_frames`). So a pump, which the session polls, takes all data at once. It *copies*
+//! them: a kept frame of 10 bytes would keep the buffer of 16 KiB that it was read with. The window
+//! is returned to the peer when the application has read the data; the window of the stream thus
+//! bounds the mailbox.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use alloc::sync::Arc;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::{Buf, BytesMut};
+use h2::RecvStream;
+use tokio::io::ReadBuf;
+
+use crate::h2::error::stream_error;
+
+/// A larger buffer is freed when it is empty.
+const KEEP_LEN: usize = 4096;
+
+/// The data of a stream that are not read yet.
+#[derive(Default)]
+pub(super) struct Mailbox(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    held: BytesMut,
+    end: End,
+    reader: Option<Waker>,
+    pump: Option<Waker>,
+    is_dropped: bool,
+}
+
+#[derive(Default)]
+enum End {
+    #[default]
+    Open,
+    /// END_STREAM.
+    Ended,
+    /// The error; `None` after it was returned.
+    Failed(Option<io::Error>),
+}
+
+impl Mailbox {
+    /// No code panics under this lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads data, and returns their number.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        let len = state.held.len().min(buf.remaining());
+        if let Some(data) = state.held.get(..len)
+            && len > 0
+        {
+            buf.put_slice(data);
+            state.held.advance(len);
+            if state.held.is_empty() && state.held.capacity() > KEEP_LEN {
+                state.held = BytesMut::new();
+            }
+            return Poll::Ready(Ok(len));
+        }
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        match &mut state.end {
+            End::Ended => Poll::Ready(Ok(0)),
+            End::Failed(error) => {
+                let error = error.take();
+                Poll::Ready(Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())))
+            }
+            End::Open => {
+                // An idle stream holds no buffer.
+                state.held = BytesMut::new();
+                set(&mut state.reader, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Makes the pump drop the stream of h2.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.is_dropped = true;
+        let pump = state.pump.take();
+        drop(state);
+        if let Some(pump) = pump {
+            pump.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = self.state().held.len();
+        f.debug_struct("Mailbox").field("held", &held).finish_non_exhaustive()
+    }
+}
+
+/// Moves the data of a stream to its mailbox. Ready when the stream has ended.
+#[derive(Debug)]
+pub(super) struct Pump {
+    stream: RecvStream,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Pump {
+    pub(super) const fn new(stream: RecvStream, mailbox: Arc<Mailbox>) -> Self {
+        Self { stream, mailbox }
+    }
+}
+
+impl Future for Pump {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { stream, mailbox } = &mut *self;
+        let mut state = mailbox.state();
+        if state.is_dropped {
+            return Poll::Ready(());
+        }
+        let mut has_news = false;
+        let ended = loop {
+            match stream.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => {
+                    has_news = true;
+                    state.held.extend_from_slice(&data);
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    state.end = End::Failed(Some(stream_error(error)));
+                    break true;
+                }
+                Poll::Ready(None) => {
+                    state.end = End::Ended;
+                    break true;
+                }
+                Poll::Pending => break false,
+            }
+        };
+        if !ended {
+            set(&mut state.pump, cx);
+        }
+        let reader = if has_news || ended { state.reader.take() } else { None };
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// A pump that is dropped with its session: no more data arrive.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        let mut state = self.mailbox.state();
+        if matches!(state.end, End::Open) {
+            state.end = End::Failed(Some(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+fn set(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(waker) if waker.will_wake(cx.waker()) => {}
+        waker => *waker = Some(cx.waker().clone()),
+    }
+}

@@ -1,0 +1,153 @@
+//! The requests of a session.
+
+use core::fmt;
+
+use alloc::sync::Arc;
+use std::io;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::ext::Protocol;
+use h2::server::SendResponse;
+use http::{Request, Response};
+
+use crate::config::Config;
+use crate::error::adapter::AcceptError;
+use crate::h2::error::stream_error;
+use crate::h2::progress::Progress;
+use crate::h2::pump::{Mailbox, Pump};
+use crate::h2::stream::{Input, Stream};
+use crate::handshake::accept::{AcceptOptions, Accepted};
+use crate::handshake::refusal::Refusal;
+use crate::handshake::upgrade::{OwnedUpgradeRequest, UpgradeRequest};
+use crate::tokio::WebSocket;
+use crate::tokio::timer::now;
+
+/// A request of a session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Incoming {
+    /// A valid request for a WebSocket: accept it or refuse it.
+    WebSocket(PendingRequest),
+    /// Another request, for example for a page, with the types of the crates `http` and `h2`.
+    ///
+    /// Read its body, or drop it: unread data occupy the window of the session. See `h2::RecvStream`.
+    Other(Request<RecvStream>, SendResponse<Bytes>),
+    /// A CONNECT request that violates a rule, or is not for a WebSocket. The session has sent this
+    /// response.
+    Refused(Refusal),
+}
+
+/// A valid request for a WebSocket: accept it or refuse it. Dropping it resets the stream.
+///
+/// Frames that the client sends before the response are kept, up to the window of the stream.
+pub struct PendingRequest {
+    request: OwnedUpgradeRequest,
+    input: Input,
+    response: SendResponse<Bytes>,
+    progress: Arc<Progress>,
+    send_buffer: usize,
+}
+
+impl PendingRequest {
+    /// Returns the request.
+    #[must_use]
+    pub fn request(&self) -> UpgradeRequest<'_> {
+        self.request.as_request()
+    }
+
+    /// Accepts the request, if `options` allow its origin. Otherwise it is refused with 403.
+    ///
+    /// # Errors
+    /// [`AcceptError::Refused`] with the response that was sent. [`AcceptError::Io`] if the stream or
+    /// the session has ended.
+    pub fn accept(
+        self,
+        options: &AcceptOptions,
+        config: &Config,
+    ) -> Result<WebSocket<Stream>, AcceptError> {
+        match self.request().accept(options) {
+            Ok(accepted) => Ok(self.accept_with(&accepted, config)?),
+            Err(refusal) => {
+                self.refuse(refusal.clone())?;
+                Err(AcceptError::Refused(refusal))
+            }
+        }
+    }
+
+    /// Accepts the request with a response that was made from [`request`](Self::request), with fields of
+    /// its own such as a cookie.
+    ///
+    /// # Errors
+    /// If the stream or the session has ended.
+    pub fn accept_with(
+        self,
+        accepted: &Accepted,
+        config: &Config,
+    ) -> io::Result<WebSocket<Stream>> {
+        let Self { input, mut response, progress, send_buffer, .. } = self;
+        let output =
+            response.send_response(Response::from(accepted), false).map_err(stream_error)?;
+        let stream = Stream::new(input, output, progress, send_buffer);
+        let connection = accepted.clone().into_connection(config, now());
+        Ok(WebSocket::from_connection(stream, connection, &[]))
+    }
+
+    /// Refuses the request.
+    ///
+    /// # Errors
+    /// If the stream or the session has ended.
+    pub fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
+        send_refusal(&mut self.response, refusal)
+    }
+}
+
+impl fmt::Debug for PendingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingRequest").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// Sorts a request. A WebSocket's pump must be polled by the session.
+pub(super) fn sort(
+    request: Request<RecvStream>,
+    mut response: SendResponse<Bytes>,
+    progress: &Arc<Progress>,
+    send_buffer: usize,
+) -> (Incoming, Option<Pump>) {
+    if request.method() != http::Method::CONNECT {
+        return (Incoming::Other(request, response), None);
+    }
+    let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
+    let valid = match crate::http::upgrade(&request, protocol) {
+        Ok(valid) => valid,
+        Err(refusal) => {
+            // An error means that the stream has ended.
+            let _ = send_refusal(&mut response, refusal.clone());
+            return (Incoming::Refused(refusal), None);
+        }
+    };
+    let mut stream = request.into_body();
+    let flow = stream.flow_control().clone();
+    let mailbox = Arc::new(Mailbox::default());
+    let pump = Pump::new(stream, mailbox.clone());
+    let pending = PendingRequest {
+        request: valid,
+        input: Input { mailbox, flow },
+        response,
+        progress: progress.clone(),
+        send_buffer,
+    };
+    (Incoming::WebSocket(pending), Some(pump))
+}
+
+fn send_refusal(response: &mut SendResponse<Bytes>, refusal: Refusal) -> io::Result<()> {
+    let (head, body) = Response::<Bytes>::from(refusal).into_parts();
+    let has_body = !body.is_empty();
+    let head = Response::from_parts(head, ());
+    let mut output = response.send_response(head, !has_body).map_err(stream_error)?;
+    if has_body {
+        output.send_data(body, true).map_err(stream_error)?;
+    }
+    Ok(())
+}

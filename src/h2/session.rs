@@ -1,0 +1,131 @@
+//! A session of a server.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream as _;
+use futures_util::stream::FuturesUnordered;
+use h2::Reason;
+use h2::server::{Builder, Connection};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::h2::error::SessionError;
+use crate::h2::liveness::{Due, Liveness};
+use crate::h2::options::SessionOptions;
+use crate::h2::progress::{Observed, Progress};
+use crate::h2::pump::Pump;
+use crate::h2::request::{Incoming, sort};
+
+/// A session of HTTP/2: one transport with many streams, for a server.
+///
+/// Its methods move the data of all streams, so call [`accept`](Self::accept) in a loop until it
+/// returns `None`. Dropping the session ends its streams.
+pub struct Session<T> {
+    connection: Connection<Observed<T>, Bytes>,
+    pumps: FuturesUnordered<Pump>,
+    progress: Arc<Progress>,
+    liveness: Liveness,
+    send_buffer: usize,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
+    /// Opens a session: the client sends the preface of HTTP/2, and both ends their settings.
+    ///
+    /// # Errors
+    /// [`SessionError`]. The transport is dropped then.
+    pub async fn handshake(transport: T, options: &SessionOptions) -> Result<Self, SessionError> {
+        let progress = Arc::new(Progress::default());
+        let mut builder = Builder::new();
+        builder
+            .enable_connect_protocol()
+            .max_concurrent_streams(options.max_streams)
+            .initial_window_size(options.stream_window)
+            .initial_connection_window_size(options.session_window)
+            .max_send_buffer_size(options.send_buffer)
+            .max_frame_size(options.max_frame_len)
+            .max_header_list_size(options.max_head_len);
+        let handshake = builder.handshake(Observed::new(transport, progress.clone()));
+        let connected = timeout(options.handshake_timeout, handshake).await;
+        let mut connection = connected.map_err(|_| SessionError::HandshakeTimeout)??;
+        let liveness = Liveness::new(connection.ping_pong(), options);
+        let pumps = FuturesUnordered::new();
+        Ok(Self { connection, pumps, progress, liveness, send_buffer: options.send_buffer })
+    }
+
+    /// Returns the next request, and moves the data of all streams meanwhile. `None`: the session has
+    /// ended in order.
+    ///
+    /// Cancel safe: dropping the future loses no request.
+    ///
+    /// # Errors
+    /// [`SessionError`]. The session and its streams have ended.
+    pub async fn accept(&mut self) -> Result<Option<Incoming>, SessionError> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// [`accept`](Self::accept) as a function for futures.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Incoming>, SessionError>> {
+        self.progress.begin();
+        let accepted = self.connection.poll_accept(cx);
+        self.progress.end();
+        let accepted = match accepted {
+            Poll::Ready(None) => return Poll::Ready(Ok(None)),
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
+            Poll::Ready(Some(Ok((request, response)))) => {
+                let (incoming, pump) = sort(request, response, &self.progress, self.send_buffer);
+                self.pumps.extend(pump);
+                Poll::Ready(Ok(Some(incoming)))
+            }
+            Poll::Pending => Poll::Pending,
+        };
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.pumps).poll_next(cx) {}
+        if accepted.is_ready() {
+            return accepted;
+        }
+        let progress = &self.progress;
+        let has_streams = self.connection.has_streams();
+        match self.liveness.poll(cx, has_streams, || progress.take_heard()) {
+            Poll::Ready(Due::Idle) => {
+                self.drain();
+                // The connection must be polled to send GOAWAY.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(Due::KeepAlive) => {
+                self.connection.abrupt_shutdown(Reason::NO_ERROR);
+                Poll::Ready(Err(SessionError::KeepAliveTimeout))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Ends the session in order (GOAWAY): the peer opens no more streams, and the open ones go on.
+    /// Continue to call [`accept`](Self::accept) until it returns `None`.
+    pub fn drain(&mut self) {
+        self.connection.graceful_shutdown();
+    }
+}
+
+impl<T> Drop for Session<T> {
+    fn drop(&mut self) {
+        self.progress.end_session();
+    }
+}
+
+impl<T> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("web_sockets", &self.pumps.len()).finish_non_exhaustive()
+    }
+}
