@@ -1,9 +1,9 @@
 //! The protocol after the opening handshake: [`Connection`] and its values.
 //!
 //! The state is in `state`. Its methods are in `receive` (input to events), `send` (messages to
-//! output) and `timers` (deadlines). Below them, `assembly` assembles messages that don't arrive in
-//! one input, `closing` and `keep_alive` hold their own states, and `compression` is
-//! permessage-deflate.
+//! output) and `timers` (deadlines). Below them, `control` has the replies to control frames,
+//! `frames` writes frames, `assembly` assembles messages that don't arrive in one input, `closing`
+//! and `keep_alive` hold their own states, and `compression` is permessage-deflate.
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -27,7 +27,9 @@
 mod assembly;
 pub(crate) mod closing;
 mod compression;
+mod control;
 mod fault;
+mod frames;
 mod keep_alive;
 pub(crate) mod queued;
 mod rare;

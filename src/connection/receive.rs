@@ -2,7 +2,6 @@
 
 use bytes::BytesMut;
 
-use crate::close_code::CloseCode;
 use crate::connection::assembly::{Arrival, Context, Incoming};
 use crate::connection::closing::CloseAction;
 use crate::connection::compression::inflater::Inflater;
@@ -16,7 +15,7 @@ use crate::input::Input;
 use crate::instant::Instant;
 use crate::kernel::mask::mask;
 use crate::kernel::utf8::validate;
-use crate::message::{CloseFrame, Data, MessageKind, OwnedData, Utf8Bytes};
+use crate::message::{Data, MessageKind, OwnedData};
 use crate::opcode::OpCode;
 use crate::role::Role;
 
@@ -392,50 +391,6 @@ impl Connection {
         result
     }
 
-    /// Performs the action of a control frame.
-    fn control<'p>(
-        &mut self,
-        opcode: OpCode,
-        payload: &'p [u8],
-        input: &mut Input<'_>,
-        out: &mut BytesMut,
-    ) -> Result<Event<'p>, ProtocolError> {
-        if opcode == OpCode::Ping {
-            // RFC 6455 5.5.2: it MUST be answered, even after our Close frame.
-            self.answer_ping(payload, out);
-            return Ok(Event::Ping(payload));
-        }
-        if opcode == OpCode::Pong {
-            let round_trip = self.keep_alive.pong(payload, input.now());
-            if round_trip.is_some()
-                && let Some(stats) = self.rare.as_mut().and_then(|rare| rare.stats.as_mut())
-            {
-                stats.last_round_trip = round_trip;
-            }
-            self.choose_ways();
-            return Ok(Event::Pong(payload));
-        }
-        let frame = match parse_close(payload) {
-            Ok(frame) => frame,
-            Err(error) => {
-                input.clear();
-                self.fail(error.into(), out);
-                return Err(error.into());
-            }
-        };
-        self.drop_waits();
-        if let Some(frame) = frame.filter(|frame| !frame.reason.is_empty()) {
-            self.rare().close_reason = Utf8Bytes::from(alloc::string::String::from(frame.reason));
-        }
-        let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code);
-        if self.closing.receive_close(code) == CloseAction::Close {
-            self.answer_close(payload, out);
-        }
-        self.drop_compression();
-        self.choose_ways();
-        Ok(Event::Close(frame))
-    }
-
     /// Fails the connection. The Close frame with the error's code is appended to `out`, unless a
     /// Close frame was sent before.
     #[cold]
@@ -506,23 +461,4 @@ impl WholeFrame {
         let header_len = 2 + len_bytes + if masked { 4 } else { 0 };
         (bytes.len() >= header_len + len).then_some(Self { first, header_len, len })
     }
-}
-
-/// Parses the payload of a Close frame
-/// ([RFC 6455 section 5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
-fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, PeerError> {
-    if payload.is_empty() {
-        return Ok(None);
-    }
-    let Some((code, reason)) = payload.split_first_chunk() else {
-        return Err(PeerError::InvalidClosePayload);
-    };
-    let code = CloseCode::new(u16::from_be_bytes(*code));
-    if !code.may_be_received() {
-        return Err(PeerError::InvalidCloseCode(code.value()));
-    }
-    // RFC 6455 5.5.1: the reason MUST be UTF-8. It is too short for the vector loop to be faster.
-    let reason =
-        core::str::from_utf8(reason).map_err(|_| PeerError::InvalidCloseReason(code.value()))?;
-    Ok(Some(CloseFrame { code, reason }))
 }

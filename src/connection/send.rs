@@ -1,19 +1,15 @@
 //! Messages to output.
 
-use core::num::NonZeroUsize;
-
 use bytes::BytesMut;
 
 use crate::close_code::CloseCode;
+use crate::connection::frames::write_masked;
 use crate::connection::queued::CloseWait;
 use crate::connection::state::Connection;
-use crate::entropy::{Entropy, KeyBlock};
 use crate::error::send::SendError;
-use crate::frame::{
-    FIN, FrameHead, FrameHeader, LEN_16, LEN_64, MASK, MAX_CONTROL_LEN, MAX_HEADER_LEN,
-};
+use crate::frame::{FrameHead, FrameHeader, MAX_CONTROL_LEN};
 use crate::instant::Instant;
-use crate::kernel::copy::{append, append_masked};
+use crate::kernel::copy::append;
 use crate::message::options::SendOptions;
 use crate::message::{Data, MessageKind};
 use crate::opcode::OpCode;
@@ -298,34 +294,6 @@ impl Connection {
         Ok(payload.len())
     }
 
-    /// Appends all frames of a payload, with at most `max` bytes each, or none of them after an
-    /// error. `first` has the opcode and the reserved bits of the first frame.
-    pub(super) fn write_frames(
-        &mut self,
-        first: u8,
-        fin: bool,
-        payload: &[u8],
-        max: Option<NonZeroUsize>,
-        out: &mut BytesMut,
-    ) -> Result<(), SendError> {
-        let before = out.len();
-        let max = max.map_or(usize::MAX, NonZeroUsize::get);
-        let (mut first, mut rest) = (first, payload);
-        loop {
-            let (piece, behind) = rest.split_at_checked(max).unwrap_or((rest, &[]));
-            let last = behind.is_empty();
-            let fin = if fin && last { FIN } else { 0 };
-            if let Err(error) = self.write_frame_of(first | fin, piece, out) {
-                out.truncate(before);
-                return Err(error);
-            }
-            if last {
-                return Ok(());
-            }
-            (rest, first) = (behind, OpCode::Continuation.value());
-        }
-    }
-
     fn send_control(
         &mut self,
         opcode: OpCode,
@@ -365,110 +333,6 @@ impl Connection {
         if self.sending.is_some() { Err(SendError::MessageInProgress) } else { Ok(()) }
     }
 
-    /// Appends a frame. A client masks it with a fresh key
-    /// ([RFC 6455 section 5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
-    #[inline]
-    pub(super) fn write_frame(
-        &mut self,
-        opcode: OpCode,
-        fin: bool,
-        payload: &[u8],
-        out: &mut BytesMut,
-    ) -> Result<(), SendError> {
-        self.write_frame_of(opcode.value() | if fin { FIN } else { 0 }, payload, out)
-    }
-
-    /// Does the same with all bits of the frame's first byte.
-    #[inline]
-    fn write_frame_of(
-        &mut self,
-        first: u8,
-        payload: &[u8],
-        out: &mut BytesMut,
-    ) -> Result<(), SendError> {
-        match self.role {
-            Role::Server => {
-                write_unmasked(first, payload, out);
-                Ok(())
-            }
-            // Out of line, so that the frame of a server needs a small stack frame only.
-            Role::Client => self.write_with_fresh_key(first, payload, out),
-        }
-    }
-
-    #[inline(never)]
-    fn write_with_fresh_key(
-        &mut self,
-        first: u8,
-        payload: &[u8],
-        out: &mut BytesMut,
-    ) -> Result<(), SendError> {
-        let key = self.next_key()?;
-        write_masked(first, key, payload, out);
-        Ok(())
-    }
-
-    /// Returns a mask key. RFC 6455 5.3: each frame has a fresh key, which the author of the
-    /// payload can't predict.
-    // Inlined: a call takes a sixth more instructions for a frame of 16 bytes.
-    #[inline(always)]
-    pub(super) fn next_key(&mut self) -> Result<[u8; 4], SendError> {
-        let Some(entropy) = self.config.settings().entropy else { return Err(SendError::Entropy) };
-        #[cfg(feature = "std")]
-        if entropy.shares_keys() {
-            return Ok(crate::entropy::thread_key(&entropy)?);
-        }
-        self.key_of_own_block(&entropy)
-    }
-
-    /// A key from a block of this connection's own: of a source that the caller has given.
-    #[inline(never)]
-    fn key_of_own_block(&mut self, entropy: &Entropy) -> Result<[u8; 4], SendError> {
-        Ok(self.rare().keys.get_or_insert_with(KeyBlock::new).take(entropy)?)
-    }
-
-    /// Answers a ping, or holds the answer back until there is room. Only the newest one is held
-    /// back, which RFC 6455 5.5.3 allows.
-    pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut BytesMut) {
-        let before = out.len();
-        let room = before < self.config.settings().max_unsent;
-        if room && self.write_frame(OpCode::Pong, true, payload, out).is_ok() {
-            self.appended(out.len() - before);
-        } else {
-            self.rare().waiting_pong = Some(payload.into());
-            self.choose_ways();
-        }
-    }
-
-    /// Appends the pong that was held back, if there is room.
-    #[inline]
-    pub(super) fn send_waiting_pong(&mut self, out: &mut BytesMut) {
-        let Some(rare) = &mut self.rare else { return };
-        if rare.waiting_pong.is_none() || out.len() >= self.config.settings().max_unsent {
-            return;
-        }
-        if let Some(payload) = rare.waiting_pong.take() {
-            self.answer_ping(&payload, out);
-            self.choose_ways();
-        }
-    }
-
-    /// Drops all pending work when the connection is closed or has failed. RFC 6455 5.5.2: no pong
-    /// is required after the peer's Close frame.
-    pub(super) fn drop_waits(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.waiting_pong = None;
-            rare.close_wait = None;
-            rare.message_since = None;
-        }
-    }
-
-    /// Appends a Close frame with a valid payload. A client without entropy can't mask it: its
-    /// transport ends without one.
-    pub(super) fn answer_close(&mut self, payload: &[u8], out: &mut BytesMut) {
-        let _ = self.write_frame(OpCode::Close, true, payload, out);
-    }
-
     /// Counts bytes appended after a keep-alive ping or our Close frame.
     pub(crate) fn appended(&mut self, n: usize) {
         self.keep_alive.appended(n);
@@ -494,59 +358,5 @@ impl Connection {
             stats.messages_sent += u64::from(whole);
         }
         self.choose_ways();
-    }
-}
-
-/// Appends an unmasked frame.
-#[inline]
-fn write_unmasked(first: u8, payload: &[u8], out: &mut BytesMut) {
-    if let Some(short) = short_len(payload) {
-        out.reserve(2 + payload.len());
-        out.extend_from_slice(&[first, short]);
-        out.extend_from_slice(payload);
-    } else {
-        write_long(first, None, payload, out);
-    }
-}
-
-/// Appends a masked frame.
-#[inline]
-fn write_masked(first: u8, key: [u8; 4], payload: &[u8], out: &mut BytesMut) {
-    if let Some(short) = short_len(payload) {
-        let [k0, k1, k2, k3] = key;
-        out.reserve(6 + payload.len());
-        out.extend_from_slice(&[first, MASK | short, k0, k1, k2, k3]);
-        append_masked(out, payload, key);
-    } else {
-        write_long(first, Some(key), payload, out);
-    }
-}
-
-/// Returns the 7-bit length, if the payload is short enough for it.
-#[inline]
-fn short_len(payload: &[u8]) -> Option<u8> {
-    u8::try_from(payload.len()).ok().filter(|&len| len < LEN_16)
-}
-
-/// Appends a frame with a length of 16 or 64 bits. It is not inlined, to keep the path of short
-/// frames small.
-#[inline(never)]
-fn write_long(first: u8, key: Option<[u8; 4]>, payload: &[u8], out: &mut BytesMut) {
-    out.reserve(MAX_HEADER_LEN + payload.len());
-    let mask = if key.is_some() { MASK } else { 0 };
-    if let Ok(len) = u16::try_from(payload.len()) {
-        let [high, low] = len.to_be_bytes();
-        out.extend_from_slice(&[first, mask | LEN_16, high, low]);
-    } else {
-        let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-        out.extend_from_slice(&[first, mask | LEN_64]);
-        out.extend_from_slice(&len.to_be_bytes());
-    }
-    match key {
-        None => append(out, payload),
-        Some(key) => {
-            out.extend_from_slice(&key);
-            append_masked(out, payload, key);
-        }
     }
 }

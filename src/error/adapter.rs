@@ -175,9 +175,16 @@ pub enum ConnectErrorKind {
     Proxy(ProxyError),
     /// The request could not be sent: [`SendError::Entropy`], with the config of a server.
     Send(SendError),
-    /// Name resolution or TCP took longer than `handshake_timeout`.
+    /// Name resolution, TCP or the TLS handshake took longer than `handshake_timeout`.
     Timeout,
-    /// The URL is `wss://`: connect a TLS stream yourself, and give it to `WebSocket::client`.
+    /// The TLS handshake failed, for example for a certificate that is not valid; or the roots of the
+    /// system could not be loaded.
+    Tls(io::Error),
+    /// The URL is `wss://`, and the feature `rustls` needs a `ClientConfig`: set one by
+    /// `Connector::tls`, or enable the feature `tls`.
+    TlsNotConfigured,
+    /// The URL is `wss://`, and the connector has no TLS: enable the feature `tls` or `rustls` for
+    /// tokio, or connect a TLS stream yourself and pass it to `WebSocket::client`.
     TlsNotSupported,
 }
 
@@ -230,6 +237,8 @@ impl ConnectError {
             ConnectErrorKind::Io(_)
             | ConnectErrorKind::Send(_)
             | ConnectErrorKind::Timeout
+            | ConnectErrorKind::Tls(_)
+            | ConnectErrorKind::TlsNotConfigured
             | ConnectErrorKind::TlsNotSupported => None,
         }
     }
@@ -266,7 +275,10 @@ impl core::error::Error for ConnectError {
             ConnectErrorKind::Io(error) => Some(error),
             ConnectErrorKind::Proxy(error) => Some(error),
             ConnectErrorKind::Send(error) => Some(error),
-            ConnectErrorKind::Timeout | ConnectErrorKind::TlsNotSupported => None,
+            ConnectErrorKind::Tls(error) => Some(error),
+            ConnectErrorKind::Timeout
+            | ConnectErrorKind::TlsNotConfigured
+            | ConnectErrorKind::TlsNotSupported => None,
         }
     }
 }
@@ -291,9 +303,14 @@ impl fmt::Display for ConnectErrorKind {
             Self::Proxy(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Timeout => f.write_str("not finished in time (setting: handshake_timeout)"),
+            Self::Tls(error) => error.fmt(f),
+            Self::TlsNotConfigured => f.write_str(
+                "no TLS settings: enable the feature `tls` of sansocket, or set a rustls \
+                 `ClientConfig` by `Connector::tls`",
+            ),
             Self::TlsNotSupported => f.write_str(
-                "wss:// is not supported yet: use ws://, or give a connected TLS stream to \
-                 `WebSocket::client`",
+                "no TLS: enable the feature `tls` of sansocket (tokio only), or pass a connected \
+                 TLS stream to `WebSocket::client`",
             ),
         }
     }

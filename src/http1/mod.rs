@@ -10,4 +10,5 @@ pub(crate) mod lists;
 pub(crate) mod reader;
 pub(crate) mod writer;
 
+mod framing;
 mod window;

@@ -16,7 +16,7 @@ use crate::hyper::error::UpgradeError;
 use crate::hyper::upgraded::Upgraded;
 use crate::instant::Instant;
 use crate::tokio::WebSocket;
-use crate::tokio::drive::{Timer, now};
+use crate::tokio::timer::{Timer, now};
 
 /// Checks a request by every rule of the opening handshake and by `options`: a GET with Upgrade over
 /// HTTP/1.1, an extended CONNECT over HTTP/2. Returns the response, and the future of the WebSocket.

@@ -9,16 +9,27 @@ use std::io::{self, IoSlice};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The transport of a client that [`Connector`](crate::tokio::Connector) has connected: TCP, later also
-/// TLS and streams of HTTP/2.
+use crate::tokio::tls::TlsStream;
+
+/// The transport of a client that [`Connector`](crate::tokio::Connector) has connected: TCP or TLS,
+/// later also streams of HTTP/2.
 #[derive(Debug)]
-pub struct ClientStream(TcpStream);
+pub struct ClientStream(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Tcp(TcpStream),
+    Tls(TlsStream),
+}
 
 impl ClientStream {
     /// Returns the TCP stream; `None` if the transport is not TCP alone.
     #[must_use]
     pub const fn as_tcp(&self) -> Option<&TcpStream> {
-        Some(&self.0)
+        match &self.0 {
+            Inner::Tcp(tcp) => Some(tcp),
+            Inner::Tls(_) => None,
+        }
     }
 
     /// Returns the TCP stream, owned.
@@ -26,7 +37,10 @@ impl ClientStream {
     /// # Errors
     /// `self` if the transport is not TCP alone.
     pub fn into_tcp(self) -> Result<TcpStream, Self> {
-        Ok(self.0)
+        match self.0 {
+            Inner::Tcp(tcp) => Ok(tcp),
+            tls @ Inner::Tls(_) => Err(Self(tls)),
+        }
     }
 
     /// Returns the address of the peer: of the server, or of the proxy.
@@ -34,7 +48,7 @@ impl ClientStream {
     /// # Errors
     /// If the transport has none any more.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+        self.tcp().peer_addr()
     }
 
     /// Returns the local address.
@@ -42,13 +56,26 @@ impl ClientStream {
     /// # Errors
     /// If the transport has none any more.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.tcp().local_addr()
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.0 {
+            Inner::Tcp(tcp) => tcp,
+            Inner::Tls(tls) => tls.tcp(),
+        }
     }
 }
 
 impl From<TcpStream> for ClientStream {
     fn from(stream: TcpStream) -> Self {
-        Self(stream)
+        Self(Inner::Tcp(stream))
+    }
+}
+
+impl From<TlsStream> for ClientStream {
+    fn from(stream: TlsStream) -> Self {
+        Self(Inner::Tls(stream))
     }
 }
 
@@ -58,7 +85,10 @@ impl AsyncRead for ClientStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        match &mut self.0 {
+            Inner::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Inner::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
     }
 }
 
@@ -68,7 +98,10 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        match &mut self.0 {
+            Inner::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Inner::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
     }
 
     fn poll_write_vectored(
@@ -76,18 +109,30 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        match &mut self.0 {
+            Inner::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Inner::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        match &self.0 {
+            Inner::Tcp(tcp) => tcp.is_write_vectored(),
+            Inner::Tls(tls) => tls.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        match &mut self.0 {
+            Inner::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Inner::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        match &mut self.0 {
+            Inner::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Inner::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
     }
 }

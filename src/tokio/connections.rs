@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::adapter::connections::{Drained, Registry};
 use crate::close_code::CloseCode;
 use crate::error::send::SendError;
-use crate::tokio::drive::now;
 use crate::tokio::socket::WebSocket;
+use crate::tokio::timer::now;
 
 /// The open connections of a server, so that they can be closed together when it shuts down.
 ///

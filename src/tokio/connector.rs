@@ -1,9 +1,11 @@
-//! From a URL to a WebSocket: name resolution, TCP, a proxy, the opening handshake.
+//! From a URL to a WebSocket: name resolution, TCP, a proxy, TLS, the opening handshake.
 
 use core::future::Future;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+#[cfg(feature = "rustls")]
+use alloc::sync::Arc;
 use alloc::vec;
 use std::io;
 
@@ -22,8 +24,9 @@ use crate::handshake::proxy::{Proxy, ProxyError, ProxyHandshake, ProxyServer};
 use crate::input::Input;
 use crate::instant::Instant;
 use crate::tokio::client_stream::ClientStream;
-use crate::tokio::drive::now;
 use crate::tokio::socket::WebSocket;
+use crate::tokio::timer::now;
+use crate::tokio::tls::TlsSettings;
 
 /// Connects clients: through a proxy, from a local address, with timeouts. Clones are cheap.
 ///
@@ -45,6 +48,7 @@ use crate::tokio::socket::WebSocket;
 pub struct Connector {
     settings: Settings,
     local_addr: Option<IpAddr>,
+    tls: TlsSettings,
 }
 
 impl Connector {
@@ -78,24 +82,68 @@ impl Connector {
         self
     }
 
-    /// Connects by the request's `ws://` URL: name resolution, each address in turn, `TCP_NODELAY`, the
-    /// proxy if there is one, the opening handshake, all within the `handshake_timeout`.
+    /// Sets the TLS config for `wss://` URLs: other roots, client certificates, or a provider of one's
+    /// own (feature `rustls`; the types are those of rustls 0.23). The ALPN protocol is set to
+    /// `http/1.1` in a copy.
+    ///
+    /// The feature `tls` has a default, which all connectors of the process share: the verifier and the
+    /// roots of the system, read at the first connection, and aws-lc-rs, or the provider that the
+    /// process has installed.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "tls")]
+    /// # fn connector() -> Result<(), Box<dyn core::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use rustls::pki_types::CertificateDer;
+    /// use rustls::pki_types::pem::PemObject;
+    /// use rustls::{ClientConfig, RootCertStore};
+    /// # use tokio_rustls::rustls;
+    /// use sansocket::tokio::Connector;
+    ///
+    /// // A private certificate authority: only its certificates are accepted.
+    /// let mut roots = RootCertStore::empty();
+    /// roots.add(CertificateDer::from_pem_file("ca.pem")?)?;
+    /// let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    /// let connector = Connector::new().tls(Arc::new(config));
+    /// # drop(connector);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+        self.tls.set(config);
+        self
+    }
+
+    /// Connects by the request's URL: name resolution, each address in turn, `TCP_NODELAY`, the proxy if
+    /// there is one, TLS for `wss://`, the opening handshake, all within the `handshake_timeout`.
     ///
     /// # Errors
-    /// [`ConnectError`] with the step that failed. [`ConnectErrorKind::TlsNotSupported`] for `wss://`.
+    /// [`ConnectError`] with the step that failed. For `wss://` URLs [`ConnectErrorKind::TlsNotSupported`]
+    /// without the feature `rustls`, and [`ConnectErrorKind::TlsNotConfigured`] without the feature `tls`
+    /// and without a config.
     pub async fn connect(
         &self,
         request: &ConnectRequest,
         config: &Config,
     ) -> Result<(WebSocket<ClientStream>, ConnectResponse), ConnectError> {
-        if request.is_secure() {
-            let (host, port) = (request.host(), request.port());
-            let kind = ConnectErrorKind::TlsNotSupported;
-            return Err(ConnectError::new(ConnectStep::Tls, host, port, kind));
-        }
         let start = now();
+        if !request.is_secure() {
+            let stream = self.transport(request, config, start).await?;
+            return WebSocket::ask(stream.into(), request, config, start).await;
+        }
+        let failed =
+            |kind| ConnectError::new(ConnectStep::Tls, request.host(), request.port(), kind);
+        self.tls.check().map_err(failed)?;
         let stream = self.transport(request, config, start).await?;
-        WebSocket::ask(ClientStream::from(stream), request, config, start).await
+        let deadline = start.checked_add(config.handshake_timeout());
+        let connect = within(deadline, self.tls.connect(request.host(), stream));
+        let connected = connect.await.unwrap_or(Err(ConnectErrorKind::Timeout));
+        let stream = connected.map_err(failed)?;
+        WebSocket::ask(stream.into(), request, config, start).await
     }
 
     /// Connects a transport to the host and port of the request, through the proxy if there is one: for
@@ -176,8 +224,9 @@ impl Connector {
 }
 
 impl WebSocket<ClientStream> {
-    /// Connects by the request's `ws://` URL: name resolution, each address in turn, `TCP_NODELAY`,
-    /// handshake, all within the `handshake_timeout`. [`Connector`] has proxies and other settings.
+    /// Connects by the request's URL: name resolution, each address in turn, `TCP_NODELAY`, TLS for
+    /// `wss://` (feature `tls`), handshake, all within the `handshake_timeout`. [`Connector`] has proxies
+    /// and other settings.
     ///
     /// [RFC 6455 section 4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1), item 2: at most one
     /// connection to a host may be connecting at a time; that is the caller's duty. After a failure wait

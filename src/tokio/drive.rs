@@ -17,12 +17,10 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use alloc::boxed::Box;
 use std::io;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
 use crate::adapter::connections::Registration;
 use crate::adapter::failure::{Failure, lost};
@@ -31,16 +29,11 @@ use crate::connection::Connection;
 use crate::driver::{Flow, Intake, Step};
 use crate::error::adapter::WebSocketError;
 use crate::error::send::SendError;
-use crate::instant::Instant;
+use crate::tokio::timer::{Timer, now};
 
 /// The number of reads and writes without an event after which a task yields to others. Some
 /// transports limit this themselves (tokio's coop budget), others do not.
 pub(super) const MAX_TURNS: usize = 64;
-
-/// Reads the clock of the runtime, which tests can pause.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std().into()
-}
 
 /// A transport, and the error that it has failed with.
 #[derive(Debug)]
@@ -68,45 +61,6 @@ impl<S> Link<S> {
 /// Returns `Ok` if the output up to `end` has left, for a transport that no longer exists.
 pub(super) fn sent_before_the_end(flow: &Flow, end: u64) -> Result<(), WebSocketError> {
     if flow.flushed() >= end { Ok(()) } else { Err(lost(flow)) }
-}
-
-/// One timer for all deadlines of a connection.
-///
-/// It is reset only for an earlier deadline. A later one, which each read causes, is set when the
-/// timer fires, so that a read does not access the timers of the runtime.
-#[derive(Debug, Default)]
-pub(crate) struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    /// Returns [`Poll::Ready`] when the deadline has passed.
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        deadline: Option<Instant>,
-    ) -> Poll<Instant> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        let Some(at) = deadline.into_std() else { return Poll::Pending };
-        let at = tokio::time::Instant::from_std(at);
-        loop {
-            let sleep = match &mut self.sleep {
-                Some(sleep) => {
-                    if sleep.deadline() > at {
-                        sleep.as_mut().reset(at);
-                    }
-                    sleep
-                }
-                none => none.insert(Box::pin(tokio::time::sleep_until(at))),
-            };
-            ready!(sleep.as_mut().poll(cx));
-            self.sleep = None;
-            let now = now();
-            if now >= deadline {
-                return Poll::Ready(now);
-            }
-        }
-    }
 }
 
 /// Reads and writes until the step is one for the caller: an event, a request, a response, or the

@@ -21,8 +21,9 @@ use crate::handshake::head::OwnedRequestHead;
 use crate::handshake::refusal::Refusal;
 use crate::handshake::response::HttpResponse;
 use crate::instant::Instant;
-use crate::tokio::drive::{Goal, now, poll_sent, poll_step};
+use crate::tokio::drive::{Goal, poll_sent, poll_step};
 use crate::tokio::socket::WebSocket;
+use crate::tokio::timer::now;
 
 /// A request that was read and is not answered yet. Accept it, refuse it, or answer it with a page.
 ///

@@ -20,9 +20,10 @@ use crate::event::OwnedEvent;
 use crate::message::options::SendOptions;
 use crate::message::{Data, Message, OwnedData};
 use crate::tokio::drive::{
-    Goal, Link, MAX_TURNS, Timer, now, poll_close_deadline, poll_sent, poll_step, write_some,
+    Goal, Link, MAX_TURNS, poll_close_deadline, poll_sent, poll_step, write_some,
 };
 use crate::tokio::socket::WebSocket;
+use crate::tokio::timer::{Timer, now};
 use crate::tokio::wakers::Wakers;
 
 /// Owned messages as [`Stream`] and [`Sink`], for combinators, and for programs written for

@@ -56,12 +56,14 @@ mod byte_stream;
 mod client_stream;
 mod connections;
 mod connector;
-pub(crate) mod drive;
+mod drive;
 mod handshake;
 mod messages;
 mod shared;
 mod socket;
 mod split;
+pub(crate) mod timer;
+mod tls;
 mod wakers;
 
 pub use crate::adapter::connections::Drained;

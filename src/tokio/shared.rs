@@ -41,9 +41,8 @@ use crate::error::adapter::WebSocketError;
 use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::event::Event;
-use crate::tokio::drive::{
-    Feed, Goal, Link, Sending, Timer, now, poll_sent, sent_before_the_end, write_some,
-};
+use crate::tokio::drive::{Feed, Goal, Link, Sending, poll_sent, sent_before_the_end, write_some};
+use crate::tokio::timer::{Timer, now};
 use crate::tokio::wakers::{Waiting, Wakers, lock};
 
 /// The shared state and the tasks that wait for it.

@@ -17,9 +17,9 @@ use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::event::Event;
 use crate::tokio::drive::{
-    Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
-    write_some,
+    Goal, Link, Replies, Sending, Unsolicited, poll_end, poll_sent, poll_step, write_some,
 };
+use crate::tokio::timer::{Timer, now};
 
 /// A WebSocket over an asynchronous transport.
 ///

@@ -20,9 +20,10 @@ use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::event::Event;
 use crate::stats::Stats;
-use crate::tokio::drive::{Replies, Timer, Unsolicited, poll_end, poll_step};
+use crate::tokio::drive::{Replies, Unsolicited, poll_end, poll_step};
 use crate::tokio::shared::{Shared, State};
 use crate::tokio::socket::WebSocket;
+use crate::tokio::timer::Timer;
 use crate::tokio::wakers::Wakers;
 
 /// The reading half of a split WebSocket. It also runs keep-alive and the closing handshake, and

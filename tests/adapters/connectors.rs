@@ -344,10 +344,32 @@ fn names_host_port_and_step<A: Adapter>() {
     let error = A::connect(Some(http(address)), &target, &short);
     let response = error.response().unwrap();
     assert_eq!((response.body(), response.body_end()), (&b"rule 7"[..], BodyEnd::Timeout));
+}
 
+/// Returns the error for a `wss://` URL. No connection is attempted.
+fn without_tls<A: Adapter>() -> ConnectErrorKind {
     let secure = ConnectRequest::new("wss://[::1]/").unwrap();
-    let error = A::connect(None, &secure, &long);
-    assert!(error.to_string().starts_with("[::1]:443: TLS handshake failed: wss://"), "{error}");
+    let error = A::connect(None, &secure, &config(5000));
+    assert!(error.to_string().starts_with("[::1]:443: TLS handshake failed: no TLS"), "{error}");
+    assert_eq!(error.step(), ConnectStep::Tls);
+    error.into_kind()
+}
+
+#[test]
+fn b5_blocking_has_no_tls() {
+    assert!(matches!(without_tls::<Blocking>(), ConnectErrorKind::TlsNotSupported));
+}
+
+#[cfg(not(feature = "rustls"))]
+#[test]
+fn t5_wss_needs_a_feature() {
+    assert!(matches!(without_tls::<Tokio>(), ConnectErrorKind::TlsNotSupported));
+}
+
+#[cfg(all(feature = "rustls", not(feature = "tls")))]
+#[test]
+fn t5_wss_without_the_feature_tls_needs_a_config() {
+    assert!(matches!(without_tls::<Tokio>(), ConnectErrorKind::TlsNotConfigured));
 }
 
 #[test]

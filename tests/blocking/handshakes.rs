@@ -254,7 +254,7 @@ fn each_failure_of_a_client_handshake_has_an_error() {
         let request = ConnectRequest::new("wss://example.com/").unwrap();
         let error = WebSocket::connect(&request, &config).unwrap_err();
         assert!(matches!(error.kind(), ConnectErrorKind::TlsNotSupported));
-        assert!(error.to_string().contains("not supported yet"), "{error}");
+        assert!(error.to_string().contains("no TLS: enable the feature `tls`"), "{error}");
         assert_eq!(
             (error.step(), error.host(), error.port()),
             (ConnectStep::Tls, "example.com", 443)

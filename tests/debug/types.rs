@@ -15,7 +15,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     // Counts of bytes.
     ("budget.rs", &["MemoryBudget"]),
     ("close_code.rs", &["CloseCode"]),
-    ("config.rs", &["ConfigBuilder", "Delivery"]),
+    ("config/mod.rs", &["ConfigBuilder", "Delivery"]),
     ("message/options.rs", &["Compress", "SendOptions"]),
     ("deflate/agreement.rs", &["Agreement", "Direction"]),
     ("deflate/decoder/result.rs", &["Corrupt", "Progress", "Needs"]),

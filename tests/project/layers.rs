@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
         "budget.rs",
     ],
     // Settings, frame headers, URLs, HTTP/1.1.
-    &["config.rs", "frame.rs", "url.rs", "http1/"],
+    &["config/", "frame.rs", "url.rs", "http1/"],
     // permessage-deflate.
     &["deflate/"],
     // Input, events, and the arguments of a connection.
@@ -287,24 +287,41 @@ const NAME_DEFLATE: &[(&str, usize)] = &[
     ("lib.rs", 1),
 ];
 
-/// A module with two variants selects `on` or `off`; its callers need no `cfg`.
-#[test]
-fn compression_is_switched_in_modules_with_two_variants() {
+/// Files that may name the feature `rustls`, and the number of lines.
+const NAME_RUSTLS: &[(&str, usize)] = &[
+    // `Connector::tls`, with its type.
+    ("tokio/connector.rs", 3),
+];
+
+/// Returns the number of modules with two variants. They select `on` or `off` by the feature; their
+/// callers need no `cfg`.
+fn modules_with_two_variants(feature: &str, named: &[(&str, usize)]) -> usize {
     let (files, _) = read_all();
-    let mut two_bodied = 0;
-    for file in files.iter().filter(|file| !file.starts_with("deflate/")) {
+    let own = format!("{feature}/");
+    let mut two_variants = 0;
+    for file in files.iter().filter(|file| !file.starts_with(&own)) {
         let text = std::fs::read_to_string(src().join(file)).unwrap();
-        let found = text.matches("feature = \"deflate\"").count();
+        let found = text.matches(&format!("feature = \"{feature}\"")).count();
         if let Some(folder) = file.strip_suffix("mod.rs")
             && files.contains(&format!("{folder}off.rs"))
         {
-            two_bodied += 1;
+            two_variants += usize::from(found > 0);
             continue;
         }
-        let listed = NAME_DEFLATE.iter().find(|(listed, _)| listed == file);
-        assert_eq!(found, listed.map_or(0, |(_, n)| *n), "src/{file}: lines with the feature");
+        let listed = named.iter().find(|(listed, _)| listed == file);
+        assert_eq!(found, listed.map_or(0, |(_, n)| *n), "src/{file}: lines with {feature}");
     }
-    assert_eq!(two_bodied, 7);
+    two_variants
+}
+
+#[test]
+fn compression_is_switched_in_modules_with_two_variants() {
+    assert_eq!(modules_with_two_variants("deflate", NAME_DEFLATE), 7);
+}
+
+#[test]
+fn tls_is_switched_in_a_module_with_two_variants() {
+    assert_eq!(modules_with_two_variants("rustls", NAME_RUSTLS), 1);
 }
 
 /// The test of the test: it finds known violations.

@@ -397,10 +397,6 @@ async fn connecting_without_a_listener_fails() {
     assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
     let target = "no-such-host.invalid:80: name resolution failed: ";
     assert!(error.to_string().starts_with(target), "{error}");
-    // TLS is not supported by `connect`.
-    let request = ConnectRequest::new("wss://localhost/").unwrap();
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
-    assert!(matches!(error.kind(), ConnectErrorKind::TlsNotSupported), "{error:?}");
     // The config of a server has no keys.
     let (_listener, request) = listen().await;
     let error = soon(WebSocket::connect(&request, &server().build().unwrap())).await.unwrap_err();

@@ -1,0 +1,168 @@
+//! TLS by rustls.
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use std::io::{self, IoSlice};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::error::adapter::ConnectErrorKind;
+
+/// The protocol that is offered: an opening handshake by GET needs HTTP/1.1 (RFC 7301, RFC 6455
+/// section 4.1).
+const ALPN: &[u8] = b"http/1.1";
+
+/// The caller's rustls config; `None` for that of the feature `tls`.
+#[derive(Clone, Default)]
+pub(crate) struct TlsSettings(Option<Arc<ClientConfig>>);
+
+impl TlsSettings {
+    pub(crate) fn set(&mut self, config: Arc<ClientConfig>) {
+        self.0 = Some(with_alpn(config));
+    }
+
+    pub(crate) const fn check(&self) -> Result<(), ConnectErrorKind> {
+        if self.0.is_some() || cfg!(feature = "tls") {
+            return Ok(());
+        }
+        Err(ConnectErrorKind::TlsNotConfigured)
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        host: &str,
+        stream: TcpStream,
+    ) -> Result<TlsStream, ConnectErrorKind> {
+        let config = match &self.0 {
+            Some(config) => config.clone(),
+            None => default_config().await?,
+        };
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            let message = "the host of the URL can't be the name of a certificate";
+            ConnectErrorKind::Tls(io::Error::new(io::ErrorKind::InvalidInput, message))
+        })?;
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let connected = connector.connect(name, stream).await.map_err(ConnectErrorKind::Tls)?;
+        Ok(TlsStream(Box::new(connected)))
+    }
+}
+
+/// The config of a caller may have private keys, which debug output does not show.
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.0.is_some() { "Custom" } else { "Default" };
+        f.write_str(name)
+    }
+}
+
+/// Sets the ALPN protocol, in a copy if it differs. The caller's config may be in use elsewhere.
+fn with_alpn(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
+    if matches!(config.alpn_protocols.as_slice(), [protocol] if protocol.as_slice() == ALPN) {
+        return config;
+    }
+    let mut config = ClientConfig::clone(&config);
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Arc::new(config)
+}
+
+#[cfg(not(feature = "tls"))]
+async fn default_config() -> Result<Arc<ClientConfig>, ConnectErrorKind> {
+    Err(ConnectErrorKind::TlsNotConfigured)
+}
+
+/// Returns the config that all connectors without a config of the caller share: the system's roots and
+/// its session cache are loaded once.
+#[cfg(feature = "tls")]
+async fn default_config() -> Result<Arc<ClientConfig>, ConnectErrorKind> {
+    use std::sync::OnceLock;
+
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config.clone());
+    }
+    // The roots are files. An error is not kept: the next connection tries again.
+    let built = tokio::task::spawn_blocking(platform_config).await.map_err(io::Error::other);
+    let config = built.and_then(|built| built).map_err(ConnectErrorKind::Tls)?;
+    Ok(CONFIG.get_or_init(|| config).clone())
+}
+
+/// Builds a config with the system's verifier of certificates, and with the provider of the process if
+/// one is installed.
+#[cfg(feature = "tls")]
+fn platform_config() -> io::Result<Arc<ClientConfig>> {
+    use rustls_platform_verifier::BuilderVerifierExt;
+    use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+
+    let installed = CryptoProvider::get_default().cloned();
+    let provider = installed.unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
+    // `ClientConfig::builder` panics if the features of the whole program select two providers.
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(io::Error::other)?;
+    Ok(with_alpn(Arc::new(builder.with_no_client_auth())))
+}
+
+/// A stream of a client. It is on the heap: the state of a TLS connection has about a kilobyte.
+pub(crate) struct TlsStream(Box<tokio_rustls::client::TlsStream<TcpStream>>);
+
+impl TlsStream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.0.get_ref().0
+    }
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsStream").field(self.tcp()).finish()
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
