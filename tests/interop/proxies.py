@@ -13,6 +13,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,11 @@ START_SECONDS = 10
 DIRECT, HTTP, SOCKS = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 # RFC 6761 6.4: no such name exists.
 NO_NAME = "no-such-name.invalid"
-TCP, TUNNEL, HANDSHAKE = (f"{step} failed: " for step in ["TCP connection", "tunnel through the proxy", "opening handshake"])
+TCP, TUNNEL, TLS, HANDSHAKE = (
+    f"{step} failed: " for step in ["TCP connection", "tunnel through the proxy", "TLS handshake", "opening handshake"]
+)
+CERTIFICATES = pathlib.Path(__file__).resolve().parent.parent / "tls" / "certificates"
+CA = ["--ca", str(CERTIFICATES / "ca.pem")]
 NOT_HTTP = "the proxy doesn't speak HTTP/1"
 
 
@@ -125,13 +130,19 @@ class Server:
         self.received = []
         self.closed = asyncio.Queue()
 
-    async def start(self, stack):
+    async def start(self, stack, certificate=None):
+        """Starts the server, over TLS if there is a certificate."""
+        context = None
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(CERTIFICATES / f"{certificate}.pem", CERTIFICATES / "key.pem")
         server = await stack.enter_async_context(
-            serve(self.handle, "127.0.0.1", 0, process_request=self.refuse, max_size=1 << 21, ping_interval=None)
+            serve(self.handle, "127.0.0.1", 0, process_request=self.refuse, max_size=1 << 21, ping_interval=None, ssl=context)
         )
         self.port = server.sockets[0].getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
-        self.url = f"ws://{self.address}"
+        self.url = f"{'wss' if certificate else 'ws'}://{self.address}"
+        return self
 
     @staticmethod
     def refuse(connection, request):
@@ -343,6 +354,7 @@ async def no_server(t):
 async def another_server(t):
     for data, part in [
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the server doesn't speak HTTP/1.1"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "the server doesn't speak HTTP/1.1 (if it speaks TLS, use wss://)"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage", 'the server answered 200 OK: "page"\n'),
     ]:
         address = await raw(t.stack, says(data))
@@ -359,6 +371,36 @@ async def a_timeout_is_for_the_handshake(t):
 def took(timeout, seconds):
     # Without the option it is 10 s.
     check(timeout <= seconds < 9, f"it took {seconds} s")
+
+
+async def tls_has_its_own_step(t):
+    servers = {}
+    for certificate in ["localhost", "other", "expired", "self_signed"]:
+        servers[certificate] = await Server().start(t.stack, certificate)
+    good = servers["localhost"]
+    await t.client.echoes(f"{DIRECT}\nhello\n", b"hello\n", good.url, *CA)
+    same(await good.closed.get(), 1000, "close code")
+    await t.client.prints(f"{DIRECT}\n", f"wss://localhost:{good.port}", *CA)
+    await t.client.prints(f"{DIRECT}\n", f"https://{good.address}", *CA)
+    parts = [f"client: {good.address}: {HANDSHAKE}the server answered 403", '"first line\\n']
+    await t.client.fails(parts, f"{good.url}/forbidden", *CA)
+    for certificate, ca, part in [
+        # The roots of the system.
+        ("localhost", [], "UnknownIssuer"),
+        # These roots only.
+        ("localhost", ["--ca", str(CERTIFICATES / "self_signed.pem")], "UnknownIssuer"),
+        ("other", CA, "not valid for name"),
+        ("expired", CA, "certificate expired"),
+        ("self_signed", CA, "invalid peer certificate: "),
+    ]:
+        server = servers[certificate]
+        await t.client.fails([f"client: {server.address}: {TLS}", part], server.url, *ca)
+    # TLS to a server without it, and the reverse: this server ends the connection without an alert.
+    await t.client.fails([f"client: {t.server.address}: {TLS}"], f"wss://{t.server.address}", *CA)
+    await t.client.fails([f"client: {good.address}: {HANDSHAKE}"], f"ws://{good.address}")
+    address = await raw(t.stack, says(b""))
+    parts = [f"client: {address}: {TLS}not finished in time"]
+    await t.client.fails(parts, f"wss://{address}", *CA, "--timeout", "0.5")
 
 
 async def stdin_must_be_lines_of_text(t):
@@ -418,6 +460,10 @@ async def arguments_are_checked(t):
         [t.server.url, t.server.url],
         [t.server.url, "--unknown"],
         [t.server.url, "--timeout"],
+        [t.server.url, *CA],
+        [f"wss://{t.server.address}", "--ca"],
+        [f"wss://{t.server.address}", "--ca", str(CERTIFICATES / "none.pem")],
+        [f"wss://{t.server.address}", "--ca", str(CERTIFICATES / "key.pem")],
         *([t.server.url, "--timeout", value] for value in ["0", "-1", "NaN", "soon"]),
         *([t.server.url, "--proxy", value] for value in ["https://127.0.0.1", "ftp://127.0.0.1", "127.0.0.1:0", "http://user:secret@"]),
     ]:
@@ -448,6 +494,25 @@ async def tunnels(t):
         text = "again and again " * 5000
         await t.client.echoes(f"{origin}\nhello\n{text}\n", f"hello\n{text}\n".encode(), t.server.url, "--proxy", proxy)
         same(await t.server.closed.get(), 1000, "close code")
+
+
+async def tls_through_tunnels(t):
+    server = await Server().start(t.stack, "localhost")
+    expired = await Server().start(t.stack, "expired")
+    for proxy, origin in [
+        (f"http://{t.http}", HTTP),
+        (f"http://user:p%2Ess@{t.http_auth}", HTTP),
+        (f"socks5://{t.socks}", SOCKS),
+        (f"socks5://user:p%2Ess@{t.socks_auth}", SOCKS),
+    ]:
+        await t.client.echoes(f"{origin}\nhello\n", b"hello\n", server.url, *CA, "--proxy", proxy)
+        same(await server.closed.get(), 1000, "close code")
+        # The certificate is that of the server, and so is the address of the error.
+        await t.client.fails([f"client: {expired.address}: {TLS}", "expired"], expired.url, *CA, "--proxy", proxy)
+    # For wss:// URLs HTTP_PROXY has no meaning.
+    dead = f"127.0.0.1:{free_port()}"
+    await t.client.prints(f"{SOCKS}\n", server.url, *CA, "--proxy", "env", HTTPS_PROXY=f"socks5://{t.socks}", HTTP_PROXY=dead)
+    await t.client.prints(f"{DIRECT}\n", server.url, *CA, "--proxy", "env", HTTP_PROXY=dead)
 
 
 async def names_are_resolved_by_the_proxy(t):
@@ -534,6 +599,7 @@ async def the_proxy_speaks_something_else(t):
     for scheme, handle, part in [
         ("http", says(b"SSH-2.0-OpenSSH_9.2\r\n"), NOT_HTTP),
         ("http", says(b"220 mail.example ESMTP\r\n"), NOT_HTTP),
+        # An alert of TLS.
         ("http", says(b"\x15\x03\x01\x00\x02\x02\x46"), NOT_HTTP),
         ("http", answers(b"HTTP/1.1 2x0 OK\r\n\r\n"), "the proxy's response is not HTTP/1: "),
         ("http", endless_head, "the proxy's response: "),
@@ -598,11 +664,13 @@ CASES = [
     no_server,
     another_server,
     a_timeout_is_for_the_handshake,
+    tls_has_its_own_step,
     stdin_must_be_lines_of_text,
     stdout_can_end,
     memory_is_bounded,
     arguments_are_checked,
     tunnels,
+    tls_through_tunnels,
     names_are_resolved_by_the_proxy,
     the_environment_selects_a_proxy,
     an_http_proxy_refuses,

@@ -52,7 +52,7 @@ fn block_on(run: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(),
 
 /// Returns when the connection has closed.
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let Options { request, proxy, timeout } = options;
+    let Options { request, proxy, tls, timeout } = options;
     let mut config = Config::client(Entropy::os());
     if let Some(timeout) = timeout {
         config = config.handshake_timeout(timeout);
@@ -60,6 +60,9 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut connector = Connector::new();
     if let Some(proxy) = proxy {
         connector = connector.proxy(proxy);
+    }
+    if let Some(tls) = tls {
+        connector = connector.tls(tls);
     }
     let connected = connector.connect(&request, &config.build()?).await;
     let (ws, _response) = connected.map_err(|error| failure(&error))?;

@@ -1,8 +1,13 @@
 //! The command line.
 
+use core::error::Error;
 use core::time::Duration;
 use std::ffi::OsString;
+use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use sansocket::ConnectRequest;
 use sansocket::handshake::proxy::{Proxy, ProxyUrlError};
 
@@ -10,10 +15,12 @@ use sansocket::handshake::proxy::{Proxy, ProxyUrlError};
 pub(crate) const USAGE: &str = "\
 usage: client URL [OPTIONS]
 
-  URL                  ws://HOST[:PORT][/PATH]
+  URL                  ws://HOST[:PORT][/PATH] or wss://HOST[:PORT][/PATH]
   --proxy URL|env      connect through a proxy: http://[USER:PASSWORD@]HOST[:PORT] by CONNECT,
                        socks5://[USER:PASSWORD@]HOST[:PORT] by SOCKS5, or the one of the
                        environment variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY
+  --ca PEM             a file of certificates: the only roots for wss://, in place of those of
+                       the system
   --timeout SECONDS    time to connect, from name resolution to opening handshake (default 10)
 
 Sends each line of stdin as a text message, and prints the messages of the server. At the end of
@@ -24,6 +31,8 @@ stdin it closes the connection. The exit status is 1 after a failure, 2 after a 
 pub(crate) struct Options {
     pub(crate) request: ConnectRequest,
     pub(crate) proxy: Option<Proxy>,
+    /// `None` for the roots of the system.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     /// `None` for the default.
     pub(crate) timeout: Option<Duration>,
 }
@@ -37,7 +46,7 @@ impl Options {
             let argument = argument.into().into_string();
             argument.map_err(|argument| format!("the argument {argument:?} is not UTF-8"))
         });
-        let (mut url, mut proxy, mut timeout) = (None, None, None);
+        let (mut url, mut proxy, mut tls, mut timeout) = (None, None, None, None);
         while let Some(argument) = arguments.next().transpose()? {
             let mut value = |kind: &str| {
                 let value = arguments.next().transpose()?;
@@ -45,6 +54,7 @@ impl Options {
             };
             match argument.as_str() {
                 "--proxy" => proxy = Some(parse_proxy(&value("a URL, or env")?)?),
+                "--ca" => tls = Some(read_roots(&value("a file")?)?),
                 "--timeout" => timeout = Some(parse_timeout(&value("seconds")?)?),
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option:?}"));
@@ -55,7 +65,10 @@ impl Options {
         }
         let url = url.ok_or("no URL")?;
         let request = ConnectRequest::new(&url).map_err(|error| error.to_string())?;
-        Ok(Self { request, proxy, timeout })
+        if tls.is_some() && !request.is_secure() {
+            return Err("--ca has no effect with ws://: use wss://, or omit it".into());
+        }
+        Ok(Self { request, proxy, tls, timeout })
     }
 }
 
@@ -69,6 +82,21 @@ fn parse_proxy(text: &str) -> Result<Proxy, String> {
         parsed => parsed,
     }
     .map_err(|error| format!("--proxy: {error}"))
+}
+
+/// Returns a config that trusts only the certificates of the file.
+fn read_roots(file: &str) -> Result<Arc<ClientConfig>, String> {
+    let failed = |error: &dyn Error| format!("--ca: {file:?}: {error}");
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| failed(&error))? {
+        let certificate = certificate.map_err(|error| failed(&error))?;
+        roots.add(certificate).map_err(|error| failed(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(format!("--ca: {file:?} has no certificate"));
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(Arc::new(config))
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
@@ -93,7 +121,7 @@ mod tests {
         assert_eq!((options.request.host(), options.request.port()), ("::1", 81));
         assert_eq!(options.timeout, Some(Duration::from_millis(2500)));
         let options = parse("ws://example.com").unwrap();
-        assert_eq!((options.proxy.is_none(), options.timeout), (true, None));
+        assert!(options.proxy.is_none() && options.tls.is_none() && options.timeout.is_none());
     }
 
     #[test]
@@ -120,6 +148,7 @@ mod tests {
             ("ws://a --unknown", "unknown option \"--unknown\""),
             ("ws://a --proxy", "--proxy needs a value: a URL, or env"),
             ("ws://a --timeout", "--timeout needs a value: seconds"),
+            ("wss://a --ca", "--ca needs a value: a file"),
         ] {
             assert_eq!(parse(line).unwrap_err(), message);
         }
@@ -143,6 +172,23 @@ mod tests {
                 parse(&format!("ws://a --timeout {text}")).unwrap_err(),
                 format!("--timeout needs a number of seconds above 0, such as 2.5, not {text:?}")
             );
+        }
+    }
+
+    #[test]
+    fn roots_are_read_from_a_file() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/tls/certificates");
+        assert!(parse(&format!("wss://a --ca {folder}/ca.pem")).unwrap().tls.is_some());
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        for (line, part) in [
+            (format!("ws://a --ca {folder}/ca.pem"), "--ca has no effect with ws://"),
+            (format!("wss://a --ca {folder}/key.pem"), "key.pem\" has no certificate"),
+            (format!("wss://a --ca {source}"), "Cargo.toml\" has no certificate"),
+            (format!("wss://a --ca {folder}/none.pem"), "none.pem\": "),
+            (format!("wss://a --ca {folder}"), "certificates\": "),
+        ] {
+            let message = parse(&line).unwrap_err();
+            assert!(message.starts_with("--ca") && message.contains(part), "{message}");
         }
     }
 
