@@ -2,9 +2,11 @@
 //!
 //! The folder `docs` of the package contains the same texts.
 
+#[cfg(feature = "tls")]
 #[doc = include_str!("../docs/guide.md")]
 pub mod getting_started {}
 
+#[cfg(feature = "tls")]
 #[doc = include_str!("../docs/cookbook.md")]
 pub mod cookbook {}
 
@@ -15,6 +17,7 @@ pub mod embedding {}
 #[doc = include_str!("../docs/hyper.md")]
 pub mod hyper {}
 
+#[cfg(feature = "tls")]
 #[doc = include_str!("../docs/migration.md")]
 pub mod migration {}
 

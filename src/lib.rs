@@ -93,6 +93,8 @@
 //! | `tokio` | no | the adapter for tokio |
 //! | `http` | no | opening handshakes with the types of the crate `http` |
 //! | `hyper` | no | WebSockets on a hyper server; implies `http` and `tokio` |
+//! | `tls` | no | `wss://` for clients of the tokio adapter, with the roots of the system |
+//! | `rustls` | no | `wss://` with a rustls config of one's own; implies `tokio` |
 //!
 //! Without `std` the crate needs [`alloc::sync::Arc`]. Targets without atomic compare-and-swap,
 //! such as `thumbv6m-none-eabi` (Cortex-M0), lack it and are not supported.
