@@ -15,6 +15,7 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::error::adapter::WebSocketError;
+use crate::event::Event;
 use crate::instant::Instant;
 use crate::message::MessageKind;
 use crate::message::options::SendOptions;
@@ -171,12 +172,16 @@ impl<S: Transport> ByteStream<S> {
                 None => Duration::MAX,
             };
             match socket.read_timeout(left)? {
-                Poll::Ready(Some(_)) => {}
+                // The last event.
+                Poll::Ready(Some((Event::Close(_), _))) => {}
                 Poll::Ready(None) => break,
-                Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                // A peer that sends pings without pause never lets the read wait.
+                Poll::Ready(Some(_)) | Poll::Pending
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) =>
+                {
                     return Err(close_timed_out());
                 }
-                Poll::Pending => {}
+                Poll::Ready(Some(_)) | Poll::Pending => {}
             }
         }
         socket.close_status().ok_or_else(|| io::ErrorKind::ConnectionAborted.into())

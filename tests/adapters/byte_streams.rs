@@ -713,6 +713,53 @@ fn w1_the_close_timeout_on_threads() {
     drop(there);
 }
 
+/// A transport that takes all output, and always has pings to read.
+struct Pings;
+
+impl Read for Pings {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len() / 2 * 2;
+        buffer[..len].copy_from_slice(&[0x89, 0].repeat(len / 2));
+        Ok(len)
+    }
+}
+
+impl Write for Pings {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Pings {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+    fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn w1_the_close_timeout_on_threads_holds_for_a_peer_that_pings_without_pause() {
+    let (result, closed) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let config = preset(Role::Client).close_timeout(Duration::from_secs(600)).build().unwrap();
+        let connection = connection(Role::Client, &config);
+        let mut stream =
+            blocking::WebSocket::from_connection(Pings, connection, &[]).into_byte_stream(Binary);
+        stream.set_close_timeout(Duration::ZERO);
+        result.send(stream.close()).unwrap();
+    });
+    let closed = closed.recv_timeout(Duration::from_secs(60)).expect("in time");
+    assert_eq!(closed.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
 #[test]
 fn w2_w3_a_message_as_a_stream_on_threads() {
     let (mut here, mut there) = tcp();
