@@ -196,15 +196,13 @@ impl Registration {
         true
     }
 
-    /// Keeps the waker of the task for the next order. True: there is an order already.
+    /// Keeps the waker of the task for the next order.
     #[cfg(feature = "tokio")]
-    pub(crate) fn register(&self, waker: &Waker) -> bool {
+    pub(crate) fn register(&self, waker: &Waker) {
         let mut known = lock(&self.entry.waker);
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *known = Some(waker.clone());
         }
-        drop(known);
-        self.entry.order.load(Ordering::Acquire) != self.entry.done.load(Ordering::Relaxed)
     }
 }
 
