@@ -195,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Receives into `buffer`, as [`read_into`](Self::read_into).
-    fn poll_read_into(
+    pub(super) fn poll_read_into(
         &mut self,
         buffer: &mut [u8],
         cx: &mut Context<'_>,
@@ -387,7 +387,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MessageReader<'_, S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.ended && buffer.remaining() > 0 {
+        for _ in 0..MAX_TURNS {
+            if self.ended || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
             let into = buffer.initialize_unfilled();
             let Some(received) = ready!(self.socket.poll_read_into(into, cx))? else {
                 return Poll::Ready(Err(cut_message()));
@@ -395,9 +398,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MessageReader<'_, S> {
             self.ended = received.end_of_message;
             buffer.advance(received.len);
             if received.len > 0 {
-                break;
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

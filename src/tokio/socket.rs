@@ -150,16 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self,
         buffer: &mut [u8],
     ) -> Result<Option<Received>, WebSocketError> {
-        if let Some(received) = self.left_over.take(buffer) {
-            return Ok(Some(received));
-        }
-        loop {
-            let Some((event, _)) = self.read().await? else { return Ok(None) };
-            if let Some((received, left_over)) = LeftOver::fill(buffer, &event) {
-                self.left_over = left_over;
-                return Ok(Some(received));
-            }
-        }
+        poll_fn(|cx| self.poll_read_into(buffer, cx)).await
     }
 
     feed_methods!(
