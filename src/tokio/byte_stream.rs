@@ -48,11 +48,13 @@ use crate::tokio::socket::WebSocket;
 /// After the connection is closed writes return [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
 /// **Shutdown** closes in order with 1000: the Close frame is sent, and the call returns when the
-/// transport has ended. Data that arrives meanwhile is kept for reads, at most a high-water mark of
-/// it until the close deadline, as with [`Messages`]; so `copy_bidirectional` loses no data that
-/// the peer sent before its Close frame. At the [close timeout](Self::set_close_timeout) of the
-/// stream the connection is aborted, and shutdown returns [`TimedOut`](io::ErrorKind::TimedOut). A
-/// WebSocket has no half-closed state: a peer answers the Close frame and sends no data after it.
+/// transport has ended. Data that arrives meanwhile is kept for reads, so `copy_bidirectional` loses
+/// no data that the peer sent before its Close frame. With a high-water mark of it kept the
+/// shutdown waits for reads, until the close deadline; then it discards further data, and reads
+/// return [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) in place of the end. At the
+/// [close timeout](Self::set_close_timeout) of the stream the connection is aborted, and shutdown
+/// returns [`TimedOut`](io::ErrorKind::TimedOut). A WebSocket has no half-closed state: a peer
+/// answers the Close frame and sends no data after it.
 ///
 /// A dropped read or write has no effect and loses no data. Dropping the stream drops the
 /// transport without a Close frame.
