@@ -70,6 +70,7 @@ pub struct ByteStream<S> {
 ///
 /// A writer that is dropped before its end leaves the message open, so that the peer does not take
 /// it for complete: end it with a new writer of the same kind, or close the connection.
+/// The first bytes of an incomplete character are dropped with it.
 ///
 /// ```
 /// use std::io::Read;
@@ -220,6 +221,7 @@ impl<S> ByteStream<S> {
 
     /// Returns the WebSocket. The rest of a message that was read in part is kept for
     /// [`read_into`](WebSocket::read_into).
+    /// The first bytes of an incomplete character that was written are dropped.
     pub fn into_inner(self) -> WebSocket<S> {
         self.socket
     }

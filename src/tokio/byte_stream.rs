@@ -90,6 +90,7 @@ struct Closing(Option<Pin<Box<Sleep>>>);
 ///
 /// A writer that is dropped before its shutdown leaves the message open, so that the peer does not
 /// take it for complete: end it with a new writer of the same kind, or close the connection.
+/// The first bytes of an incomplete character are dropped with it.
 ///
 /// ```
 /// # async fn f(ws: &mut sansocket::tokio::WebSocket<tokio::net::TcpStream>) -> std::io::Result<()> {
@@ -261,6 +262,7 @@ impl<S> ByteStream<S> {
 
     /// Returns the WebSocket. The rest of a message that was read in part is kept for
     /// [`read_into`](WebSocket::read_into); messages that a shutdown has kept are dropped.
+    /// The first bytes of an incomplete character that was written are dropped.
     pub fn into_inner(self) -> WebSocket<S> {
         self.messages.into_inner()
     }
