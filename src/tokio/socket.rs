@@ -17,8 +17,8 @@ use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::event::Event;
 use crate::tokio::drive::{
-    Goal, Link, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent, poll_step,
-    write_some,
+    Goal, Link, MAX_TURNS, Replies, Sending, Timer, Unsolicited, now, poll_end, poll_sent,
+    poll_step, write_some,
 };
 
 /// A WebSocket over an asynchronous transport.
@@ -213,7 +213,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
         self.driver.flow.discard_data();
-        while self.read().await?.is_some() {}
+        for events in 1_usize.. {
+            if self.read().await?.is_none() {
+                break;
+            }
+            if events.is_multiple_of(MAX_TURNS) {
+                tokio::task::yield_now().await;
+            }
+        }
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }
 

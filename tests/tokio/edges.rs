@@ -421,10 +421,10 @@ impl AsyncWrite for Endless {
     }
 }
 
-/// A peer that sends pings, or empty fragments, without pause must not keep a read into a buffer,
-/// which skips them, from its timeout.
+/// A peer that sends pings, or empty fragments, without pause must not keep a call that skips them
+/// from its timeout.
 #[tokio::test]
-async fn reads_into_a_buffer_let_other_tasks_run() {
+async fn calls_that_skip_events_let_other_tasks_run() {
     const PING: [u8; 2] = [0x89, 0];
     let mut buffer = [0; 8];
     let mut ws = Endless::open(b"", PING, Delivery::Whole);
@@ -433,6 +433,8 @@ async fn reads_into_a_buffer_let_other_tasks_run() {
     assert!(poll_once(pin!(reader.read_into(&mut buffer))).is_pending());
     let mut stream = Endless::open(b"", PING, Delivery::Whole).into_byte_stream(MessageKind::Text);
     assert!(poll_once(pin!(stream.read(&mut buffer))).is_pending());
+    let mut ws = Endless::open(b"", PING, Delivery::Whole);
+    assert!(poll_once(pin!(ws.close(CloseCode::NORMAL, ""))).is_pending());
     // The first fragment of a message, then empty ones.
     let mut ws = Endless::open(b"\x02\x02ab", [0; 2], Delivery::Parts);
     let mut message = ws.message_reader().await.unwrap().unwrap();
