@@ -196,15 +196,13 @@ impl Registration {
         true
     }
 
-    /// Keeps the waker of the task for the next order. True: there is an order already.
+    /// Keeps the waker of the task for the next order.
     #[cfg(feature = "tokio")]
-    pub(crate) fn register(&self, waker: &Waker) -> bool {
+    pub(crate) fn register(&self, waker: &Waker) {
         let mut known = lock(&self.entry.waker);
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *known = Some(waker.clone());
         }
-        drop(known);
-        self.entry.order.load(Ordering::Acquire) != self.entry.done.load(Ordering::Relaxed)
     }
 }
 
@@ -238,7 +236,8 @@ impl Drop for Registration {
 
 fn order(entries: Vec<Arc<Entry>>, order: u8) {
     for entry in entries {
-        entry.order.store(order, Ordering::Release);
+        // Another thread may have aborted since this one has begun the drain.
+        entry.order.fetch_max(order, Ordering::Release);
         let waker = lock(&entry.waker).take();
         if let Some(waker) = waker {
             waker.wake();
@@ -249,4 +248,34 @@ fn order(entries: Vec<Arc<Entry>>, order: u8) {
 /// No code under the lock can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::connection::{Connection, Negotiated};
+    use crate::driver::Driver;
+    use crate::error::protocol::ProtocolError;
+    use crate::role::Role;
+
+    #[test]
+    fn an_order_to_close_that_comes_late_does_not_replace_an_order_to_abort() {
+        let now = Instant::from_micros(0);
+        let config = Config::server().close_timeout(Duration::from_secs(600)).build().unwrap();
+        let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+        let mut driver = Driver::new(connection, now);
+        let registry = Arc::new(Registry::default());
+        let registration = registry.register();
+        // One thread begins a drain, and is interrupted before it has notified the connections.
+        let entries = lock(&registry.state).upgrade();
+        lock(&registry.state).drain = Some((CloseCode::GOING_AWAY, String::new()));
+        // The deadline of another drain passes.
+        assert_eq!(registry.abort(), Drained { ended: 0, aborted: 1 });
+        order(entries, CLOSE);
+        assert!(registration.execute(&mut driver.flow, || now));
+        assert_eq!(driver.flow.error(), Some(ProtocolError::Aborted));
+    }
 }

@@ -98,6 +98,13 @@ pub(crate) fn cut_message() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed inside a message")
 }
 
+/// The end of a connection after data was discarded, because it was not read in time.
+#[cfg(feature = "tokio")]
+pub(crate) fn discarded() -> io::Error {
+    let message = "data that arrived during the shutdown and was not read in time was discarded";
+    io::Error::new(io::ErrorKind::ConnectionAborted, message)
+}
+
 /// The error at the close timeout of a byte stream.
 pub(crate) fn close_timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the close timeout of the byte stream has passed")

@@ -15,6 +15,7 @@ use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
 use crate::error::adapter::WebSocketError;
+use crate::event::Event;
 use crate::instant::Instant;
 use crate::message::MessageKind;
 use crate::message::options::SendOptions;
@@ -69,6 +70,7 @@ pub struct ByteStream<S> {
 ///
 /// A writer that is dropped before its end leaves the message open, so that the peer does not take
 /// it for complete: end it with a new writer of the same kind, or close the connection.
+/// The first bytes of an incomplete character are dropped with it.
 ///
 /// ```
 /// use std::io::Read;
@@ -171,12 +173,16 @@ impl<S: Transport> ByteStream<S> {
                 None => Duration::MAX,
             };
             match socket.read_timeout(left)? {
-                Poll::Ready(Some(_)) => {}
+                // The last event.
+                Poll::Ready(Some((Event::Close(_), _))) => {}
                 Poll::Ready(None) => break,
-                Poll::Pending if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                // A peer that sends pings without pause never lets the read wait.
+                Poll::Ready(Some(_)) | Poll::Pending
+                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) =>
+                {
                     return Err(close_timed_out());
                 }
-                Poll::Pending => {}
+                Poll::Ready(Some(_)) | Poll::Pending => {}
             }
         }
         socket.close_status().ok_or_else(|| io::ErrorKind::ConnectionAborted.into())
@@ -215,6 +221,7 @@ impl<S> ByteStream<S> {
 
     /// Returns the WebSocket. The rest of a message that was read in part is kept for
     /// [`read_into`](WebSocket::read_into).
+    /// The first bytes of an incomplete character that was written are dropped.
     pub fn into_inner(self) -> WebSocket<S> {
         self.socket
     }

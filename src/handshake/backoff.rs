@@ -54,7 +54,9 @@ const MIN_SPAN: u64 = 1000;
 ///     match WebSocket::connect(&request, &config) {
 ///         Ok((mut ws, _)) => {
 ///             while let Ok(Some((event, _))) = ws.read() {
-///                 backoff.reset(); // the connection is of use
+///                 if event.data().is_some() {
+///                     backoff.reset(); // the connection is of use: it is not just closed again
+///                 }
 ///                 println!("{event:?}");
 ///             }
 ///         }

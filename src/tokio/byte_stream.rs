@@ -48,11 +48,13 @@ use crate::tokio::socket::WebSocket;
 /// After the connection is closed writes return [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
 /// **Shutdown** closes in order with 1000: the Close frame is sent, and the call returns when the
-/// transport has ended. Data that arrives meanwhile is kept for reads, at most a high-water mark of
-/// it until the close deadline, as with [`Messages`]; so `copy_bidirectional` loses no data that
-/// the peer sent before its Close frame. At the [close timeout](Self::set_close_timeout) of the
-/// stream the connection is aborted, and shutdown returns [`TimedOut`](io::ErrorKind::TimedOut). A
-/// WebSocket has no half-closed state: a peer answers the Close frame and sends no data after it.
+/// transport has ended. Data that arrives meanwhile is kept for reads, so `copy_bidirectional` loses
+/// no data that the peer sent before its Close frame. With a high-water mark of it kept the
+/// shutdown waits for reads, until the close deadline; then it discards further data, and reads
+/// return [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) in place of the end. At the
+/// [close timeout](Self::set_close_timeout) of the stream the connection is aborted, and shutdown
+/// returns [`TimedOut`](io::ErrorKind::TimedOut). A WebSocket has no half-closed state: a peer
+/// answers the Close frame and sends no data after it.
 ///
 /// A dropped read or write has no effect and loses no data. Dropping the stream drops the
 /// transport without a Close frame.
@@ -88,6 +90,7 @@ struct Closing(Option<Pin<Box<Sleep>>>);
 ///
 /// A writer that is dropped before its shutdown leaves the message open, so that the peer does not
 /// take it for complete: end it with a new writer of the same kind, or close the connection.
+/// The first bytes of an incomplete character are dropped with it.
 ///
 /// ```
 /// # async fn f(ws: &mut sansocket::tokio::WebSocket<tokio::net::TcpStream>) -> std::io::Result<()> {
@@ -195,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Receives into `buffer`, as [`read_into`](Self::read_into).
-    fn poll_read_into(
+    pub(super) fn poll_read_into(
         &mut self,
         buffer: &mut [u8],
         cx: &mut Context<'_>,
@@ -259,6 +262,7 @@ impl<S> ByteStream<S> {
 
     /// Returns the WebSocket. The rest of a message that was read in part is kept for
     /// [`read_into`](WebSocket::read_into); messages that a shutdown has kept are dropped.
+    /// The first bytes of an incomplete character that was written are dropped.
     pub fn into_inner(self) -> WebSocket<S> {
         self.messages.into_inner()
     }
@@ -387,7 +391,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MessageReader<'_, S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.ended && buffer.remaining() > 0 {
+        for _ in 0..MAX_TURNS {
+            if self.ended || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
             let into = buffer.initialize_unfilled();
             let Some(received) = ready!(self.socket.poll_read_into(into, cx))? else {
                 return Poll::Ready(Err(cut_message()));
@@ -395,9 +402,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MessageReader<'_, S> {
             self.ended = received.end_of_message;
             buffer.advance(received.len);
             if received.len > 0 {
-                break;
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

@@ -52,9 +52,10 @@ impl<S> Link<S> {
     /// Executes an order to close, or registers for one. Returns true if the connection has changed.
     fn attend(&self, flow: &mut Flow, cx: &Context<'_>) -> bool {
         let Some(registration) = &self.registration else { return false };
-        // An order after the first check wakes the task, or the second check finds it.
+        // Register first: an order after the check wakes the task. An executed order to close may be
+        // followed by one to abort.
+        registration.register(cx.waker());
         registration.execute(flow, now)
-            || (registration.register(cx.waker()) && registration.execute(flow, now))
     }
 }
 

@@ -11,6 +11,7 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::adapter::parts::LeftOver;
+use crate::adapter::payloads::discarded;
 use crate::close_code::CloseCode;
 use crate::connection::Connection;
 use crate::connection::closing::CloseStatus;
@@ -68,6 +69,8 @@ pub struct Messages<S> {
     /// The position in the output that a flush in progress has to reach.
     flushing: Option<u64>,
     closing: Closing,
+    /// Data was discarded.
+    has_gap: bool,
     /// The transport has ended.
     ended: bool,
     /// The stream has yielded its end or its error.
@@ -109,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             kept: Kept::default(),
             flushing: None,
             closing: Closing::No,
+            has_gap: false,
             ended: false,
             finished: false,
         }
@@ -227,7 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 
     /// Keeps a message for the stream, unless messages are discarded.
     fn keep(&mut self, message: Message) {
-        if !self.discards(&message) {
+        if self.discards(&message) {
+            self.has_gap |= (message.is_text() || message.is_binary()) && !message.is_empty();
+        } else {
             self.kept.push(message);
             self.wakers.wake_others(End::Sink as u64);
         }
@@ -247,7 +253,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         })
     }
 
-    /// Receives data into `buffer`, as the stream; 0: the connection was closed in order.
+    /// Receives data into `buffer`, as the stream; 0: the connection was closed in order. Unlike the
+    /// stream, it returns an error at the end if data was discarded.
     pub(super) fn poll_read_into(
         &mut self,
         buffer: &mut [u8],
@@ -269,7 +276,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                 continue;
             }
             if self.ended {
-                return Poll::Ready(self.result().map(|()| 0));
+                self.result()?;
+                return Poll::Ready(if self.has_gap { Err(discarded().into()) } else { Ok(0) });
             }
             let filled = ready!(self.poll_event(End::Stream, cx, |intake, flow| {
                 match intake.receive(flow) {
@@ -277,14 +285,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                     Err(_) => None,
                 }
             }));
-            // Data after a gap is discarded.
-            if let Some(Some((received, left_over))) = filled
-                && self.closing != Closing::Discarding
-            {
-                self.socket.left_over = left_over;
-                if received.len > 0 {
-                    return Poll::Ready(Ok(received.len));
-                }
+            let Some(Some((received, left_over))) = filled else { continue };
+            if self.closing == Closing::Discarding {
+                self.has_gap |= received.len > 0;
+                continue;
+            }
+            self.socket.left_over = left_over;
+            if received.len > 0 {
+                return Poll::Ready(Ok(received.len));
             }
         }
         cx.waker().wake_by_ref();

@@ -17,7 +17,8 @@ use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::event::Event;
 use crate::tokio::drive::{
-    Goal, Link, Replies, Sending, Unsolicited, poll_end, poll_sent, poll_step, write_some,
+    Goal, Link, MAX_TURNS, Replies, Sending, Unsolicited, poll_end, poll_sent, poll_step,
+    write_some,
 };
 use crate::tokio::timer::{Timer, now};
 
@@ -150,16 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self,
         buffer: &mut [u8],
     ) -> Result<Option<Received>, WebSocketError> {
-        if let Some(received) = self.left_over.take(buffer) {
-            return Ok(Some(received));
-        }
-        loop {
-            let Some((event, _)) = self.read().await? else { return Ok(None) };
-            if let Some((received, left_over)) = LeftOver::fill(buffer, &event) {
-                self.left_over = left_over;
-                return Ok(Some(received));
-            }
-        }
+        poll_fn(|cx| self.poll_read_into(buffer, cx)).await
     }
 
     feed_methods!(
@@ -222,7 +214,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Result<CloseStatus, WebSocketError> {
         self.close_output(code, reason)?;
         self.driver.flow.discard_data();
-        while self.read().await?.is_some() {}
+        for events in 1_usize.. {
+            if self.read().await?.is_none() {
+                break;
+            }
+            if events.is_multiple_of(MAX_TURNS) {
+                tokio::task::yield_now().await;
+            }
+        }
         Ok(self.close_status().ok_or(ProtocolError::Aborted)?)
     }
 

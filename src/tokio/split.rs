@@ -20,7 +20,7 @@ use crate::error::protocol::ProtocolError;
 use crate::error::send::SendError;
 use crate::event::Event;
 use crate::stats::Stats;
-use crate::tokio::drive::{Replies, Unsolicited, poll_end, poll_step};
+use crate::tokio::drive::{MAX_TURNS, Replies, Unsolicited, poll_end, poll_step};
 use crate::tokio::shared::{Shared, State};
 use crate::tokio::socket::WebSocket;
 use crate::tokio::timer::Timer;
@@ -175,13 +175,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reader<S> {
         if let Some(received) = self.left_over.take(buffer) {
             return Ok(Some(received));
         }
-        loop {
-            let Some((event, _)) = self.read().await? else { return Ok(None) };
+        for events in 1_usize.. {
+            let Some((event, _)) = self.read().await? else { break };
             if let Some((received, left_over)) = LeftOver::fill(buffer, &event) {
                 self.left_over = left_over;
                 return Ok(Some(received));
             }
+            if events.is_multiple_of(MAX_TURNS) {
+                tokio::task::yield_now().await;
+            }
         }
+        Ok(None)
     }
 }
 

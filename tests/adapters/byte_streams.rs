@@ -156,6 +156,61 @@ async fn w1_data_that_arrives_during_a_shutdown_is_kept_for_reads() {
     assert_eq!(received, "sent before the Close frame");
 }
 
+/// Data that a shutdown has no space for is discarded at the close deadline: the reads that follow
+/// must not take the Close frame for the end of all data.
+#[tokio::test(start_paused = true)]
+async fn w1_data_that_a_shutdown_discards_is_an_error_of_the_reads() {
+    for delivery in [Delivery::Whole, Delivery::Parts] {
+        let (a, b) = duplex(1000);
+        let config =
+            preset(Role::Client).high_water_mark(10_000).delivery(delivery).build().unwrap();
+        let mut here = socket(Role::Client, a, &config).into_byte_stream(Binary);
+        let mut there = plain(Role::Server, b).into_byte_stream(Binary);
+        let sent = file(300_000);
+        let sending = async {
+            for chunk in sent.chunks(1000) {
+                there.write_all(chunk).await.unwrap();
+            }
+            assert_eq!(there.read(&mut [0]).await.unwrap(), 0);
+        };
+        let (closed, ()) = soon(async { tokio::join!(here.shutdown(), sending) }).await;
+        closed.unwrap();
+        assert_eq!(here.close_status().unwrap().code, CloseCode::NORMAL);
+        let mut received = Vec::new();
+        let error = here.read_to_end(&mut received).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted, "{error}");
+        assert!((5_000..=11_000).contains(&received.len()) && sent.starts_with(&received));
+        let again = here.read(&mut [0]).await.unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::ConnectionAborted);
+    }
+}
+
+/// The same for a reader that comes after the deadline, but before the end of the connection.
+#[tokio::test(start_paused = true)]
+async fn w1_data_discarded_by_a_read_is_an_error_too() {
+    let (a, mut peer) = duplex(100_000);
+    let config = preset(Role::Client).high_water_mark(10_000).build().unwrap();
+    let stream = socket(Role::Client, a, &config).into_byte_stream(Binary);
+    for _ in 0..400 {
+        peer.write_all(&frame(0x82, &[7; 100])).await.unwrap();
+    }
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let closing = tokio::spawn(async move { writer.shutdown().await });
+    let reading = async {
+        let mut received = Vec::new();
+        let end = reader.read_to_end(&mut received).await;
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert!((1..40_000).contains(&received.len()), "{}", received.len());
+    };
+    tokio::time::sleep(Duration::from_millis(5100)).await;
+    // The close deadline has passed, and the peer has sent no Close frame yet.
+    peer.write_all(&frame(0x82, b"late")).await.unwrap();
+    peer.write_all(&frame(0x88, &1000_u16.to_be_bytes())).await.unwrap();
+    peer.shutdown().await.unwrap();
+    soon(reading).await;
+    soon(closing).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn w1_codecs_work_on_top() {
     let (here, there) = pair(100, Text);
@@ -711,6 +766,53 @@ fn w1_the_close_timeout_on_threads() {
     // The other end never reads.
     assert_eq!(stream.close().unwrap_err().kind(), io::ErrorKind::TimedOut);
     drop(there);
+}
+
+/// A transport that takes all output, and always has pings to read.
+struct Pings;
+
+impl Read for Pings {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len() / 2 * 2;
+        buffer[..len].copy_from_slice(&[0x89, 0].repeat(len / 2));
+        Ok(len)
+    }
+}
+
+impl Write for Pings {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Pings {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+    fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn w1_the_close_timeout_on_threads_holds_for_a_peer_that_pings_without_pause() {
+    let (result, closed) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let config = preset(Role::Client).close_timeout(Duration::from_secs(600)).build().unwrap();
+        let connection = connection(Role::Client, &config);
+        let mut stream =
+            blocking::WebSocket::from_connection(Pings, connection, &[]).into_byte_stream(Binary);
+        stream.set_close_timeout(Duration::ZERO);
+        result.send(stream.close()).unwrap();
+    });
+    let closed = closed.recv_timeout(Duration::from_secs(60)).expect("in time");
+    assert_eq!(closed.unwrap_err().kind(), io::ErrorKind::TimedOut);
 }
 
 #[test]

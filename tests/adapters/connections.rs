@@ -4,13 +4,15 @@ use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use sansocket::connection::Negotiated;
 use sansocket::error::{ProtocolError, SendError};
 use sansocket::message::MessageKind;
 use sansocket::tokio::{Connections, WebSocket};
-use sansocket::{CloseCode, Config, Connection, Event, Instant, Role, WebSocketError, blocking};
-use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use sansocket::{
+    CloseCode, Config, Connection, Event, Instant, Message, Role, WebSocketError, blocking,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -149,6 +151,53 @@ async fn a_silent_client_is_dropped_at_the_deadline() {
     let mut wire = Vec::new();
     ends[0].read_to_end(&mut wire).await.unwrap();
     assert_eq!(wire, b"\x88\x02\x03\xf4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_whose_output_is_blocked_when_a_drain_begins_end_at_its_deadline() {
+    let connections = Connections::new();
+    let (mut servers, mut ends) = (JoinSet::new(), Vec::new());
+    for i in 0..6 {
+        let (mut ws, end) = patient(100);
+        connections.add(&mut ws);
+        ends.push(end);
+        servers.spawn(async move {
+            let data = vec![0; 200_000];
+            match i {
+                0 => ws.send_binary(&data).await,
+                1 => {
+                    ws.feed_binary(&data).unwrap();
+                    read_to_end(ws).await
+                }
+                2 => {
+                    ws.feed_binary(&data).unwrap();
+                    let (mut reader, _sender) = ws.split();
+                    while reader.read().await?.is_some() {}
+                    Ok(())
+                }
+                3 => {
+                    let (_reader, sender) = ws.split();
+                    sender.send_binary(&data).await
+                }
+                4 => {
+                    let mut messages = ws.into_messages();
+                    messages.send(Message::binary(data)).await
+                }
+                _ => {
+                    let mut stream = ws.into_byte_stream(MessageKind::Binary);
+                    Ok(stream.write_all(&data).await?)
+                }
+            }
+        });
+    }
+    // All of them wait.
+    sleep(SECOND).await;
+    assert_eq!(connections.len(), 6);
+    let started = tokio::time::Instant::now();
+    let drained = connections.drain(CloseCode::GOING_AWAY, "", 10 * SECOND).await.unwrap();
+    assert_eq!((drained.ended, drained.aborted), (0, 6));
+    assert!(servers.join_all().await.iter().all(Result::is_err));
+    assert_eq!(started.elapsed().as_secs(), 10);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,19 +1,45 @@
 // Uses the page of the sample app like a visitor, in a headless Chromium controlled by npm playwright-core.
 //
-//   page.mjs http://HOST:PORT/ PATH-OF-CHROMIUM EXTENSIONS [SCREENSHOT.png]
+//   page.mjs http[s]://HOST:PORT/ PATH-OF-CHROMIUM EXTENSIONS [FOLDER]
 //
-// EXTENSIONS is the expected value of the `extensions` attribute of the WebSocket, or `none`.
+// EXTENSIONS is the expected value of the `extensions` attribute of the WebSocket, or `none`. FOLDER receives the screenshots
+// desktop.png and phone.png. Over https, Node must trust the certificate (NODE_EXTRA_CA_CERTS). Chromium accepts it by its
+// public key, and no other one.
 //
 // All elements are found by role and visible name, so a page that a screen reader cannot use fails too.
+import crypto from 'node:crypto'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import tls from 'node:tls'
 
 const require = createRequire(path.join(process.env.INTEROP_NODE_MODULES ?? process.cwd(), 'x.js'))
 const { chromium } = require('playwright-core')
-const [address, executablePath, extensions, screenshot] = process.argv.slice(2)
+const [address, executablePath, extensions, folder] = process.argv.slice(2)
+const { protocol, host, hostname, port } = new URL(address)
+const socketUrl = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sansocket-page-'))
+
+// Runs in the page. Sends bytes by the page's own WebSocket, since the page has no field for them, and compares the echo.
+async function binaryEcho(length) {
+  const sent = Uint8Array.from({ length }, (_, i) => i * 7)
+  const received = new Promise((resolve, reject) => {
+    socket.addEventListener('message', event => resolve(new Uint8Array(event.data)), { once: true })
+    setTimeout(() => reject(new Error(`no echo of ${length} bytes`)), 10_000)
+  })
+  socket.send(sent)
+  const echo = await received
+  return echo.length === length && echo.every((byte, i) => byte === sent[i])
+}
+const firstBytes = Array.from({ length: 32 }, (_, i) => (i * 7).toString(16).padStart(2, '0')).join(' ')
+
+// Runs in the page.
+function inSight(element) {
+  const { top, bottom, left, right } = element.getBoundingClientRect()
+  return top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth
+}
 
 let checks = 0
 function same(what, got, expected) {
@@ -22,14 +48,25 @@ function same(what, got, expected) {
     throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`)
 }
 
+async function publicKeyHash() {
+  const socket = tls.connect({ host: hostname, port })
+  await once(socket, 'secureConnect', { signal: AbortSignal.timeout(10_000) })
+  const key = socket.getPeerX509Certificate().publicKey.export({ type: 'spki', format: 'der' })
+  socket.end()
+  return crypto.createHash('sha256').update(key).digest('base64')
+}
+
+const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+if (protocol === 'https:') args.push(`--ignore-certificate-errors-spki-list=${await publicKeyHash()}`)
 // A temporary profile, and a browser without requests of its own.
 const browser = await chromium.launchPersistentContext(profile, {
   executablePath,
   headless: true,
   chromiumSandbox: false,
   viewport: { width: 900, height: 700 },
-  args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  args,
 })
+const screenshot = async name => folder && browser.pages()[0]?.screenshot({ path: path.join(folder, `${name}.png`) })
 let status = 0
 try {
   const page = browser.pages()[0] ?? (await browser.newPage())
@@ -53,7 +90,7 @@ try {
 
   const box = await state.boundingBox()
   same('the state is at the upper left', box.x < 100 && box.y < 100, true)
-  same('the URL', await url.inputValue(), `ws://${new URL(address).host}/ws`)
+  same('the URL', await url.inputValue(), socketUrl)
   same('the columns', await page.getByRole('columnheader').allTextContents(), ['From', 'To', 'Data'])
   same('the buttons before connecting', await enabled(), [true, false, false])
 
@@ -66,17 +103,21 @@ try {
   await message.fill('')
   await message.press('Enter')
   await count(5)
-  if (screenshot) await page.screenshot({ path: screenshot })
+  for (const length of [200_000, 1 << 20]) same(`the echo of ${length} bytes`, await page.evaluate(binaryEcho, length), true)
+  await count(7)
+  await screenshot('desktop')
   await close.click()
   await becomes('Closed')
-  await count(6)
+  await count(8)
   same('the buttons after closing', await enabled(), [true, false, false])
   same('the log', await rows.evaluateAll(all => all.map(row => [...row.cells].map(cell => cell.textContent))), [
-    ['Client', 'Server', `Connection opened to ws://${new URL(address).host}/ws. Extensions: ${extensions}.`],
+    ['Client', 'Server', `Connection opened to ${socketUrl}. Extensions: ${extensions}.`],
     ['Client', 'Server', 'Grüße, <b>世界</b> 🌍'],
     ['Server', 'Client', 'Grüße, <b>世界</b> 🌍'],
     ['Client', 'Server', ''],
     ['Server', 'Client', ''],
+    ['Server', 'Client', `200000 bytes: ${firstBytes} …`],
+    ['Server', 'Client', `1048576 bytes: ${firstBytes} …`],
     ['Server', 'Client', 'Connection closed. Code: 1000. Reason: Closing from client.'],
   ])
 
@@ -88,15 +129,23 @@ try {
     await message.fill(text)
     await message.press('Enter')
   }
-  await count(47)
-  const received = await rows.evaluateAll(all => all.slice(7).map(row => [...row.cells].map(cell => cell.textContent)))
+  await count(49)
+  const received = await rows.evaluateAll(all => all.slice(9).map(row => [...row.cells].map(cell => cell.textContent)))
   same('the echoes', received.filter(([from]) => from === 'Server').map(([, , text]) => text), sent)
-  const inSight = async part => part.evaluate(e => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom <= innerHeight)
-  for (const [name, part] of Object.entries({ state, message, 'last row': rows.last() }))
-    same(`the ${name} is in sight below a long log`, await inSight(part), true)
+  const allInSight = async screen => {
+    for (const [part, element] of Object.entries({ state, url, connect, message, send, close, 'last row': rows.last() }))
+      same(`the ${part} is in sight below a long log, ${screen}`, await element.evaluate(inSight), true)
+    same(`no horizontal scrolling, ${screen}`, await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true)
+  }
+  await allInSight('desktop')
+  await page.setViewportSize({ width: 375, height: 667 })
+  // The page scrolls to the last row when a row is added, and not when the window changes.
+  await rows.last().scrollIntoViewIfNeeded()
+  await allInSight('phone')
+  await screenshot('phone')
   await close.click()
   await becomes('Closed')
-  await count(48)
+  await count(50)
   same('no other request', outside, [])
   same('no error in the console', problems, [])
 
@@ -108,7 +157,7 @@ try {
 } catch (error) {
   status = 1
   console.log(`FAILED: ${error.message}`)
-  if (screenshot) await browser.pages()[0]?.screenshot({ path: screenshot })
+  await screenshot('failed')
 } finally {
   await browser.close()
   fs.rmSync(profile, { recursive: true, force: true })

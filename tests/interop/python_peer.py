@@ -4,8 +4,10 @@
   python_peer.py client ws://HOST:PORT/ws    runs all cases with an echo server
   python_peer.py parts ws://HOST:PORT/ws     the same, and fragments must be echoed as fragments
   python_peer.py goodbye ws://HOST:PORT/ws   connects, prints READY, and expects close code 1001 when the server ends
-  python_peer.py plain HOST:PORT             requests pages of the sample app and other paths, without an upgrade
+  python_peer.py plain http://HOST:PORT      requests pages of the sample app and other paths, without an upgrade
   python_peer.py server                      serves our client; prints its address
+
+Clients take wss and https URLs too. SSL_CERT_FILE names the certificate that they trust.
 
 The server's paths are the contract of `tests/interop/client`; node_peer.mjs has the same ones:
   /echo         echoes each message with its type
@@ -18,6 +20,7 @@ import asyncio
 import http.client
 import sys
 import time
+import urllib.parse
 
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
@@ -177,9 +180,9 @@ async def goodbye(url):
         return int(ws.close_code != 1001)
 
 
-async def plain(address):
+async def plain(url):
     # Blocking calls are permitted here: the event loop has no other task.
-    page, other, no_upgrade = (get(address, path) for path in ["/", "/no/such/page", "/ws"])
+    page, other, no_upgrade = (get(url, path) for path in ["/", "/no/such/page", "/ws"])
     wrong = []
     if page[:2] != (200, "text/html") or b"Communication Log" not in page[2]:
         wrong.append(f"GET / returned {page[0]} {page[1]} with {len(page[2])} bytes, not the page")
@@ -191,8 +194,10 @@ async def plain(address):
     return 1 if wrong else 0
 
 
-def get(address, path):
-    connection = http.client.HTTPConnection(address, timeout=CASE_SECONDS)
+def get(url, path):
+    parts = urllib.parse.urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.netloc, timeout=CASE_SECONDS)
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer.status, answer.getheader("Content-Type", "").split(";")[0], answer.read()

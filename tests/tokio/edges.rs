@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use sansocket::config::Delivery;
 use sansocket::error::{ProtocolError, TimeoutError};
 use sansocket::handshake::HttpResponse;
+use sansocket::message::MessageKind;
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{CloseCode, Event, Message, Role, WebSocketError};
 use tokio::io::{
@@ -371,6 +373,73 @@ async fn endless_unsolicited_output_does_not_stop_the_reader() {
         read.as_mut().poll(cx)
     });
     assert_eq!(event.await.unwrap().unwrap().0, Event::Text("stop"));
+}
+
+/// A transport that takes all output, and always has more of the same input after its first bytes.
+struct Endless {
+    first: &'static [u8],
+    rest: [u8; 2],
+    reads: usize,
+}
+
+impl Endless {
+    fn open(first: &'static [u8], rest: [u8; 2], delivery: Delivery) -> WebSocket<Self> {
+        let config = preset(Role::Client).delivery(delivery).build().unwrap();
+        socket(Role::Client, Self { first, rest, reads: 0 }, &config)
+    }
+}
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads += 1;
+        assert!(self.reads < 100, "the task does not yield");
+        buffer.put_slice(core::mem::take(&mut self.first));
+        buffer.put_slice(&self.rest.repeat(buffer.remaining() / 2));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A peer that sends pings, or empty fragments, without pause must not keep a call that skips them
+/// from its timeout.
+#[tokio::test]
+async fn calls_that_skip_events_let_other_tasks_run() {
+    const PING: [u8; 2] = [0x89, 0];
+    let mut buffer = [0; 8];
+    let mut ws = Endless::open(b"", PING, Delivery::Whole);
+    assert!(poll_once(pin!(ws.read_into(&mut buffer))).is_pending());
+    let (mut reader, _sender) = Endless::open(b"", PING, Delivery::Whole).split();
+    assert!(poll_once(pin!(reader.read_into(&mut buffer))).is_pending());
+    let mut stream = Endless::open(b"", PING, Delivery::Whole).into_byte_stream(MessageKind::Text);
+    assert!(poll_once(pin!(stream.read(&mut buffer))).is_pending());
+    let mut ws = Endless::open(b"", PING, Delivery::Whole);
+    assert!(poll_once(pin!(ws.close(CloseCode::NORMAL, ""))).is_pending());
+    // The first fragment of a message, then empty ones.
+    let mut ws = Endless::open(b"\x02\x02ab", [0; 2], Delivery::Parts);
+    let mut message = ws.message_reader().await.unwrap().unwrap();
+    assert_eq!(message.read(&mut buffer).await.unwrap(), 2);
+    assert!(poll_once(pin!(message.read(&mut buffer))).is_pending());
 }
 
 /// A flush to a transport that accepts a few bytes at a time without waiting lets other tasks run.

@@ -8,6 +8,7 @@
 mod on_threads;
 mod on_tokio;
 mod options;
+mod tls;
 
 use core::error::Error;
 use core::future::Future;
@@ -23,6 +24,7 @@ use sansocket::handshake::{HttpResponse, OriginPolicy, OwnedRequestHead};
 use sansocket::{AcceptOptions, Config};
 
 use crate::options::{Compression, Options, USAGE};
+use crate::tls::Tls;
 
 /// The time that all connections have to close after a signal. The app ends within 2 s.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(1500);
@@ -36,6 +38,8 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) accept: AcceptOptions,
+    /// `None` for http and ws.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl App {
@@ -52,7 +56,8 @@ impl App {
         if let Some(compression) = options.compression {
             accept = accept.deflate(deflate(compression)?);
         }
-        Ok(Self { config, accept })
+        let tls = options.tls.as_ref().map(Tls::new).transpose()?;
+        Ok(Self { config, accept, tls })
     }
 }
 
@@ -119,7 +124,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let app = App::new(options)?;
     let listener = TcpListener::bind(&options.address)
         .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
-    println!("listening on http://{0}, WebSocket ws://{0}/ws", listener.local_addr()?);
+    if let Some(tls) = &app.tls {
+        println!("certificate SHA-256 {}", tls.fingerprint);
+    }
+    let (s, address) = (if app.tls.is_some() { "s" } else { "" }, listener.local_addr()?);
+    println!("listening on http{s}://{address}, WebSocket ws{s}://{address}/ws");
     if options.blocking {
         on_threads::serve(listener, app)
     } else {

@@ -8,6 +8,7 @@ use sansocket::error::AcceptError;
 use sansocket::message::SendOptions;
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{CloseCode, Event};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -69,6 +70,21 @@ async fn handle(
     ending: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
+    match &app.tls {
+        Some(tls) => {
+            let stream = tls.accept(stream, app.config.handshake_timeout()).await?;
+            respond(stream, app, ending).await
+        }
+        None => respond(stream, app, ending).await,
+    }
+}
+
+/// Reads a request. Answers it with a page, or accepts the WebSocket.
+async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    app: &App,
+    ending: watch::Receiver<bool>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let request = match PendingRequest::read(stream, &app.config).await {
         Ok(request) => request,
         // The peer has disconnected, or does not speak HTTP and has been answered.
@@ -86,8 +102,8 @@ async fn handle(
 }
 
 /// Echoes until the peer closes or the app ends.
-async fn echo(
-    mut ws: WebSocket<TcpStream>,
+async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
+    mut ws: WebSocket<S>,
     mut ending: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     loop {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use core::fmt;
 use core::time::Duration;
 
 /// The text of `--help`.
@@ -7,6 +8,10 @@ pub(crate) const USAGE: &str = "\
 usage: echo [ADDR] [OPTIONS]
 
   ADDR                               address to listen on (default 127.0.0.1:9001)
+  --tls                              serve https and wss, with a throw-away certificate for
+                                     localhost, 127.0.0.1 and ::1
+  --cert FILE --key FILE             serve https and wss, with this certificate chain and this
+                                     private key (PEM)
   --any-origin                       accept pages of any site (default: this host only)
   --max-message BYTES                maximum length of a received message (default 67108864)
   --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with TIMEOUT, disconnect a peer that
@@ -25,6 +30,8 @@ GET / returns a test page; /ws is the WebSocket.";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) address: String,
+    /// `None` for http and ws.
+    pub(crate) tls: Option<Certificate>,
     pub(crate) any_origin: bool,
     pub(crate) max_message_len: u64,
     pub(crate) keep_alive: (Duration, Option<Duration>),
@@ -33,6 +40,43 @@ pub(crate) struct Options {
     pub(crate) parts: bool,
     pub(crate) blocking: bool,
     pub(crate) threads: Option<usize>,
+}
+
+/// The source of the certificate of the server, and of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// The names of two files in PEM format.
+    Files { cert: String, key: String },
+    /// Made at the start of the app.
+    ThrowAway,
+}
+
+impl Certificate {
+    /// Parses the options: `--tls`, or `--cert` and `--key`.
+    fn parse(
+        tls: bool,
+        cert: Option<String>,
+        key: Option<String>,
+    ) -> Result<Option<Self>, &'static str> {
+        match (cert, key) {
+            (None, None) => Ok(tls.then_some(Self::ThrowAway)),
+            _ if tls => Err("--tls makes a certificate: omit it, or --cert and --key"),
+            (Some(cert), Some(key)) => Ok(Some(Self::Files { cert, key })),
+            (Some(_), None) => Err("--cert needs --key too"),
+            (None, Some(_)) => Err("--key needs --cert too"),
+        }
+    }
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files { cert, key } => {
+                write!(f, "the certificate of {cert} with the key of {key}")
+            }
+            Self::ThrowAway => f.write_str("the throw-away certificate"),
+        }
+    }
 }
 
 /// The settings of compression.
@@ -49,6 +93,7 @@ impl Options {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             address: "127.0.0.1:9001".into(),
+            tls: None,
             any_origin: false,
             max_message_len: 64 << 20,
             keep_alive: (Duration::from_secs(30), None),
@@ -59,12 +104,16 @@ impl Options {
         };
         let mut arguments = arguments.into_iter();
         let mut address = None;
+        let (mut tls, mut cert, mut key) = (false, None, None);
         let mut no_context_takeover = false;
         while let Some(argument) = arguments.next() {
             let mut value = |kind: &str| {
                 arguments.next().ok_or_else(|| format!("{argument} needs a value: {kind}"))
             };
             match argument.as_str() {
+                "--tls" => tls = true,
+                "--cert" => cert = Some(value("a PEM file")?),
+                "--key" => key = Some(value("a PEM file")?),
                 "--any-origin" => options.any_origin = true,
                 "--max-message" => {
                     options.max_message_len = number(&argument, &value("bytes")?)?;
@@ -79,7 +128,6 @@ impl Options {
                 "--parts" => options.parts = true,
                 "--blocking" => options.blocking = true,
                 "--threads" => options.threads = Some(number(&argument, &value("a number")?)?),
-                "--tls" => return Err("--tls is not supported yet".into()),
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));
                 }
@@ -88,6 +136,12 @@ impl Options {
                 }
                 other => address = Some(other.to_owned()),
             }
+        }
+        options.tls = Certificate::parse(tls, cert, key)?;
+        if options.blocking && options.tls.is_some() {
+            return Err(
+                "TLS is not supported with --blocking: omit it, or the options of TLS".into()
+            );
         }
         if options.blocking && options.threads.is_some() {
             return Err("--threads has no effect with --blocking: omit one of them".into());
@@ -178,6 +232,18 @@ mod tests {
     }
 
     #[test]
+    fn options_of_tls_are_parsed() {
+        let files = Certificate::Files { cert: "a.pem".into(), key: "b.pem".into() };
+        for (line, tls) in [
+            ("", None),
+            ("--tls", Some(Certificate::ThrowAway)),
+            ("--key b.pem --cert a.pem", Some(files)),
+        ] {
+            assert_eq!(parse(line).unwrap().tls, tls, "{line}");
+        }
+    }
+
+    #[test]
     fn invalid_options_are_refused_with_a_message() {
         for (line, message) in [
             ("--deflate", "--deflate needs a value: on, off, or 9 to 15 bits"),
@@ -188,7 +254,18 @@ mod tests {
                 "--no-context-takeover --deflate off",
                 "--no-context-takeover has no effect with --deflate off: omit one of them",
             ),
-            ("--tls", "--tls is not supported yet"),
+            ("--cert a.pem", "--cert needs --key too"),
+            ("--key b.pem", "--key needs --cert too"),
+            ("--key", "--key needs a value: a PEM file"),
+            ("--tls --key b.pem", "--tls makes a certificate: omit it, or --cert and --key"),
+            (
+                "--tls --cert a.pem --key b.pem",
+                "--tls makes a certificate: omit it, or --cert and --key",
+            ),
+            (
+                "--tls --blocking",
+                "TLS is not supported with --blocking: omit it, or the options of TLS",
+            ),
             ("--max-message x", "--max-message needs a number, not \"x\""),
             ("--max-message", "--max-message needs a value: bytes"),
             ("--unknown", "unknown option --unknown"),

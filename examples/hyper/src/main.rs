@@ -12,13 +12,18 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use sansocket::deflate::Deflate;
 use sansocket::handshake::OriginPolicy;
 use sansocket::hyper::Upgrade;
 use sansocket::{AcceptOptions, Config, Event, WebSocketError};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// The longest time for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -30,6 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listed = options.origins(OriginPolicy::list(["https://example.com"])?);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     server
         .http2()
         .enable_connect_protocol()
@@ -50,7 +56,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (server, config) = (server.clone(), config.clone());
         let (anyone, listed, same) = (anyone.clone(), listed.clone(), same.clone());
         tokio::spawn(async move {
+            let requested = Notify::new();
             let service = service_fn(|request| {
+                requested.notify_one();
                 let response = match request.uri().path() {
                     "/ws" => serve(request, &anyone, &config),
                     "/list" => serve(request, &listed, &config),
@@ -60,8 +68,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 async { Ok::<_, Infallible>(response) }
             });
             let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                eprintln!("connection: {error}");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    eprintln!("connection: {error}");
+                },
+                // hyper waits without a limit for the bytes that show the version of HTTP.
+                Err(_) = timeout(HEAD_TIMEOUT, requested.notified()) => {}
             }
         });
     }

@@ -56,7 +56,7 @@ impl Entry {
         if let Some((address, bits)) = text.split_once('/') {
             let address: IpAddr = address.parse().ok()?;
             let bits = bits.parse().ok().filter(|&bits| bits <= len(address))?;
-            return Some(Self { hosts: Hosts::Network(address, bits), port: None });
+            return Some(Self { hosts: Hosts::network(address, bits), port: None });
         }
         // An IPv6 address without brackets has no port.
         if let Ok(address) = text.parse() {
@@ -81,8 +81,17 @@ impl Entry {
 
 impl Hosts {
     fn address(address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        Self::Network(address, len(address))
+        Self::network(address, len(address))
+    }
+
+    /// Addresses are compared in their canonical form, so networks of IPv4 addresses in the form of
+    /// IPv6 (RFC 4291 section 2.5.5.2) have it, too.
+    fn network(address: IpAddr, bits: u8) -> Self {
+        let canonical = address.to_canonical();
+        match bits.checked_sub(len(address) - len(canonical)) {
+            Some(bits) => Self::Network(canonical, bits),
+            None => Self::Network(address, bits),
+        }
     }
 
     fn contains(&self, host: &str, address: Option<IpAddr>) -> bool {
