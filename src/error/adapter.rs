@@ -177,6 +177,8 @@ pub enum ConnectErrorKind {
     Send(SendError),
     /// Name resolution, TCP or the TLS handshake took longer than `handshake_timeout`.
     Timeout,
+    /// The server does not allow WebSockets over HTTP/2 (RFC 8441 section 3).
+    Http2NotAllowed,
     /// The TLS handshake failed, for example for a certificate that is not valid; or the roots of the
     /// system could not be loaded.
     Tls(io::Error),
@@ -237,6 +239,7 @@ impl ConnectError {
             ConnectErrorKind::Io(_)
             | ConnectErrorKind::Send(_)
             | ConnectErrorKind::Timeout
+            | ConnectErrorKind::Http2NotAllowed
             | ConnectErrorKind::Tls(_)
             | ConnectErrorKind::TlsNotConfigured
             | ConnectErrorKind::TlsNotSupported => None,
@@ -277,6 +280,7 @@ impl core::error::Error for ConnectError {
             ConnectErrorKind::Send(error) => Some(error),
             ConnectErrorKind::Tls(error) => Some(error),
             ConnectErrorKind::Timeout
+            | ConnectErrorKind::Http2NotAllowed
             | ConnectErrorKind::TlsNotConfigured
             | ConnectErrorKind::TlsNotSupported => None,
         }
@@ -303,6 +307,7 @@ impl fmt::Display for ConnectErrorKind {
             Self::Proxy(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Timeout => f.write_str("not finished in time (setting: handshake_timeout)"),
+            Self::Http2NotAllowed => f.write_str("the server doesn't allow WebSockets over HTTP/2"),
             Self::Tls(error) => error.fmt(f),
             Self::TlsNotConfigured => f.write_str(
                 "no TLS settings: enable the feature `tls` of sansocket, or set a rustls \

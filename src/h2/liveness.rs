@@ -14,7 +14,7 @@ pub(super) struct Liveness {
     interval: Option<Duration>,
     timeout: Duration,
     idle_timeout: Option<Duration>,
-    /// The time of the next check of the input.
+    /// The time at which a PING is sent if nothing was read before.
     check_at: Option<Instant>,
     /// A PING was sent: the time at which the session ends without input.
     fail_at: Option<Instant>,
@@ -46,21 +46,24 @@ impl Liveness {
         }
     }
 
-    /// Returns the deadline that has passed. `heard` returns whether bytes were read since its last call.
+    /// Returns the deadline that has passed. `heard`: bytes were read since the last call.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         has_streams: bool,
-        heard: impl Fn() -> bool,
+        heard: bool,
     ) -> Poll<Due> {
         if has_streams {
             self.idle_at = None;
         } else if self.idle_at.is_none() {
             self.idle_at = self.idle_timeout.and_then(|timeout| now().checked_add(timeout));
         }
-        if let Some(ping_pong) = &mut self.ping_pong
-            && let Poll::Ready(_) = ping_pong.poll_pong(cx)
-        {
+        if let Some(ping_pong) = &mut self.ping_pong {
+            // A pong is input.
+            let _ = ping_pong.poll_pong(cx);
+        }
+        if heard && let Some(interval) = self.interval {
+            self.check_at = now().checked_add(interval);
             self.fail_at = None;
         }
         loop {
@@ -71,21 +74,16 @@ impl Liveness {
                 self.idle_timeout = None;
                 return Poll::Ready(Due::Idle);
             }
-            let heard = heard();
-            if heard {
-                self.fail_at = None;
-            } else if self.fail_at.is_some_and(|at| at <= time) {
+            if self.fail_at.is_some_and(|at| at <= time) {
                 self.fail_at = None;
                 return Poll::Ready(Due::KeepAlive);
             }
             if self.check_at.is_some_and(|at| at <= time) {
-                self.check_at = self.interval.and_then(|interval| time.checked_add(interval));
-                if !heard && self.fail_at.is_none() {
-                    // An error means that the session ends, or that a PING is in flight.
-                    if let Some(ping_pong) = &mut self.ping_pong {
-                        let _ = ping_pong.send_ping(Ping::opaque());
-                    }
-                    self.fail_at = time.checked_add(self.timeout);
+                self.check_at = None;
+                self.fail_at = time.checked_add(self.timeout);
+                // An error means that the session ends, or that a PING is in flight.
+                if let Some(ping_pong) = &mut self.ping_pong {
+                    let _ = ping_pong.send_ping(Ping::opaque());
                 }
             }
         }

@@ -47,6 +47,7 @@
 //! }
 //! ```
 
+mod client;
 mod error;
 mod liveness;
 mod options;
@@ -56,6 +57,7 @@ mod request;
 mod session;
 mod stream;
 
+pub use crate::h2::client::{Client, ClientSession};
 pub use crate::h2::error::SessionError;
 pub use crate::h2::options::{SessionOptions, SessionOptionsBuilder};
 pub use crate::h2::request::{Incoming, PendingRequest};

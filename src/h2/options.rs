@@ -73,6 +73,20 @@ impl SessionOptions {
     }
 }
 
+impl SessionOptions {
+    /// The number of bytes that a drive of the session reads before the pumps take the data.
+    pub(super) const fn read_len(&self) -> usize {
+        self.max_frame_len as usize
+    }
+
+    /// The budget of h2 for small frames that are not taken. A frame of n bytes, at least 1, has 9 + n
+    /// bytes with its header, and costs 256 - n: at most 26 for each byte. A drive reads `read_len`
+    /// and one read more, which fits into the buffer of a frame.
+    pub(super) const fn small_frame_budget(&self) -> usize {
+        26 * (self.read_len() + self.max_frame_len as usize + (16 << 10))
+    }
+}
+
 impl SessionOptionsBuilder {
     /// Sets the largest number of streams that the peer may have open at the same time.
     pub const fn max_streams(mut self, streams: u32) -> Self {

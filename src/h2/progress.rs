@@ -1,8 +1,12 @@
-//! The bytes that a session has written.
+//! The bytes that a session has written and reads.
 //!
 //! A stream hands its output to the session, and the session's task writes it. To know that the end of a
 //! stream is written, it waits for a *drive* of the session that began afterwards, and left the
 //! transport without unwritten output. Output within the peer's windows is written by one drive.
+//!
+//! A drive reads a limited number of bytes, then the pumps take the data. h2 counts small frames that
+//! are not taken, and ends the session when their budget is used up: without the limit one drive could
+//! do that.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -15,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Shared by a session, its transport and its streams.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress(Mutex<State>);
 
 #[derive(Debug, Default)]
@@ -28,6 +32,8 @@ struct State {
     is_blocked: bool,
     /// The session has ended.
     has_ended: bool,
+    /// The number of bytes that this drive may still read. The last read may exceed it.
+    room: usize,
     /// Bytes were read since `take_heard`.
     heard: bool,
     waiting: Vec<Waker>,
@@ -38,13 +44,21 @@ struct State {
 pub(super) struct Mark(u64);
 
 impl Progress {
+    /// Handshakes are not limited.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State { room: usize::MAX, ..State::default() }))
+    }
+
     /// No code panics under this lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin(&self) {
-        self.state().began += 1;
+    /// Begins a drive, which may read about this number of bytes.
+    pub(super) fn begin(&self, room: usize) {
+        let mut state = self.state();
+        state.began += 1;
+        state.room = room;
     }
 
     /// Ends a drive.
@@ -120,9 +134,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for Observed<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.progress.state().room == 0 {
+            // The next drive reads on.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
         let read = Pin::new(&mut self.transport).poll_read(cx, buf);
         if read.is_ready() {
-            self.progress.state().heard = true;
+            let mut state = self.progress.state();
+            state.heard = true;
+            state.room = state.room.saturating_sub(buf.filled().len() - before);
         }
         read
     }

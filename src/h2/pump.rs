@@ -16,7 +16,9 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BytesMut};
-use h2::RecvStream;
+use h2::client::ResponseFuture;
+use h2::{FlowControl, RecvStream};
+use http::Response;
 use tokio::io::ReadBuf;
 
 use crate::h2::error::stream_error;
@@ -31,6 +33,8 @@ pub(super) struct Mailbox(Mutex<State>);
 #[derive(Default)]
 struct State {
     held: BytesMut,
+    /// The head of a response, and the window of its stream.
+    response: Option<(Response<()>, FlowControl)>,
     end: End,
     reader: Option<Waker>,
     pump: Option<Waker>,
@@ -89,6 +93,25 @@ impl Mailbox {
         }
     }
 
+    /// Takes the head of the response.
+    pub(super) fn poll_response(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Response<()>, FlowControl)>> {
+        let mut state = self.state();
+        if let Some(response) = state.response.take() {
+            return Poll::Ready(Ok(response));
+        }
+        if let End::Failed(error) = &mut state.end {
+            let error = error.take();
+            return Poll::Ready(
+                Err(error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())),
+            );
+        }
+        set(&mut state.reader, cx);
+        Poll::Pending
+    }
+
     /// Makes the pump drop the stream of h2.
     pub(super) fn end(&self) {
         let mut state = self.state();
@@ -111,13 +134,20 @@ impl fmt::Debug for Mailbox {
 /// Moves the data of a stream to its mailbox. Ready when the stream has ended.
 #[derive(Debug)]
 pub(super) struct Pump {
-    stream: RecvStream,
+    source: Source,
     mailbox: Arc<Mailbox>,
 }
 
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The response that precedes the data.
+    Response(ResponseFuture),
+    Data(RecvStream),
+}
+
 impl Pump {
-    pub(super) const fn new(stream: RecvStream, mailbox: Arc<Mailbox>) -> Self {
-        Self { stream, mailbox }
+    pub(super) const fn new(source: Source, mailbox: Arc<Mailbox>) -> Self {
+        Self { source, mailbox }
     }
 }
 
@@ -125,13 +155,33 @@ impl Future for Pump {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { stream, mailbox } = &mut *self;
+        let Self { source, mailbox } = &mut *self;
         let mut state = mailbox.state();
         if state.is_dropped {
             return Poll::Ready(());
         }
         let mut has_news = false;
         let ended = loop {
+            let stream = match source {
+                Source::Data(stream) => stream,
+                Source::Response(response) => {
+                    match Pin::new(response).poll(cx) {
+                        Poll::Ready(Ok(response)) => {
+                            has_news = true;
+                            let (head, mut stream) = response.into_parts();
+                            let flow = stream.flow_control().clone();
+                            state.response = Some((Response::from_parts(head, ()), flow));
+                            *source = Source::Data(stream);
+                        }
+                        Poll::Ready(Err(error)) => {
+                            state.end = End::Failed(Some(stream_error(error)));
+                            break true;
+                        }
+                        Poll::Pending => break false,
+                    }
+                    continue;
+                }
+            };
             match stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
                     has_news = true;

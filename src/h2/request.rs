@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::adapter::AcceptError;
 use crate::h2::error::stream_error;
 use crate::h2::progress::Progress;
-use crate::h2::pump::{Mailbox, Pump};
+use crate::h2::pump::{Mailbox, Pump, Source};
 use crate::h2::stream::{Input, Stream};
 use crate::handshake::accept::{AcceptOptions, Accepted};
 use crate::handshake::refusal::Refusal;
@@ -130,10 +130,10 @@ pub(super) fn sort(
     let mut stream = request.into_body();
     let flow = stream.flow_control().clone();
     let mailbox = Arc::new(Mailbox::default());
-    let pump = Pump::new(stream, mailbox.clone());
+    let pump = Pump::new(Source::Data(stream), mailbox.clone());
     let pending = PendingRequest {
         request: valid,
-        input: Input { mailbox, flow },
+        input: Input { mailbox, flow: Some(flow) },
         response,
         progress: progress.clone(),
         send_buffer,

@@ -32,6 +32,8 @@ pub struct Session<T> {
     progress: Arc<Progress>,
     liveness: Liveness,
     send_buffer: usize,
+    read_len: usize,
+    is_draining: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
@@ -40,7 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
     /// # Errors
     /// [`SessionError`]. The transport is dropped then.
     pub async fn handshake(transport: T, options: &SessionOptions) -> Result<Self, SessionError> {
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::new());
         let mut builder = Builder::new();
         builder
             .enable_connect_protocol()
@@ -48,6 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             .initial_window_size(options.stream_window)
             .initial_connection_window_size(options.session_window)
             .max_send_buffer_size(options.send_buffer)
+            .data_frame_budget(options.small_frame_budget())
             .max_frame_size(options.max_frame_len)
             .max_header_list_size(options.max_head_len);
         let handshake = builder.handshake(Observed::new(transport, progress.clone()));
@@ -55,7 +58,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         let mut connection = connected.map_err(|_| SessionError::HandshakeTimeout)??;
         let liveness = Liveness::new(connection.ping_pong(), options);
         let pumps = FuturesUnordered::new();
-        Ok(Self { connection, pumps, progress, liveness, send_buffer: options.send_buffer })
+        Ok(Self {
+            connection,
+            pumps,
+            progress,
+            liveness,
+            send_buffer: options.send_buffer,
+            read_len: options.read_len(),
+            is_draining: false,
+        })
     }
 
     /// Returns the next request, and moves the data of all streams meanwhile. `None`: the session has
@@ -77,11 +88,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Incoming>, SessionError>> {
-        self.progress.begin();
+        self.progress.begin(self.read_len);
         let accepted = self.connection.poll_accept(cx);
         self.progress.end();
         let accepted = match accepted {
             Poll::Ready(None) => return Poll::Ready(Ok(None)),
+            // A peer may end the transport as soon as it has read GOAWAY.
+            Poll::Ready(Some(Err(error)))
+                if error.is_io() && self.is_draining && !self.connection.has_streams() =>
+            {
+                return Poll::Ready(Ok(None));
+            }
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
             Poll::Ready(Some(Ok((request, response)))) => {
                 let (incoming, pump) = sort(request, response, &self.progress, self.send_buffer);
@@ -96,7 +113,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         }
         let progress = &self.progress;
         let has_streams = self.connection.has_streams();
-        match self.liveness.poll(cx, has_streams, || progress.take_heard()) {
+        match self.liveness.poll(cx, has_streams, progress.take_heard()) {
             Poll::Ready(Due::Idle) => {
                 self.drain();
                 // The connection must be polled to send GOAWAY.
@@ -114,6 +131,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
     /// Ends the session in order (GOAWAY): the peer opens no more streams, and the open ones go on.
     /// Continue to call [`accept`](Self::accept) until it returns `None`.
     pub fn drain(&mut self) {
+        self.is_draining = true;
         self.connection.graceful_shutdown();
     }
 }

@@ -36,7 +36,26 @@ pub struct Stream {
 /// The input of a stream. Dropping it ends the pump.
 pub(super) struct Input {
     pub(super) mailbox: Arc<Mailbox>,
-    pub(super) flow: FlowControl,
+    /// The window of the stream; `None` before the response.
+    pub(super) flow: Option<FlowControl>,
+}
+
+impl Input {
+    /// Reads data, and returns their number.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let len = ready!(self.mailbox.poll_read(cx, buf))?;
+        if let Some(flow) = &mut self.flow
+            && len > 0
+        {
+            // It fails only if the stream has ended: then there is no window to return.
+            let _ = flow.release_capacity(len);
+        }
+        Poll::Ready(Ok(len))
+    }
 }
 
 impl Drop for Input {
@@ -74,13 +93,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Input { mailbox, flow } = &mut self.input;
-        let len = ready!(mailbox.poll_read(cx, buf))?;
-        if len > 0 {
-            // It fails only if the stream has ended: then there is no window to return.
-            let _ = flow.release_capacity(len);
-        }
-        Poll::Ready(Ok(()))
+        self.input.poll_read(cx, buf).map_ok(|_| ())
     }
 }
 

@@ -1,0 +1,349 @@
+//! A session of a client.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream as _;
+use futures_util::stream::FuturesUnordered;
+use h2::SendStream;
+use h2::client::{Builder, Connection, SendRequest};
+use h2::ext::Protocol;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout_at;
+
+use crate::config::Config;
+use crate::error::adapter::{ConnectError, ConnectErrorKind, ConnectStep};
+use crate::h2::error::{SessionError, stream_error};
+use crate::h2::liveness::{Due, Liveness};
+use crate::h2::options::SessionOptions;
+use crate::h2::progress::{Observed, Progress};
+use crate::h2::pump::{Mailbox, Pump, Source};
+use crate::h2::stream::{Input, Stream};
+use crate::handshake::connect::ConnectRequest;
+use crate::handshake::connect_response::ConnectResponse;
+use crate::handshake::error::HandshakeError;
+use crate::http::Handshake;
+use crate::http1::body::BodyEnd;
+use crate::instant::Instant;
+use crate::tokio::WebSocket;
+use crate::tokio::timer::now;
+
+/// Opens WebSockets on a session of a client. Clones open them on the same session.
+///
+/// ```no_run
+/// use sansocket::h2::{Client, SessionOptions};
+/// use sansocket::{CloseCode, Config, ConnectRequest, Entropy};
+/// use tokio::net::TcpStream;
+///
+/// # async fn f() -> Result<(), Box<dyn core::error::Error>> {
+/// let transport = TcpStream::connect("127.0.0.1:9002").await?;
+/// transport.set_nodelay(true)?;
+/// let options = SessionOptions::builder().build()?;
+/// let (client, session) = Client::handshake(transport, &options).await?;
+/// tokio::spawn(session); // moves the data of all streams
+///
+/// let config = Config::client(Entropy::os()).build()?;
+/// let request = ConnectRequest::new("ws://127.0.0.1:9002/chat")?;
+/// let (mut ws, _response) = client.open(&request, &config).await?;
+/// ws.send_text("Hello").await?;
+/// ws.close(CloseCode::NORMAL, "").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    requests: SendRequest<Bytes>,
+    opened: Arc<Opened>,
+    progress: Arc<Progress>,
+    send_buffer: usize,
+}
+
+/// The pumps of new streams, on their way to the session.
+#[derive(Default)]
+struct Opened(Mutex<OpenedState>);
+
+#[derive(Default)]
+struct OpenedState {
+    pumps: Vec<Pump>,
+    session: Option<Waker>,
+    /// The session takes no more pumps.
+    has_ended: bool,
+}
+
+impl Opened {
+    /// No code panics under this lock.
+    fn state(&self) -> MutexGuard<'_, OpenedState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, pump: Pump) {
+        let mut state = self.state();
+        if state.has_ended {
+            drop(state);
+            // Dropping the pump ends the mailbox.
+            return drop(pump);
+        }
+        state.pumps.push(pump);
+        let session = state.session.take();
+        drop(state);
+        if let Some(session) = session {
+            session.wake();
+        }
+    }
+}
+
+/// The limit of streams before the settings of the server have arrived: they set another one.
+const NO_SETTINGS: usize = usize::MAX - 1;
+
+impl Client {
+    /// Opens a session. It is open when the settings of the server have arrived, which state whether the
+    /// server allows WebSockets.
+    ///
+    /// The [`ClientSession`] is a future that moves the data of all streams: spawn it.
+    ///
+    /// # Errors
+    /// [`SessionError`]. The transport is dropped then.
+    pub async fn handshake<T: AsyncRead + AsyncWrite + Unpin>(
+        transport: T,
+        options: &SessionOptions,
+    ) -> Result<(Self, ClientSession<T>), SessionError> {
+        let progress = Arc::new(Progress::new());
+        let mut builder = Builder::new();
+        builder
+            .enable_push(false)
+            .initial_max_send_streams(NO_SETTINGS)
+            .initial_window_size(options.stream_window)
+            .initial_connection_window_size(options.session_window)
+            .max_send_buffer_size(options.send_buffer)
+            .data_frame_budget(options.small_frame_budget())
+            .max_frame_size(options.max_frame_len)
+            .max_header_list_size(options.max_head_len);
+        let deadline = tokio::time::Instant::now().checked_add(options.handshake_timeout);
+        let observed = Observed::new(transport, progress.clone());
+        let (driving, read_len) = (progress.clone(), options.read_len());
+        let connected = async {
+            let (requests, mut connection) = builder.handshake::<_, Bytes>(observed).await?;
+            poll_fn(|cx| {
+                driving.begin(read_len);
+                match Pin::new(&mut connection).poll(cx) {
+                    _ if requests.current_max_send_streams() != NO_SETTINGS => Poll::Ready(Ok(())),
+                    Poll::Ready(Ok(())) => {
+                        Poll::Ready(Err(SessionError::Io(io::ErrorKind::UnexpectedEof.into())))
+                    }
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await?;
+            Ok((requests, connection))
+        };
+        let (requests, mut connection) = match deadline {
+            None => connected.await,
+            Some(at) => {
+                let timed = timeout_at(at, connected).await;
+                timed.unwrap_or(Err(SessionError::HandshakeTimeout))
+            }
+        }?;
+        let opened = Arc::new(Opened::default());
+        let session = ClientSession {
+            liveness: Liveness::new(connection.ping_pong(), options),
+            connection,
+            pumps: FuturesUnordered::new(),
+            opened: opened.clone(),
+            progress: progress.clone(),
+            read_len,
+        };
+        let send_buffer = options.send_buffer;
+        Ok((Self { requests, opened, progress, send_buffer }, session))
+    }
+
+    /// Returns whether the server allows WebSockets (`SETTINGS_ENABLE_CONNECT_PROTOCOL`).
+    #[must_use]
+    pub fn allows_web_sockets(&self) -> bool {
+        self.requests.is_extended_connect_protocol_enabled()
+    }
+
+    /// Opens a WebSocket: an extended CONNECT request, within the `handshake_timeout` of the config. If
+    /// the server allows no more streams at present, it waits for one.
+    ///
+    /// # Errors
+    /// [`ConnectError`] of the step [`Handshake`](ConnectStep::Handshake), with the response and the body
+    /// of a refusal. [`ConnectErrorKind::Http2NotAllowed`] if the server does not allow WebSockets.
+    pub async fn open(
+        &self,
+        request: &ConnectRequest,
+        config: &Config,
+    ) -> Result<(WebSocket<Stream>, ConnectResponse), ConnectError> {
+        let deadline = now().checked_add(config.handshake_timeout());
+        let opened = self.open_until(request, config, deadline).await;
+        opened.map_err(|kind| {
+            ConnectError::new(ConnectStep::Handshake, request.host(), request.port(), kind)
+        })
+    }
+
+    async fn open_until(
+        &self,
+        request: &ConnectRequest,
+        config: &Config,
+        deadline: Option<Instant>,
+    ) -> Result<(WebSocket<Stream>, ConnectResponse), ConnectErrorKind> {
+        if !self.allows_web_sockets() {
+            return Err(ConnectErrorKind::Http2NotAllowed);
+        }
+        let handshake = Handshake::extended_connect(request, config)?;
+        let mut made = handshake.to_request().map_err(io::Error::other)?;
+        made.extensions_mut().insert(Protocol::from_static("websocket"));
+        let exchange = async {
+            let mut requests = self.requests.clone().ready().await.map_err(stream_error)?;
+            let (response, output) = requests.send_request(made, false).map_err(stream_error)?;
+            let mailbox = Arc::new(Mailbox::default());
+            let mut opening = Opening { input: Input { mailbox, flow: None }, output };
+            self.opened.push(Pump::new(Source::Response(response), opening.input.mailbox.clone()));
+            let mailbox = &opening.input.mailbox;
+            let (response, flow) = poll_fn(|cx| mailbox.poll_response(cx)).await?;
+            opening.input.flow = Some(flow);
+            Ok::<_, ConnectErrorKind>((response, opening))
+        };
+        let (response, mut opening) = within(deadline, exchange).await??;
+        match handshake.receive_response(&response, now()) {
+            Ok((connection, response)) => {
+                let Opening { input, output } = opening;
+                let stream = Stream::new(input, output, self.progress.clone(), self.send_buffer);
+                Ok((WebSocket::from_connection(stream, connection, &[]), response))
+            }
+            Err(HandshakeError::Status(mut response)) => {
+                let (body, end) = opening.read_body(config.max_refusal_body_len(), deadline).await;
+                response.set_body(body, end);
+                Err(HandshakeError::Status(response).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A stream whose response is awaited. Dropping it resets the stream.
+struct Opening {
+    input: Input,
+    output: SendStream<Bytes>,
+}
+
+impl Opening {
+    /// Reads the body of a refusal, at most `max_len` bytes until the deadline.
+    async fn read_body(&mut self, max_len: usize, deadline: Option<Instant>) -> (Bytes, BodyEnd) {
+        let mut body = BytesMut::new();
+        let input = &mut self.input;
+        let read = poll_fn(|cx| {
+            let mut chunk = [0; 1024];
+            loop {
+                let mut buf = ReadBuf::new(&mut chunk);
+                let len = match input.poll_read(cx, &mut buf) {
+                    Poll::Ready(Ok(len)) => len,
+                    Poll::Ready(Err(_)) => return Poll::Ready(BodyEnd::Closed),
+                    Poll::Pending => return Poll::Pending,
+                };
+                if len == 0 {
+                    return Poll::Ready(BodyEnd::Complete);
+                }
+                let room = max_len - body.len();
+                body.extend_from_slice(buf.filled().get(..len.min(room)).unwrap_or_default());
+                if len > room {
+                    return Poll::Ready(BodyEnd::TooLong);
+                }
+            }
+        });
+        let end = within(deadline, read).await.unwrap_or(BodyEnd::Timeout);
+        (body.freeze(), end)
+    }
+}
+
+/// Waits for `future`, but not beyond the deadline.
+async fn within<F: Future>(
+    deadline: Option<Instant>,
+    future: F,
+) -> Result<F::Output, HandshakeError> {
+    match deadline.and_then(Instant::into_std) {
+        None => Ok(future.await),
+        Some(at) => {
+            let timed = timeout_at(tokio::time::Instant::from_std(at), future).await;
+            timed.map_err(|_| HandshakeError::Timeout)
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("allows_web_sockets", &self.allows_web_sockets())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Moves the data of all streams of a [`Client`]: a future to spawn.
+///
+/// It is ready when all clients are dropped and all WebSockets have ended, or when the session fails.
+/// Dropping it ends the WebSockets.
+#[must_use = "futures do nothing unless polled"]
+pub struct ClientSession<T: AsyncRead + AsyncWrite + Unpin> {
+    connection: Connection<Observed<T>, Bytes>,
+    pumps: FuturesUnordered<Pump>,
+    opened: Arc<Opened>,
+    progress: Arc<Progress>,
+    liveness: Liveness,
+    read_len: usize,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
+    type Output = Result<(), SessionError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { connection, pumps, opened, progress, liveness, read_len } = &mut *self;
+        progress.begin(*read_len);
+        let done = Pin::new(&mut *connection).poll(cx);
+        progress.end();
+        let has_new = {
+            let mut state = opened.state();
+            let has_new = !state.pumps.is_empty();
+            pumps.extend(state.pumps.drain(..));
+            state.session = Some(cx.waker().clone());
+            has_new
+        };
+        while let Poll::Ready(Some(())) = Pin::new(&mut *pumps).poll_next(cx) {}
+        if let Poll::Ready(result) = done {
+            return Poll::Ready(result.map_err(SessionError::from));
+        }
+        // A session without streams is idle. It ends when its last `Client` is dropped.
+        let has_streams = has_new || !pumps.is_empty();
+        match liveness.poll(cx, has_streams, progress.take_heard()) {
+            Poll::Ready(Due::KeepAlive) => Poll::Ready(Err(SessionError::KeepAliveTimeout)),
+            Poll::Ready(Due::Idle) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Drop for ClientSession<T> {
+    fn drop(&mut self) {
+        self.progress.end_session();
+        let mut state = self.opened.state();
+        state.has_ended = true;
+        let pumps = core::mem::take(&mut state.pumps);
+        drop(state);
+        drop(pumps);
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> fmt::Debug for ClientSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSession")
+            .field("web_sockets", &self.pumps.len())
+            .finish_non_exhaustive()
+    }
+}

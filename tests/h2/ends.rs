@@ -1,0 +1,185 @@
+//! How streams and sessions end.
+
+use core::time::Duration;
+use std::io;
+
+use bytes::Bytes;
+use h2::Reason;
+use sansocket::error::{PeerError, ProtocolError};
+use sansocket::h2::{Client, SessionError, SessionOptions};
+use sansocket::{CloseCode, Event, WebSocketError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use crate::{Server, TRANSPORT, frame, in_time, open, options, pair, raw_client, raw_request};
+
+#[track_caller]
+fn io_kind(result: Result<(), WebSocketError>) -> io::ErrorKind {
+    match result.unwrap_err() {
+        WebSocketError::Io(error) => error.kind(),
+        error => panic!("{error:?}"),
+    }
+}
+
+/// What the server's application sees after a message and this end of the stream.
+async fn server_sees(end: impl FnOnce(&mut h2::SendStream<Bytes>)) -> Result<(), WebSocketError> {
+    let (near, far) = duplex(TRANSPORT);
+    let mut server = Server::start(far, options());
+    let mut requests = in_time(raw_client(near)).await;
+    let (_response, mut output) = requests.send_request(raw_request(), false).unwrap();
+    let mut ws = server.next().await;
+    output.send_data(frame(0x81, b"the last"), false).unwrap();
+    let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
+    assert!(matches!(event, Event::Text("the last")));
+    end(&mut output);
+    while in_time(ws.read()).await?.is_some() {}
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_a_close_frame_and_end_stream_in_one_frame_are_a_clean_close() {
+    server_sees(|output| output.send_data(frame(0x88, &[3, 232]), true).unwrap()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_end_stream_without_a_close_frame_is_a_lost_connection() {
+    let result = server_sees(|output| output.send_data(Bytes::new(), true).unwrap()).await;
+    let expected = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
+    assert!(matches!(result, Err(WebSocketError::Protocol(error)) if error == expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn e9_a_reset_is_an_error_of_the_transport() {
+    for reason in [Reason::CANCEL, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
+        let result = server_sees(|output| output.send_reset(reason)).await;
+        assert_eq!(io_kind(result), io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e9_a_dropped_web_socket_resets_its_stream() {
+    let (mut server, client) = pair(options(), options()).await;
+    let (mut ws, far) = (open(&client).await, server.next().await);
+    drop(far);
+    assert_eq!(io_kind(in_time(ws.read()).await.map(|_| ())), io::ErrorKind::ConnectionReset);
+    let (ws, mut far) = (open(&client).await, server.next().await);
+    drop(ws);
+    assert_eq!(io_kind(in_time(far.read()).await.map(|_| ())), io::ErrorKind::ConnectionReset);
+}
+
+/// The Close frame and END_STREAM are written when `close` returns, however slow the transport is.
+#[tokio::test(start_paused = true)]
+async fn e8_the_session_can_be_dropped_after_a_close() {
+    for transport in [64, 100, TRANSPORT] {
+        let (near, far) = duplex(transport);
+        let mut server = Server::start(far, options());
+        let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
+        let session = tokio::spawn(session);
+        let (mut ws, mut far) = (open(&client).await, server.next().await);
+        let reading = tokio::spawn(async move {
+            let closed = far.read().await.map(|event| {
+                assert!(matches!(event, Some((Event::Close(Some(_)), _))));
+            });
+            closed.unwrap();
+            while far.read().await.unwrap().is_some() {}
+            far.close_status().unwrap().code
+        });
+        in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+        session.abort();
+        assert_eq!(in_time(reading).await.unwrap(), CloseCode::NORMAL);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e9_a_lost_session_ends_its_streams() {
+    let (mut server, client) = pair(options(), options()).await;
+    let (mut ws, mut far) = (open(&client).await, server.next().await);
+    server.session.abort();
+    for ws in [&mut ws, &mut far] {
+        let kind = io_kind(in_time(ws.read()).await.map(|_| ()));
+        let kinds = [
+            io::ErrorKind::ConnectionAborted,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::UnexpectedEof,
+        ];
+        assert!(kinds.contains(&kind), "{kind}");
+    }
+}
+
+/// A WebSocket that waits for the peer's window ends with its session, too.
+#[tokio::test(start_paused = true)]
+async fn e9_a_lost_session_ends_a_write() {
+    let (mut server, client) = pair(options(), options()).await;
+    let (ws, mut far) = (open(&client).await, server.next().await);
+    let writing = tokio::spawn(async move {
+        loop {
+            far.send_binary(&[0; 100_000]).await?;
+        }
+        #[allow(unreachable_code, reason = "the type of the task")]
+        Ok(())
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.session.abort();
+    let kind = io_kind(in_time(writing).await.unwrap());
+    assert!(matches!(kind, io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe), "{kind}");
+    drop(ws);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_ends_before_the_preface_is_an_io_error() {
+    let (near, far) = duplex(TRANSPORT);
+    let server = Server::start(far, options());
+    drop(near);
+    let error = in_time(server.session).await.unwrap().unwrap_err();
+    assert!(matches!(error, SessionError::Io(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_has_a_deadline() {
+    let (near, far) = duplex(TRANSPORT);
+    let server = Server::start(far, options());
+    let error = in_time(server.session).await.unwrap().unwrap_err();
+    assert!(matches!(error, SessionError::HandshakeTimeout), "{error:?}");
+    drop(near);
+
+    // A server whose settings never arrive.
+    let (near, mut far) = duplex(TRANSPORT);
+    let error = in_time(Client::handshake(near, &options())).await.unwrap_err();
+    assert!(matches!(error, SessionError::HandshakeTimeout), "{error:?}");
+    let mut preface = [0; 24];
+    far.read_exact(&mut preface).await.unwrap();
+    assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_peer_ends_the_session() {
+    let (mut near, far) = duplex(TRANSPORT);
+    let server = Server::start(far, options());
+    // The preface and empty settings; nothing follows, and everything is read.
+    near.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let start = tokio::time::Instant::now();
+    let keep_reading = tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut near, &mut tokio::io::sink()).await;
+    });
+    let ended = in_time(server.session).await.unwrap();
+    assert!(matches!(ended, Err(SessionError::KeepAliveTimeout)), "{ended:?}");
+    assert_eq!(start.elapsed().as_secs(), 60);
+    keep_reading.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_streams_ends_in_order() {
+    let options = SessionOptions::builder().idle_timeout(Some(Duration::from_secs(5)));
+    let (mut server, client) = pair(options.build().unwrap(), crate::options()).await;
+    let (mut ws, mut far) = (open(&client).await, server.next().await);
+    // An open WebSocket keeps the session.
+    let echo = tokio::spawn(async move { crate::echo(&mut far).await });
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    in_time(ws.send_text("still open")).await.unwrap();
+    while !matches!(in_time(ws.read()).await.unwrap(), Some((Event::Text("still open"), _))) {}
+    in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    in_time(echo).await.unwrap().unwrap();
+    drop(ws);
+    let start = tokio::time::Instant::now();
+    in_time(server.session).await.unwrap().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+}

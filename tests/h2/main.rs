@@ -1,0 +1,163 @@
+//! WebSockets over HTTP/2: both ends of this crate, and peers made of the crate `h2` that break rules or
+//! do not read. The runtime's clock is paused: a test that waits for nothing ends at its timeout.
+
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
+mod ends;
+mod messages;
+mod requests;
+mod stalls;
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Version};
+use sansocket::h2::{Client, Incoming, Session, SessionError, SessionOptions, Stream};
+use sansocket::tokio::WebSocket;
+use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Event, WebSocketError};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// The longest message of these tests is 1 MiB.
+const TRANSPORT: usize = 64 << 10;
+
+fn options() -> SessionOptions {
+    SessionOptions::builder().build().unwrap()
+}
+
+fn server_config() -> Config {
+    Config::server().build().unwrap()
+}
+
+fn client_config() -> Config {
+    Config::client(Entropy::os()).build().unwrap()
+}
+
+fn request() -> ConnectRequest {
+    ConnectRequest::new("wss://server.example/chat?x=1").unwrap()
+}
+
+async fn echo(ws: &mut WebSocket<Stream>) -> Result<(), WebSocketError> {
+    while let Some((event, mut reply)) = ws.read().await? {
+        match event {
+            Event::Text(text) => reply.feed_text(text)?,
+            Event::Binary(bytes) => reply.feed_binary(bytes)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The WebSockets of a server, and its session.
+struct Server {
+    accepted: mpsc::UnboundedReceiver<WebSocket<Stream>>,
+    session: JoinHandle<Result<(), SessionError>>,
+}
+
+impl Server {
+    /// Serves a session in a task of its own.
+    fn start(transport: DuplexStream, options: SessionOptions) -> Self {
+        let (report, accepted) = mpsc::unbounded_channel();
+        let session = tokio::spawn(async move {
+            let mut session = Session::handshake(transport, &options).await?;
+            serve(&mut session, |ws| drop(report.send(ws))).await
+        });
+        Self { accepted, session }
+    }
+
+    async fn next(&mut self) -> WebSocket<Stream> {
+        in_time(self.accepted.recv()).await.unwrap()
+    }
+}
+
+/// Accepts WebSockets until the session ends. Other requests are answered with a page.
+async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
+    session: &mut Session<T>,
+    accepted: impl Fn(WebSocket<Stream>),
+) -> Result<(), SessionError> {
+    while let Some(incoming) = session.accept().await? {
+        match incoming {
+            Incoming::WebSocket(request) => {
+                if let Ok(ws) = request.accept(&AcceptOptions::new(), &server_config()) {
+                    accepted(ws);
+                }
+            }
+            Incoming::Other(_, mut respond) => {
+                let response = http::Response::new(());
+                if let Ok(mut body) = respond.send_response(response, false) {
+                    let _ = body.send_data(Bytes::from_static(b"a page"), true);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Starts both ends of a session.
+async fn pair(server: SessionOptions, client: SessionOptions) -> (Server, Client) {
+    let (near, far) = duplex(TRANSPORT);
+    let server = Server::start(far, server);
+    let (client, session) = in_time(Client::handshake(near, &client)).await.unwrap();
+    tokio::spawn(session);
+    (server, client)
+}
+
+async fn open(client: &Client) -> WebSocket<Stream> {
+    in_time(client.open(&request(), &client_config())).await.unwrap().0
+}
+
+/// A session of the crate `h2`, whose windows are as large as they can be.
+async fn raw_client(transport: DuplexStream) -> h2::client::SendRequest<Bytes> {
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size((1 << 31) - 1).initial_connection_window_size((1 << 31) - 1);
+    let (requests, connection) = builder.handshake(transport).await.unwrap();
+    tokio::spawn(connection);
+    // The settings of the server allow the protocol.
+    while !requests.is_extended_connect_protocol_enabled() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    requests
+}
+
+/// A valid request for a WebSocket.
+fn raw_request() -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::CONNECT;
+    *request.uri_mut() = "https://server.example/chat".parse().unwrap();
+    *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
+    request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    request
+}
+
+/// A masked frame of a client, with a mask of zeros.
+fn frame(first: u8, payload: &[u8]) -> Bytes {
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()).unwrap() {
+        len @ ..126 => frame.push(0x80 | u8::try_from(len).unwrap()),
+        len => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&len.to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(payload);
+    frame.into()
+}
+
+/// No test may hang.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(300), future).await.expect("no end in time")
+}

@@ -1,0 +1,100 @@
+//! WebSockets that their application does not read: they delay only themselves.
+//!
+//! Nothing is echoed on the other streams before the stall, since window updates that are late could
+//! hide it.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use sansocket::h2::{SessionOptions, Stream};
+use sansocket::tokio::WebSocket;
+use tokio::io::duplex;
+use tokio::time::timeout;
+
+use crate::{Server, TRANSPORT, echo, frame, in_time, options, raw_client, raw_request};
+
+/// The echo of a further WebSocket, within half a second.
+async fn another_echoes(server: &mut Server, requests: &mut h2::client::SendRequest<Bytes>) {
+    let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
+    let mut ws = server.next().await;
+    let echoing = tokio::spawn(async move { echo(&mut ws).await });
+    output.send_data(frame(0x81, b"echo"), false).unwrap();
+    let body = async {
+        let mut body = response.await.unwrap().into_body();
+        body.data().await.unwrap().unwrap()
+    };
+    let limit = Duration::from_millis(500);
+    let data = timeout(limit, body).await.expect("the other stream is stalled");
+    assert_eq!(data, &b"\x81\x04echo"[..]);
+    echoing.abort();
+}
+
+/// Sends as much as the windows allow.
+async fn fill(output: &mut h2::SendStream<Bytes>, payload: &[u8], most: usize) {
+    let frame = frame(0x82, payload);
+    for _ in 0..most {
+        output.reserve_capacity(frame.len());
+        let room = async {
+            while output.capacity() < frame.len() {
+                core::future::poll_fn(|cx| output.poll_capacity(cx)).await.unwrap().unwrap();
+            }
+        };
+        if timeout(Duration::from_millis(200), room).await.is_err() {
+            return;
+        }
+        output.send_data(frame.clone(), false).unwrap();
+    }
+}
+
+/// The smallest session: its window is that of one stream.
+fn smallest() -> SessionOptions {
+    SessionOptions::builder().max_streams(2).stream_window(32 << 10).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_messages_to_a_task_that_does_not_poll() {
+    for options in [options(), smallest()] {
+        let (near, far) = duplex(TRANSPORT);
+        let mut server = Server::start(far, options);
+        let mut requests = in_time(raw_client(near)).await;
+        let (_response, mut output) = requests.send_request(raw_request(), false).unwrap();
+        let unread = server.next().await;
+        in_time(fill(&mut output, b"ten bytes!", 20_000)).await;
+        another_echoes(&mut server, &mut requests).await;
+        drop(unread);
+    }
+}
+
+/// The peer does not read the echoes.
+#[tokio::test(start_paused = true)]
+async fn small_messages_to_a_task_that_waits_for_the_peer() {
+    let (near, far) = duplex(TRANSPORT);
+    let mut server = Server::start(far, options());
+    let mut builder = h2::client::Builder::new();
+    // The window of the stream is too small for all echoes.
+    builder.initial_window_size(1000).initial_connection_window_size((1 << 31) - 1);
+    let (mut requests, connection) = in_time(builder.handshake(near)).await.unwrap();
+    tokio::spawn(connection);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let (_response, mut output) = requests.send_request(raw_request(), false).unwrap();
+    let mut ws: WebSocket<Stream> = server.next().await;
+    let echoing = tokio::spawn(async move { echo(&mut ws).await });
+    in_time(fill(&mut output, b"ten bytes!", 20_000)).await;
+    another_echoes(&mut server, &mut requests).await;
+    echoing.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_other_streams_are_full() {
+    let (near, far) = duplex(TRANSPORT);
+    let mut server = Server::start(far, options());
+    let mut requests = in_time(raw_client(near)).await;
+    let mut unread = Vec::new();
+    for _ in 0..255 {
+        let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
+        let ws = server.next().await;
+        in_time(fill(&mut output, &[0; 16_000], 10)).await;
+        unread.push((response, output, ws));
+    }
+    another_echoes(&mut server, &mut requests).await;
+}
