@@ -4,6 +4,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    unused_macros,
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
@@ -30,6 +31,7 @@ pub mod inflate_model;
 pub mod model;
 pub mod pair;
 pub mod plan;
+pub mod sends;
 pub mod shown;
 #[cfg(feature = "tokio")]
 pub mod sockets;

@@ -16,13 +16,12 @@ use sansocket::error::{ProtocolError, TimeoutError};
 use sansocket::handshake::HttpResponse;
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{CloseCode, Event, Message, Role, WebSocketError};
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf, duplex};
 use tokio::time::sleep;
 
 use crate::common::frame::frame;
 use crate::common::preset;
+use crate::faulty::Faulty;
 use crate::support::{SECONDS_10, plain, poll_once, socket, soon};
 
 fn text(text: &'static str) -> Message {
@@ -442,46 +441,15 @@ async fn every_wait_for_a_peer_that_does_not_read_ends() {
     assert!(now.elapsed() < SECONDS_10);
 }
 
-/// A duplex with a flush that never ends.
-struct Stuck(DuplexStream);
-
-impl AsyncRead for Stuck {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Stuck {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_flush_that_never_ends_is_a_write_timeout() {
     let write = ProtocolError::Timeout(TimeoutError::Write);
     let (_raw, b) = duplex(64);
-    let mut ws = plain(Role::Server, Stuck(b));
+    let mut ws = plain(Role::Server, Faulty::flush_never_ends(b));
     let result = ws.send_text("held").await;
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
     let (_raw, b) = duplex(64);
-    let mut ws = plain(Role::Server, Stuck(b));
+    let mut ws = plain(Role::Server, Faulty::flush_never_ends(b));
     ws.feed_text("held").unwrap();
     let result = ws.read().await.map(drop);
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
@@ -507,44 +475,12 @@ async fn a_waiting_sink_is_woken_by_a_close_frame_read_by_the_stream() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-/// A transport with writes that panic after they have moved all of their bytes.
-struct PanickingWrites(DuplexStream);
-
-impl AsyncRead for PanickingWrites {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for PanickingWrites {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let _ = Pin::new(&mut self.0).poll_write(cx, bytes);
-        panic!("a write that panics");
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 /// The number of written bytes is unknown: a further write could repeat or truncate a frame.
 #[tokio::test]
 async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
     for (closes, wrote) in [(false, &b"\x81\x01a"[..]), (true, b"\x88\x02\x03\xe8")] {
         let (io, mut peer) = duplex(100);
-        let (mut reader, sender) = plain(Role::Server, PanickingWrites(io)).split();
+        let (mut reader, sender) = plain(Role::Server, Faulty::writes_panic(io)).split();
         let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_some()) });
         let other = sender.clone();
         let closed = tokio::spawn(async move { other.closed().await });

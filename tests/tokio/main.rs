@@ -26,6 +26,7 @@ mod common;
 mod dropped_futures;
 mod edges;
 mod endings;
+mod faulty;
 mod futures;
 mod halves;
 mod handshakes;

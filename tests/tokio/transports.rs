@@ -15,6 +15,7 @@ use tokio::io::{
 use tokio::time::sleep;
 
 use crate::common::frame::frame;
+use crate::faulty::Faulty;
 use crate::support::{plain, soon, tcp_pair};
 
 /// Moves one byte per call, and is pending every other time.
@@ -81,34 +82,6 @@ impl AsyncWrite for Stubborn {
             return Poll::Pending;
         }
         Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-/// A transport that can be read, and fails every write.
-#[derive(Debug)]
-struct NoWrites(DuplexStream);
-
-impl AsyncRead for NoWrites {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for NoWrites {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
     }
 }
 
@@ -196,7 +169,7 @@ async fn a_write_error_does_not_hide_received_data() {
 
     let (mut raw, b) = duplex(1 << 16);
     raw.write_all(&said).await.unwrap();
-    let mut ws = plain(Role::Server, NoWrites(b));
+    let mut ws = plain(Role::Server, Faulty::writes_fail(b));
     ws.feed_text("into the void").unwrap();
     assert_eq!(ws.read().await.unwrap().unwrap().0, Event::Text("last words"));
     assert!(too_big(&ws.read().await.unwrap().unwrap().0));
@@ -206,7 +179,7 @@ async fn a_write_error_does_not_hide_received_data() {
     // A flush returns the write error, a read the reason.
     let (mut raw, b) = duplex(1 << 16);
     raw.write_all(&said).await.unwrap();
-    let mut ws = plain(Role::Server, NoWrites(b));
+    let mut ws = plain(Role::Server, Faulty::writes_fail(b));
     ws.feed_text("into the void").unwrap();
     let error = ws.flush().await.unwrap_err();
     assert!(matches!(&error, WebSocketError::Io(e) if e.kind() == io::ErrorKind::BrokenPipe));
@@ -216,7 +189,7 @@ async fn a_write_error_does_not_hide_received_data() {
     // On halves: the sender's error does not discard messages of the reader.
     let (mut raw, b) = duplex(1 << 16);
     raw.write_all(&said).await.unwrap();
-    let (mut reader, sender) = plain(Role::Server, NoWrites(b)).split();
+    let (mut reader, sender) = plain(Role::Server, Faulty::writes_fail(b)).split();
     let _ = sender.send_text("into the void").await;
     let error = sender.flush().await.unwrap_err();
     assert!(matches!(&error, WebSocketError::Io(_)), "{error:?}");
@@ -225,7 +198,7 @@ async fn a_write_error_does_not_hide_received_data() {
 
     // Without input the write error is returned, at once and by every later call.
     let (_raw, b) = duplex(1 << 16);
-    let mut ws = plain(Role::Server, NoWrites(b));
+    let mut ws = plain(Role::Server, Faulty::writes_fail(b));
     ws.feed_text("into the void").unwrap();
     let error = soon(ws.read()).await.unwrap_err();
     assert!(matches!(&error, WebSocketError::Io(e) if e.kind() == io::ErrorKind::BrokenPipe));
