@@ -288,18 +288,18 @@ fn k5_the_timeout_starts_when_the_ping_is_written() {
         end.conn.send_pong(b"pong", &mut end.out).unwrap();
         end.conn.send_ping(b"ping", &mut end.out).unwrap();
         end.feed(&Frame::ping("theirs").to(role).bytes()).unwrap();
-        let behind = end.out.len() - with_ping;
+        let after_ping = end.out.len() - with_ping;
         // The peer reads one byte every two seconds: the connection stays open for a long time.
         let mut now = 10_000;
-        while end.out.len() > behind {
-            let taken = (with_ping / 20).min(end.out.len() - behind);
+        while end.out.len() > after_ping {
+            let taken = (with_ping / 20).min(end.out.len() - after_ping);
             let _ = end.out.split_to(taken);
             now += 2000;
             assert_eq!(timeout_at(&mut end, now), Ok(()), "{now}");
         }
         // From here the pong has its 3 seconds, whatever output follows the ping.
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 3000)));
-        let _ = end.out.split_to(behind / 2);
+        let _ = end.out.split_to(after_ping / 2);
         assert_eq!(timeout_at(&mut end, now + 2999), Ok(()));
         end.feed(&pong(1, role)).unwrap();
         assert_eq!(timeout_at(&mut end, now + 3000), Ok(()));

@@ -7,7 +7,7 @@ use sansocket::handshake::{
 };
 
 use crate::common::at_ms;
-use crate::common::head::{Lines, Served, read_head, serve, serve_with};
+use crate::common::head::{Lines, RequestOutcome, read_head, serve, serve_with};
 use crate::support::config;
 
 #[test]
@@ -192,7 +192,7 @@ fn v50_hs7_every_refusal_is_a_complete_http_response() {
     }
     let mut handshake = ServerHandshake::new(&config(), at_ms(0));
     let refusal = handshake.handle_timeout(at_ms(10_000)).unwrap_err();
-    let served = Served::from(refusal);
+    let served = RequestOutcome::from(refusal);
     assert_eq!(served.status(), 408);
     check_refusal(&served, "");
 }
@@ -264,7 +264,7 @@ fn q13_no_refusal_has_an_upgrade_field_where_it_is_forbidden() {
 }
 
 #[track_caller]
-fn check_refusal(served: &Served, field: &str) {
+fn check_refusal(served: &RequestOutcome, field: &str) {
     let text = served.text();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with(&format!("HTTP/1.1 {} ", served.status())), "{text}");

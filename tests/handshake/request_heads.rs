@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use sansocket::handshake::{Fields, RequestHead};
 use sansocket::{AcceptOptions, Config};
 
-use crate::common::head::{Lines, Served, cut, read_head, serve, serve_pieces};
-use crate::support::{config, expect, expect_lines};
+use crate::common::head::{Lines, RequestOutcome, read_head, serve, serve_chunks};
+use crate::support::{assert_any_split_is_the_same, config, expect, expect_lines};
 
 // ---------------------------------------------------------------- the request line
 
@@ -395,24 +395,6 @@ fn q13_hs15_a_request_for_a_page_is_returned_and_its_body_stays_in_the_input() {
 
 // ---------------------------------------------------------------- properties
 
-/// The outcome is the same for bytes in one read, in single bytes, and split at `cuts`.
-fn any_split_is_the_same(bytes: &[u8], cuts: &[usize], config: &Config) {
-    let options = AcceptOptions::new().subprotocols(["b", "c"]).unwrap();
-    let whole = serve_pieces(&[bytes], config, &options);
-    let everywhere: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(serve_pieces(&everywhere, config, &options), whole);
-    let cut = cut(bytes, cuts);
-    assert_eq!(serve_pieces(&cut, config, &options), whole);
-    // An outcome is decided at exactly one byte: one byte less has none yet.
-    if whole.0 != Served::Waiting {
-        let used = bytes.len() - whole.1;
-        let shorter = serve_pieces(&[&bytes[..used - 1]], config, &options);
-        assert_eq!(shorter, (Served::Waiting, 0), "decided at the first byte that shows it");
-        let exact = serve_pieces(&[&bytes[..used]], config, &options);
-        assert_eq!(exact, (whole.0, 0));
-    }
-}
-
 fn request_bytes() -> impl Strategy<Value = Vec<u8>> {
     let fields = prop::collection::vec(
         prop::sample::select(vec![
@@ -470,7 +452,10 @@ proptest! {
         }
         let config =
             Config::server().max_head_len(limit).max_head_fields(fields).build().unwrap();
-        any_split_is_the_same(&bytes, &cuts, &config);
+        let options = AcceptOptions::new().subprotocols(["b", "c"]).unwrap();
+        assert_any_split_is_the_same(&bytes, &cuts, &RequestOutcome::Waiting, |chunks| {
+            serve_chunks(chunks, &config, &options)
+        });
     }
 }
 

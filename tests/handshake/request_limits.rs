@@ -5,7 +5,7 @@ use core::time::Duration;
 use sansocket::handshake::ServerHandshake;
 use sansocket::{AcceptOptions, Config, Input};
 
-use crate::common::head::{Lines, serve_pieces};
+use crate::common::head::{Lines, serve_chunks};
 use crate::common::{at_ms, secs};
 use crate::support::{config, expect};
 
@@ -14,13 +14,13 @@ fn v1_v30_byte_by_byte_up_to_the_limit() {
     // Single-byte reads are no attack: bytes, fields and time are limited, reads are not.
     let config = Config::server().max_head_len(70_000).build().unwrap();
     let bytes = Lines::request().with("X", &"x".repeat(65_000)).bytes();
-    let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
-    let (served, rest) = serve_pieces(&pieces, &config, &AcceptOptions::new());
+    let chunks: Vec<&[u8]> = bytes.chunks(1).collect();
+    let (served, rest) = serve_chunks(&chunks, &config, &AcceptOptions::new());
     assert_eq!((served.status(), rest), (101, 0));
     // A head without an end is refused at the limit.
     let endless = Lines::request().with("X", &"x".repeat(100_000)).bytes();
-    let pieces: Vec<&[u8]> = endless.chunks(1).collect();
-    let (served, rest) = serve_pieces(&pieces, &config, &AcceptOptions::new());
+    let chunks: Vec<&[u8]> = endless.chunks(1).collect();
+    let (served, rest) = serve_chunks(&chunks, &config, &AcceptOptions::new());
     assert_eq!((served.status(), rest), (431, endless.len() - 70_000));
 }
 
@@ -30,18 +30,18 @@ fn v2_too_many_fields() {
     for max_len in [16 << 10, 1 << 20] {
         let config = Config::server().max_head_len(max_len).build().unwrap();
         let bytes = lines.bytes();
-        let (served, _) = serve_pieces(&[&bytes], &config, &AcceptOptions::new());
+        let (served, _) = serve_chunks(&[&bytes], &config, &AcceptOptions::new());
         assert_eq!(served.status(), 431);
         assert!(served.hint().contains("max_head_fields"));
     }
     let config = Config::server().max_head_len(1 << 20).max_head_fields(2005).build().unwrap();
-    let (served, _) = serve_pieces(&[&lines.bytes()], &config, &AcceptOptions::new());
+    let (served, _) = serve_chunks(&[&lines.bytes()], &config, &AcceptOptions::new());
     assert_eq!(served.status(), 101);
     // Exactly the limit.
     for (limit, status) in [(5, 101), (4, 431), (1, 431)] {
         let config = Config::server().max_head_fields(limit).build().unwrap();
         let (served, rest) =
-            serve_pieces(&[&Lines::request().bytes()], &config, &AcceptOptions::new());
+            serve_chunks(&[&Lines::request().bytes()], &config, &AcceptOptions::new());
         assert_eq!((served.status(), rest == 0), (status, status == 101));
     }
 }
@@ -62,7 +62,7 @@ fn v49_every_length_of_target_and_fields_around_the_limit() {
             Lines::request().with("Sec-WebSocket-Protocol", &format!("a{long}")),
         ] {
             let bytes = lines.bytes();
-            let (served, rest) = serve_pieces(&[&bytes], &config, &options);
+            let (served, rest) = serve_chunks(&[&bytes], &config, &options);
             let right = if lines.first.starts_with("GET ") { 101 } else { 405 };
             let expected = if bytes.len() <= limit { right } else { 431 };
             assert_eq!(served.status(), expected, "{} bytes: {served:?}", bytes.len());
@@ -74,7 +74,7 @@ fn v49_every_length_of_target_and_fields_around_the_limit() {
         expect(format!("GET /{} HTTP/1.1\r\n", "x".repeat(len)).as_bytes(), 431, "max_head_len");
         let config = Config::server().max_head_len(1 << 20).build().unwrap();
         let bytes = Lines::request().first(&format!("GET /{} HTTP/1.1", "x".repeat(len))).bytes();
-        assert_eq!(serve_pieces(&[&bytes], &config, &options).0.status(), 101);
+        assert_eq!(serve_chunks(&[&bytes], &config, &options).0.status(), 101);
     }
 }
 
@@ -85,7 +85,7 @@ fn v3_v4_lists_take_linear_time() {
     let time = |name: &str, value: String, status: u16| {
         let bytes = Lines::request().with(name, &value).bytes();
         let start = std_now();
-        let (served, _) = serve_pieces(&[&bytes], &config, &options);
+        let (served, _) = serve_chunks(&[&bytes], &config, &options);
         assert_eq!(served.status(), status, "{name}");
         start.elapsed()
     };
@@ -123,8 +123,8 @@ fn v25_v35_one_deadline_for_the_entire_request() {
     // A byte per second without an end: the deadline doesn't move.
     for (i, byte) in bytes.iter().enumerate() {
         let now = at_ms(500 + 1000 * i as u64);
-        let mut piece = [*byte];
-        let mut input = Input::new(now, &mut piece);
+        let mut chunk = [*byte];
+        let mut input = Input::new(now, &mut chunk);
         let result = handshake.receive(&mut input);
         if i < 10 {
             assert!(matches!(result, Ok(None)));

@@ -9,7 +9,7 @@ use sansocket::{AcceptOptions, ConnectRequest, Inbox, Input};
 
 use crate::common::at_ms;
 use crate::common::head::{
-    Lines, Served, client_config, cut, payloads, read_head, serve, serve_with,
+    Lines, RequestOutcome, client_config, cut, payloads, read_head, serve, serve_with,
 };
 use crate::support::{config, expect_lines};
 
@@ -188,7 +188,7 @@ fn hs11_the_subprotocol_is_an_offered_one_or_none() {
             .iter()
             .fold(Lines::request(), |lines, value| lines.with("Sec-WebSocket-Protocol", value));
         let served = serve_with(&lines.bytes(), &options);
-        let Served::Open(answer, subprotocol) = served else { panic!("{served:?}") };
+        let RequestOutcome::Open(answer, subprotocol) = served else { panic!("{served:?}") };
         assert_eq!(subprotocol.as_deref(), chosen);
         let answer = String::from_utf8(answer).unwrap();
         match chosen {
@@ -273,9 +273,9 @@ fn v27_v46_frames_after_the_request_are_the_first_frames() {
         let mut out = BytesMut::new();
         let mut inbox = Inbox::new();
         let mut seen = Vec::new();
-        for piece in cut(&wire, &[at]) {
-            let mut piece = piece.to_vec();
-            let mut input = Input::new(at_ms(0), &mut piece);
+        for chunk in cut(&wire, &[at]) {
+            let mut chunk = chunk.to_vec();
+            let mut input = Input::new(at_ms(0), &mut chunk);
             if open.is_none() {
                 let Some(head) = handshake.receive(&mut input).unwrap() else { continue };
                 let accepted = head.upgrade().unwrap().accept(&AcceptOptions::new()).unwrap();

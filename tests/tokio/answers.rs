@@ -28,7 +28,7 @@ fn server() -> Config {
 }
 
 /// A transport with a received request, and its other end.
-async fn asked(capacity: usize) -> (DuplexStream, DuplexStream) {
+async fn with_request(capacity: usize) -> (DuplexStream, DuplexStream) {
     let (io, mut peer) = duplex(capacity);
     peer.write_all(REQUEST).await.unwrap();
     (io, peer)
@@ -80,7 +80,7 @@ async fn the_parts_of_a_pending_request_include_the_following_input() {
 async fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 400_000;
     for refuses in [false, true] {
-        let (io, mut peer) = asked(4096).await;
+        let (io, mut peer) = with_request(4096).await;
         let request = PendingRequest::read(io, &server()).await.unwrap();
         // 20 KB/s.
         let reading = tokio::spawn(async move {
@@ -212,7 +212,7 @@ async fn a_shutdown_that_never_ends_times_out_after_the_linger_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_response_succeeds_although_the_shutdown_never_ends() {
     for refuses in [false, true] {
-        let (io, mut peer) = asked(4096).await;
+        let (io, mut peer) = with_request(4096).await;
         let request =
             PendingRequest::read(Faulty::shutdown_never_ends(io), &preset().build().unwrap())
                 .await

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, client, echo, socket, soon};
+use crate::support::{SECONDS_10, client, echo, socket, with_timeout};
 
 #[tokio::test]
 async fn v36_reading_stops_when_a_peer_floods_and_never_reads() {
@@ -71,11 +71,11 @@ async fn v18_v36_a_flood_of_pings_is_answered_up_to_the_limit() {
         }
     });
     for i in 0..COUNT {
-        soon(raw.write_all(&frame(0x89, &i.to_be_bytes()))).await.unwrap();
+        with_timeout(raw.write_all(&frame(0x89, &i.to_be_bytes()))).await.unwrap();
     }
     let (mut numbers, mut pong) = (Vec::new(), [0; 6]);
     while numbers.last() != Some(&(COUNT - 1)) {
-        soon(raw.read_exact(&mut pong)).await.unwrap();
+        with_timeout(raw.read_exact(&mut pong)).await.unwrap();
         numbers.push(u32::from_be_bytes(pong[2..].try_into().unwrap()));
     }
     assert!(numbers.is_sorted_by(|a, b| a < b));
@@ -84,5 +84,5 @@ async fn v18_v36_a_flood_of_pings_is_answered_up_to_the_limit() {
     raw.write_all(&frame(0x88, b"")).await.unwrap();
     raw.read_to_end(&mut Vec::new()).await.unwrap();
     drop(raw);
-    soon(served).await.unwrap();
+    with_timeout(served).await.unwrap();
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{plain, poll_once, socket, soon};
+use crate::support::{plain, poll_once, socket, with_timeout};
 
 /// A send dropped while it waits for capacity has sent no byte, and blocks no other future.
 #[tokio::test]
@@ -29,9 +29,9 @@ async fn a_send_dropped_while_it_waits_for_capacity_has_no_effect() {
     let waiting = tokio::spawn(async move { other.send_binary(&[3; 5]).await });
     let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_none()) });
     let mut seen = vec![0; 504 + 7];
-    soon(raw.read_exact(&mut seen)).await.unwrap();
+    with_timeout(raw.read_exact(&mut seen)).await.unwrap();
     assert_eq!(seen[504..], [0x82, 5, 3, 3, 3, 3, 3]);
-    soon(waiting).await.unwrap().unwrap();
+    with_timeout(waiting).await.unwrap().unwrap();
     reading.abort();
 }
 
@@ -107,7 +107,7 @@ async fn v32_a_dropped_error_is_returned_again() {
     };
     let want = ProtocolError::Peer(PeerError::UnknownOpCode(3));
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
-    assert_eq!(soon(writing).await.unwrap(), b"\x88\x02\x03\xea");
+    assert_eq!(with_timeout(writing).await.unwrap(), b"\x88\x02\x03\xea");
 }
 
 /// Large frames, read directly into the inbox, with others before, between and after them; every

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::faulty::Faulty;
-use crate::support::{SECONDS_10, plain, poll_once, socket, soon};
+use crate::support::{SECONDS_10, plain, poll_once, socket, with_timeout};
 
 fn text(text: &'static str) -> Message {
     Message::Text(text.into())
@@ -45,13 +45,13 @@ async fn a_flush_after_a_failure_is_an_error() {
         drop(raw);
         if split {
             let (mut reader, sender) = ws.split();
-            assert!(soon(reader.read()).await.is_err());
-            assert!(soon(sender.flush()).await.is_err());
-            assert!(soon(sender.flush()).await.is_err());
+            assert!(with_timeout(reader.read()).await.is_err());
+            assert!(with_timeout(sender.flush()).await.is_err());
+            assert!(with_timeout(sender.flush()).await.is_err());
         } else {
-            assert!(soon(ws.read()).await.is_err());
-            assert!(soon(ws.flush()).await.is_err());
-            assert!(soon(ws.flush()).await.is_err());
+            assert!(with_timeout(ws.read()).await.is_err());
+            assert!(with_timeout(ws.flush()).await.is_err());
+            assert!(with_timeout(ws.flush()).await.is_err());
         }
     }
     // No output was lost: no error.
@@ -60,7 +60,7 @@ async fn a_flush_after_a_failure_is_an_error() {
     ws.send_text("taken").await.unwrap();
     raw.write_all(&frame(0x88, b"")).await.unwrap();
     raw.shutdown().await.unwrap();
-    while soon(ws.read()).await.unwrap().is_some() {}
+    while with_timeout(ws.read()).await.unwrap().is_some() {}
     ws.flush().await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn the_reason_of_an_unwritten_response_is_returned() {
         let request = PendingRequest::read(b, &config).await.unwrap();
         let page = HttpResponse::new(200).unwrap().with_body("text/plain", vec![b'x'; 1000]);
         let raw = (!gone).then_some(raw);
-        let error = soon(request.respond(&page.unwrap())).await.unwrap_err();
+        let error = with_timeout(request.respond(&page.unwrap())).await.unwrap_err();
         let want = if gone { io::ErrorKind::BrokenPipe } else { io::ErrorKind::TimedOut };
         assert_eq!(error.kind(), want);
         drop(raw);
@@ -100,7 +100,7 @@ async fn a_message_sent_after_a_dropped_flush_is_flushed_too() {
     raw.read_exact(&mut [0; 64]).await.unwrap();
     assert!(poll_once(second.as_mut()).is_pending());
     raw.read_exact(&mut [0; 64]).await.unwrap();
-    soon(second).await.unwrap();
+    with_timeout(second).await.unwrap();
 }
 
 /// Output of a dropped future is written by any future that waits.
@@ -115,10 +115,10 @@ async fn output_of_a_dropped_send_is_written_by_the_waiting_reader() {
         sleep(Duration::from_millis(10)).await;
         assert!(sender.send_binary(&[7; 100]).now_or_never().is_none());
         let mut seen = [0; 102];
-        soon(raw.read_exact(&mut seen)).await.unwrap();
+        with_timeout(raw.read_exact(&mut seen)).await.unwrap();
         assert_eq!(seen[..3], [0x82, 100, 7]);
         raw.write_all(&frame(0x81, b"")).await.unwrap();
-        assert!(soon(reading).await.unwrap().unwrap());
+        assert!(with_timeout(reading).await.unwrap().unwrap());
     }
 }
 
@@ -150,7 +150,7 @@ async fn buffered_bytes_of_a_disassembled_transport_are_flushed() {
     let mut ws = WebSocket::resume(ws.into_inner());
     let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_some()) });
     let mut seen = [0; 6];
-    soon(raw.read_exact(&mut seen)).await.unwrap();
+    with_timeout(raw.read_exact(&mut seen)).await.unwrap();
     assert_eq!(&seen, b"\x81\x04held");
     reading.abort();
 }
@@ -234,7 +234,7 @@ async fn the_reply_to_a_close_frame_is_sent_before_its_message_is_yielded() {
     assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
     drop(messages);
     let mut seen = Vec::new();
-    soon(raw.read_to_end(&mut seen)).await.unwrap();
+    with_timeout(raw.read_to_end(&mut seen)).await.unwrap();
     assert_eq!(seen, b"\x88\x02\x03\xe8");
 }
 
@@ -266,13 +266,13 @@ async fn closing_the_sink_loses_no_message_in_transit() {
             data.len()
         };
         if forward {
-            soon(stream.forward(sink)).await.unwrap();
+            with_timeout(stream.forward(sink)).await.unwrap();
         } else {
             let counted = tokio::spawn(counting(stream));
-            soon(sink.close()).await.unwrap();
-            assert_eq!(soon(counted).await.unwrap(), 100);
+            with_timeout(sink.close()).await.unwrap();
+            assert_eq!(with_timeout(counted).await.unwrap(), 100);
         }
-        assert!(soon(peer).await.unwrap().unwrap().clean);
+        assert!(with_timeout(peer).await.unwrap().unwrap().clean);
     }
 }
 
@@ -301,9 +301,9 @@ async fn no_message_is_yielded_after_one_discarded_by_closing() {
     assert!(stream.next().now_or_never().is_none());
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
     drop(raw);
-    assert!(matches!(soon(stream.next()).await, Some(Ok(Message::Close(Some(_))))));
-    assert!(soon(stream.next()).await.is_none());
-    soon(closing).await.unwrap().unwrap();
+    assert!(matches!(with_timeout(stream.next()).await, Some(Ok(Message::Close(Some(_))))));
+    assert!(with_timeout(stream.next()).await.is_none());
+    with_timeout(closing).await.unwrap().unwrap();
 }
 
 // --------------------------------------------------------------------- transports that are always ready
@@ -493,12 +493,12 @@ async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
             other.send_text("a").await.is_ok()
         });
         assert!(panics.await.is_err());
-        assert!(soon(reading).await.expect("no panic").is_err());
-        assert!(soon(closed).await.expect("no panic").is_some());
+        assert!(with_timeout(reading).await.expect("no panic").is_err());
+        assert!(with_timeout(closed).await.expect("no panic").is_some());
         assert!(sender.send_text("b").await.is_err());
         drop(sender);
         let mut all = Vec::new();
-        soon(peer.read_to_end(&mut all)).await.unwrap();
+        with_timeout(peer.read_to_end(&mut all)).await.unwrap();
         assert_eq!(all, wrote);
     }
 }

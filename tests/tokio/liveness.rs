@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
 use crate::common::sockets::small_tcp;
-use crate::support::{plain, soon};
+use crate::support::{plain, with_timeout};
 
 fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> {
     let now = tokio::time::Instant::now().into_std().into();
@@ -23,7 +23,12 @@ fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> 
 
 /// Reads, and sends between reads, until all messages have arrived. Then reads until the peer
 /// closes.
-async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
+async fn run_unsplit(
+    mut ws: WebSocket<DuplexStream>,
+    plan: Plan,
+    mut received: Received,
+    closes: bool,
+) {
     let mut next = 0;
     let mut closing = false;
     loop {
@@ -63,7 +68,7 @@ async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Receiv
     assert!(received.is_done(), "{received:?}");
 }
 
-async fn halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
+async fn run_halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
     let (mut reader, sender) = ws.split();
     let sending = tokio::spawn({
         let sender = sender.clone();
@@ -114,9 +119,9 @@ async fn end(role: Role, case: Case, io: DuplexStream, closes: bool) {
     let received = Received::new(role, &case);
     let ws = socket(role, &plan, io);
     if plan.split {
-        halves(ws, plan, received, closes).await;
+        run_halves(ws, plan, received, closes).await;
     } else {
-        whole(ws, plan, received, closes).await;
+        run_unsplit(ws, plan, received, closes).await;
     }
 }
 
@@ -220,12 +225,12 @@ async fn halves_that_flood_each_other_do_not_deadlock() {
         sender
     });
     for i in 0..count {
-        let (event, _) = soon(reader.read()).await.unwrap().unwrap();
+        let (event, _) = with_timeout(reader.read()).await.unwrap().unwrap();
         assert_eq!(event, Event::Binary(&vec![i; 50_000]));
     }
     let sender = sending.await.unwrap();
     sender.close_output(CloseCode::NORMAL, "").unwrap();
-    while soon(reader.read()).await.unwrap().is_some() {}
+    while with_timeout(reader.read()).await.unwrap().is_some() {}
     served.await.unwrap();
 }
 
@@ -250,7 +255,7 @@ async fn stream_and_sink_that_flood_each_other_do_not_deadlock() {
         sink
     });
     for i in 0..count {
-        let message = soon(stream.next()).await.unwrap().unwrap();
+        let message = with_timeout(stream.next()).await.unwrap().unwrap();
         assert_eq!(message, Message::Binary(vec![i; 50_000].into()));
     }
     drop(sending.await.unwrap());

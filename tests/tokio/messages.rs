@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{MS, SECONDS_10, client, echo, server, socket, soon};
+use crate::support::{MS, SECONDS_10, client, echo, server, socket, with_timeout};
 
 #[tokio::test]
 async fn echoes_and_closes_in_order() {
@@ -148,10 +148,10 @@ async fn a_message_larger_than_every_mark_is_received() {
     let big = Message::Binary(vec![7; 5 << 20].into());
     for _ in 0..2 {
         messages.send(big.clone()).await.unwrap();
-        assert!(soon(messages.next()).await.unwrap().unwrap() == big);
+        assert!(with_timeout(messages.next()).await.unwrap().unwrap() == big);
     }
     messages.close().await.unwrap();
-    soon(served).await.unwrap();
+    with_timeout(served).await.unwrap();
 }
 
 #[tokio::test]

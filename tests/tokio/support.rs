@@ -19,7 +19,7 @@ pub const MS: Duration = Duration::from_millis(1);
 pub const SECONDS_10: Duration = Duration::from_secs(10);
 
 /// Returns the output of a future that completes within 10 seconds.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub async fn with_timeout<F: Future>(future: F) -> F::Output {
     timeout(SECONDS_10, future).await.expect("within 10 seconds")
 }
 

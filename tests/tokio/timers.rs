@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, duplex};
 use tokio::time::{sleep, timeout};
 
 use crate::common::preset;
-use crate::support::{plain, socket, soon};
+use crate::support::{plain, socket, with_timeout};
 
 /// The runtime's clock is used, so that tests can pause it.
 #[tokio::test(start_paused = true)]
@@ -80,7 +80,7 @@ async fn very_long_timeouts_never_expire() {
             let mut ws = WebSocket::accept(b, &config, &AcceptOptions::new()).await.unwrap();
             while ws.read().await.unwrap().is_some() {}
         };
-        soon(async { tokio::join!(client, server) }).await;
+        with_timeout(async { tokio::join!(client, server) }).await;
     }
 }
 
@@ -110,6 +110,6 @@ async fn a_paused_handler_is_not_timed_out() {
     peer.feed_text("end").unwrap();
     peer.flush().await.unwrap();
     let reading = tokio::spawn(async move { while let Ok(Some(_)) = peer.read().await {} });
-    soon(served).await.unwrap().unwrap();
-    soon(reading).await.unwrap();
+    with_timeout(served).await.unwrap().unwrap();
+    with_timeout(reading).await.unwrap();
 }

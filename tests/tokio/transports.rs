@@ -16,17 +16,17 @@ use tokio::time::sleep;
 
 use crate::common::frame::frame;
 use crate::faulty::Faulty;
-use crate::support::{plain, soon, tcp_pair};
+use crate::support::{plain, tcp_pair, with_timeout};
 
 /// Moves one byte per call, and is pending every other time.
-struct Stubborn {
+struct SingleBytes {
     io: DuplexStream,
     read: bool,
     write: bool,
     flush: bool,
 }
 
-impl Stubborn {
+impl SingleBytes {
     fn new(io: DuplexStream) -> Self {
         Self { io, read: false, write: false, flush: false }
     }
@@ -40,7 +40,7 @@ fn pending_every_other_time(turn: &mut bool, cx: &Context<'_>) -> bool {
     *turn
 }
 
-impl AsyncRead for Stubborn {
+impl AsyncRead for SingleBytes {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl AsyncRead for Stubborn {
     }
 }
 
-impl AsyncWrite for Stubborn {
+impl AsyncWrite for SingleBytes {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -95,16 +95,16 @@ async fn a_buffering_transport_is_flushed() {
     let mut ws = plain(Role::Client, b);
     sleep(Duration::from_millis(10)).await;
     sender.send_text("hello").await.unwrap();
-    assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, Event::Text("hello"));
+    assert_eq!(with_timeout(ws.read()).await.unwrap().unwrap().0, Event::Text("hello"));
     sender.feed(Data::Text("again"), SendOptions::new()).unwrap();
-    assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, Event::Text("again"));
+    assert_eq!(with_timeout(ws.read()).await.unwrap().unwrap().0, Event::Text("again"));
     sender.close_output(CloseCode::NORMAL, "").unwrap();
     assert_eq!(
-        soon(ws.read()).await.unwrap().unwrap().0.clone(),
+        with_timeout(ws.read()).await.unwrap().unwrap().0.clone(),
         Event::Close(Some(sansocket::CloseFrame { code: CloseCode::NORMAL, reason: "" }))
     );
     drop(ws);
-    soon(reading).await.unwrap();
+    with_timeout(reading).await.unwrap();
 
     // The reply to a Close frame, even without further reads; on a socket and on halves.
     for split in [false, true] {
@@ -120,7 +120,7 @@ async fn a_buffering_transport_is_flushed() {
             drop(ws);
         }
         let mut seen = Vec::new();
-        soon(raw.read_to_end(&mut seen)).await.unwrap();
+        with_timeout(raw.read_to_end(&mut seen)).await.unwrap();
         assert_eq!(seen, b"\x88\x02\x03\xe8");
     }
 
@@ -132,16 +132,16 @@ async fn a_buffering_transport_is_flushed() {
         assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
         messages.next().await.is_none()
     });
-    soon(raw.read_exact(&mut [0; 8])).await.unwrap();
+    with_timeout(raw.read_exact(&mut [0; 8])).await.unwrap();
     drop(raw);
-    assert!(soon(reading).await.unwrap());
+    assert!(with_timeout(reading).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_transport_with_one_byte_per_call_works() {
     let (a, b) = duplex(1 << 16);
     let served = tokio::spawn(async move {
-        let mut ws = plain(Role::Server, BufWriter::with_capacity(100, Stubborn::new(a)));
+        let mut ws = plain(Role::Server, BufWriter::with_capacity(100, SingleBytes::new(a)));
         while let Some((event, mut reply)) = ws.read().await? {
             if let Event::Text(text) = event {
                 reply.feed_text(text)?;
@@ -149,15 +149,15 @@ async fn a_transport_with_one_byte_per_call_works() {
         }
         Ok::<_, WebSocketError>(())
     });
-    let (mut reader, sender) = plain(Role::Client, Stubborn::new(b)).split();
+    let (mut reader, sender) = plain(Role::Client, SingleBytes::new(b)).split();
     let text = "\u{20ac}".repeat(500);
     for _ in 0..20 {
         sender.send_text(&text).await.unwrap();
-        assert_eq!(soon(reader.read()).await.unwrap().unwrap().0, Event::Text(&text));
+        assert_eq!(with_timeout(reader.read()).await.unwrap().unwrap().0, Event::Text(&text));
     }
     sender.close_output(CloseCode::NORMAL, "").unwrap();
-    while soon(reader.read()).await.unwrap().is_some() {}
-    soon(served).await.unwrap().unwrap();
+    while with_timeout(reader.read()).await.unwrap().is_some() {}
+    with_timeout(served).await.unwrap().unwrap();
     assert!(sender.close_status().unwrap().clean);
 }
 
@@ -200,9 +200,9 @@ async fn a_write_error_does_not_hide_received_data() {
     let (_raw, b) = duplex(1 << 16);
     let mut ws = plain(Role::Server, Faulty::writes_fail(b));
     ws.feed_text("into the void").unwrap();
-    let error = soon(ws.read()).await.unwrap_err();
+    let error = with_timeout(ws.read()).await.unwrap_err();
     assert!(matches!(&error, WebSocketError::Io(e) if e.kind() == io::ErrorKind::BrokenPipe));
-    assert!(soon(ws.read()).await.is_err());
+    assert!(with_timeout(ws.read()).await.is_err());
     assert!(matches!(ws.feed_text("more"), Err(SendError::Closed)));
 }
 
@@ -226,7 +226,7 @@ async fn a_client_receives_the_close_frame_of_a_server_that_stopped_reading() {
     raw.write_all(b"\x88\x02\x03\xf1").await.unwrap();
     sleep(Duration::from_millis(50)).await;
     drop(raw); // With unread input: a reset.
-    assert_eq!(soon(reading).await.unwrap(), Some(CloseCode::MESSAGE_TOO_BIG));
+    assert_eq!(with_timeout(reading).await.unwrap(), Some(CloseCode::MESSAGE_TOO_BIG));
 }
 
 #[tokio::test]
@@ -235,8 +235,8 @@ async fn a_reset_is_an_error_of_every_call() {
     let mut ws = plain(Role::Server, a);
     raw.set_zero_linger().unwrap();
     drop(raw);
-    assert!(soon(ws.read()).await.is_err());
-    assert!(soon(ws.read()).await.is_err());
+    assert!(with_timeout(ws.read()).await.is_err());
+    assert!(with_timeout(ws.read()).await.is_err());
     assert_eq!(ws.connection().close_status().unwrap().code, CloseCode::ABNORMAL);
 
     // While a write is pending; the other half returns the error too.
@@ -253,8 +253,8 @@ async fn a_reset_is_an_error_of_every_call() {
     sleep(Duration::from_millis(50)).await;
     raw.set_zero_linger().unwrap();
     drop(raw);
-    soon(sending).await.unwrap();
-    assert!(soon(reading).await.unwrap());
+    with_timeout(sending).await.unwrap();
+    assert!(with_timeout(reading).await.unwrap());
 }
 
 /// A half-closed peer receives all output, a Close frame, and the end.
@@ -266,9 +266,9 @@ async fn a_half_closed_peer_receives_all_output() {
     raw.shutdown().await.unwrap();
     let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_none()) });
     let mut seen = Vec::new();
-    soon(raw.read_to_end(&mut seen)).await.unwrap();
+    with_timeout(raw.read_to_end(&mut seen)).await.unwrap();
     assert_eq!(seen, b"\x81\x05still\x88\x02\x03\xea");
-    let error = soon(reading).await.unwrap().unwrap_err();
+    let error = with_timeout(reading).await.unwrap().unwrap_err();
     let want = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
     assert!(matches!(error, WebSocketError::Protocol(e) if e == want), "{error:?}");
 }

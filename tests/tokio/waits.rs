@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::secs;
-use crate::support::{socket, soon, tcp_pair};
+use crate::support::{socket, tcp_pair, with_timeout};
 
 type Io = DuplexStream;
 type Outcome = Result<(), WebSocketError>;
@@ -313,15 +313,15 @@ async fn v25_a_flood_does_not_prevent_the_end_of_a_close() {
         if split {
             let (mut reader, sender) = ws.split();
             sender.close_output(CloseCode::NORMAL, "").unwrap();
-            while matches!(soon(reader.read()).await, Ok(Some(_))) {}
+            while matches!(with_timeout(reader.read()).await, Ok(Some(_))) {}
         } else {
-            let closed = soon(ws.close(CloseCode::NORMAL, "")).await;
+            let closed = with_timeout(ws.close(CloseCode::NORMAL, "")).await;
             assert!(closed.is_err(), "{closed:?}");
             drop(ws);
         }
         let passed = start.elapsed();
         assert!(passed >= 2 * short && passed < 20 * short, "{passed:?}");
-        soon(flood).await.unwrap();
+        with_timeout(flood).await.unwrap();
     }
 }
 
@@ -334,17 +334,18 @@ async fn s27_a_flush_to_a_vanished_peer_ends() {
     let (_raw, b) = duplex(64);
     let mut ws = socket(Role::Server, b, &config);
     ws.feed_binary(&[0; 1000]).unwrap();
-    let error = soon(ws.flush()).await.unwrap_err();
+    let error = with_timeout(ws.flush()).await.unwrap_err();
     assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
 
     let (_raw, b) = duplex(64);
     let mut ws = socket(Role::Server, BufWriter::new(b), &config);
     ws.feed_binary(&[0; 1000]).unwrap();
-    let error = soon(ws.flush()).await.unwrap_err();
+    let error = with_timeout(ws.flush()).await.unwrap_err();
     assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
 
     let (_raw, b) = duplex(64);
     let mut messages = socket(Role::Server, b, &config).into_messages();
-    let error = soon(messages.send(Message::Binary(vec![0; 1000].into()))).await.unwrap_err();
+    let error =
+        with_timeout(messages.send(Message::Binary(vec![0; 1000].into()))).await.unwrap_err();
     assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
 }

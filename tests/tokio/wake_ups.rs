@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{plain, socket, soon, tcp_pair};
+use crate::support::{plain, socket, tcp_pair, with_timeout};
 
 /// Counts the polls of a future.
 async fn counted<F: Future>(count: &Cell<usize>, future: F) -> F::Output {
@@ -47,8 +47,8 @@ async fn both_halves_wake_their_common_task() {
         reader
     });
     sleep(Duration::from_millis(20)).await;
-    soon(raw.read_exact(&mut [0; 1004])).await.unwrap();
-    soon(task).await.unwrap();
+    with_timeout(raw.read_exact(&mut [0; 1004])).await.unwrap();
+    with_timeout(task).await.unwrap();
 }
 
 /// Stream and sink in two tasks: each must be woken when the other one drives the transport.
@@ -65,8 +65,8 @@ async fn closing_the_sink_wakes_the_stream_of_another_task() {
             && stream.next().await.is_none()
     });
     sleep(Duration::from_millis(20)).await;
-    soon(sink.close()).await.unwrap();
-    assert!(soon(streaming).await.unwrap());
+    with_timeout(sink.close()).await.unwrap();
+    assert!(with_timeout(streaming).await.unwrap());
     served.await.unwrap();
 }
 
@@ -102,13 +102,13 @@ async fn many_senders_on_threads_and_a_reader() {
         let mut ws = plain(Role::Client, b);
         let mut next = [0_u8; 5];
         while next != [200; 5] {
-            let (event, _) = soon(ws.read()).await.unwrap().unwrap();
+            let (event, _) = with_timeout(ws.read()).await.unwrap().unwrap();
             let Event::Binary(&[task, i]) = event else { panic!("{event:?}") };
             assert_eq!(next[usize::from(task)], i);
             next[usize::from(task)] += 1;
         }
         ws.close(CloseCode::NORMAL, "").await.unwrap();
-        soon(reading).await.unwrap();
+        with_timeout(reading).await.unwrap();
         foreign.join().unwrap();
     }
 }
@@ -123,7 +123,7 @@ async fn an_idle_connection_is_polled_only_for_its_timers() {
     assert!(timeout(10 * every + every / 2, counted(&count, ws.read())).await.is_err());
     assert!(count.get() <= 15, "{}", count.get());
     let mut pongs = vec![0; 18];
-    soon(raw.read_exact(&mut pongs)).await.unwrap();
+    with_timeout(raw.read_exact(&mut pongs)).await.unwrap();
     assert_eq!(pongs, b"\x8a\0".repeat(9));
 
     // The same for the reader of two halves, with a sender that waits for capacity.
@@ -189,6 +189,6 @@ async fn a_connection_with_an_ended_peer_is_not_polled() {
     ws.feed_binary(&[0; 100]).unwrap();
     raw.shutdown().await.unwrap();
     let count = Cell::new(0);
-    assert!(soon(counted(&count, ws.read())).await.is_err());
+    assert!(with_timeout(counted(&count, ws.read())).await.is_err());
     assert!(count.get() <= 6, "{}", count.get());
 }
