@@ -17,7 +17,7 @@ pub(crate) use crate::common::preset;
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
 /// Fails a test that hangs.
-pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
+pub(crate) fn with_timeout(body: impl FnOnce() + Send + 'static) {
     let (done, wait) = mpsc::channel();
     let thread = thread::spawn(move || {
         body();
