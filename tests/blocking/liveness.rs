@@ -130,7 +130,7 @@ fn run(case: Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 8, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn every_byte_arrives_while_both_ends_read_and_at_most_one_replies(case in case(40)) {
