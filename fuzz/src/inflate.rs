@@ -8,7 +8,7 @@
 use sansocket::deflate::Decoder;
 
 use super::codecs::{miniz, naive, zlib};
-use super::engine::{Cuts, Random, Verdict, Whole, by_miniz, by_zlib, inflate, judge, window};
+use super::engine::{Cuts, Random, Uncut, Verdict, by_miniz, by_zlib, classify, inflate, window};
 
 /// More than the largest window.
 const MAX_LEN: usize = 40_000;
@@ -73,7 +73,7 @@ struct Connection {
 impl Connection {
     /// Returns false if the following bytes have no meaning.
     fn message(&mut self, payload: &[u8]) -> bool {
-        let whole = inflate(&mut self.whole, payload, &mut Whole, MAX_LEN);
+        let whole = inflate(&mut self.whole, payload, &mut Uncut, MAX_LEN);
         let bytewise = inflate(&mut self.bytewise, payload, &mut Bytewise, MAX_LEN);
         let random = inflate(&mut self.random, payload, &mut self.cuts, MAX_LEN);
         if [&whole, &bytewise, &random].contains(&&Ok(None)) {
@@ -93,11 +93,11 @@ impl Connection {
             _ => panic!("ours {whole:?}, the model {model:?}: {payload:02x?}"),
         }
         let by_miniz = by_miniz(&mut self.miniz, payload);
-        let miniz = judge("miniz", payload, &model, self.naive.seen, by_miniz);
+        let miniz = classify("miniz", payload, &model, self.naive.seen, by_miniz);
         // With one byte at a time this is exact but slow.
         let zlib = (self.naive.seen.written < 5000).then(|| {
             let it = by_zlib(&mut self.zlib, payload, || 1);
-            judge("zlib", payload, &model, self.naive.seen, it)
+            classify("zlib", payload, &model, self.naive.seen, it)
         });
         if !self.takeover {
             self.miniz.reset();

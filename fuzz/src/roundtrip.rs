@@ -29,7 +29,7 @@ pub(crate) fn check(data: &[u8]) {
             0 => connection.follow(&message),
             1 => {
                 connection.clear();
-                connection.whole(&message);
+                connection.send(&message);
             }
             2 | 3 => {
                 let mut random = Random(way.into());
@@ -41,10 +41,10 @@ pub(crate) fn check(data: &[u8]) {
                     rest = behind;
                 }
                 parts.push(rest);
-                connection.parts(&parts);
+                connection.send_parts(&parts);
             }
             _ => {
-                connection.whole(&message);
+                connection.send(&message);
             }
         }
         let (encoder, decoder) = connection.capacity();

@@ -82,7 +82,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-async fn soon<F: Future>(future: F) -> F::Output {
+async fn with_timeout<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(120), future).await.expect("in time")
 }
 
@@ -103,7 +103,8 @@ async fn w1_a_file_copied_by_tokio_arrives_equal() {
             assert_eq!(here.close_status().unwrap().code, CloseCode::NORMAL);
         };
         let mut received = Vec::new();
-        let (n, ()) = soon(async { tokio::join!(there.read_to_end(&mut received), copying) }).await;
+        let (n, ()) =
+            with_timeout(async { tokio::join!(there.read_to_end(&mut received), copying) }).await;
         assert_eq!(n.unwrap(), sent.len());
         assert!(received == sent, "{transport} {len}");
         // Later reads return the end again.
@@ -135,7 +136,8 @@ async fn w1_a_tunnel_copies_both_ways_and_keeps_data_received_during_the_shutdow
             here.read_to_end(&mut answer).await.unwrap();
             assert!(answer == down);
         };
-        let ((), copied, ()) = soon(async { tokio::join!(serving, tunnelling, asking) }).await;
+        let ((), copied, ()) =
+            with_timeout(async { tokio::join!(serving, tunnelling, asking) }).await;
         assert_eq!(copied.unwrap(), (up.len() as u64, down.len() as u64));
     }
 }
@@ -149,7 +151,7 @@ async fn w1_data_that_arrives_during_a_shutdown_is_kept_for_reads() {
         let mut received = Vec::new();
         there.read_to_end(&mut received).await.unwrap();
     };
-    let (closed, ()) = soon(async { tokio::join!(here.shutdown(), reading) }).await;
+    let (closed, ()) = with_timeout(async { tokio::join!(here.shutdown(), reading) }).await;
     closed.unwrap();
     let mut received = String::new();
     here.read_to_string(&mut received).await.unwrap();
@@ -173,7 +175,7 @@ async fn w1_data_that_a_shutdown_discards_is_an_error_of_the_reads() {
             }
             assert_eq!(there.read(&mut [0]).await.unwrap(), 0);
         };
-        let (closed, ()) = soon(async { tokio::join!(here.shutdown(), sending) }).await;
+        let (closed, ()) = with_timeout(async { tokio::join!(here.shutdown(), sending) }).await;
         closed.unwrap();
         assert_eq!(here.close_status().unwrap().code, CloseCode::NORMAL);
         let mut received = Vec::new();
@@ -207,8 +209,8 @@ async fn w1_data_discarded_by_a_read_is_an_error_too() {
     peer.write_all(&frame(0x82, b"late")).await.unwrap();
     peer.write_all(&frame(0x88, &1000_u16.to_be_bytes())).await.unwrap();
     peer.shutdown().await.unwrap();
-    soon(reading).await;
-    soon(closing).await.unwrap().unwrap();
+    with_timeout(reading).await;
+    with_timeout(closing).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -230,14 +232,14 @@ async fn w1_codecs_work_on_top() {
         }
         received
     };
-    assert_eq!(soon(async { tokio::join!(receiving, sending) }).await.0, lines);
+    assert_eq!(with_timeout(async { tokio::join!(receiving, sending) }).await.0, lines);
 
     let (here, there) = pair(100, Binary);
     let codec = LengthDelimitedCodec::new;
     let (mut here, mut there) = (Framed::new(here, codec()), Framed::new(there, codec()));
     let bytes = Bytes::from(file(100_000));
     let (sent, received) =
-        soon(async { tokio::join!(here.send(bytes.clone()), there.next()) }).await;
+        with_timeout(async { tokio::join!(here.send(bytes.clone()), there.next()) }).await;
     sent.unwrap();
     assert!(received.unwrap().unwrap() == bytes);
 }
@@ -375,7 +377,8 @@ async fn w1_the_end_a_reset_a_violation_and_a_lost_connection_are_different_resu
     let (mut stream, mut peer) = pair(1000, Binary);
     let mut received = Vec::new();
     let (read, closed) =
-        soon(async { tokio::join!(stream.read_to_end(&mut received), peer.shutdown()) }).await;
+        with_timeout(async { tokio::join!(stream.read_to_end(&mut received), peer.shutdown()) })
+            .await;
     assert_eq!((read.unwrap(), closed.unwrap()), (0, ()));
     let error = stream.write_all(b"x").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
@@ -414,7 +417,7 @@ async fn w1_a_read_has_the_deadline_of_pending_output() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     writer.write_all(&[0; 1000]).await.unwrap();
     let started = tokio::time::Instant::now();
-    let error = soon(reading).await.unwrap().unwrap_err();
+    let error = with_timeout(reading).await.unwrap().unwrap_err();
     // The write timeout, and at most the linger timeout.
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!((60..=62).contains(&started.elapsed().as_secs()));
@@ -556,7 +559,7 @@ async fn futures_dropped_at_each_poll_lose_no_byte() {
                 received.extend_from_slice(&buffer[..n]);
             }
         };
-        let ((), received) = soon(async { tokio::join!(writing, reading) }).await;
+        let ((), received) = with_timeout(async { tokio::join!(writing, reading) }).await;
         assert!(received == sent);
     }
 }
@@ -580,7 +583,7 @@ async fn halves_in_two_tasks_of_both_ends_miss_no_wake_up() {
                 assert!(received == expected);
             }));
         }
-        soon(async {
+        with_timeout(async {
             for task in tasks {
                 task.await.unwrap();
             }
@@ -634,7 +637,7 @@ async fn w2_w3_a_message_as_a_stream() {
             assert_eq!(text, "last");
             assert!(there.message_reader().await.unwrap().is_none());
         };
-        soon(async { tokio::join!(writing, reading) }).await;
+        with_timeout(async { tokio::join!(writing, reading) }).await;
     }
 }
 

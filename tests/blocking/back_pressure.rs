@@ -62,12 +62,12 @@ fn flood(message_len: usize, echo: impl FnOnce(WebSocket<Metered<TcpStream>>) + 
 
 #[test]
 fn v36_a_flood_of_small_messages_is_not_buffered() {
-    bounded(|| flood(1000, |mut ws| echo(&mut ws).unwrap()));
+    with_timeout(|| flood(1000, |mut ws| echo(&mut ws).unwrap()));
 }
 
 #[test]
 fn v36_a_flood_of_large_messages_is_not_buffered() {
-    bounded(|| flood(1 << 20, |mut ws| echo(&mut ws).unwrap()));
+    with_timeout(|| flood(1 << 20, |mut ws| echo(&mut ws).unwrap()));
 }
 
 /// Pongs are not replies, so two ends that ping each other continue to read. Pings are read, and
@@ -75,7 +75,7 @@ fn v36_a_flood_of_large_messages_is_not_buffered() {
 #[test]
 fn v18_v36_a_flood_of_pings_uses_no_memory() {
     const COUNT: u32 = 100_000;
-    bounded(|| {
+    with_timeout(|| {
         // Answered by a WebSocket that is only read.
         let (a, mut raw) = tcp();
         let (a, meter) = Metered::new(a, false);
@@ -109,7 +109,7 @@ fn echo_parts(room: usize) -> (Pipe, JoinHandle<Result<(), WebSocketError>>) {
 
 #[test]
 fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives() {
-    bounded(|| {
+    with_timeout(|| {
         // Much more than the pipe and both marks together.
         let message = vec![7; 2 << 20];
         for room in [1 << 12, 1 << 16] {
@@ -138,7 +138,7 @@ fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives() {
 
 #[test]
 fn halves_send_and_receive_concurrently_without_deadlock() {
-    bounded(|| {
+    with_timeout(|| {
         const COUNT: usize = 8;
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let (b, served) = echo_parts(1 << 12);

@@ -13,7 +13,7 @@ use crate::support::*;
 
 #[test]
 fn d14_an_end_without_a_close_frame_is_an_error() {
-    bounded(|| {
+    with_timeout(|| {
         for way in WAYS {
             for beginning in [&b""[..], b"\x81", b"\x81\x85\0\0\0\0Hel"] {
                 let (a, mut raw) = tcp();
@@ -40,7 +40,7 @@ fn d14_an_end_without_a_close_frame_is_an_error() {
 
 #[test]
 fn s25_either_side_may_close() {
-    bounded(|| {
+    with_timeout(|| {
         for closer in [Role::Client, Role::Server] {
             let (a, b) = tcp();
             let (mut closing, reading) = match closer {
@@ -72,7 +72,7 @@ fn s25_either_side_may_close() {
 
 #[test]
 fn the_server_ends_first() {
-    bounded(|| {
+    with_timeout(|| {
         // RFC 6455 7.1.1: a client waits for the end of the server's output.
         let (mut raw, b) = tcp();
         raw.set_read_timeout(Some(200 * MS)).unwrap();
@@ -111,7 +111,7 @@ fn the_server_ends_first() {
 
 #[test]
 fn d12_close_discards_further_data() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let closing = thread::spawn(move || {
             let mut ws = server(a);
@@ -135,7 +135,7 @@ fn d12_close_discards_further_data() {
 
 #[test]
 fn a_close_with_an_unsendable_code_has_no_effect() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
         let refused = ws.close(CloseCode::NO_STATUS, "why");
@@ -163,7 +163,7 @@ enum Peer {
 
 #[test]
 fn s27_the_close_deadline_applies_to_every_peer() {
-    bounded(|| {
+    with_timeout(|| {
         for peer in [Peer::Silent, Peer::Deaf, Peer::Talking, Peer::TalkingDeaf] {
             for way in ["close", "flush", "split"] {
                 // Without `close`, data is not discarded. It moves the deadline while it is read,
@@ -243,7 +243,7 @@ fn s27_the_close_deadline_applies_to_every_peer() {
 
 #[test]
 fn a_drop_does_not_block() {
-    bounded(|| {
+    with_timeout(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();
             let config = preset(Role::Server).max_unsent(64 << 20).build().unwrap();

@@ -17,44 +17,48 @@ use crate::transports::*;
 
 /// The bound of a call that must not block: far below the linger timeouts of these tests, far above
 /// the needs of a busy machine.
-const SOON: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_secs(5);
 
 /// The result of a read without waiting, or with a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Got {
-    Nothing,
+enum Outcome {
+    Pending,
     Close,
     Data,
     End,
     Error(ProtocolError),
 }
 
-fn got<E>(result: Result<Poll<Option<(Event<'_>, E)>>, WebSocketError>) -> Got {
+fn outcome<E>(result: Result<Poll<Option<(Event<'_>, E)>>, WebSocketError>) -> Outcome {
     match result {
-        Ok(Poll::Pending) => Got::Nothing,
-        Ok(Poll::Ready(Some((Event::Close(_), _)))) => Got::Close,
-        Ok(Poll::Ready(Some(_))) => Got::Data,
-        Ok(Poll::Ready(None)) => Got::End,
-        Err(WebSocketError::Protocol(error)) => Got::Error(error),
+        Ok(Poll::Pending) => Outcome::Pending,
+        Ok(Poll::Ready(Some((Event::Close(_), _)))) => Outcome::Close,
+        Ok(Poll::Ready(Some(_))) => Outcome::Data,
+        Ok(Poll::Ready(None)) => Outcome::End,
+        Err(WebSocketError::Protocol(error)) => Outcome::Error(error),
         Err(error) => panic!("{error}"),
     }
 }
 
 /// The calls that end, with their bounds.
-fn calls<S: Transport>() -> [fn(&mut WebSocket<S>) -> Got; 2] {
-    [|ws| got(ws.poll_read()), |ws| got(ws.read_timeout(20 * MS))]
+fn calls<S: Transport>() -> [fn(&mut WebSocket<S>) -> Outcome; 2] {
+    [|ws| outcome(ws.poll_read()), |ws| outcome(ws.read_timeout(20 * MS))]
 }
 
 #[test]
 fn a_nonblocking_read_does_not_wait_for_the_end_of_a_connection() {
-    bounded(|| {
+    with_timeout(|| {
         let reserved = PeerError::UnknownOpCode(3).into();
         for call in calls() {
             for (said, first, last) in [
-                (frame(0x88, b"\x03\xe8"), Got::Close, Got::End),
-                (frame(0x83, b""), Got::Nothing, Got::Error(reserved)),
+                (frame(0x88, b"\x03\xe8"), Outcome::Close, Outcome::End),
+                (frame(0x83, b""), Outcome::Pending, Outcome::Error(reserved)),
                 // Inside a payload.
-                (frame(0x81, b"\xff"), Got::Nothing, Got::Error(PeerError::InvalidUtf8.into())),
+                (
+                    frame(0x81, b"\xff"),
+                    Outcome::Pending,
+                    Outcome::Error(PeerError::InvalidUtf8.into()),
+                ),
             ] {
                 let (a, mut raw) = tcp();
                 let config = preset(Role::Server)
@@ -66,15 +70,15 @@ fn a_nonblocking_read_does_not_wait_for_the_end_of_a_connection() {
                 // More than all buffers between the ends hold: the reply is queued after it.
                 ws.feed_binary(&vec![0; 32 << 20]).unwrap();
                 raw.write_all(&said).unwrap();
-                let mut seen = Got::Nothing;
+                let mut seen = Outcome::Pending;
                 for _ in 0..200 {
-                    let (got, took) = timed(|| call(&mut ws));
-                    assert!(took < SOON, "{got:?} after {took:?}");
-                    if got != Got::Nothing {
-                        seen = got;
+                    let (outcome, took) = timed(|| call(&mut ws));
+                    assert!(took < BOUND, "{outcome:?} after {took:?}");
+                    if outcome != Outcome::Pending {
+                        seen = outcome;
                         break;
                     }
-                    if first == Got::Nothing && ws.connection().is_closed() {
+                    if first == Outcome::Pending && ws.connection().is_closed() {
                         break;
                     }
                     thread::sleep(MS);
@@ -92,10 +96,10 @@ fn a_nonblocking_read_does_not_wait_for_the_end_of_a_connection() {
                     }
                 });
                 let end = loop {
-                    let (got, took) = timed(|| call(&mut ws));
-                    assert!(took < SOON, "{got:?} after {took:?}");
-                    if got != Got::Nothing {
-                        break got;
+                    let (outcome, took) = timed(|| call(&mut ws));
+                    assert!(took < BOUND, "{outcome:?} after {took:?}");
+                    if outcome != Outcome::Pending {
+                        break outcome;
                     }
                     thread::sleep(MS);
                 };
@@ -108,7 +112,7 @@ fn a_nonblocking_read_does_not_wait_for_the_end_of_a_connection() {
 
 #[test]
 fn a_read_with_a_timeout_ends_in_halves_too() {
-    bounded(|| {
+    with_timeout(|| {
         // The peer stays, and does not read; a violation, then replies above the mark.
         for said in [frame(0x83, b""), frame(0x81, b"ask").repeat(100)] {
             let (a, mut raw) = pipe(1 << 12);
@@ -128,20 +132,20 @@ fn a_read_with_a_timeout_ends_in_halves_too() {
                     }
                 }
             });
-            assert!(took < 2 * SOON, "40 reads of 20 ms: {took:?}");
+            assert!(took < 2 * BOUND, "40 reads of 20 ms: {took:?}");
         }
     });
 }
 
 #[test]
 fn a_flood_without_events_does_not_extend_a_read_timeout() {
-    bounded(|| {
+    with_timeout(|| {
         for call in calls() {
             let io = Endless { unread: Vec::new() };
             let mut ws = socket(Role::Server, io, &preset(Role::Server).build().unwrap());
-            let (got, took) = timed(|| call(&mut ws));
-            assert_eq!(got, Got::Nothing);
-            assert!(took < SOON, "{took:?}");
+            let (outcome, took) = timed(|| call(&mut ws));
+            assert_eq!(outcome, Outcome::Pending);
+            assert!(took < BOUND, "{took:?}");
         }
     });
 }
@@ -242,7 +246,7 @@ impl Transport for Feeding {
 
 #[test]
 fn endless_output_of_other_senders_blocks_neither_the_reader_nor_a_feed() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = pipe(1 << 12);
         let slot = Arc::new(Mutex::new(None));
         let io = Feeding { sender: slot.clone(), read: a };
@@ -270,7 +274,7 @@ fn endless_output_of_other_senders_blocks_neither_the_reader_nor_a_feed() {
 
 #[test]
 fn a_buffering_transport_is_flushed_in_halves_too() {
-    bounded(|| {
+    with_timeout(|| {
         let buffering = |io| Buffering { io, held: Vec::new() };
         // Fed while the reader waits: the flush does not end within its turn.
         let (a, mut raw) = pipe(64);
@@ -319,7 +323,7 @@ fn a_buffering_transport_is_flushed_in_halves_too() {
 
 #[test]
 fn a_flush_after_a_failure_is_an_error() {
-    bounded(|| {
+    with_timeout(|| {
         for split in [false, true] {
             let (a, raw) = pipe(8);
             let config = preset(Role::Server).linger_timeout(MS).build().unwrap();
@@ -342,7 +346,7 @@ fn a_flush_after_a_failure_is_an_error() {
 
 #[test]
 fn the_reason_of_an_unwritten_response_is_returned() {
-    bounded(|| {
+    with_timeout(|| {
         for gone in [false, true] {
             let (a, mut raw) = pipe(64);
             let config = preset(Role::Server).linger_timeout(50 * MS).build().unwrap();
@@ -361,7 +365,7 @@ fn the_reason_of_an_unwritten_response_is_returned() {
 /// A thread that writes for others stops after its own message if others wait for theirs.
 #[test]
 fn a_send_waits_for_its_own_bytes_only() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = pipe(16);
         let (_reader, sender) = server(a).split().unwrap();
         sender.feed_binary(&[0; 100]).unwrap();

@@ -17,7 +17,7 @@ use crate::transports::*;
 
 #[test]
 fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, b) = tcp();
         let mut ws = client(b);
         drop(server(a));
@@ -49,7 +49,7 @@ fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
 
 #[test]
 fn s17_dropping_the_reader_releases_a_sender_blocked_in_a_write() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, _raw) = tcp();
         let (reader, sender) = server(a).split().unwrap();
         let sending = thread::spawn(move || {
@@ -74,7 +74,7 @@ fn s17_dropping_the_reader_releases_a_sender_blocked_in_a_write() {
 
 #[test]
 fn s18_a_background_thread_writes_while_the_handler_reads() {
-    bounded(|| {
+    with_timeout(|| {
         for room in [256, 1 << 20] {
             let (a, b) = pipe(room);
             let served = thread::spawn(move || {
@@ -123,7 +123,7 @@ fn s18_a_background_thread_writes_while_the_handler_reads() {
 
 #[test]
 fn many_senders_lose_and_interleave_no_messages() {
-    bounded(|| {
+    with_timeout(|| {
         const SENDERS: usize = 8;
         const EACH: usize = 2000;
         for room in [100, 1 << 16] {
@@ -168,7 +168,7 @@ fn many_senders_lose_and_interleave_no_messages() {
 
 #[test]
 fn a_flood_of_other_senders_does_not_block_a_send() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, b) = pipe(1 << 12);
         let (mut reader, sender) = server(a).split().unwrap();
         let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
@@ -204,7 +204,7 @@ fn a_flood_of_other_senders_does_not_block_a_send() {
 
 #[test]
 fn senders_wait_for_capacity_and_a_close_wakes_them() {
-    bounded(|| {
+    with_timeout(|| {
         for end in ["close", "eof", "drop"] {
             let (a, mut raw) = pipe(64);
             let config = preset(Role::Server)
@@ -267,7 +267,7 @@ fn senders_wait_for_capacity_and_a_close_wakes_them() {
 
 #[test]
 fn waiting_senders_get_capacity_when_the_peer_reads() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = pipe(64);
         let config = preset(Role::Server).high_water_mark(100).build().unwrap();
         let (_reader, sender) = socket(Role::Server, a, &config).split().unwrap();
@@ -293,7 +293,7 @@ fn waiting_senders_get_capacity_when_the_peer_reads() {
 
 #[test]
 fn a_feed_while_the_reader_waits_is_written() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let (mut reader, sender) = server(a).split().unwrap();
         let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
@@ -309,7 +309,7 @@ fn a_feed_while_the_reader_waits_is_written() {
 
 #[test]
 fn v36_a_flood_is_not_buffered_by_halves() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = pipe(1 << 12);
         let (mut reader, background) = server(a).split().unwrap();
         let ticking = thread::spawn(move || {
@@ -369,7 +369,7 @@ fn v36_a_flood_is_not_buffered_by_halves() {
 
 #[test]
 fn a_transport_without_a_second_handle_is_not_split() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, _raw) = tcp();
         let (a, _) = Metered::new(a, false);
         assert_eq!(server(a).split().err().unwrap().kind(), io::ErrorKind::Unsupported);
@@ -397,7 +397,7 @@ fn assert_broken(result: Result<bool, WebSocketError>) {
 
 #[test]
 fn data_received_before_a_write_error_is_read_first() {
-    bounded(|| {
+    with_timeout(|| {
         for end in ["close", "eof"] {
             let lost = || {
                 let (a, mut raw) = pipe(1 << 12);
@@ -451,11 +451,11 @@ fn data_received_before_a_write_error_is_read_first() {
 
 #[test]
 fn a_write_error_is_returned_after_all_received_data() {
-    bounded(|| {
+    with_timeout(|| {
         // Writes to the peer fail, but it does not end its own output.
         for split in [false, true] {
             let (a, raw) = pipe(1 << 12);
-            raw.become_deaf();
+            raw.refuse_input();
             let mut ws = server(a);
             let result = if split {
                 let (mut reader, sender) = ws.split().unwrap();
@@ -472,7 +472,7 @@ fn a_write_error_is_returned_after_all_received_data() {
 
 #[test]
 fn feed_is_refused_when_only_the_capacity_of_replies_is_left() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = pipe(64);
         let config = preset(Role::Server).max_unsent(300).high_water_mark(100).build().unwrap();
         let (mut reader, sender) = socket(Role::Server, a, &config).split().unwrap();
@@ -552,7 +552,7 @@ impl Transport for Panicking {
 /// dropped.
 #[test]
 fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
-    bounded(|| {
+    with_timeout(|| {
         for aborts in [["before", ""], ["", "after"], ["", ""]] {
             let (io, _peer) = pipe(100);
             let flag = || Arc::new(AtomicBool::new(false));

@@ -30,7 +30,7 @@ fn read_head(raw: &mut TcpStream) -> String {
 
 #[test]
 fn accepts_and_connects() {
-    bounded(|| {
+    with_timeout(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let serving = thread::spawn(move || {
@@ -61,7 +61,7 @@ fn accepts_and_connects() {
 
 #[test]
 fn v46_frames_in_the_same_packet_as_the_heads_are_the_first_frames() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let packet = [REQUEST.as_bytes(), &frame(0x81, b"early"), &frame(0x89, b"!")].concat();
         raw.write_all(&packet).unwrap();
@@ -103,7 +103,7 @@ fn v46_frames_in_the_same_packet_as_the_heads_are_the_first_frames() {
 
 #[test]
 fn v50_every_refusal_is_a_response_followed_by_the_end() {
-    bounded(|| {
+    with_timeout(|| {
         let other_origin = REQUEST.replace("Host:", "Origin: http://evil.example\r\nHost:");
         for (request, status) in [
             (REQUEST.replace("Version: 13", "Version: 8"), 426),
@@ -136,7 +136,7 @@ fn v50_every_refusal_is_a_response_followed_by_the_end() {
 
 #[test]
 fn s14_pages_and_other_routes_can_be_served() {
-    bounded(|| {
+    with_timeout(|| {
         let page = HttpResponse::new(200).unwrap().with_body("text/plain", "Hi").unwrap();
         for (request, status, body) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Hi"),
@@ -180,7 +180,7 @@ fn s14_pages_and_other_routes_can_be_served() {
 
 #[test]
 fn v35_a_request_in_slow_single_bytes_ends_at_the_deadline() {
-    bounded(|| {
+    with_timeout(|| {
         for drip in [true, false] {
             let (a, mut raw) = tcp();
             let mut dripping = raw.try_clone().unwrap();
@@ -217,7 +217,7 @@ fn v35_a_request_in_slow_single_bytes_ends_at_the_deadline() {
 
 #[test]
 fn v30_a_handshake_in_single_bytes_is_accepted() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let (a, _) = Metered::new(a, true);
         let serving = thread::spawn(move || {
@@ -234,7 +234,7 @@ fn v30_a_handshake_in_single_bytes_is_accepted() {
 
 #[test]
 fn an_end_inside_the_request_is_an_error() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         raw.write_all(&REQUEST.as_bytes()[..40]).unwrap();
         drop(raw);
@@ -248,7 +248,7 @@ fn an_end_inside_the_request_is_an_error() {
 
 #[test]
 fn each_failure_of_a_client_handshake_has_an_error() {
-    bounded(|| {
+    with_timeout(|| {
         let config = preset(Role::Client).handshake_timeout(300 * MS).build().unwrap();
         // TLS.
         let request = ConnectRequest::new("wss://example.com/").unwrap();

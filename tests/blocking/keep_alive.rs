@@ -12,7 +12,7 @@ use crate::transports::*;
 
 #[test]
 fn s27_a_vanished_peer_is_detected() {
-    bounded(|| {
+    with_timeout(|| {
         for way in WAYS {
             let config = preset(Role::Server)
                 .keep_alive(Some(100 * MS), Some(200 * MS))
@@ -50,7 +50,7 @@ fn s27_a_vanished_peer_is_detected() {
 
 #[test]
 fn s27_a_slow_reader_is_not_timed_out() {
-    bounded(|| {
+    with_timeout(|| {
         for way in WAYS {
             let config =
                 preset(Role::Server).keep_alive(Some(100 * MS), Some(500 * MS)).build().unwrap();
@@ -61,9 +61,9 @@ fn s27_a_slow_reader_is_not_timed_out() {
             ws.feed_binary(&[0; 4000]).unwrap();
             let reading = thread::spawn(move || read_to_end(ws, way));
             let mut seen = vec![0; 4004];
-            for piece in seen.chunks_mut(200) {
+            for chunk in seen.chunks_mut(200) {
                 thread::sleep(50 * MS);
-                raw.read_exact(piece).unwrap();
+                raw.read_exact(chunk).unwrap();
             }
             let mut ping = [0; 10];
             raw.read_exact(&mut ping).unwrap();
@@ -81,7 +81,7 @@ fn s27_a_slow_reader_is_not_timed_out() {
 
 #[test]
 fn s10_an_idle_connection_sends_unsolicited_pongs() {
-    bounded(|| {
+    with_timeout(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();
             let config = preset(Role::Server).keep_alive(Some(100 * MS), None).build().unwrap();
@@ -104,7 +104,7 @@ fn s10_an_idle_connection_sends_unsolicited_pongs() {
 
 #[test]
 fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
-    bounded(|| {
+    with_timeout(|| {
         let config =
             preset(Role::Server).keep_alive(Some(50 * MS), Some(400 * MS)).build().unwrap();
         let metered = |io| {
@@ -118,9 +118,9 @@ fn a_write_that_cannot_be_resumed_has_the_full_timeout() {
         ws.feed_binary(&[0; 500]).unwrap();
         let reading = thread::spawn(move || read_to_end(ws, "read"));
         let mut seen = vec![0; 504];
-        for piece in seen.chunks_mut(100) {
+        for chunk in seen.chunks_mut(100) {
             thread::sleep(150 * MS);
-            raw.read_exact(piece).unwrap();
+            raw.read_exact(chunk).unwrap();
         }
         raw.write_all(&frame(0x88, b"")).unwrap();
         drop(raw.shutdown_write());

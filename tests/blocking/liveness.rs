@@ -13,7 +13,7 @@ use sansocket::{CloseCode, Connection, Event, Instant, Role};
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
 use crate::pipe::{Pipe, pipe};
-use crate::support::{MS, bounded};
+use crate::support::{MS, with_timeout};
 
 fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection(role, plan, Instant::now()), &[])
@@ -21,7 +21,7 @@ fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
 
 /// Reads, and sends between reads, until all messages have arrived. Then reads until the peer
 /// closes.
-fn whole(mut ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: bool) {
+fn run_unsplit(mut ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: bool) {
     let mut next = 0;
     let mut closing = false;
     loop {
@@ -69,7 +69,7 @@ fn whole(mut ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: b
     assert!(received.is_done(), "{received:?}");
 }
 
-fn halves(ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: bool) {
+fn run_halves(ws: WebSocket<Pipe>, plan: &Plan, mut received: Received, closes: bool) {
     let (mut reader, sender) = ws.split().unwrap();
     thread::scope(|scope| {
         let (all_received, wait) = mpsc::channel();
@@ -112,15 +112,15 @@ fn end(role: Role, case: &Case, io: Pipe, closes: bool) {
     let received = Received::new(role, case);
     let ws = socket(role, plan, io);
     if plan.split {
-        halves(ws, plan, received, closes);
+        run_halves(ws, plan, received, closes);
     } else {
-        whole(ws, plan, received, closes);
+        run_unsplit(ws, plan, received, closes);
     }
 }
 
 /// The client closes after it has received everything: then the server has sent everything.
 fn run(case: Case) {
-    bounded(move || {
+    with_timeout(move || {
         let (a, b) = pipe(case.capacity);
         thread::scope(|scope| {
             scope.spawn(|| end(Role::Client, &case, a, true));
@@ -130,7 +130,7 @@ fn run(case: Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 8, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn every_byte_arrives_while_both_ends_read_and_at_most_one_replies(case in case(40)) {
@@ -139,7 +139,7 @@ proptest! {
 }
 
 fn pipeline<S: Transport + Send + 'static>(a: S, b: S, max_unsent: Option<usize>) {
-    bounded(move || {
+    with_timeout(move || {
         let socket = |role, io| {
             let preset = match max_unsent {
                 Some(max) => preset(role).max_unsent(max),

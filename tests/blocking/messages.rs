@@ -16,7 +16,7 @@ use crate::transports::*;
 
 #[test]
 fn echoes_and_closes_in_order() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, b) = tcp();
         let served = serve(server(a));
         let mut ws = client(b);
@@ -35,7 +35,7 @@ fn echoes_and_closes_in_order() {
 
 #[test]
 fn every_split_and_interruption_has_the_same_result() {
-    bounded(|| {
+    with_timeout(|| {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let (a, b) = pipe(100);
             let config = preset(Role::Server).delivery(delivery).build().unwrap();
@@ -60,7 +60,7 @@ fn every_split_and_interruption_has_the_same_result() {
 
 #[test]
 fn replies_to_one_read_are_sent_in_one_write_and_timeouts_are_set_rarely() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let config = preset(Role::Server)
             .keep_alive(Some(Duration::from_secs(120)), Some(Duration::from_secs(20)))
@@ -88,7 +88,7 @@ fn replies_to_one_read_are_sent_in_one_write_and_timeouts_are_set_rarely() {
 
 #[test]
 fn messages_are_an_iterator() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, b) = tcp();
         let echoing = thread::spawn(move || {
             let mut messages = server(a).into_messages();
@@ -118,7 +118,7 @@ fn messages_are_an_iterator() {
 
 #[test]
 fn a_large_message_sent_by_messages_is_written_at_the_mark() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, b) = tcp();
         let sending = thread::spawn(move || {
             let mut messages = server(a).into_messages();
@@ -140,7 +140,7 @@ fn a_large_message_sent_by_messages_is_written_at_the_mark() {
 
 #[test]
 fn s24_read_into_a_small_buffer_has_the_end_of_message() {
-    bounded(|| {
+    with_timeout(|| {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             for split in [false, true] {
                 let (a, mut raw) = tcp();
@@ -188,7 +188,7 @@ fn s24_read_into_a_small_buffer_has_the_end_of_message() {
 
 #[test]
 fn try_read_returns_all_available_events() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
         assert!(ws.try_read().unwrap().is_none());
@@ -208,7 +208,7 @@ fn try_read_returns_all_available_events() {
 
 #[test]
 fn into_inner_keeps_unread_input_and_unsent_output() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let mut ws = server(a);
         let half = &frame(0x82, &[9; 100])[..50];
@@ -233,7 +233,7 @@ fn into_inner_keeps_unread_input_and_unsent_output() {
 
 #[test]
 fn stats_and_close_status_are_available() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, b) = tcp();
         let served = serve(server(a));
         let mut ws = client(b);
@@ -251,7 +251,7 @@ fn stats_and_close_status_are_available() {
 
 #[test]
 fn a_buffering_transport_is_flushed_before_each_wait() {
-    bounded(|| {
+    with_timeout(|| {
         let buffering = |io| Buffering { io, held: Vec::new() };
         let (a, b) = pipe(1000);
         let served = serve(server(buffering(a)));

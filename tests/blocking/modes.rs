@@ -113,7 +113,7 @@ fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
 
 #[test]
 fn a_tcp_stream_alternates_between_blocking_and_nonblocking_reads() {
-    bounded(|| {
+    with_timeout(|| {
         let (io, raw) = tcp();
         reads_in_turns(io, raw);
     });
@@ -122,7 +122,7 @@ fn a_tcp_stream_alternates_between_blocking_and_nonblocking_reads() {
 #[cfg(unix)]
 #[test]
 fn a_unix_stream_alternates_between_blocking_and_nonblocking_reads() {
-    bounded(|| {
+    with_timeout(|| {
         let (io, raw) = std::os::unix::net::UnixStream::pair().unwrap();
         reads_in_turns(io, raw);
     });
@@ -166,7 +166,7 @@ fn server<S: Transport>(io: S) -> WebSocket<S> {
 #[test]
 fn a_nonblocking_stream_is_made_blocking() {
     for (call, first) in FIRST_CALLS {
-        bounded(move || {
+        with_timeout(move || {
             let (io, mut raw) = tcp();
             io.set_nonblocking(true).unwrap();
             let io = Counting::new(io);
@@ -191,7 +191,7 @@ fn a_handshake_over_a_nonblocking_stream_blocks() {
     const REQUEST: &[u8] =
         b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n";
-    bounded(|| {
+    with_timeout(|| {
         for role in [Role::Server, Role::Client] {
             let (io, mut raw) = tcp();
             io.set_nonblocking(true).unwrap();
@@ -223,7 +223,7 @@ fn a_handshake_over_a_nonblocking_stream_blocks() {
 
 #[test]
 fn an_earlier_timeout_of_the_stream_ends_no_read() {
-    bounded(|| {
+    with_timeout(|| {
         let (io, mut raw) = tcp();
         io.set_read_timeout(Some(MS)).unwrap();
         let io = Counting::new(io);

@@ -92,8 +92,8 @@ pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
 }
 
 impl Pipe {
-    /// From now on, writes of the other end fail.
-    pub fn become_deaf(&self) {
+    /// Makes all further writes of the other end fail.
+    pub fn refuse_input(&self) {
         self.end.input.state.lock().unwrap().broken = true;
         self.end.input.changed.notify_all();
     }

@@ -8,12 +8,11 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use sansocket::Connection;
 use sansocket::blocking::{Transport, WebSocket};
-use sansocket::connection::Negotiated;
-use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
-use sansocket::{CloseCode, Connection, Message, Prepared, Role};
+use sansocket::message::{Data, SendOptions};
 
-use crate::common::preset;
+use crate::common::sends::{append, each_send, messages, server};
 use crate::pipe::{Pipe, pipe};
 use crate::support::MS;
 
@@ -24,8 +23,7 @@ const CAPACITY: usize = 64;
 const READ_LEN: usize = 32;
 
 fn connection() -> Connection {
-    let config = preset(Role::Server).build().unwrap();
-    Connection::new(Role::Server, &config, &Negotiated::new(), sansocket::Instant::now())
+    server(sansocket::Instant::now())
 }
 
 /// A peer that reads in its own thread, and the bytes that it must receive.
@@ -121,45 +119,20 @@ impl Transport for Buffered {
     }
 }
 
-/// Calls one method of a type, and the same method of the model of the peer.
-macro_rules! send {
-    ($type:literal, $target:ident, $peer:ident, $method:ident($($argument:expr),*)) => {
-        $target.$method($($argument),*).unwrap();
-        let unsent = $target.unsent();
-        $peer.model.$method($($argument),*, &mut $peer.expected).unwrap();
-        $peer.check(concat!($type, "::", stringify!($method)), unsent);
-    };
-}
-
-/// Calls each `send_*` of a type.
-macro_rules! each_send {
-    ($type:literal, $target:ident, $peer:ident) => {{
-        let (bytes, options) = ([7; 1000], SendOptions::new());
-        send!($type, $target, $peer, send_text(&"x".repeat(1000)));
-        send!($type, $target, $peer, send_binary(&bytes));
-        send!($type, $target, $peer, send(Data::Binary(&bytes), options));
-        send!($type, $target, $peer, send_part(Data::Binary(&bytes), false, options));
-        send!($type, $target, $peer, send_part(Data::Binary(&bytes), true, options));
-        send!($type, $target, $peer, send_prepared(&Prepared::binary(&bytes)));
-        send!($type, $target, $peer, send_ping(&[7; 125]));
-        send!($type, $target, $peer, send_pong(&[7; 125]));
-    }};
-}
-
 fn each_type<S: Transport>(wrap: fn(Pipe) -> S) {
     let (io, peer) = pipe(CAPACITY);
     let mut peer = Peer::new(peer);
     let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
-    each_send!("WebSocket", ws, peer);
+    each_send!("WebSocket", ws, peer, []);
     {
         let (_, mut reply) = ws.read().unwrap().unwrap();
-        each_send!("Reply", reply, peer);
+        each_send!("Reply", reply, peer, []);
     }
     // No thread reads while the sender writes.
     let (mut reader, sender) = ws.split().unwrap();
-    each_send!("Sender", sender, peer);
+    each_send!("Sender", sender, peer, []);
     let (_, mut reply) = reader.read().unwrap().unwrap();
-    each_send!("HalfReply", reply, peer);
+    each_send!("HalfReply", reply, peer, []);
 }
 
 #[test]
@@ -177,29 +150,12 @@ fn each_message_sent_by_messages_is_accepted_by_the_transport() {
     let (io, peer) = pipe(CAPACITY);
     let mut peer = Peer::new(peer);
     let io = Buffered::new(io);
-    let mut messages = WebSocket::from_connection(io, connection(), &[]).into_messages();
-    let close = OwnedCloseFrame { code: CloseCode::from(4000), reason: "enough".into() };
-    for message in [
-        Message::Text("x".repeat(1000).into()),
-        Message::Binary(vec![7; 1000].into()),
-        Message::Ping(vec![7; 125].into()),
-        Message::Pong(vec![7; 125].into()),
-        Message::Close(Some(close)),
-    ] {
-        let (model, out) = (&mut peer.model, &mut peer.expected);
-        match &message {
-            Message::Text(text) => model.send_text(text, out).unwrap(),
-            Message::Binary(bytes) => model.send_binary(bytes, out).unwrap(),
-            Message::Ping(payload) => model.send_ping(payload, out).unwrap(),
-            Message::Pong(payload) => model.send_pong(payload, out).unwrap(),
-            Message::Close(_) => {
-                let now = sansocket::Instant::now();
-                model.close(CloseCode::from(4000), "enough", now, out).unwrap();
-            }
-        }
+    let mut socket = WebSocket::from_connection(io, connection(), &[]).into_messages();
+    for message in messages() {
+        append(&mut peer.model, &message, sansocket::Instant::now(), &mut peer.expected);
         let call = format!("{:.30}", format!("{message:?}"));
-        messages.send(message).unwrap();
-        peer.check(&call, messages.unsent());
+        socket.send(message).unwrap();
+        peer.check(&call, socket.unsent());
     }
 }
 

@@ -16,14 +16,15 @@ pub(crate) use crate::common::preset;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
-/// Fails a test that hangs.
-pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
+/// Fails a test that hangs. Two ends over a pipe of some bytes take turns for up to 10 s, and far longer
+/// on a loaded machine.
+pub(crate) fn with_timeout(body: impl FnOnce() + Send + 'static) {
     let (done, wait) = mpsc::channel();
     let thread = thread::spawn(move || {
         body();
         let _ = done.send(());
     });
-    if wait.recv_timeout(60_000 * MS) == Err(mpsc::RecvTimeoutError::Timeout) {
+    if wait.recv_timeout(180_000 * MS) == Err(mpsc::RecvTimeoutError::Timeout) {
         panic!("the test hangs");
     }
     if let Err(panic) = thread.join() {

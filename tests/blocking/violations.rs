@@ -15,7 +15,7 @@ use crate::transports::*;
 
 #[test]
 fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
-    bounded(|| {
+    with_timeout(|| {
         for way in WAYS {
             for (name, bytes, code) in violations() {
                 let (a, mut raw) = tcp();
@@ -43,7 +43,7 @@ fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
 
 #[test]
 fn v34_a_client_sends_its_server_a_close_frame_too() {
-    bounded(|| {
+    with_timeout(|| {
         for way in WAYS {
             for (name, bytes, code) in [
                 ("masked", frame(0x81, b"x"), 1002),
@@ -70,7 +70,7 @@ fn v34_a_client_sends_its_server_a_close_frame_too() {
 
 #[test]
 fn v34_the_drain_of_every_peer_ends_after_the_linger_timeout() {
-    bounded(|| {
+    with_timeout(|| {
         for way in WAYS {
             for flood in [false, true] {
                 let (a, mut raw) = tcp();
@@ -99,7 +99,7 @@ fn v34_the_drain_of_every_peer_ends_after_the_linger_timeout() {
 
 #[test]
 fn v37_messages_before_a_close_frame_are_answered_before_it() {
-    bounded(|| {
+    with_timeout(|| {
         let (a, mut raw) = tcp();
         let served = serve(server(a));
         let bytes = [frame(0x81, b"one"), frame(0x82, b"two"), frame(0x88, b"\x03\xe9bye")];
@@ -114,7 +114,7 @@ fn v37_messages_before_a_close_frame_are_answered_before_it() {
 
 #[test]
 fn the_reply_to_a_close_frame_is_sent_before_the_event() {
-    bounded(|| {
+    with_timeout(|| {
         for split in [false, true] {
             let (a, mut raw) = tcp();
             raw.write_all(&frame(0x88, b"\x03\xe8")).unwrap();
@@ -136,7 +136,7 @@ fn the_reply_to_a_close_frame_is_sent_before_the_event() {
 
 #[test]
 fn v34_a_peer_that_writes_before_it_reads_receives_the_close_frame_too() {
-    bounded(|| {
+    with_timeout(|| {
         for split in [false, true] {
             let (a, mut raw) = pipe(1 << 12);
             let config = preset(Role::Server).linger_timeout(20_000 * MS).build().unwrap();

@@ -156,7 +156,7 @@ impl Terms {
         Pair {
             client: self.preset(Role::Client),
             server: self.preset(Role::Server),
-            piece: usize::MAX,
+            chunk_len: usize::MAX,
         }
     }
 }

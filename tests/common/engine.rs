@@ -38,9 +38,9 @@ pub trait Cuts {
 }
 
 /// In one input, with room for any output.
-pub struct Whole;
+pub struct Uncut;
 
-impl Cuts for Whole {
+impl Cuts for Uncut {
     fn input(&mut self, left: usize) -> usize {
         left
     }
@@ -95,8 +95,8 @@ pub fn inflate(
     // The input that the decoder had read when it needed room, of which it can make another byte.
     let mut held = None;
     loop {
-        let (piece, _) = rest.split_at(cuts.input(rest.len()).min(rest.len()));
-        let step = decoder.inflate(piece, &mut message, at);
+        let (chunk, _) = rest.split_at(cuts.input(rest.len()).min(rest.len()));
+        let step = decoder.inflate(chunk, &mut message, at);
         let step = match step {
             Ok(step) => step,
             Err(Corrupt { written, .. }) => {
@@ -105,15 +105,15 @@ pub fn inflate(
                 return if out.len() > most { Ok(None) } else { Err(out) };
             }
         };
-        assert!(step.read <= piece.len() && step.written <= message.len() - at, "{step:?}");
-        if held.is_some_and(|held| held > 0 && piece.len() >= held) && at < message.len() {
+        assert!(step.read <= chunk.len() && step.written <= message.len() - at, "{step:?}");
+        if held.is_some_and(|held| held > 0 && chunk.len() >= held) && at < message.len() {
             assert!(step.written > 0, "it needed room");
         }
         at += step.written;
         rest = &rest[step.read..];
         match step.needs {
             Needs::Input => {
-                assert_eq!(step.read, piece.len(), "input was left");
+                assert_eq!(step.read, chunk.len(), "input was left");
                 held = None;
                 if rest.is_empty() {
                     break;
@@ -121,9 +121,9 @@ pub fn inflate(
             }
             Needs::Room => {
                 assert_eq!(at, message.len(), "there was room");
-                held = Some(piece.len() - step.read);
+                held = Some(chunk.len() - step.read);
             }
-            _ => panic!("a new want"),
+            _ => panic!("an unknown need"),
         }
         if at == message.len() {
             if out.len() + at > most {
@@ -172,12 +172,12 @@ pub fn by_zlib(
 ) -> Result<(Vec<u8>, Rest), Refused> {
     let input = [payload, &TAIL].concat();
     let (mut out, mut read) = (Vec::new(), 0);
-    let mut piece = [0; 64];
+    let mut buffer = [0; 64];
     loop {
         let room = room().clamp(1, 64);
-        let step = inflater.inflate(&input[read..], &mut piece[..room])?;
+        let step = inflater.inflate(&input[read..], &mut buffer[..room])?;
         read += step.read;
-        out.extend_from_slice(&piece[..step.written]);
+        out.extend_from_slice(&buffer[..step.written]);
         if step.ended {
             return Ok((out, Rest::Last(input.len() - read)));
         }
@@ -217,36 +217,37 @@ pub enum Verdict {
     /// It stops at a last block; its output is the beginning of ours.
     StopsAtLastBlock,
     /// It accepts a message that ends inside a block: it expects more input.
-    TakesAnOpenEnd,
+    AcceptsUnendedBlock,
     /// It accepts a reference to before the first byte.
-    TakesTooFar,
+    AcceptsFarDistance,
     /// It accepts a set of codes without the end of the block, or an incomplete set with one code.
-    TakesOddCodes,
+    AcceptsInvalidCodes,
 }
 
-/// Panics if the difference has no known reason.
-pub fn judge(
-    who: &str,
+/// Compares the result of another inflater with that of the model. Panics if the difference has no
+/// known reason.
+pub fn classify(
+    engine: &str,
     payload: &[u8],
-    model: &Result<Vec<u8>, naive::Why>,
+    model: &Result<Vec<u8>, naive::Fault>,
     seen: naive::Seen,
-    it: Result<(Vec<u8>, Rest), Refused>,
+    other: Result<(Vec<u8>, Rest), Refused>,
 ) -> Verdict {
-    match (model, it) {
+    match (model, other) {
         (Ok(model), Ok((bytes, Rest::None))) => {
-            assert!(*model == bytes, "{who} {payload:02x?}");
+            assert!(*model == bytes, "{engine} {payload:02x?}");
             Verdict::BothAccept
         }
-        (Err(naive::Why::TooFar), Ok(_)) if who == "miniz" => Verdict::TakesTooFar,
-        (Err(naive::Why::Codes), Ok(_)) if who == "miniz" => Verdict::TakesOddCodes,
+        (Err(naive::Fault::TooFar), Ok(_)) if engine == "miniz" => Verdict::AcceptsFarDistance,
+        (Err(naive::Fault::Codes), Ok(_)) if engine == "miniz" => Verdict::AcceptsInvalidCodes,
         (_, Ok((bytes, Rest::Last(_)))) => {
-            assert!(seen.last && bytes.len() <= seen.written, "{who} {model:?} {payload:02x?}");
+            assert!(seen.last && bytes.len() <= seen.written, "{engine} {model:?} {payload:02x?}");
             assert!(model.as_ref().is_ok_and(|model| model.starts_with(&bytes)) || model.is_err());
             Verdict::StopsAtLastBlock
         }
-        (Err(naive::Why::End), Ok(_)) => Verdict::TakesAnOpenEnd,
+        (Err(naive::Fault::End), Ok(_)) => Verdict::AcceptsUnendedBlock,
         (Err(_), Err(Refused)) => Verdict::BothRefuse,
-        (model, it) => panic!("{who} {it:?}, the model {model:?}: {payload:02x?}"),
+        (model, other) => panic!("{engine} {other:?}, the model {model:?}: {payload:02x?}"),
     }
 }
 
@@ -340,7 +341,7 @@ impl Connection {
 
     /// Sends a complete message; returns false if it was sent uncompressed.
     #[track_caller]
-    pub fn whole(&mut self, message: &[u8]) -> bool {
+    pub fn send(&mut self, message: &[u8]) -> bool {
         self.payload(message).is_some()
     }
 
@@ -353,7 +354,7 @@ impl Connection {
 
     /// Sends one message in parts.
     #[track_caller]
-    pub fn parts(&mut self, parts: &[&[u8]]) {
+    pub fn send_parts(&mut self, parts: &[&[u8]]) {
         let mut payload = BytesMut::from(&b"before"[..]);
         for (index, part) in parts.iter().enumerate() {
             self.encoder.part(part, index + 1 == parts.len(), &mut payload);

@@ -56,8 +56,8 @@ fn fill(bytes: &mut [u8]) -> Result<(), EntropyError> {
     if left != u64::MAX {
         LEFT.set(left - 1);
     }
-    for piece in bytes.chunks_mut(8) {
-        piece.copy_from_slice(&next().to_le_bytes()[..piece.len()]);
+    for chunk in bytes.chunks_mut(8) {
+        chunk.copy_from_slice(&next().to_le_bytes()[..chunk.len()]);
     }
     Ok(())
 }

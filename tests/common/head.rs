@@ -87,7 +87,7 @@ impl Lines {
 
 /// The outcome of the bytes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Served {
+pub enum RequestOutcome {
     /// More bytes are needed.
     Waiting,
     /// A 101 with these bytes, and the subprotocol.
@@ -97,7 +97,7 @@ pub enum Served {
     Refused(u16, String, Vec<u8>),
 }
 
-impl Served {
+impl RequestOutcome {
     pub fn status(&self) -> u16 {
         match self {
             Self::Waiting => 0,
@@ -124,7 +124,7 @@ impl Served {
     }
 }
 
-impl From<Refusal> for Served {
+impl From<Refusal> for RequestOutcome {
     fn from(refusal: Refusal) -> Self {
         let mut out = BytesMut::new();
         refusal.write(&mut out);
@@ -143,16 +143,16 @@ pub fn cut<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     places.iter().map(|&end| &bytes[core::mem::replace(&mut start, end)..end]).collect()
 }
 
-/// Feeds parts of the input to a handshake until it has a result; returns it, and the number of
+/// Feeds chunks of the input to a handshake until it has a result; returns it, and the number of
 /// bytes left over.
-fn give_pieces<T, E>(
-    pieces: &[&[u8]],
+fn feed_chunks<T, E>(
+    chunks: &[&[u8]],
     mut receive: impl FnMut(&mut Input<'_>) -> Result<Option<T>, E>,
 ) -> (Result<Option<T>, E>, usize) {
-    let mut rest: usize = pieces.iter().map(|piece| piece.len()).sum();
-    for piece in pieces {
-        let mut piece = piece.to_vec();
-        let mut input = Input::new(at_ms(0), &mut piece);
+    let mut rest: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+    for chunk in chunks {
+        let mut chunk = chunk.to_vec();
+        let mut input = Input::new(at_ms(0), &mut chunk);
         let before = input.len();
         let result = receive(&mut input);
         rest -= before - input.len();
@@ -164,20 +164,24 @@ fn give_pieces<T, E>(
     (Ok(None), rest)
 }
 
-/// Reads the head of a request from parts of the input; returns the number of bytes left over, too.
+/// Reads the head of a request from chunks of the input; returns the number of bytes left over, too.
 pub fn read_head(
-    pieces: &[&[u8]],
+    chunks: &[&[u8]],
     config: &Config,
 ) -> (Result<Option<OwnedRequestHead>, Refusal>, usize) {
     let mut handshake = ServerHandshake::new(config, at_ms(0));
-    give_pieces(pieces, |input| handshake.receive(input))
+    feed_chunks(chunks, |input| handshake.receive(input))
 }
 
-/// Serves a request that arrives in parts; returns the number of bytes left over, too.
-pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) -> (Served, usize) {
-    let (result, rest) = read_head(pieces, config);
+/// Serves a request that arrives in chunks; returns the number of bytes left over, too.
+pub fn serve_chunks(
+    chunks: &[&[u8]],
+    config: &Config,
+    options: &AcceptOptions,
+) -> (RequestOutcome, usize) {
+    let (result, rest) = read_head(chunks, config);
     let served = match result {
-        Ok(None) => Served::Waiting,
+        Ok(None) => RequestOutcome::Waiting,
         Err(refusal) => refusal.into(),
         Ok(Some(head)) => match head.upgrade().and_then(|request| request.accept(options)) {
             Err(refusal) => refusal.into(),
@@ -185,7 +189,7 @@ pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) 
                 let mut out = BytesMut::new();
                 accepted.write(&mut out);
                 let subprotocol = accepted.negotiated().subprotocol().map(str::to_owned);
-                Served::Open(out.to_vec(), subprotocol)
+                RequestOutcome::Open(out.to_vec(), subprotocol)
             }
         },
     };
@@ -193,12 +197,12 @@ pub fn serve_pieces(pieces: &[&[u8]], config: &Config, options: &AcceptOptions) 
 }
 
 /// Serves a request with the presets.
-pub fn serve(bytes: &[u8]) -> Served {
+pub fn serve(bytes: &[u8]) -> RequestOutcome {
     serve_with(bytes, &AcceptOptions::new())
 }
 
-pub fn serve_with(bytes: &[u8], options: &AcceptOptions) -> Served {
-    serve_pieces(&[bytes], &Config::server().build().unwrap(), options).0
+pub fn serve_with(bytes: &[u8], options: &AcceptOptions) -> RequestOutcome {
+    serve_chunks(&[bytes], &Config::server().build().unwrap(), options).0
 }
 
 /// A client that has requested `ws://example.com/` with the subprotocols `a` and `b`; also the
@@ -229,26 +233,28 @@ pub fn client_config() -> Config {
 
 /// The outcome of the bytes of a response: a text for errors, so that they can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum ResponseOutcome {
     Waiting,
     Open(Option<String>),
     Failed(String),
 }
 
-/// Feeds parts of a response to a client; returns the number of bytes left over, too.
-pub fn answer_pieces(
+/// Feeds chunks of a response to a client; returns the number of bytes left over, too.
+pub fn receive_chunks(
     mut handshake: ClientHandshake,
-    pieces: &[&[u8]],
+    chunks: &[&[u8]],
 ) -> (Result<Option<ConnectResponse>, HandshakeError>, usize) {
-    give_pieces(pieces, |input| Ok(handshake.receive(input)?.map(|(_, response)| response)))
+    feed_chunks(chunks, |input| Ok(handshake.receive(input)?.map(|(_, response)| response)))
 }
 
-/// The same in comparable form.
-pub fn answered(result: &Result<Option<ConnectResponse>, HandshakeError>) -> Answered {
+/// Returns the outcome in a form that can be compared.
+pub fn response_outcome(
+    result: &Result<Option<ConnectResponse>, HandshakeError>,
+) -> ResponseOutcome {
     match result {
-        Ok(None) => Answered::Waiting,
-        Ok(Some(response)) => Answered::Open(response.subprotocol().map(str::to_owned)),
-        Err(error) => Answered::Failed(error.to_string()),
+        Ok(None) => ResponseOutcome::Waiting,
+        Ok(Some(response)) => ResponseOutcome::Open(response.subprotocol().map(str::to_owned)),
+        Err(error) => ResponseOutcome::Failed(error.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    unused_macros,
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
@@ -30,6 +31,7 @@ pub mod inflate_model;
 pub mod model;
 pub mod pair;
 pub mod plan;
+pub mod sends;
 pub mod shown;
 #[cfg(feature = "tokio")]
 pub mod sockets;
@@ -71,14 +73,14 @@ pub fn connection(role: Role, config: ConfigBuilder) -> Connection {
 }
 
 /// The bytes between the cuts, some of them empty.
-pub fn pieces<'b>(bytes: &'b [u8], cuts: &[Index]) -> Vec<&'b [u8]> {
+pub fn split_bytes<'b>(bytes: &'b [u8], cuts: &[Index]) -> Vec<&'b [u8]> {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     at.sort_unstable();
     let mut from = 0;
-    let mut pieces = Vec::new();
+    let mut chunks = Vec::new();
     for cut in at.into_iter().chain([bytes.len()]) {
-        pieces.push(&bytes[from..cut]);
+        chunks.push(&bytes[from..cut]);
         from = cut;
     }
-    pieces
+    chunks
 }

@@ -43,8 +43,8 @@ pub fn receive(role: Role, max_message_len: u64, bytes: &[u8]) -> Outcome {
     }
     model.seen.unfinished = model.message.take().map(|(opcode, bytes)| {
         if opcode == TEXT {
-            let (whole, _) = text_beginning(&bytes).unwrap_or_else(|valid| (valid, false));
-            OwnedData::text(core::str::from_utf8(&bytes[..whole]).unwrap().to_owned())
+            let (complete, _) = valid_text_len(&bytes).unwrap_or_else(|valid| (valid, false));
+            OwnedData::text(core::str::from_utf8(&bytes[..complete]).unwrap().to_owned())
         } else {
             OwnedData::binary(bytes)
         }
@@ -93,7 +93,7 @@ impl Model {
         match self.frame {
             None => {
                 self.header.push(byte);
-                let Some(header) = self.judge_header()? else { return Ok(()) };
+                let Some(header) = self.decode_header()? else { return Ok(()) };
                 self.header.clear();
                 self.payload.clear();
                 if header.opcode == TEXT || header.opcode == BINARY {
@@ -118,7 +118,7 @@ impl Model {
     }
 
     /// Checks each rule of section 5.2 for the bytes of the header so far.
-    fn judge_header(&self) -> Result<Option<Header>, ProtocolError> {
+    fn decode_header(&self) -> Result<Option<Header>, ProtocolError> {
         let bytes = &self.header;
         let fin = bytes[0] & 0x80 != 0;
         let opcode = bytes[0] & 0x0f;
@@ -191,8 +191,8 @@ impl Model {
         let (opcode, message) = self.message.as_mut().unwrap();
         message.push(byte);
         if *opcode == TEXT {
-            match text_beginning(&message[self.text_seen..]) {
-                Ok((whole, _)) => self.text_seen += whole,
+            match valid_text_len(&message[self.text_seen..]) {
+                Ok((complete, _)) => self.text_seen += complete,
                 Err(_) => return Err(PeerError::InvalidUtf8.into()),
             }
         }
@@ -214,10 +214,10 @@ impl Model {
                     [_] => return Err(PeerError::InvalidClosePayload.into()),
                     [high, low, reason @ ..] => {
                         let code = u16::from_be_bytes([*high, *low]);
-                        if !code_is_legal(code) {
+                        if !code_is_valid(code) {
                             return Err(PeerError::InvalidCloseCode(code).into());
                         }
-                        if text_beginning(reason) != Ok((reason.len(), true)) {
+                        if valid_text_len(reason) != Ok((reason.len(), true)) {
                             return Err(PeerError::InvalidCloseReason(code).into());
                         }
                         let reason = String::from_utf8(reason.to_vec()).unwrap().into();
@@ -250,7 +250,7 @@ impl Model {
 }
 
 /// Section 7.4, the IANA registry, and choice Q4.
-pub fn code_is_legal(code: u16) -> bool {
+pub fn code_is_valid(code: u16) -> bool {
     match code {
         0..=999 => false,
         1000..=1003 => true,
@@ -264,7 +264,7 @@ pub fn code_is_legal(code: u16) -> bool {
 
 /// The number of bytes of complete characters at the start, and whether these are all bytes; an
 /// error with the same number if no text begins with the bytes. The grammar of RFC 3629 section 4.
-pub fn text_beginning(bytes: &[u8]) -> Result<(usize, bool), usize> {
+pub fn valid_text_len(bytes: &[u8]) -> Result<(usize, bool), usize> {
     const FORMS: [&[(u8, u8)]; 9] = [
         &[(0x00, 0x7f)],
         &[(0xc2, 0xdf), (0x80, 0xbf)],

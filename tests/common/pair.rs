@@ -87,17 +87,17 @@ impl End {
 
     /// Seeks the next event: the rest of the input is unchanged, and seeking again has no effect.
     fn seek(&mut self, input: &mut Input<'_>) -> Result<bool, ProtocolError> {
-        let whole = input.as_bytes().to_vec();
+        let before = input.as_bytes().to_vec();
         let sought = self.conn.seek(input, &mut self.inbox, &mut self.out);
         let (left, out) = (input.len(), self.out.len());
-        assert_eq!(input.as_bytes(), &whole[whole.len() - left..], "still masked");
+        assert_eq!(input.as_bytes(), &before[before.len() - left..], "still masked");
         let again = self.conn.seek(input, &mut self.inbox, &mut self.out);
         assert_eq!((again, input.len(), self.out.len()), (sought, left, out));
         sought
     }
 
     /// The same without seeking.
-    pub fn feed_unsought(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    pub fn feed_without_seek(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.receive_all(bytes, |end, input| {
             let event = end.conn.receive(input, &mut end.inbox, &mut end.out)?;
             Ok(event.map(OwnedEvent::from))
@@ -137,9 +137,9 @@ impl End {
         Ok(())
     }
 
-    /// Feeds the bytes in parts of `piece` bytes.
-    pub fn feed_by(&mut self, bytes: &[u8], piece: usize) -> Result<(), ProtocolError> {
-        bytes.chunks(piece).try_for_each(|bytes| self.feed(bytes))
+    /// Feeds the bytes in chunks of `chunk_len` bytes.
+    pub fn feed_in_chunks(&mut self, bytes: &[u8], chunk_len: usize) -> Result<(), ProtocolError> {
+        bytes.chunks(chunk_len).try_for_each(|bytes| self.feed(bytes))
     }
 
     /// Feeds byte by byte; returns the index of the byte that shows an error, too.
@@ -189,7 +189,7 @@ pub struct Pair {
     pub client: End,
     pub server: End,
     /// Reads are at most this long.
-    pub piece: usize,
+    pub chunk_len: usize,
 }
 
 impl Pair {
@@ -197,7 +197,7 @@ impl Pair {
         Self {
             client: End::new(Role::Client, client),
             server: End::new(Role::Server, server),
-            piece: usize::MAX,
+            chunk_len: usize::MAX,
         }
     }
 
@@ -205,7 +205,7 @@ impl Pair {
         Self {
             client: End::preset(Role::Client),
             server: End::preset(Role::Server),
-            piece: usize::MAX,
+            chunk_len: usize::MAX,
         }
     }
 
@@ -216,9 +216,9 @@ impl Pair {
     /// Carries the output across, once in each direction; returns whether there was any.
     pub fn step(&mut self) -> bool {
         let (up, down) = (self.client.take_out(), self.server.take_out());
-        let piece = self.piece.max(1);
-        let _ = self.server.feed_by(&up, piece);
-        let _ = self.client.feed_by(&down, piece);
+        let chunk_len = self.chunk_len.max(1);
+        let _ = self.server.feed_in_chunks(&up, chunk_len);
+        let _ = self.client.feed_in_chunks(&down, chunk_len);
         !up.is_empty() || !down.is_empty()
     }
 

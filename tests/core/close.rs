@@ -390,7 +390,7 @@ fn c2_q4_every_close_code_received_and_sent() {
     for role in BOTH {
         let config = preset(role).build().unwrap();
         for code in 0..=u16::MAX {
-            let legal = model::code_is_legal(code);
+            let legal = model::code_is_valid(code);
             assert_eq!(CloseCode::new(code).may_be_sent(), legal, "{code}");
             assert_eq!(CloseCode::new(code).may_be_received(), legal, "{code}");
 
@@ -442,9 +442,9 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
                 *place = byte;
             }
             let bytes = Frame::close_raw(&payload).to(role).bytes();
-            for piece in [1, 3, bytes.len()] {
+            for chunk_len in [1, 3, bytes.len()] {
                 let mut end = End::preset(role);
-                let result = end.feed_by(&bytes, piece);
+                let result = end.feed_in_chunks(&bytes, chunk_len);
                 if len == 1 {
                     assert_eq!(result, Err(PeerError::InvalidClosePayload.into()));
                     assert_eq!(sent(role, &end.out), [Frame::close(1002, "")]);
@@ -466,9 +466,9 @@ fn c1_bodies_of_every_length_and_bad_reasons() {
             for code in [1000, 1013, 4999] {
                 let bytes = Frame::close(code, bad).to(role).bytes();
                 let error = PeerError::InvalidCloseReason(code);
-                for piece in [1, 2, bytes.len()] {
+                for chunk_len in [1, 2, bytes.len()] {
                     let mut end = End::preset(role);
-                    assert_eq!(end.feed_by(&bytes, piece), Err(error.into()));
+                    assert_eq!(end.feed_in_chunks(&bytes, chunk_len), Err(error.into()));
                     assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
                     assert!(end.events.is_empty());
                 }
@@ -496,9 +496,9 @@ fn c4_v37_input_before_the_close_frame_is_answered_before_it() {
         .into_iter()
         .flat_map(|frame| frame.to(role).bytes())
         .collect();
-        for piece in [1, 2, 7, input.len()] {
+        for chunk_len in [1, 2, 7, input.len()] {
             let mut end = End::preset(role);
-            for bytes in input.chunks(piece) {
+            for bytes in input.chunks(chunk_len) {
                 end.feed_with(bytes, |conn, event, out| match event {
                     Event::Text(text) => conn.send_text(text, out).unwrap(),
                     Event::Binary(bytes) => conn.send_binary(bytes, out).unwrap(),
@@ -541,7 +541,7 @@ fn c4_a_close_between_the_parts_of_our_message() {
 #[test]
 fn c7_c8_q5_input_after_the_end_is_discarded() {
     for role in BOTH {
-        let behind: Vec<u8> = [
+        let late: Vec<u8> = [
             Frame::text("late"),
             Frame::ping("late"),
             Frame::close(1001, "late"),
@@ -557,10 +557,10 @@ fn c7_c8_q5_input_after_the_end_is_discarded() {
             (Frame::close_raw("x").to(role), Some(PeerError::InvalidClosePayload.into())),
             (Frame::text(b"\xff").to(role), Some(PeerError::InvalidUtf8.into())),
         ] {
-            let input = [first.bytes(), behind.clone()].concat();
-            for piece in [1, 5, input.len()] {
+            let input = [first.bytes(), late.clone()].concat();
+            for chunk_len in [1, 5, input.len()] {
                 let mut end = End::preset(role);
-                for bytes in input.chunks(piece) {
+                for bytes in input.chunks(chunk_len) {
                     let result = end.feed(bytes);
                     if let Err(seen) = result {
                         assert_eq!(Some(seen), error);
@@ -633,9 +633,9 @@ fn c4_c6_close_frames_that_cross() {
 fn c4_c5_c6_the_close_status_has_the_initiator_and_the_code() {
     for began in BOTH {
         for (code, reason) in [(1000, "bye"), (1001, ""), (3000, "r"), (4999, ""), (1005, "")] {
-            for piece in [1, usize::MAX] {
+            for chunk_len in [1, usize::MAX] {
                 let mut pair = Pair::preset();
-                pair.piece = piece;
+                pair.chunk_len = chunk_len;
                 let (first, second) = match began {
                     Role::Client => (&mut pair.client, &mut pair.server),
                     Role::Server => (&mut pair.server, &mut pair.client),

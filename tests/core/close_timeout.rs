@@ -226,11 +226,11 @@ fn v25_c8_pongs_after_the_close_frame_do_not_count_as_the_close_frame() {
             }
             // All bytes up to the last one of the Close frame: a pong that was appended after it in
             // the meantime keeps the output as long as before.
-            let behind = end.out.len() - with_close;
+            let after_close = end.out.len() - with_close;
             take(&mut end, 1000, with_close - 30);
             take(&mut end, 1000, 29);
             if waiting {
-                assert_eq!(behind, 0);
+                assert_eq!(after_close, 0);
                 assert!(end.out.len() > 60, "the pong is in the output");
             }
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(5000)), "one byte is left");

@@ -172,13 +172,13 @@ fn the_close_status_has_the_reason_of_the_peer() {
             let theirs = Frame::close(3001, reason).to(role).bytes();
             for cut in [1, theirs.len()] {
                 let mut end = End::preset(role);
-                end.feed_by(&theirs, cut).unwrap();
+                end.feed_in_chunks(&theirs, cut).unwrap();
                 assert_eq!(status(&end.conn), (3001, reason.to_owned(), role.peer(), true));
 
                 let mut end = End::preset(role);
                 end.conn.close(CloseCode::NORMAL, "ours", end.now, &mut end.out).unwrap();
                 assert_eq!(status(&end.conn), (1000, String::new(), role, false));
-                end.feed_by(&theirs, cut).unwrap();
+                end.feed_in_chunks(&theirs, cut).unwrap();
                 assert_eq!(status(&end.conn), (3001, reason.to_owned(), role, true));
                 // It doesn't change with later input.
                 let _ = end.feed(&Frame::close(1000, "late").to(role).bytes());
@@ -201,9 +201,9 @@ fn the_close_status_has_the_reason_of_the_peer() {
 #[test]
 fn c1_a_reason_cut_inside_a_character_is_an_error_with_the_close_code() {
     for role in BOTH {
-        let whole = "the price is 5 \u{20ac}";
+        let reason = "the price is 5 \u{20ac}";
         for cut in 1..3 {
-            let reason = &whole.as_bytes()[..whole.len() - cut];
+            let reason = &reason.as_bytes()[..reason.len() - cut];
             let mut end = End::preset(role);
             let error = end.feed(&Frame::close(4001, reason).to(role).bytes()).unwrap_err();
             assert_eq!(error, PeerError::InvalidCloseReason(4001).into());
@@ -271,7 +271,7 @@ fn the_subprotocol_outlives_compressed_messages() {
         for _ in 0..3 {
             let text = "again and again ".repeat(100);
             end.conn.send(Data::Text(&text), o, &mut end.out).unwrap();
-            peer.feed_by(&end.take_out(), 7).unwrap();
+            peer.feed_in_chunks(&end.take_out(), 7).unwrap();
             assert_eq!(peer.take_events().len(), 1);
             assert_eq!(end.conn.subprotocol(), Some("chat"));
             assert_eq!(peer.conn.subprotocol(), Some("chat"));

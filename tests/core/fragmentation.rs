@@ -32,8 +32,8 @@ fn part(opcode: u8, payload: &[u8], start: bool, end: bool) -> OwnedEvent {
 fn fragments(opcode: u8, payload: &[u8], n: usize) -> Vec<Frame> {
     (0..n)
         .map(|i| {
-            let piece = &payload[payload.len() * i / n..payload.len() * (i + 1) / n];
-            Frame::new(if i == 0 { opcode } else { CONT }, piece).fin(i + 1 == n)
+            let part = &payload[payload.len() * i / n..payload.len() * (i + 1) / n];
+            Frame::new(if i == 0 { opcode } else { CONT }, part).fin(i + 1 == n)
         })
         .collect()
 }
@@ -53,9 +53,9 @@ fn f7_f8_f9_v42_ping_and_pong_between_any_two_fragments() {
                             .iter()
                             .flat_map(|frame| frame.clone().to(role).bytes())
                             .collect();
-                        for piece in [1, 2, 3, 7, input.len()] {
+                        for chunk_len in [1, 2, 3, 7, input.len()] {
                             let mut end = End::preset(role);
-                            end.feed_by(&input, piece).unwrap();
+                            end.feed_in_chunks(&input, chunk_len).unwrap();
                             let payload = control.payload.clone().into();
                             let ping = control.opcode == 0x9;
                             let control_event = if ping {
@@ -142,9 +142,9 @@ fn f9_empty_fragments_at_every_position() {
                 Frame::cont("d"),
             ];
             let input: Vec<u8> = frames.iter().flat_map(|f| f.clone().to(role).bytes()).collect();
-            for piece in 1..=input.len() {
+            for chunk_len in 1..=input.len() {
                 let mut end = End::preset(role);
-                end.feed_by(&input, piece).unwrap();
+                end.feed_in_chunks(&input, chunk_len).unwrap();
                 let expected = ["abc", "", "", "d"].map(|m| message(opcode, m.as_bytes()));
                 assert_eq!(end.events, expected);
             }
@@ -206,7 +206,7 @@ fn v38_fragments_never_buffer_more_than_the_limit() {
                 while result.is_ok() {
                     let op = if fed == 0 { opcode } else { CONT };
                     let frame = Frame::new(op, vec![b'x'; size]).not_fin().to(role).bytes();
-                    result = end.feed_by(&frame, 1500);
+                    result = end.feed_in_chunks(&frame, 1500);
                     most = most.max(end.inbox.capacity());
                     fed += size;
                     assert!(fed <= LIMIT + size, "{fed}");
@@ -422,16 +422,16 @@ fn parts_of_text_end_at_character_boundaries() {
             for second in cut..=frame.len() {
                 let mut end = End::new(role, &config);
                 end.feed_cut(&frame, &[cut, second]).unwrap();
-                let mut whole = String::new();
+                let mut joined = String::new();
                 let parts = end.events.len();
                 for (i, event) in end.events.iter().enumerate() {
                     let OwnedEvent::Part { data: OwnedData::Text(data), start, end } = event else {
                         panic!("{event:?}");
                     };
                     assert_eq!((*start, *end), (i == 0, i + 1 == parts));
-                    whole.push_str(data);
+                    joined.push_str(data);
                 }
-                assert_eq!(whole, text);
+                assert_eq!(joined, text);
                 assert!(parts <= 5, "{parts}");
             }
         }

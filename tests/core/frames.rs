@@ -20,13 +20,13 @@ fn agrees_with_the_model(role: Role, max_message_len: u64, bytes: &[u8]) -> mode
     let config = preset(role).max_message_len(max_message_len).build().unwrap();
     let error = expected.error.map(|(_, error)| error);
 
-    let mut whole = End::new(role, &config);
-    let result = whole.feed(bytes);
-    assert_eq!(result.err(), error, "{role:?} whole {bytes:x?}");
-    assert_eq!(whole.events, expected.events, "{role:?} whole {bytes:x?}");
+    let mut at_once = End::new(role, &config);
+    let result = at_once.feed(bytes);
+    assert_eq!(result.err(), error, "{role:?} at once {bytes:x?}");
+    assert_eq!(at_once.events, expected.events, "{role:?} at once {bytes:x?}");
     let replies: Vec<_> =
-        sent(role, &whole.out).into_iter().map(|f| (f.opcode, f.payload)).collect();
-    assert_eq!(replies, expected.replies, "{role:?} whole {bytes:x?}");
+        sent(role, &at_once.out).into_iter().map(|f| (f.opcode, f.payload)).collect();
+    assert_eq!(replies, expected.replies, "{role:?} at once {bytes:x?}");
 
     let mut cut = End::new(role, &config);
     let result = cut.feed_bytes(bytes);
@@ -208,7 +208,7 @@ fn v8_v48_a_huge_announced_length_allocates_no_memory() {
                         preset(role).max_message_len(limit).delivery(delivery).build().unwrap();
                     let mut end = End::new(role, &config);
                     let frame = Frame::new(opcode, [b'x'; 1000]).announce(len).to(role).bytes();
-                    end.feed_by(&frame, 100).unwrap();
+                    end.feed_in_chunks(&frame, 100).unwrap();
                     assert!(end.inbox.capacity() <= 32 * 1000, "{}", end.inbox.capacity());
                     assert!(end.conn.is_open());
                     // The connection still fails in an orderly way.
@@ -304,7 +304,7 @@ fn f6_messages_of_every_length_around_the_boundaries_arrive() {
                 let bytes = Frame::new(opcode, &payload).to(role).bytes();
                 let mut end = End::preset(role);
                 end.feed(&bytes).unwrap();
-                end.feed_by(&bytes, if len < 1000 { 1 } else { 1009 }).unwrap();
+                end.feed_in_chunks(&bytes, if len < 1000 { 1 } else { 1009 }).unwrap();
                 // Two messages in one input, the second incomplete.
                 let both = [&bytes[..], &bytes[..]].concat();
                 let cut = bytes.len() + bytes.len() / 2;

@@ -21,6 +21,34 @@ fn pinging(role: Role) -> End {
     end
 }
 
+/// After 10 s, with a ping in the output after 10,000 bytes.
+fn with_unwritten_ping(role: Role) -> End {
+    let mut end = pinging(role);
+    end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
+    timeout_at(&mut end, 10_000).unwrap();
+    end
+}
+
+/// After 10 s, with a ping that was written at once.
+fn with_written_ping(role: Role) -> End {
+    let mut end = pinging(role);
+    timeout_at(&mut end, 10_000).unwrap();
+    write(&mut end);
+    end
+}
+
+/// Handles the timeouts that are due at `ms`.
+fn timeout_at(end: &mut End, ms: u64) -> Result<(), ProtocolError> {
+    end.now = at_ms(ms);
+    end.timeout()
+}
+
+/// Receives bytes at `ms`.
+fn feed_at(end: &mut End, ms: u64, bytes: &[u8]) {
+    end.now = at_ms(ms);
+    end.feed(bytes).unwrap();
+}
+
 /// Writes all output, notifies the connection, and returns the frames.
 fn write(end: &mut End) -> Vec<Frame> {
     let role = end.conn.role();
@@ -45,11 +73,9 @@ fn k1_the_presets() {
         let mut end = End::preset(role);
         for n in 1..=3 {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(n * ms)));
-            end.now = at_ms(n * ms - 1);
-            end.timeout().unwrap();
+            timeout_at(&mut end, n * ms - 1).unwrap();
             assert!(end.out.is_empty(), "an early call is no error and has no output");
-            end.now = at_ms(n * ms);
-            end.timeout().unwrap();
+            timeout_at(&mut end, n * ms).unwrap();
             assert_eq!(write(&mut end), [Frame::pong("")]);
         }
     }
@@ -63,17 +89,14 @@ fn k1_unsolicited_pongs_never_fail_the_connection() {
         let config = preset(role).keep_alive(Some(secs(10)), None).build().unwrap();
         let mut end = End::new(role, &config);
         for n in 1..=1000 {
-            end.now = at_ms(n * 10_000 - 5000);
-            end.feed(&Frame::text("x").to(role).bytes()).unwrap();
+            feed_at(&mut end, n * 10_000 - 5000, &Frame::text("x").to(role).bytes());
             end.timeout().unwrap();
             assert!(end.out.is_empty());
-            end.now = at_ms(n * 10_000);
-            end.timeout().unwrap();
+            timeout_at(&mut end, n * 10_000).unwrap();
             assert_eq!(write(&mut end), [Frame::pong("")]);
         }
         // After a late call, one pong is sent, and the next one an interval later.
-        end.now = at_ms(20_000_000);
-        end.timeout().unwrap();
+        timeout_at(&mut end, 20_000_000).unwrap();
         end.timeout().unwrap();
         assert_eq!(write(&mut end), [Frame::pong("")]);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_010_000)));
@@ -88,16 +111,14 @@ fn k1_an_unsolicited_pong_without_room_or_mask_key_is_skipped() {
         let mut end = End::new(role, &config);
         end.conn.send_binary(&[0; 50], &mut end.out).unwrap();
         let before = end.out.clone();
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
+        timeout_at(&mut end, 10_000).unwrap();
         assert_eq!(end.out, before);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_000)));
     }
     let mut end = End::preset(Role::Client);
     entropy::reseed(1);
     entropy::fail_after(0);
-    end.now = at_ms(30_000);
-    end.timeout().unwrap();
+    timeout_at(&mut end, 30_000).unwrap();
     assert!(end.out.is_empty());
     assert_eq!(end.conn.poll_timeout(), Some(at_ms(60_000)));
     entropy::reseed(1);
@@ -124,13 +145,11 @@ fn k2_pings_have_a_counter_and_their_pongs_clear_the_deadline() {
         for counter in 1..=300 {
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 10_000)));
             now += 10_000;
-            end.now = at_ms(now);
-            end.timeout().unwrap();
+            timeout_at(&mut end, now).unwrap();
             assert_eq!(write(&mut end), [ping(counter)]);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 3000)));
             now += 1234;
-            end.now = at_ms(now);
-            end.feed(&pong(counter, role)).unwrap();
+            feed_at(&mut end, now, &pong(counter, role));
             let rtt = end.conn.stats().unwrap().last_round_trip;
             assert_eq!(rtt, Some(Duration::from_millis(1234)));
         }
@@ -151,15 +170,13 @@ fn k3_received_bytes_postpone_the_next_ping() {
         .iter()
         .enumerate()
         {
-            end.now = at_ms(9_000 * (i as u64 + 1));
-            end.feed(bytes).unwrap();
+            feed_at(&mut end, 9_000 * (i as u64 + 1), bytes);
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(9_000 * (i as u64 + 1) + 10_000)));
             end.timeout().unwrap();
             assert!(end.out.is_empty());
         }
         // A read of zero bytes is no sign of life.
-        end.now = at_ms(28_000);
-        end.feed(&[]).unwrap();
+        feed_at(&mut end, 28_000, &[]);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(37_000)));
         // Sending doesn't postpone it.
         end.conn.send_text("x", &mut end.out).unwrap();
@@ -179,14 +196,9 @@ fn k3_received_bytes_postpone_the_next_ping() {
 #[test]
 fn k3_only_the_latest_counter_clears_the_deadline() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
-        write(&mut end);
-        end.now = at_ms(10_500);
-        end.feed(&pong(1, role)).unwrap();
-        end.now = at_ms(20_500);
-        end.timeout().unwrap();
+        let mut end = with_written_ping(role);
+        feed_at(&mut end, 10_500, &pong(1, role));
+        timeout_at(&mut end, 20_500).unwrap();
         assert_eq!(write(&mut end), [ping(2)]);
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(23_500)));
         let others = [
@@ -201,16 +213,14 @@ fn k3_only_the_latest_counter_clears_the_deadline() {
         let mut ms = 20_500;
         for other in others {
             ms += 2999;
-            end.now = at_ms(ms);
-            end.feed(&other).unwrap();
+            feed_at(&mut end, ms, &other);
             assert_eq!(end.timeout(), Ok(()));
             // The deadline is still that of the ping: otherwise the next one would be 10 s later.
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(ms + 3000)));
         }
         let before = end.conn.stats().unwrap().last_round_trip;
         assert_eq!(before, Some(Duration::from_millis(500)), "other pongs are no round trip");
-        end.now = at_ms(ms + 2999);
-        end.timeout().unwrap();
+        timeout_at(&mut end, ms + 2999).unwrap();
         end.now = at_ms(ms + 3000);
         end.out.clear();
         assert_eq!(end.timeout(), Err(KEEP_ALIVE));
@@ -222,16 +232,12 @@ fn k3_only_the_latest_counter_clears_the_deadline() {
 #[test]
 fn k4_a_missing_pong_fails_the_connection() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
-        write(&mut end);
+        let mut end = with_written_ping(role);
         let last = Instant::from_micros(12_999_999);
         assert_eq!(end.conn.poll_timeout(), last.checked_add(Duration::from_micros(1)));
         end.now = last;
         assert_eq!(end.timeout(), Ok(()));
-        end.now = at_ms(13_000);
-        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(timeout_at(&mut end, 13_000), Err(KEEP_ALIVE));
         let out = end.take_out();
         assert_eq!(sent(role, &out), [Frame::close(1011, "")]);
         assert!(end.conn.is_closed() && !end.conn.is_open());
@@ -255,10 +261,7 @@ fn k4_a_missing_pong_fails_the_connection() {
 fn k5_input_fed_before_a_late_timeout_keeps_the_connection_open() {
     for role in BOTH {
         for late in [13_000, 13_001, 20_000, 1_000_000] {
-            let mut end = pinging(role);
-            end.now = at_ms(10_000);
-            end.timeout().unwrap();
-            write(&mut end);
+            let mut end = with_written_ping(role);
             end.now = at_ms(late);
             let unread = [Frame::binary([7; 5000]).to(role).bytes(), pong(1, role)].concat();
             end.feed(&unread).unwrap();
@@ -273,10 +276,7 @@ fn k5_input_fed_before_a_late_timeout_keeps_the_connection_open() {
 #[test]
 fn k5_the_timeout_starts_when_the_ping_is_written() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
+        let mut end = with_unwritten_ping(role);
         let with_ping = end.out.len();
         // More output after it, by every form of sending.
         end.conn.send_binary(&[2; 1000], &mut end.out).unwrap();
@@ -288,24 +288,21 @@ fn k5_the_timeout_starts_when_the_ping_is_written() {
         end.conn.send_pong(b"pong", &mut end.out).unwrap();
         end.conn.send_ping(b"ping", &mut end.out).unwrap();
         end.feed(&Frame::ping("theirs").to(role).bytes()).unwrap();
-        let behind = end.out.len() - with_ping;
+        let after_ping = end.out.len() - with_ping;
         // The peer reads one byte every two seconds: the connection stays open for a long time.
         let mut now = 10_000;
-        while end.out.len() > behind {
-            let taken = (with_ping / 20).min(end.out.len() - behind);
+        while end.out.len() > after_ping {
+            let taken = (with_ping / 20).min(end.out.len() - after_ping);
             let _ = end.out.split_to(taken);
             now += 2000;
-            end.now = at_ms(now);
-            assert_eq!(end.timeout(), Ok(()), "{now}");
+            assert_eq!(timeout_at(&mut end, now), Ok(()), "{now}");
         }
         // From here the pong has its 3 seconds, whatever output follows the ping.
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 3000)));
-        let _ = end.out.split_to(behind / 2);
-        end.now = at_ms(now + 2999);
-        assert_eq!(end.timeout(), Ok(()));
+        let _ = end.out.split_to(after_ping / 2);
+        assert_eq!(timeout_at(&mut end, now + 2999), Ok(()));
         end.feed(&pong(1, role)).unwrap();
-        end.now = at_ms(now + 3000);
-        assert_eq!(end.timeout(), Ok(()));
+        assert_eq!(timeout_at(&mut end, now + 3000), Ok(()));
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(now + 2999 + 10_000)));
     }
 }
@@ -314,16 +311,11 @@ fn k5_the_timeout_starts_when_the_ping_is_written() {
 #[test]
 fn k5_a_peer_that_reads_no_output_is_dead() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
-        end.now = at_ms(12_999);
-        assert_eq!(end.timeout(), Ok(()));
+        let mut end = with_unwritten_ping(role);
+        assert_eq!(timeout_at(&mut end, 12_999), Ok(()));
         // Output after the ping is no progress.
         end.conn.send_binary(&[2; 1000], &mut end.out).unwrap();
-        end.now = at_ms(13_000);
-        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(timeout_at(&mut end, 13_000), Err(KEEP_ALIVE));
     }
 }
 
@@ -336,8 +328,7 @@ fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
         let config = preset(role).keep_alive(Some(half), Some(half)).build().unwrap();
         let mut end = End::new(role, &config);
         end.conn.enable_stats();
-        end.now = at_ms(500);
-        end.timeout().unwrap();
+        timeout_at(&mut end, 500).unwrap();
         assert_eq!(write(&mut end), [ping(1)]);
         let frame = Frame::binary(vec![7; 600_000]).to(role).bytes();
         let mut ms = 500;
@@ -361,8 +352,7 @@ fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
         assert_eq!(end.events.len(), 2);
         let stats = end.conn.stats().unwrap();
         assert_eq!(stats.last_round_trip, Some(Duration::from_millis(ms - 500)));
-        end.now = at_ms(ms + 500);
-        end.timeout().unwrap();
+        timeout_at(&mut end, ms + 500).unwrap();
         assert_eq!(write(&mut end), [ping(2)], "the pong cleared the deadline");
     }
 }
@@ -372,23 +362,17 @@ fn k3_k5_a_peer_inside_a_long_frame_is_alive() {
 #[test]
 fn k4_k5_silence_for_the_timeout_after_the_last_byte_fails_the_connection() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
-        write(&mut end);
+        let mut end = with_written_ping(role);
         let frame = Frame::binary([7; 300]).to(role).bytes();
         let mut ms = 10_000;
         for byte in &frame[..300] {
             ms += 2999;
-            end.now = at_ms(ms);
-            assert_eq!(end.timeout(), Ok(()));
+            assert_eq!(timeout_at(&mut end, ms), Ok(()));
             end.feed(&[*byte]).unwrap();
         }
-        end.now = at_ms(ms + 2999);
-        end.feed(&[]).unwrap();
+        feed_at(&mut end, ms + 2999, &[]);
         assert_eq!(end.timeout(), Ok(()));
-        end.now = at_ms(ms + 3000);
-        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(timeout_at(&mut end, ms + 3000), Err(KEEP_ALIVE));
     }
 }
 
@@ -397,18 +381,13 @@ fn k4_k5_silence_for_the_timeout_after_the_last_byte_fails_the_connection() {
 #[test]
 fn k5_received_bytes_extend_the_deadline_of_an_unwritten_ping() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
+        let mut end = with_unwritten_ping(role);
         for n in 0..100 {
-            end.now = at_ms(12_000 + n * 2000);
-            end.feed(&Frame::text("x").to(role).bytes()).unwrap();
+            feed_at(&mut end, 12_000 + n * 2000, &Frame::text("x").to(role).bytes());
             assert_eq!(end.conn.poll_timeout(), Some(at_ms(15_000 + n * 2000)));
             assert_eq!(end.timeout(), Ok(()));
         }
-        end.now = at_ms(213_000);
-        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(timeout_at(&mut end, 213_000), Err(KEEP_ALIVE));
     }
 }
 
@@ -416,10 +395,7 @@ fn k5_received_bytes_extend_the_deadline_of_an_unwritten_ping() {
 #[test]
 fn a_close_frame_after_a_ping_does_not_count_as_the_ping() {
     for role in BOTH {
-        let mut end = pinging(role);
-        end.conn.send_binary(&[1; 10_000], &mut end.out).unwrap();
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
+        let mut end = with_unwritten_ping(role);
         let with_ping = end.out.len();
         end.conn.close(CloseCode::NORMAL, "", end.now, &mut end.out).unwrap();
         end.now = at_ms(11_000);
@@ -428,8 +404,7 @@ fn a_close_frame_after_a_ping_does_not_count_as_the_ping() {
         end.now = at_ms(12_000);
         end.out.clear();
         end.written();
-        end.now = at_ms(13_000);
-        end.feed(&pong(1, role)).unwrap();
+        feed_at(&mut end, 13_000, &pong(1, role));
         let rtt = end.conn.stats().unwrap().last_round_trip;
         assert_eq!(rtt, Some(Duration::from_millis(2000)));
     }
@@ -440,14 +415,11 @@ fn a_close_frame_after_a_ping_does_not_count_as_the_ping() {
 fn k5_an_unreported_write_is_noticed_at_the_deadline() {
     for role in BOTH {
         let mut end = pinging(role);
-        end.now = at_ms(10_000);
-        end.timeout().unwrap();
+        timeout_at(&mut end, 10_000).unwrap();
         end.take_out();
-        end.now = at_ms(13_000);
-        assert_eq!(end.timeout(), Ok(()));
+        assert_eq!(timeout_at(&mut end, 13_000), Ok(()));
         assert_eq!(end.conn.poll_timeout(), Some(at_ms(16_000)));
-        end.now = at_ms(16_000);
-        assert_eq!(end.timeout(), Err(KEEP_ALIVE));
+        assert_eq!(timeout_at(&mut end, 16_000), Err(KEEP_ALIVE));
     }
 }
 
@@ -457,13 +429,11 @@ fn k2_a_ping_without_entropy_is_retried_after_an_interval() {
     let mut end = pinging(Role::Client);
     entropy::reseed(1);
     entropy::fail_after(0);
-    end.now = at_ms(10_000);
-    end.timeout().unwrap();
+    timeout_at(&mut end, 10_000).unwrap();
     assert!(end.out.is_empty());
     assert_eq!(end.conn.poll_timeout(), Some(at_ms(20_000)), "a past deadline would spin");
     entropy::reseed(1);
-    end.now = at_ms(20_000);
-    end.timeout().unwrap();
+    timeout_at(&mut end, 20_000).unwrap();
     assert_eq!(write(&mut end).len(), 1);
 }
 

@@ -38,14 +38,14 @@ fn f14_v38_messages_around_max_message_len() {
                                 .into_iter()
                                 .flat_map(|frame| frame.to(role).bytes())
                                 .collect();
-                            for piece in [input.len(), 1 + input.len() / 3] {
+                            for chunk_len in [input.len(), 1 + input.len() / 3] {
                                 let mut end = End::new(role, &config);
-                                let result = end.feed_by(&input, piece);
+                                let result = end.feed_in_chunks(&input, chunk_len);
                                 let last = sent(role, &end.out).pop();
                                 if len <= limit {
                                     assert_eq!(result, Ok(()), "{limit} {len}");
                                     // The next message has the entire limit again.
-                                    end.feed_by(&input, piece).unwrap();
+                                    end.feed_in_chunks(&input, chunk_len).unwrap();
                                 } else {
                                     assert_eq!(result, Err(TOO_LONG), "{limit} {len}");
                                     assert_eq!(last, Some(Frame::close(1009, "")));
@@ -239,7 +239,7 @@ fn v48_the_largest_limits_work() {
                     Frame::ping(""),
                     Frame::cont(""),
                 ] {
-                    end.feed_by(&frame.to(role).bytes(), 999).unwrap();
+                    end.feed_in_chunks(&frame.to(role).bytes(), 999).unwrap();
                 }
             }
             let messages = |event: &&OwnedEvent| match event {

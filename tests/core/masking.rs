@@ -145,10 +145,10 @@ fn v5_f2_every_output_byte_equals_the_model() {
             conn.close(CloseCode::NORMAL, &text[..len.min(123)], at_ms(0), &mut out).unwrap();
 
             let mut frames = vec![Frame::text(text), Frame::ping(control), Frame::binary(&payload)];
-            let pieces: Vec<&[u8]> =
+            let parts: Vec<&[u8]> =
                 if len == 0 { vec![b""] } else { payload.chunks((len / 2).max(1)).collect() };
-            for (i, piece) in pieces.iter().enumerate() {
-                frames.push(Frame::new(u8::from(i == 0), piece).fin(i + 1 == pieces.len()));
+            for (i, part) in parts.iter().enumerate() {
+                frames.push(Frame::new(u8::from(i == 0), part).fin(i + 1 == parts.len()));
             }
             frames.extend([
                 Frame::binary(&payload).not_fin(),

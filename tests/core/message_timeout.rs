@@ -201,17 +201,17 @@ fn a_pause_beyond_the_maximum_instant_clears_the_deadline() {
 #[test]
 fn a_message_that_is_read_directly_keeps_its_deadline() {
     for role in BOTH {
-        for whole_in_time in [false, true] {
+        for completes_in_time in [false, true] {
             let mut end = end(role, Delivery::Whole);
             let frame = Frame::binary(vec![5; 5000]).to(role).bytes();
             let mut at = frame.len() - 4900;
             end.feed(&frame[..at]).unwrap();
             let mut ms = 0;
-            while at < frame.len() - 1 || (whole_in_time && at < frame.len()) {
+            while at < frame.len() - 1 || (completes_in_time && at < frame.len()) {
                 ms += 300;
                 let room = end.conn.direct_room(&mut end.inbox).unwrap();
                 let n = room.len().min(200).min(frame.len() - at);
-                let n = if whole_in_time { n } else { n.min(frame.len() - 1 - at) };
+                let n = if completes_in_time { n } else { n.min(frame.len() - 1 - at) };
                 room[..n].copy_from_slice(&frame[at..at + n]);
                 end.conn.received_direct(n, at_ms(ms), &mut end.inbox);
                 at += n;
@@ -221,7 +221,7 @@ fn a_message_that_is_read_directly_keeps_its_deadline() {
                 assert_eq!(end.conn.poll_timeout(), deadline);
                 assert_eq!(end.timeout(), Ok(()));
             }
-            if !whole_in_time {
+            if !completes_in_time {
                 fails_at(&mut end, 10_000);
             }
         }
@@ -262,7 +262,7 @@ fn a_compressed_message_has_the_message_timeout_from_its_first_to_its_last_byte(
                 end.now = at_ms(9000);
                 end.feed(&[&first[first.len() - 2..], &second[..2]].concat()).unwrap();
                 assert_eq!(end.conn.poll_timeout(), Some(at_ms(19_000)));
-                end.feed_by(&second[2..second.len() - 1], 1).unwrap();
+                end.feed_in_chunks(&second[2..second.len() - 1], 1).unwrap();
                 fails_at(&mut end, 19_000);
             }
         }

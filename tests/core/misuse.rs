@@ -742,12 +742,12 @@ fn received_direct_beyond_the_room_is_an_error_without_loss_of_data() {
             end.feed(&frame[..frame.len() - 900]).unwrap();
             end
         };
-        let is_misuse = |end: &mut End, what: &str| {
-            let error = end.feed(&[]).expect_err(what);
-            assert!(matches!(error, ProtocolError::Misuse(_)), "{what}: {error:?}");
-            assert_eq!(sent(role, &end.out), [Frame::close(1011, "")], "{what}");
-            assert_eq!(end.feed(&frame), Err(error), "{what}");
-            assert!(end.events.is_empty(), "{what}");
+        let is_misuse = |end: &mut End, case: &str| {
+            let error = end.feed(&[]).expect_err(case);
+            assert!(matches!(error, ProtocolError::Misuse(_)), "{case}: {error:?}");
+            assert_eq!(sent(role, &end.out), [Frame::close(1011, "")], "{case}");
+            assert_eq!(end.feed(&frame), Err(error), "{case}");
+            assert!(end.events.is_empty(), "{case}");
         };
 
         let mut end = begun();

@@ -113,10 +113,10 @@ impl Side {
 
     /// Complete messages that have arrived, with either delivery.
     fn received(&self) -> Vec<OwnedData> {
-        let (mut whole, mut current): (Vec<OwnedData>, Option<(bool, Vec<u8>)>) = (vec![], None);
+        let (mut complete, mut current): (Vec<OwnedData>, Option<(bool, Vec<u8>)>) = (vec![], None);
         for event in &self.end.events {
             match event {
-                OwnedEvent::Message(message) => whole.push(message.clone()),
+                OwnedEvent::Message(message) => complete.push(message.clone()),
                 OwnedEvent::Part { data, start, end } => {
                     assert_eq!(*start, current.is_none());
                     let text = matches!(data, OwnedData::Text(_));
@@ -124,13 +124,13 @@ impl Side {
                     bytes.extend_from_slice(data.as_data().as_bytes());
                     if *end {
                         let (text, bytes) = current.take().unwrap();
-                        whole.push(message(text, bytes));
+                        complete.push(message(text, bytes));
                     }
                 }
                 _ => {}
             }
         }
-        whole
+        complete
     }
 }
 
@@ -152,24 +152,24 @@ fn is_honest(error: ProtocolError) -> bool {
     )
 }
 
-fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
+fn apply(sides: &mut [Side; 2], index: usize, op: &Op) {
     let one_frame = SendOptions::new();
     let (mut fed, mut direct) = (Vec::new(), 0);
     if let Op::Read(n) | Op::ReadDirectly(n) = op {
-        let wire = &mut sides[1 - who].wire;
+        let wire = &mut sides[1 - index].wire;
         let n = (*n).min(wire.len());
         fed = wire.drain(..n).collect();
         direct = if matches!(op, Op::ReadDirectly(_)) { n } else { 0 };
     }
-    let side = &mut sides[who];
+    let side = &mut sides[index];
     let (conn, out, now) = (&mut side.end.conn, &mut side.end.out, side.end.now);
     let was_open = conn.is_open();
     let was_full = out.len() >= MAX_UNSENT;
     let in_parts = side.parts.is_some();
     // The expected error of a refused send.
-    let check = |result: Result<(), SendError>, whole: bool| match result {
+    let check = |result: Result<(), SendError>, is_complete: bool| match result {
         Ok(()) => {
-            assert!(was_open && !was_full && !(whole && in_parts));
+            assert!(was_open && !was_full && !(is_complete && in_parts));
             true
         }
         Err(SendError::Closed) => {
@@ -290,9 +290,9 @@ fn apply(sides: &mut [Side; 2], who: usize, op: &Op) {
 /// Delivers all bytes in transit.
 fn settle(sides: &mut [Side; 2]) {
     for _ in 0..50 {
-        for who in 0..2 {
-            apply(sides, who, &Op::Write(usize::MAX));
-            apply(sides, 1 - who, &Op::Read(usize::MAX));
+        for index in 0..2 {
+            apply(sides, index, &Op::Write(usize::MAX));
+            apply(sides, 1 - index, &Op::Read(usize::MAX));
         }
     }
 }
@@ -319,23 +319,23 @@ proptest! {
             Side::new(Role::Client, delivery(parts.0), timeouts.0),
             Side::new(Role::Server, delivery(parts.1), timeouts.1),
         ];
-        for (who, op) in &ops {
-            let before = sides[*who].end.out.len();
-            apply(&mut sides, *who, op);
+        for (index, op) in &ops {
+            let before = sides[*index].end.out.len();
+            apply(&mut sides, *index, op);
             // One message, one Close frame and one ping may exceed the mark; pongs may not.
-            let grown = sides[*who].end.out.len().saturating_sub(before);
+            let grown = sides[*index].end.out.len().saturating_sub(before);
             if matches!(op, Op::Read(_) | Op::ReadDirectly(_)) && grown > 0 {
-                prop_assert!(sides[*who].end.out.len() < before.max(MAX_UNSENT) + 131 + 131);
+                prop_assert!(sides[*index].end.out.len() < before.max(MAX_UNSENT) + 131 + 131);
             }
-            for who in 0..2 {
-                let (sent, received) = (&sides[1 - who].sent, sides[who].received());
+            for index in 0..2 {
+                let (sent, received) = (&sides[1 - index].sent, sides[index].received());
                 prop_assert!(sent.starts_with(&received));
             }
         }
         settle(&mut sides);
         let failed = sides.iter().any(|side| side.end.conn.error().is_some());
-        for who in 0..2 {
-            let (sender, receiver) = (&sides[1 - who], &sides[who]);
+        for index in 0..2 {
+            let (sender, receiver) = (&sides[1 - index], &sides[index]);
             // After a Close frame of the peer, or a failure, no more input is accepted.
             if !failed {
                 prop_assert_eq!(&sender.sent, &receiver.received());
@@ -352,8 +352,8 @@ proptest! {
             }
         }
         // Both ends close: the end is clean at both, unless one has failed before.
-        for who in 0..2 {
-            apply(&mut sides, who, &Op::Close(1000));
+        for index in 0..2 {
+            apply(&mut sides, index, &Op::Close(1000));
         }
         settle(&mut sides);
         for side in &mut sides {

@@ -10,7 +10,7 @@ use sansocket::message::{Data, MessageKind, OwnedCloseFrame, OwnedData, SendOpti
 use sansocket::{CloseCode, Prepared, Role};
 
 use crate::common::frame::{CLOSE, LenForm, sent};
-use crate::common::{BOTH, End, Frame, at_ms, entropy, model, pieces, preset};
+use crate::common::{BOTH, End, Frame, at_ms, entropy, model, preset, split_bytes};
 
 /// `PROPTEST_CASES` sets a higher number.
 fn cases(cases: u32) -> ProptestConfig {
@@ -28,7 +28,7 @@ enum Item {
     /// A complete message in fragments, with control frames between them.
     Message {
         text: bool,
-        pieces: Vec<Vec<u8>>,
+        fragments: Vec<Vec<u8>>,
         between: Vec<Frame>,
     },
     Control(Frame),
@@ -58,7 +58,7 @@ fn text_fragments() -> impl Strategy<Value = Vec<Vec<u8>>> {
         ],
         prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     )
-        .prop_map(|(text, cuts)| pieces(&text, &cuts).iter().map(|p| p.to_vec()).collect())
+        .prop_map(|(text, cuts)| split_bytes(&text, &cuts).iter().map(|p| p.to_vec()).collect())
 }
 
 fn control() -> impl Strategy<Value = Frame> {
@@ -103,12 +103,12 @@ fn item() -> impl Strategy<Value = Item> {
     prop_oneof![
         6 => (
             prop_oneof![
-                text_fragments().prop_map(|pieces| (true, pieces)),
-                prop::collection::vec(payload(), 1..4).prop_map(|pieces| (false, pieces)),
+                text_fragments().prop_map(|fragments| (true, fragments)),
+                prop::collection::vec(payload(), 1..4).prop_map(|fragments| (false, fragments)),
             ],
             prop::collection::vec(control(), 0..3)
         )
-            .prop_map(|((text, pieces), between)| Item::Message { text, pieces, between }),
+            .prop_map(|((text, fragments), between)| Item::Message { text, fragments, between }),
         2 => control().prop_map(Item::Control),
         1 => (any_frame(), prop::bool::weighted(0.1))
             .prop_map(|(frame, other_mask)| Item::Any { frame, other_mask }),
@@ -130,16 +130,20 @@ fn wire(role: Role, items: &[Item], keys: &mut u32) -> Vec<u8> {
     };
     for item in items {
         match item {
-            Item::Message { text, pieces, between } => {
+            Item::Message { text, fragments, between } => {
                 let mut between = between.iter();
-                for (i, piece) in pieces.iter().enumerate() {
+                for (i, fragment) in fragments.iter().enumerate() {
                     let opcode = match (i, text) {
                         (0, true) => 1,
                         (0, false) => 2,
                         _ => 0,
                     };
-                    push(&mut bytes, &Frame::new(opcode, piece).fin(i + 1 == pieces.len()), false);
-                    if i + 1 < pieces.len()
+                    push(
+                        &mut bytes,
+                        &Frame::new(opcode, fragment).fin(i + 1 == fragments.len()),
+                        false,
+                    );
+                    if i + 1 < fragments.len()
                         && let Some(control) = between.next()
                     {
                         push(&mut bytes, control, false);
@@ -184,7 +188,7 @@ prop_compose! {
 enum Call {
     Receive,
     /// Without seeking.
-    Unsought,
+    WithoutSeek,
     Owned,
     /// Large frames are read directly where possible.
     Direct,
@@ -198,28 +202,28 @@ struct Outcome {
     error: Option<ProtocolError>,
 }
 
-fn run(role: Role, limit: u64, delivery: Delivery, call: Call, pieces: &[&[u8]]) -> Outcome {
+fn run(role: Role, limit: u64, delivery: Delivery, call: Call, chunks: &[&[u8]]) -> Outcome {
     let config = preset(role).max_message_len(limit).delivery(delivery).build().unwrap();
     entropy::reseed(11);
     let mut end = End::new(role, &config);
     let mut error = None;
-    for piece in pieces {
-        let mut piece = *piece;
+    for chunk in chunks {
+        let mut chunk = *chunk;
         if call == Call::Direct {
-            while !piece.is_empty()
+            while !chunk.is_empty()
                 && let Some(room) = end.conn.direct_room(&mut end.inbox)
             {
-                let n = room.len().min(piece.len());
-                room[..n].copy_from_slice(&piece[..n]);
+                let n = room.len().min(chunk.len());
+                room[..n].copy_from_slice(&chunk[..n]);
                 end.conn.received_direct(n, at_ms(0), &mut end.inbox);
-                piece = &piece[n..];
+                chunk = &chunk[n..];
                 end.feed(&[]).expect("binary data is never wrong");
             }
         }
         let result = match call {
-            Call::Receive | Call::Direct => end.feed(piece),
-            Call::Unsought => end.feed_unsought(piece),
-            Call::Owned => end.feed_owned(piece),
+            Call::Receive | Call::Direct => end.feed(chunk),
+            Call::WithoutSeek => end.feed_without_seek(chunk),
+            Call::Owned => end.feed_owned(chunk),
         };
         if let Err(seen) = result {
             assert_eq!(*error.get_or_insert(seen), seen);
@@ -233,11 +237,11 @@ fn merged(mut outcome: Outcome) -> Outcome {
     let mut events: Vec<OwnedEvent> = Vec::new();
     for event in outcome.events {
         if let OwnedEvent::Part { data, start: false, end } = &event
-            && let Some(OwnedEvent::Part { data: before, end: whole @ false, .. }) =
+            && let Some(OwnedEvent::Part { data: before, end: before_end @ false, .. }) =
                 events.last_mut()
         {
             *before = joined(before, data);
-            *whole = *end;
+            *before_end = *end;
         } else {
             events.push(event);
         }
@@ -266,21 +270,21 @@ fn joined(a: &OwnedData, b: &OwnedData) -> OwnedData {
 
 /// The messages that the parts form, at the positions of their ends, and the unfinished one.
 fn assembled(events: &[OwnedEvent]) -> (Vec<OwnedEvent>, Option<OwnedData>) {
-    let (mut whole, mut current) = (Vec::new(), None);
+    let (mut complete, mut current) = (Vec::new(), None);
     for event in events {
         let OwnedEvent::Part { data, start, end } = event else {
-            whole.push(event.clone());
+            complete.push(event.clone());
             continue;
         };
         assert_eq!(*start, current.is_none(), "start");
         let message = current.take().map_or_else(|| data.clone(), |before| joined(&before, data));
         if *end {
-            whole.push(OwnedEvent::Message(message));
+            complete.push(OwnedEvent::Message(message));
         } else {
             current = Some(message);
         }
     }
-    (whole, current)
+    (complete, current)
 }
 
 fn replies(role: Role, out: &[u8]) -> Vec<(u8, Vec<u8>)> {
@@ -296,23 +300,23 @@ proptest! {
     ) {
         let expected = model::receive(role, limit, &bytes);
         let error = expected.error.map(|(_, error)| error);
-        let cut = pieces(&bytes, &cuts);
+        let cut = split_bytes(&bytes, &cuts);
         let singly: Vec<&[u8]> = bytes.chunks(1).collect();
         let singly = if bytes.len() < 2000 { &singly[..] } else { &cut[..] };
         let unfinished =
             expected.unfinished.filter(|message| !message.as_data().as_bytes().is_empty());
 
         let mut first = None;
-        for call in [Call::Receive, Call::Unsought, Call::Owned, Call::Direct] {
-            for pieces in [&[&bytes[..]][..], &cut[..], singly] {
-                let whole = run(role, limit, Delivery::Whole, call, pieces);
-                prop_assert_eq!(&whole.events, &expected.events, "{:?}", call);
-                prop_assert_eq!(whole.error, error);
-                prop_assert_eq!(replies(role, &whole.out), expected.replies.clone());
-                let out = &*first.get_or_insert_with(|| whole.out.clone());
-                prop_assert_eq!(&whole.out, out, "the same bytes, keys and all");
+        for call in [Call::Receive, Call::WithoutSeek, Call::Owned, Call::Direct] {
+            for chunks in [&[&bytes[..]][..], &cut[..], singly] {
+                let outcome = run(role, limit, Delivery::Whole, call, chunks);
+                prop_assert_eq!(&outcome.events, &expected.events, "{:?}", call);
+                prop_assert_eq!(outcome.error, error);
+                prop_assert_eq!(replies(role, &outcome.out), expected.replies.clone());
+                let out = &*first.get_or_insert_with(|| outcome.out.clone());
+                prop_assert_eq!(&outcome.out, out, "the same bytes, keys and all");
 
-                let parts = merged(run(role, limit, Delivery::Parts, call, pieces));
+                let parts = merged(run(role, limit, Delivery::Parts, call, chunks));
                 prop_assert_eq!(parts.error, error);
                 prop_assert_eq!(&parts.out, out);
                 let (messages, left) = assembled(&parts.events);
@@ -322,10 +326,10 @@ proptest! {
             }
         }
         let reference = merged(run(role, limit, Delivery::Parts, Call::Receive, &[&bytes]));
-        for pieces in [&cut[..], singly] {
-            let parts = merged(run(role, limit, Delivery::Parts, Call::Receive, pieces));
+        for chunks in [&cut[..], singly] {
+            let parts = merged(run(role, limit, Delivery::Parts, Call::Receive, chunks));
             prop_assert_eq!(&parts, &reference);
-            let owned = merged(run(role, limit, Delivery::Parts, Call::Owned, pieces));
+            let owned = merged(run(role, limit, Delivery::Parts, Call::Owned, chunks));
             prop_assert_eq!(&owned, &reference);
         }
     }
@@ -338,11 +342,11 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     ) {
         let expected = model::receive(role, 1000, &bytes);
-        for pieces in [vec![&bytes[..]], pieces(&bytes, &cuts)] {
-            let whole = run(role, 1000, Delivery::Whole, Call::Receive, &pieces);
-            prop_assert_eq!(&whole.events, &expected.events);
-            prop_assert_eq!(whole.error, expected.error.map(|(_, error)| error));
-            prop_assert_eq!(replies(role, &whole.out), expected.replies.clone());
+        for chunks in [vec![&bytes[..]], split_bytes(&bytes, &cuts)] {
+            let outcome = run(role, 1000, Delivery::Whole, Call::Receive, &chunks);
+            prop_assert_eq!(&outcome.events, &expected.events);
+            prop_assert_eq!(outcome.error, expected.error.map(|(_, error)| error));
+            prop_assert_eq!(replies(role, &outcome.out), expected.replies.clone());
         }
     }
 
@@ -366,7 +370,7 @@ proptest! {
                 let results = (end.feed(&bytes[..fed]), end.feed(&bytes[fed..prefix]));
                 entropy::reseed(11);
                 let unsought =
-                    (twin.feed_unsought(&bytes[..fed]), twin.feed_unsought(&bytes[fed..prefix]));
+                    (twin.feed_without_seek(&bytes[..fed]), twin.feed_without_seek(&bytes[fed..prefix]));
                 prop_assert_eq!(results, unsought);
                 prop_assert_eq!(end.events, twin.events);
                 prop_assert_eq!(end.out, twin.out);
@@ -525,9 +529,9 @@ proptest! {
         let seen = model::receive(role.peer(), 16 << 20, &bytes);
         prop_assert_eq!(seen.error, None);
         prop_assert_eq!(&seen.events, &expected);
-        for pieces in [vec![&bytes[..]], pieces(&bytes, &cuts)] {
+        for chunks in [vec![&bytes[..]], split_bytes(&bytes, &cuts)] {
             for delivery in [Delivery::Whole, Delivery::Parts] {
-                let outcome = run(role.peer(), 16 << 20, delivery, Call::Receive, &pieces);
+                let outcome = run(role.peer(), 16 << 20, delivery, Call::Receive, &chunks);
                 prop_assert_eq!(outcome.error, None);
                 let (events, left) = assembled(&outcome.events);
                 prop_assert_eq!(&events, &expected);
@@ -546,7 +550,7 @@ proptest! {
     /// error.
     #[test]
     fn c7_the_close_frame_of_an_error_is_valid_input((role, limit, bytes, cuts) in input()) {
-        let outcome = run(role, limit, Delivery::Whole, Call::Receive, &pieces(&bytes, &cuts));
+        let outcome = run(role, limit, Delivery::Whole, Call::Receive, &split_bytes(&bytes, &cuts));
         let mut peer = End::preset(role.peer());
         peer.feed(&outcome.out).unwrap();
         if let Some(error) = outcome.error {
@@ -573,10 +577,10 @@ fn large_messages_are_the_same_with_and_without_direct_reads() {
         .flat_map(|frame| frame.to(role).bytes())
         .collect();
         let mut outcomes = Vec::new();
-        for call in [Call::Receive, Call::Unsought, Call::Owned, Call::Direct] {
-            for piece in [1500, 16_384, 1 << 20] {
-                let pieces: Vec<&[u8]> = frames.chunks(piece).collect();
-                outcomes.push(run(role, 16 << 20, Delivery::Whole, call, &pieces));
+        for call in [Call::Receive, Call::WithoutSeek, Call::Owned, Call::Direct] {
+            for chunk_len in [1500, 16_384, 1 << 20] {
+                let chunks: Vec<&[u8]> = frames.chunks(chunk_len).collect();
+                outcomes.push(run(role, 16 << 20, Delivery::Whole, call, &chunks));
             }
         }
         assert_eq!(outcomes[0].events.len(), 3);

@@ -24,13 +24,17 @@ fn stats_count_messages_and_bytes_of_every_form() {
             .into_iter()
             .flat_map(|frame| frame.to(role).bytes())
             .collect();
-            for piece in [1, 2, 3, 5, 100, frames.len()] {
+            for chunk_len in [1, 2, 3, 5, 100, frames.len()] {
                 let mut end = End::new(role, &config);
                 assert_eq!(end.conn.stats(), None);
                 end.conn.enable_stats();
-                end.feed_by(&frames, piece).unwrap();
+                end.feed_in_chunks(&frames, chunk_len).unwrap();
                 let stats = end.conn.stats().unwrap();
-                assert_eq!((stats.messages_received, stats.bytes_received), (4, 1012), "{piece}");
+                assert_eq!(
+                    (stats.messages_received, stats.bytes_received),
+                    (4, 1012),
+                    "{chunk_len}"
+                );
                 end.conn.enable_stats();
                 assert_eq!(end.conn.stats(), Some(stats), "switched on twice");
                 end.out.clear();

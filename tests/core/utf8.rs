@@ -61,22 +61,22 @@ fn wire(role: Role, frames: &[Frame]) -> Vec<u8> {
 
 /// The delivered text, and whether its message is complete.
 fn text_of(events: &[OwnedEvent]) -> (String, bool) {
-    let (mut text, mut whole) = (String::new(), false);
+    let (mut text, mut complete) = (String::new(), false);
     for (i, event) in events.iter().enumerate() {
         match event {
             OwnedEvent::Message(OwnedData::Text(message)) => {
                 text.push_str(message);
-                whole = true;
+                complete = true;
             }
             OwnedEvent::Part { data: OwnedData::Text(data), start, end } => {
                 assert_eq!(*start, i == 0);
                 text.push_str(data);
-                whole = *end;
+                complete = *end;
             }
             _ => panic!("{event:?}"),
         }
     }
-    (text, whole)
+    (text, complete)
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn f12_valid_texts_split_at_every_byte_over_fragments_in_both_deliveries() {
                         end.feed_cut(&input, &[cut]).unwrap();
                         assert_eq!(text_of(&end.events), (text.to_owned(), true));
                     }
-                    for piece in 1..=input.len().min(8) {
+                    for chunk_len in 1..=input.len().min(8) {
                         let mut end = End::new(role, &config);
-                        end.feed_by(&input, piece).unwrap();
+                        end.feed_in_chunks(&input, chunk_len).unwrap();
                         assert_eq!(text_of(&end.events), (text.to_owned(), true));
                     }
                 }
@@ -127,10 +127,10 @@ fn f12_every_character() {
         for delivery in [Delivery::Whole, Delivery::Parts] {
             let config = preset(role).delivery(delivery).build().unwrap();
             let input = Frame::text(&all).to(role).bytes();
-            for piece in [input.len(), 65_537, 4099] {
+            for chunk_len in [input.len(), 65_537, 4099] {
                 let mut end = End::new(role, &config);
-                end.feed_by(&input, piece).unwrap();
-                assert!(text_of(&end.events) == (all.clone(), true), "{piece}");
+                end.feed_in_chunks(&input, chunk_len).unwrap();
+                assert!(text_of(&end.events) == (all.clone(), true), "{chunk_len}");
             }
         }
     }
@@ -145,8 +145,8 @@ fn f12_f13_q3_invalid_text_fails_at_the_first_invalid_byte() {
             let config = preset(role).delivery(delivery).build().unwrap();
             for bad in INVALID_PIECES {
                 for before in ["", "a", "\u{1f600}", &"x".repeat(70)] {
-                    let text = [before.as_bytes(), bad, b"behind"].concat();
-                    let valid = model::text_beginning(&text).unwrap_err();
+                    let text = [before.as_bytes(), bad, b"after"].concat();
+                    let valid = model::valid_text_len(&text).unwrap_err();
                     for fragment in 0..=text.len().min(before.len() + 5) {
                         // The frame announces more payload than it has.
                         let all = frames(&text, fragment);
@@ -166,8 +166,8 @@ fn f12_f13_q3_invalid_text_fails_at_the_first_invalid_byte() {
                         for cut in (0..=input.len()).skip(input.len().saturating_sub(16)) {
                             let mut end = End::new(role, &config);
                             assert_eq!(end.feed_cut(&input, &[cut]), Err(INVALID));
-                            let (seen, whole) = text_of(&end.events);
-                            assert!(!whole);
+                            let (seen, complete) = text_of(&end.events);
+                            assert!(!complete);
                             if delivery == Delivery::Parts {
                                 assert_eq!(seen.as_bytes(), &text[..valid]);
                             }
@@ -201,7 +201,7 @@ fn f13_q3_every_next_byte_after_every_incomplete_character() {
             for beginning in &beginnings {
                 for next in 0..=255_u8 {
                     let text = [&beginning[..], &[next]].concat();
-                    let legal = model::text_beginning(&text).is_ok();
+                    let legal = model::valid_text_len(&text).is_ok();
                     let input = Frame::text(&text).announce(100).to(role).bytes();
                     for cut in [0, input.len() - 1] {
                         let mut end = End::new(role, &config);
@@ -237,12 +237,16 @@ fn v40_f12_a_text_that_ends_inside_a_character() {
                             frames(&text, 0),
                         ] {
                             let input = wire(role, &all);
-                            for piece in [1, 2, 3, input.len()] {
+                            for chunk_len in [1, 2, 3, input.len()] {
                                 let mut end = End::new(role, &config);
-                                assert_eq!(end.feed_by(&input, piece), Err(INVALID), "{all:?}");
+                                assert_eq!(
+                                    end.feed_in_chunks(&input, chunk_len),
+                                    Err(INVALID),
+                                    "{all:?}"
+                                );
                                 assert_eq!(sent(role, &end.out), [Frame::close(1007, "")]);
-                                let (seen, whole) = text_of(&end.events);
-                                assert!(!whole);
+                                let (seen, complete) = text_of(&end.events);
+                                assert!(!complete);
                                 if delivery == Delivery::Parts {
                                     assert_eq!(seen, before);
                                 }
@@ -282,8 +286,8 @@ fn f12_characters_stay_within_their_message() {
             let mut text = String::new();
             for event in &end.events {
                 match event {
-                    OwnedEvent::Message(OwnedData::Text(piece))
-                    | OwnedEvent::Part { data: OwnedData::Text(piece), .. } => text.push_str(piece),
+                    OwnedEvent::Message(OwnedData::Text(part))
+                    | OwnedEvent::Part { data: OwnedData::Text(part), .. } => text.push_str(part),
                     _ => {}
                 }
             }
@@ -304,10 +308,10 @@ fn f12_one_invalid_byte_at_any_position_of_a_long_text() {
                     let mut text = vec![b'x'; len];
                     text[at] = bad;
                     let input = Frame::text(&text).to(role).bytes();
-                    let mut whole = End::preset(role);
-                    assert_eq!(whole.feed(&input), Err(INVALID), "{len} {at}");
+                    let mut at_once = End::preset(role);
+                    assert_eq!(at_once.feed(&input), Err(INVALID), "{len} {at}");
                     let mut cut = End::preset(role);
-                    assert_eq!(cut.feed_by(&input, 33), Err(INVALID), "{len} {at}");
+                    assert_eq!(cut.feed_in_chunks(&input, 33), Err(INVALID), "{len} {at}");
                     // A binary message may contain any bytes.
                     let mut binary = End::preset(role);
                     binary.feed(&Frame::binary(&text).to(role).bytes()).unwrap();

@@ -221,8 +221,8 @@ fn received_in_every_split(text: &str, wire: &[u8], end: impl Fn(Delivery) -> En
 fn text_received_in_parts() {
     let role = Role::Server;
     let end = |delivery| End::new(role, &preset(role).delivery(delivery).build().unwrap());
-    let whole = Frame::text(SHORT).to(role).bytes();
-    received_in_every_split(SHORT, &whole, end);
+    let input = Frame::text(SHORT).to(role).bytes();
+    received_in_every_split(SHORT, &input, end);
     // Split inside characters by fragments.
     let (first, second) = SHORT.as_bytes().split_at(5);
     let mut fragments = Frame::text(first).not_fin().to(role).bytes();
@@ -241,8 +241,8 @@ fn text_inflated_in_parts() {
     // With back-references, so that the decoder reads its own output.
     let text = SHORT.repeat(3);
     let payload = payload(text.as_bytes());
-    let whole = compressed(crate::common::frame::TEXT, &payload).to(role).bytes();
-    received_in_every_split(&text, &whole, end);
+    let input = compressed(crate::common::frame::TEXT, &payload).to(role).bytes();
+    received_in_every_split(&text, &input, end);
     let (first, second) = payload.split_at(payload.len() / 2);
     let mut fragments = compressed(crate::common::frame::TEXT, first).not_fin().to(role).bytes();
     fragments.extend(Frame::cont(second).to(role).bytes());

@@ -68,7 +68,7 @@ fn drivers_in_an_opening_handshake() {
             drop(driver.received(&mut response.into_bytes(), at_ms(0)));
             shown.add("client within the response", &driver);
             drop(driver.received(&mut b"\r\n".to_vec(), at_ms(0)));
-            shown.add("client behind the response", &driver);
+            shown.add("client after the response", &driver);
         }
     });
 }

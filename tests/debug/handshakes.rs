@@ -10,7 +10,7 @@ use sansocket::handshake::{
 use sansocket::{AcceptOptions, Config, ConnectRequest, Input};
 
 use crate::common::at_ms;
-use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_head};
+use crate::common::head::{Lines, client_config, client_for, read_head, receive_chunks};
 use crate::common::shown::note_type;
 
 /// The text at every position where a program may have a credential.
@@ -121,8 +121,8 @@ pub(crate) fn unfinished_handshakes_show_lengths() {
     let bytes = request_lines().bytes();
     for len in 0..=bytes.len() {
         let mut handshake = ServerHandshake::new(&config, at_ms(0));
-        let mut piece = bytes[..len].to_vec();
-        let _ = handshake.receive(&mut Input::new(at_ms(0), &mut piece));
+        let mut chunk = bytes[..len].to_vec();
+        let _ = handshake.receive(&mut Input::new(at_ms(0), &mut chunk));
         shown(&handshake);
         // And after it has failed.
         let _ = handshake.receive(&mut Input::new(at_ms(0), &mut [0]));
@@ -161,12 +161,12 @@ pub(crate) fn responses_and_errors_of_a_client_show_lengths_in_debug_and_values_
     let bytes = right.bytes();
     for len in 0..bytes.len() {
         let (mut handshake, _) = client_for(&request, &client_config());
-        let mut piece = bytes[..len].to_vec();
-        let _ = handshake.receive(&mut Input::new(at_ms(0), &mut piece));
+        let mut chunk = bytes[..len].to_vec();
+        let _ = handshake.receive(&mut Input::new(at_ms(0), &mut chunk));
         shown(&handshake);
     }
     let opened = right.clone().with("Sec-WebSocket-Protocol", "token.hunter2");
-    let response = answer_pieces(client_for(&request, &client_config()).0, &[&opened.bytes()]).0;
+    let response = receive_chunks(client_for(&request, &client_config()).0, &[&opened.bytes()]).0;
     let response = response.unwrap().unwrap();
     assert_eq!(response.subprotocol(), Some("token.hunter2"));
     assert!(shown(&response).contains("\"Set-Cookie\": 7 bytes"));

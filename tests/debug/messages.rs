@@ -42,8 +42,8 @@ fn unfinished_messages_in_every_state() {
                             add_end(shown, &format!("{name}, read directly"), &end);
                         }
                         // The data stays in the buffer until it is replaced.
-                        let whole = [&wire[at..], &secrets.wire(Frame::ping(""), role)].concat();
-                        end.feed_owned(&whole).unwrap();
+                        let rest = [&wire[at..], &secrets.wire(Frame::ping(""), role)].concat();
+                        end.feed_owned(&rest).unwrap();
                         add_end(shown, &format!("{name}, and more"), &end);
                     }
                 }

@@ -10,7 +10,7 @@ use sansocket::error::{LimitError, PeerError, ProtocolError};
 
 use crate::common::deflate::{Foreign, RSV1, Terms, noise};
 use crate::common::frame::{BINARY, CONT, TEXT};
-use crate::common::{BOTH, Frame, entropy, pieces, preset};
+use crate::common::{BOTH, Frame, entropy, preset, split_bytes};
 
 const ENGINES: &[Engine] = &[
     Engine::Native,
@@ -120,7 +120,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 fn wire(role: Role, messages: &[Sent]) -> Vec<u8> {
     let mut wire = Vec::new();
     for Sent { text, payload, cuts, pings } in messages {
-        let fragments = pieces(payload, cuts);
+        let fragments = split_bytes(payload, cuts);
         for (i, fragment) in fragments.iter().enumerate() {
             let (opcode, rsv) = match (i, text) {
                 (0, true) => (TEXT, RSV1),
@@ -155,11 +155,11 @@ struct Outcome {
     out: Vec<u8>,
 }
 
-fn run(terms: Terms, role: Role, limit: u64, delivery: Delivery, pieces: &[&[u8]]) -> Outcome {
+fn run(terms: Terms, role: Role, limit: u64, delivery: Delivery, chunks: &[&[u8]]) -> Outcome {
     let config = preset(role).max_message_len(limit).delivery(delivery).build().unwrap();
     entropy::reseed(11);
     let mut end = terms.end(role, &config);
-    let error = pieces.iter().find_map(|piece| end.feed(piece).err());
+    let error = chunks.iter().find_map(|chunk| end.feed(chunk).err());
     let mut events = Vec::new();
     for event in end.take_events() {
         match event {
@@ -169,11 +169,11 @@ fn run(terms: Terms, role: Role, limit: u64, delivery: Delivery, pieces: &[&[u8]
             OwnedEvent::Part { data, start, end } => {
                 let data = data.as_data().as_bytes();
                 if !start
-                    && let Some(Seen::Part { data: before, end: whole @ false, .. }) =
+                    && let Some(Seen::Part { data: before, end: before_end @ false, .. }) =
                         events.last_mut()
                 {
                     before.extend_from_slice(data);
-                    *whole = end;
+                    *before_end = end;
                 } else {
                     events.push(Seen::Part { data: data.to_vec(), start, end });
                 }
@@ -198,20 +198,20 @@ fn same_however_cut(
     wire: &[u8],
     cuts: &[prop::sample::Index],
 ) -> Result<Outcome, TestCaseError> {
-    let cut = pieces(wire, cuts);
+    let cut = split_bytes(wire, cuts);
     let bytewise: Vec<&[u8]> = wire.chunks(1).collect();
     let by_seven: Vec<&[u8]> = wire.chunks(7).collect();
-    let [whole, parts] = [Delivery::Whole, Delivery::Parts].map(|delivery| {
+    let [complete, parts] = [Delivery::Whole, Delivery::Parts].map(|delivery| {
         let expected = run(terms, role, limit, delivery, &[wire]);
-        for pieces in [&cut, &bytewise, &by_seven] {
-            let outcome = run(terms, role, limit, delivery, pieces);
-            prop_assert_eq!(&outcome, &expected, "{:?} in {} pieces", delivery, pieces.len());
+        for chunks in [&cut, &bytewise, &by_seven] {
+            let outcome = run(terms, role, limit, delivery, chunks);
+            prop_assert_eq!(&outcome, &expected, "{:?} in {} chunks", delivery, chunks.len());
         }
         Ok(expected)
     });
-    let (whole, parts) = (whole?, parts?);
-    prop_assert_eq!(whole.error, parts.error, "in both deliveries");
-    prop_assert_eq!(&whole.out, &parts.out);
+    let (complete, parts) = (complete?, parts?);
+    prop_assert_eq!(complete.error, parts.error, "in both deliveries");
+    prop_assert_eq!(&complete.out, &parts.out);
     Ok(parts)
 }
 

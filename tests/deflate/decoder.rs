@@ -45,11 +45,11 @@ fn inflate_cut(
     let mut rooms = rooms.iter().copied().cycle();
     let (mut out, mut message, mut at, mut rest) = (Vec::new(), Vec::new(), 0, payload);
     while !rest.is_empty() {
-        let (mut piece, later) = rest.split_at(inputs.next().unwrap().min(rest.len()));
+        let (mut chunk, later) = rest.split_at(inputs.next().unwrap().min(rest.len()));
         rest = later;
         loop {
-            let progress = decoder.inflate(piece, &mut message, at)?;
-            piece = &piece[progress.read..];
+            let progress = decoder.inflate(chunk, &mut message, at)?;
+            chunk = &chunk[progress.read..];
             at += progress.written;
             match progress.needs {
                 Needs::Input => break,
@@ -64,7 +64,7 @@ fn inflate_cut(
                 }
             }
         }
-        assert!(piece.is_empty(), "input was left");
+        assert!(chunk.is_empty(), "input was left");
     }
     message.truncate(at);
     decoder.finish(&message)?;
@@ -158,13 +158,13 @@ fn x19_empty_messages() {
 #[test]
 fn messages_of_another_encoder() {
     for level in [0, 1, 6, 9] {
-        let (mut miniz, mut whole, mut cut) = (Miniz::new(level), decoder(), decoder());
+        let (mut miniz, mut uncut, mut cut) = (Miniz::new(level), decoder(), decoder());
         for (seed, len) in (1..).zip([10, 0, 64, 300, 5000, 1, 70_000, 64, 0, 20_000, 200_000]) {
             let message = sample(seed, len);
             let payload = miniz.message(&message);
-            assert!(inflate(&mut whole, &payload) == Ok(message.clone()), "{level} {len}");
-            let pieces = inflate_cut(&mut cut, &payload, &[1, 17, 3, 900], &[1, 40, 1000], 777);
-            assert!(pieces == Ok(message), "{level} {len} in pieces");
+            assert!(inflate(&mut uncut, &payload) == Ok(message.clone()), "{level} {len}");
+            let result = inflate_cut(&mut cut, &payload, &[1, 17, 3, 900], &[1, 40, 1000], 777);
+            assert!(result == Ok(message), "{level} {len} in chunks");
         }
     }
 }
@@ -174,14 +174,14 @@ fn split_at_every_byte_of_input_and_output() {
     let text = sample(7, 700);
     let mut miniz = Miniz::new(6);
     let payloads = [miniz.message(&text), miniz.message(&sample(8, 300)), miniz.message(&text)];
-    let whole = inflate_all(inflate, &payloads);
+    let expected = inflate_all(inflate, &payloads);
     for n in 1..300 {
         for (inputs, rooms) in [([n, 100_000], [700, 700]), ([n, n], [n, n]), ([1000, 1], [n, 1])] {
             for slide in [0, 1] {
                 let cut = |decoder: &mut Decoder, payload: &[u8]| {
                     inflate_cut(decoder, payload, &inputs, &rooms, slide)
                 };
-                assert!(inflate_all(cut, &payloads) == whole, "{inputs:?} {rooms:?} {slide}");
+                assert!(inflate_all(cut, &payloads) == expected, "{inputs:?} {rooms:?} {slide}");
             }
         }
     }
@@ -198,8 +198,8 @@ fn inflate_all(
 /// Asserts the inflated form of a payload, or `None` for `Corrupt`; at once, and byte by byte.
 #[track_caller]
 fn assert_inflates(payload: &[u8], expected: Option<&[u8]>) {
-    let mut whole = decoder();
-    assert_eq!(inflate(&mut whole, payload).ok().as_deref(), expected, "{payload:02x?}");
+    let mut uncut = decoder();
+    assert_eq!(inflate(&mut uncut, payload).ok().as_deref(), expected, "{payload:02x?}");
     for slide in [0, 1] {
         let mut cut = decoder();
         let message = inflate_cut(&mut cut, payload, &[1], &[1], slide);
@@ -207,9 +207,9 @@ fn assert_inflates(payload: &[u8], expected: Option<&[u8]>) {
     }
     if expected.is_none() {
         // Every later call returns the same error.
-        assert!(inflate(&mut whole, &HELLO).is_err());
-        assert!(whole.finish(&[]).is_err());
-        assert_eq!(whole.capacity(), 0);
+        assert!(inflate(&mut uncut, &HELLO).is_err());
+        assert!(uncut.finish(&[]).is_err());
+        assert_eq!(uncut.capacity(), 0);
     }
 }
 

@@ -101,10 +101,10 @@ fn write(mut writer: BitWriter, block: &Block) -> BitWriter {
 /// Inflates a message from parts of `input` bytes into output space that grows by `room`.
 fn inflate(decoder: &mut Decoder, payload: &[u8], input: usize, room: usize) -> Option<Vec<u8>> {
     let (mut message, mut at) = (Vec::new(), 0);
-    for mut piece in payload.chunks(input) {
+    for mut chunk in payload.chunks(input) {
         loop {
-            let progress = decoder.inflate(piece, &mut message, at).ok()?;
-            piece = &piece[progress.read..];
+            let progress = decoder.inflate(chunk, &mut message, at).ok()?;
+            chunk = &chunk[progress.read..];
             at += progress.written;
             if progress.needs == Needs::Input {
                 break;
@@ -131,7 +131,7 @@ proptest! {
     ) {
         let window = WindowBits::new(bits).unwrap();
         let mut model = InflateModel::new(bits, takeover);
-        let mut whole = Decoder::new(window, takeover);
+        let mut uncut = Decoder::new(window, takeover);
         let mut cut = Decoder::new(window, takeover);
         for (blocks, flip) in &messages {
             let mut payload = blocks.iter().fold(BitWriter::new(), write).end();
@@ -141,7 +141,7 @@ proptest! {
             }
             let before = model.clone();
             let mut expected = model.message(&payload).ok();
-            let message = inflate(&mut whole, &payload, payload.len(), 100_000);
+            let message = inflate(&mut uncut, &payload, payload.len(), 100_000);
             if expected.is_none() && message.is_some() {
                 // The model requires the tail, which is not missing after a last block.
                 payload.push(0x00);
@@ -150,8 +150,8 @@ proptest! {
                 payload.pop();
             }
             prop_assert!(message == expected, "{:02x?}", payload);
-            let pieces = inflate(&mut cut, &payload, input, room);
-            prop_assert!(pieces == expected, "{:02x?} in pieces", payload);
+            let result = inflate(&mut cut, &payload, input, room);
+            prop_assert!(result == expected, "{:02x?} in chunks", payload);
             if expected.is_none() {
                 break;
             }

@@ -85,8 +85,8 @@ fn the_rest_of_an_input_can_be_split() {
     };
     // The rest, which belongs to the caller, in two parts.
     let (first, second) = bytes[taken..].split_at_mut(10);
-    for piece in [first, second] {
-        let mut input = Input::new(at_ms(2), piece);
+    for chunk in [first, second] {
+        let mut input = Input::new(at_ms(2), chunk);
         loop {
             match end.conn.receive(&mut input, &mut end.inbox, &mut end.out) {
                 Ok(Some(event)) => all += event.data().unwrap().0.as_bytes().len(),
@@ -181,11 +181,11 @@ mod on_tokio {
             let bytes = if compress {
                 compressed(BINARY, payload(&message)).to(Role::Server).bytes()
             } else {
-                let pieces: Vec<Frame> = message[..5000]
+                let fragments: Vec<Frame> = message[..5000]
                     .chunks(100)
-                    .map(|piece| Frame::new(BINARY, piece).to(Role::Server))
+                    .map(|part| Frame::new(BINARY, part).to(Role::Server))
                     .collect();
-                frame::bytes(&pieces)
+                frame::bytes(&fragments)
             };
             let expected = if compress { 200_000 } else { 5000 };
             let peer = tokio::spawn(async move {
@@ -240,8 +240,8 @@ fn owned_inflated_texts_between_all_other_kinds() {
                     _ => (vec![Frame::text("x")], b"x".to_vec()),
                 };
                 let frames: Vec<Frame> = frames.into_iter().map(|frame| frame.to(role)).collect();
-                for piece in [1, 5, 1 << 20] {
-                    for bytes in frame::bytes(&frames).chunks(piece) {
+                for chunk_len in [1, 5, 1 << 20] {
+                    for bytes in frame::bytes(&frames).chunks(chunk_len) {
                         end.feed_owned(bytes).unwrap();
                     }
                     assert!(joined(&end.take_events()) == expected, "{round}");

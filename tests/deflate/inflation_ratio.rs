@@ -91,10 +91,10 @@ fn each_started_kib_extends_the_allowance() {
         assert_eq!(allowed(&payload, ratio), passes);
         for role in BOTH {
             for delivery in DELIVERIES {
-                for piece in [payload.len() + 20, 1024, 100, 1] {
+                for chunk_len in [payload.len() + 20, 1024, 100, 1] {
                     let mut end = Terms::default().end(role, &config(role, ratio, delivery));
                     let frame = compressed(BINARY, &payload).to(role).bytes();
-                    let result = end.feed_by(&frame, piece);
+                    let result = end.feed_in_chunks(&frame, chunk_len);
                     assert_eq!(result, if passes { Ok(()) } else { Err(RATIO) }, "{ratio} {zeros}");
                 }
             }
@@ -114,11 +114,15 @@ fn a_step_that_ends_with_the_message() {
     assert!(!allowed(&payload, 100) && allowed(&payload, 101));
     for role in BOTH {
         for delivery in DELIVERIES {
-            for piece in [2000, 1000, 10, 1] {
+            for chunk_len in [2000, 1000, 10, 1] {
                 for (ratio, result) in [(100, Err(RATIO)), (101, Ok(()))] {
                     let mut end = Terms::default().end(role, &config(role, ratio, delivery));
                     let frame = compressed(BINARY, &payload).to(role).bytes();
-                    assert_eq!(end.feed_by(&frame, piece), result, "{piece} {ratio}");
+                    assert_eq!(
+                        end.feed_in_chunks(&frame, chunk_len),
+                        result,
+                        "{chunk_len} {ratio}"
+                    );
                 }
             }
         }
@@ -185,7 +189,7 @@ fn each_message_has_its_own_allowance() {
 fn uncompressed_messages_pass() {
     for role in BOTH {
         let mut end = Terms::default().end(role, &config(role, 1, Delivery::Whole));
-        end.feed_by(&Frame::binary(vec![0; 1_000_000]).to(role).bytes(), 5000).unwrap();
+        end.feed_in_chunks(&Frame::binary(vec![0; 1_000_000]).to(role).bytes(), 5000).unwrap();
         assert_eq!(end.take_events().len(), 1);
     }
 }
@@ -198,7 +202,7 @@ proptest! {
     fn the_result_does_not_depend_on_the_splits(
         runs in proptest::collection::vec((0..3000_usize, 0..400_000_usize), 1..6),
         ratio in 1..300_u32,
-        piece in prop_oneof![Just(1_usize), 1..2000_usize, Just(1 << 20)],
+        chunk_len in prop_oneof![Just(1_usize), 1..2000_usize, Just(1 << 20)],
         cut in 0.0..1.0_f64,
         parts in any::<bool>(),
         server in any::<bool>(),
@@ -218,7 +222,7 @@ proptest! {
             Frame::cont(second).to(role),
         ]);
         let mut end: End = Terms::default().end(role, &config(role, ratio, delivery));
-        let result = end.feed_by(&frames, piece);
+        let result = end.feed_in_chunks(&frames, chunk_len);
         prop_assert_eq!(result, expected);
     }
 }

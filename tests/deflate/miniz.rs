@@ -28,8 +28,8 @@ fn messages(n: usize) -> Vec<Vec<u8>> {
 }
 
 /// Carries the output of `from` to `to`, in parts, and returns the received messages.
-fn carry(from: &mut End, to: &mut End, piece: usize) -> Vec<Vec<u8>> {
-    to.feed_by(&from.take_out(), piece).unwrap();
+fn carry(from: &mut End, to: &mut End, chunk_len: usize) -> Vec<Vec<u8>> {
+    to.feed_in_chunks(&from.take_out(), chunk_len).unwrap();
     let mut messages = Vec::new();
     for event in to.take_events() {
         match event {
@@ -59,8 +59,8 @@ fn v39_each_engine_inflates_output_of_the_other() {
                         for message in messages(n) {
                             from.conn.send_binary(&message, &mut from.out).unwrap();
                         }
-                        let piece = if n == 0 { usize::MAX } else { 1000 };
-                        assert_eq!(carry(&mut from, &mut to, piece), messages(n));
+                        let chunk_len = if n == 0 { usize::MAX } else { 1000 };
+                        assert_eq!(carry(&mut from, &mut to, chunk_len), messages(n));
                         let parts = [&b"first, "[..], b"", b"second, first, second"];
                         for (i, part) in parts.iter().enumerate() {
                             let (data, options) = (Data::Binary(part), SendOptions::new());

@@ -9,7 +9,9 @@ use sansocket::handshake::{ClientHandshake, ExtensionError, HandshakeError};
 use sansocket::{AcceptOptions, ConnectRequest, Role};
 
 use crate::common::at_ms;
-use crate::common::head::{Lines, answer_pieces, client_config, client_for, read_head, serve_with};
+use crate::common::head::{
+    Lines, client_config, client_for, read_head, receive_chunks, serve_with,
+};
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 
@@ -575,7 +577,7 @@ fn answered(
     let (handshake, accept) = client_for(&request, &client_config());
     let lines =
         values.iter().fold(Lines::response(&accept), |lines, value| lines.with(FIELD, value));
-    let response = answer_pieces(handshake, &[&lines.bytes()]).0?;
+    let response = receive_chunks(handshake, &[&lines.bytes()]).0?;
     Ok(response.expect("a complete response").deflate())
 }
 

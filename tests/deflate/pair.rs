@@ -140,7 +140,7 @@ proptest! {
         terms in terms(),
         parts in any::<bool>(),
         ops in vec((any::<bool>(), op()), 1..16),
-        piece in prop_oneof![1..50_usize, 1000..5000_usize, Just(usize::MAX)],
+        chunk_len in prop_oneof![1..50_usize, 1000..5000_usize, Just(usize::MAX)],
     ) {
         let delivery = if parts { Delivery::Parts } else { Delivery::Whole };
         let end = |role: Role| {
@@ -153,7 +153,7 @@ proptest! {
             let (from, to) =
                 if *by_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
             let expected = perform(from, op);
-            to.feed_by(&from.take_out(), piece).unwrap();
+            to.feed_in_chunks(&from.take_out(), chunk_len).unwrap();
             prop_assert!(messages(to.take_events()) == expected.into_iter().collect::<Vec<_>>());
         }
     }

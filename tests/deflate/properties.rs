@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use sansocket::deflate::{Decoder, Encoder, Level};
 
 use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
-use crate::engine::{Connection, LEVELS, Random, Whole, compress, inflate, window};
+use crate::engine::{Connection, LEVELS, Random, Uncut, compress, inflate, window};
 
 /// A component of a message.
 #[derive(Clone, Debug)]
-enum Piece {
+enum Segment {
     Bytes(Vec<u8>),
     Run(u8, usize),
     /// A copy of sent bytes, from this distance, of this length.
@@ -21,7 +21,7 @@ enum Piece {
 /// The way to send a message.
 #[derive(Clone, Debug)]
 enum Way {
-    Whole,
+    Complete,
     /// In parts that end at these places, in permille.
     Parts(Vec<usize>),
     Follow,
@@ -29,18 +29,18 @@ enum Way {
     Clear,
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
+fn segment() -> impl Strategy<Value = Segment> {
     prop_oneof![
-        3 => vec(prop_oneof![Just(b'e'), b'a'..=b'h', any::<u8>()], 0..60).prop_map(Piece::Bytes),
-        1 => vec(any::<u8>(), 0..700).prop_map(Piece::Bytes),
-        1 => (any::<u8>(), 0..2000_usize).prop_map(|(byte, len)| Piece::Run(byte, len)),
-        4 => (1..40_000_usize, 1..400_usize).prop_map(|(back, len)| Piece::Again(back, len)),
+        3 => vec(prop_oneof![Just(b'e'), b'a'..=b'h', any::<u8>()], 0..60).prop_map(Segment::Bytes),
+        1 => vec(any::<u8>(), 0..700).prop_map(Segment::Bytes),
+        1 => (any::<u8>(), 0..2000_usize).prop_map(|(byte, len)| Segment::Run(byte, len)),
+        4 => (1..40_000_usize, 1..400_usize).prop_map(|(back, len)| Segment::Again(back, len)),
     ]
 }
 
 fn way() -> impl Strategy<Value = Way> {
     prop_oneof![
-        6 => Just(Way::Whole),
+        6 => Just(Way::Complete),
         3 => vec(0..=1000_usize, 0..4).prop_map(Way::Parts),
         1 => Just(Way::Follow),
         1 => Just(Way::Clear),
@@ -52,13 +52,13 @@ fn level() -> impl Strategy<Value = Level> {
 }
 
 /// Builds a message, and appends it to the history.
-fn message(pieces: &[Piece], sent: &mut Vec<u8>) -> Vec<u8> {
+fn message(segments: &[Segment], sent: &mut Vec<u8>) -> Vec<u8> {
     let start = sent.len();
-    for piece in pieces {
-        match piece {
-            Piece::Bytes(bytes) => sent.extend_from_slice(bytes),
-            &Piece::Run(byte, len) => sent.extend(std::iter::repeat_n(byte, len)),
-            &Piece::Again(back, len) => {
+    for segment in segments {
+        match segment {
+            Segment::Bytes(bytes) => sent.extend_from_slice(bytes),
+            &Segment::Run(byte, len) => sent.extend(std::iter::repeat_n(byte, len)),
+            &Segment::Again(back, len) => {
                 let from = sent.len().saturating_sub(back);
                 (from..(from + len).min(sent.len())).for_each(|at| sent.push(sent[at]));
             }
@@ -77,15 +77,15 @@ proptest! {
         bits in 8..=15_u8,
         level in level(),
         takeover: bool,
-        messages in vec((vec(piece(), 0..8), way()), 1..8),
+        messages in vec((vec(segment(), 0..8), way()), 1..8),
     ) {
         let mut connection = Connection::new(bits, level, takeover);
         let mut sent = Vec::new();
-        for (pieces, way) in &messages {
-            let message = message(pieces, &mut sent);
+        for (segments, way) in &messages {
+            let message = message(segments, &mut sent);
             match way {
-                Way::Whole => {
-                    connection.whole(&message);
+                Way::Complete => {
+                    connection.send(&message);
                 }
                 Way::Parts(places) => {
                     let mut places = places.clone();
@@ -96,12 +96,12 @@ proptest! {
                         from = place;
                     }
                     parts.push(&message[from..]);
-                    connection.parts(&parts);
+                    connection.send_parts(&parts);
                 }
                 Way::Follow => connection.follow(&message),
                 Way::Clear => {
                     connection.clear();
-                    connection.whole(&message);
+                    connection.send(&message);
                 }
             }
             let (encoder, decoder) = connection.capacity();
@@ -131,12 +131,12 @@ proptest! {
     fn bytes_with_one_fault_have_the_same_result_however_split(
         bits in 8..=15_u8,
         takeover: bool,
-        pieces in vec(piece(), 1..6),
+        segments in vec(segment(), 1..6),
         flip in 0..400_usize,
         cut in proptest::option::of(0..400_usize),
         seed: u32,
     ) {
-        let message = message(&pieces, &mut Vec::new());
+        let message = message(&segments, &mut Vec::new());
         let mut encoder = Encoder::new(window(15), Level::Best, false);
         let Some(mut payload) = compress(&mut encoder, &message) else { return Ok(()) };
         if let Some(cut) = cut {
@@ -155,14 +155,14 @@ fn same_however_cut(
     payloads: &[Vec<u8>],
     seed: u32,
 ) -> Result<(), TestCaseError> {
-    let mut whole = Decoder::new(window(bits), takeover);
-    let mut pieces = Decoder::new(window(bits), takeover);
+    let mut uncut = Decoder::new(window(bits), takeover);
+    let mut chunked = Decoder::new(window(bits), takeover);
     let mut random = Random(seed);
     for payload in payloads {
-        let expected = inflate(&mut whole, payload, &mut Whole, 1 << 20);
-        let got = inflate(&mut pieces, payload, &mut random, 1 << 20);
+        let expected = inflate(&mut uncut, payload, &mut Uncut, 1 << 20);
+        let got = inflate(&mut chunked, payload, &mut random, 1 << 20);
         prop_assert!(expected == got, "{:?}", payload);
-        prop_assert!(pieces.capacity() <= (1 << bits) + 20_000, "{}", pieces.capacity());
+        prop_assert!(chunked.capacity() <= (1 << bits) + 20_000, "{}", chunked.capacity());
         if !matches!(got, Ok(Some(_))) {
             break;
         }
@@ -179,11 +179,11 @@ fn v29_empty_messages_in_a_row() {
                 let mut connection = Connection::new(bits, level, takeover);
                 for step in 0..12 {
                     // An empty message does not shrink; in parts it must be compressed.
-                    assert!(!connection.whole(&[]));
-                    connection.parts(&[&[]]);
-                    connection.parts(&[&[], &[], &[]]);
+                    assert!(!connection.send(&[]));
+                    connection.send_parts(&[&[]]);
+                    connection.send_parts(&[&[], &[], &[]]);
                     if step % 3 == 0 {
-                        connection.whole(b"something in between, something, something");
+                        connection.send(b"something in between, something, something");
                     }
                 }
             }
@@ -191,7 +191,7 @@ fn v29_empty_messages_in_a_row() {
             for _ in 0..5 {
                 // As in section 7.2.3.6, with another flush, in a fixed block.
                 for payload in [&[0][..], &[0, 0, 0, 0xff, 0xff, 0], &[2, 0], &[]] {
-                    assert_eq!(inflate(&mut decoder, payload, &mut Whole, 0), Ok(Some(vec![])));
+                    assert_eq!(inflate(&mut decoder, payload, &mut Uncut, 0), Ok(Some(vec![])));
                 }
             }
         }
@@ -214,7 +214,7 @@ fn v43_three_messages_with_references() {
             // They do refer to them: alone they cannot be inflated.
             for payload in &payloads[1..] {
                 let mut fresh = Decoder::new(window(bits), true);
-                assert!(inflate(&mut fresh, payload, &mut Whole, 1000).is_err());
+                assert!(inflate(&mut fresh, payload, &mut Uncut, 1000).is_err());
             }
         }
     }

@@ -43,10 +43,10 @@ fn x21_the_examples_of_the_rfc() {
     for role in BOTH {
         for example in [HELLO, HELLO_STORED, HELLO_FINAL, HELLO_TWO_BLOCKS] {
             let bytes = compressed(TEXT, example).to(role).bytes();
-            for piece in 1..=bytes.len() {
+            for chunk_len in 1..=bytes.len() {
                 let mut end = Terms::default().preset(role);
-                end.feed_by(&bytes, piece).unwrap();
-                assert_eq!(end.take_events(), [text("Hello")], "{example:x?} by {piece}");
+                end.feed_in_chunks(&bytes, chunk_len).unwrap();
+                assert_eq!(end.take_events(), [text("Hello")], "{example:x?} by {chunk_len}");
             }
         }
         // 7.2.3.2: the second message refers to the first.
@@ -216,7 +216,7 @@ fn x14_uncompressed_messages_do_not_change_the_window() {
 fn v14_v15_invalid_compressed_data_fails_the_connection() {
     // A reference before the history: no byte of the window is revealed.
     let far = HELLO_AGAIN;
-    for (what, payload) in [
+    for (case, payload) in [
         ("far", far.to_vec()),
         ("block type 3", vec![0x06, 0x00]),
         ("stored lengths disagree", vec![0x00, 0x05, 0x00, 0xfa, 0xfe, 0x48, 0x65]),
@@ -231,11 +231,11 @@ fn v14_v15_invalid_compressed_data_fails_the_connection() {
                 let config = preset(role).delivery(delivery).build().unwrap();
                 let mut end = Terms::default().end(role, &config);
                 let bytes = compressed(BINARY, &payload).to(role).bytes();
-                assert_eq!(end.feed(&bytes).unwrap_err(), CORRUPT, "{what} {delivery:?}");
+                assert_eq!(end.feed(&bytes).unwrap_err(), CORRUPT, "{case} {delivery:?}");
                 assert_eq!(close_code(&end.take_out()), CloseCode::INVALID_PAYLOAD);
                 // V15: the data is not skipped.
                 let good = compressed(TEXT, HELLO).to(role).bytes();
-                assert_eq!(end.feed(&good).unwrap_err(), CORRUPT, "{what}: afterwards");
+                assert_eq!(end.feed(&good).unwrap_err(), CORRUPT, "{case}: afterwards");
                 assert!(end.conn.is_closed() && end.take_out().is_empty());
             }
         }
@@ -297,7 +297,7 @@ fn without_context_takeover_a_reference_to_an_earlier_message_is_corrupt() {
 fn text_is_validated_while_it_is_inflated() {
     let role = Role::Client;
     // A character split between two fragments, and between two parts.
-    let whole = "gr\u{fc}n \u{20ac} \u{1f600}";
+    let text = "gr\u{fc}n \u{20ac} \u{1f600}";
     let stored = |bytes: &[u8]| {
         let len = bytes.len() as u16;
         let mut block = vec![0x00];
@@ -308,13 +308,13 @@ fn text_is_validated_while_it_is_inflated() {
     };
     for delivery in [Delivery::Whole, Delivery::Parts] {
         let config = preset(role).delivery(delivery).build().unwrap();
-        let payload = [stored(whole.as_bytes()), vec![0x00]].concat();
+        let payload = [stored(text.as_bytes()), vec![0x00]].concat();
         for cut in 0..=payload.len() {
             let mut end = Terms::default().end(role, &config);
             let frames =
                 [compressed(TEXT, &payload[..cut]).not_fin(), Frame::cont(&payload[cut..])];
             end.feed(&frame::bytes(&frames)).unwrap();
-            assert_eq!(joined(&end.take_events()), whole, "cut at {cut}, {delivery:?}");
+            assert_eq!(joined(&end.take_events()), text, "cut at {cut}, {delivery:?}");
         }
         // Invalid at once, at the first invalid byte; and an incomplete character at the end.
         for (bad, how_many) in [(&b"abc\xff"[..], 9), (b"abc\xe2\x82", 11), (b"\xed\xa0\x80", 7)] {
@@ -340,12 +340,12 @@ fn all_parts_of_an_unfinished_frame_need_no_further_input() {
         let config = preset(role).delivery(Delivery::Parts).build().unwrap();
         let bytes = compressed(TEXT, &payload).to(role).bytes();
         for missing in 1..30 {
-            let [whole, bytewise] = [bytes.len(), 1].map(|piece| {
+            let [at_once, bytewise] = [bytes.len(), 1].map(|chunk_len| {
                 let mut end = Terms::default().end(role, &config);
-                end.feed_by(&bytes[..bytes.len() - missing], piece).unwrap();
+                end.feed_in_chunks(&bytes[..bytes.len() - missing], chunk_len).unwrap();
                 total(&end.take_events())
             });
-            assert_eq!(whole, bytewise, "without the last {missing}");
+            assert_eq!(at_once, bytewise, "without the last {missing}");
         }
     }
 }
@@ -367,10 +367,11 @@ fn v9_v38_the_limit_applies_to_inflated_bytes() {
                     compressed(BINARY, &payload[..cut]).not_fin().to(role),
                     Frame::cont(&payload[cut..]).to(role),
                 ]);
-                for (bytes, piece) in [(&alone, usize::MAX), (&fragments, usize::MAX), (&alone, 1)]
+                for (bytes, chunk_len) in
+                    [(&alone, usize::MAX), (&fragments, usize::MAX), (&alone, 1)]
                 {
                     let mut end = Terms::default().end(role, &config);
-                    let result = end.feed_by(bytes, piece);
+                    let result = end.feed_in_chunks(bytes, chunk_len);
                     if fits {
                         result.unwrap();
                         assert_eq!(total(&end.take_events()), n);
@@ -407,7 +408,7 @@ fn inflated_parts_are_at_most_16_kib_and_no_input_is_consumed_before_them() {
     let message: Vec<u8> = (0..200_000_u32).map(|i| (i / 700) as u8).collect();
     for role in BOTH {
         for takeover in [true, false] {
-            for piece in [usize::MAX, 7] {
+            for chunk_len in [usize::MAX, 7] {
                 let config = preset(role).delivery(Delivery::Parts).build().unwrap();
                 let mut end = Terms::default().takeover(takeover).end(role, &config);
                 let mut foreign = Foreign::new();
@@ -416,7 +417,7 @@ fn inflated_parts_are_at_most_16_kib_and_no_input_is_consumed_before_them() {
                         foreign = Foreign::new();
                     }
                     let frame = compressed(BINARY, foreign.payload(&message)).to(role);
-                    end.feed_by(&frame.bytes(), piece).unwrap();
+                    end.feed_in_chunks(&frame.bytes(), chunk_len).unwrap();
                     check_parts(&end.take_events(), &message);
                 }
             }

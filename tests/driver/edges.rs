@@ -213,8 +213,8 @@ fn a_write_closure_that_shortens_the_output_is_harmless() {
         driver.flow.reply().reply_with(shorten).unwrap();
         assert_eq!(driver.flow.unsent(), 0);
     }
-    driver.flow.reply().send_text("whole").unwrap();
-    assert_eq!(write_all(&mut driver, at_ms(0)), b"\x81\x05whole");
+    driver.flow.reply().send_text("reply").unwrap();
+    assert_eq!(write_all(&mut driver, at_ms(0)), b"\x81\x05reply");
     assert_eq!(driver.step(), Step::Read);
 }
 
@@ -229,7 +229,7 @@ fn the_deadline_of_the_response_ends_when_it_has_been_written() {
     let request = driver.flow.take_request().unwrap();
     driver.flow.accept(&request, &AcceptOptions::new(), at_ms(2)).unwrap();
     let answer_len = driver.flow.unsent();
-    driver.flow.send_text("behind the answer").unwrap();
+    driver.flow.send_text("after the reply").unwrap();
     assert_eq!(driver.deadline(at_ms(3)), Some(at_ms(100)));
     driver.flow.write_done(answer_len - 1, at_ms(4));
     assert_eq!(driver.deadline(at_ms(5)), Some(at_ms(100)));

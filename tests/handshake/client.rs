@@ -11,16 +11,17 @@ use sansocket::handshake::{
 use sansocket::{Config, ConnectRequest, Entropy, Inbox, Input, Role};
 
 use crate::common::head::{
-    Answered, Lines, answer_pieces, answered, client, client_config, client_for, cut, key_of,
-    payloads,
+    Lines, ResponseOutcome, client, client_config, client_for, cut, key_of, payloads,
+    receive_chunks, response_outcome,
 };
 use crate::common::{at_ms, entropy, secs, weak_entropy_for_tests_only};
+use crate::support::assert_any_split_is_the_same;
 
 /// The outcome of a response that differs from a valid one by this change.
 fn outcome(change: impl FnOnce(Lines) -> Lines) -> Result<Option<String>, HandshakeError> {
     let (handshake, accept) = client(&client_config());
     let bytes = change(Lines::response(&accept)).bytes();
-    let (result, _) = answer_pieces(handshake, &[&bytes]);
+    let (result, _) = receive_chunks(handshake, &[&bytes]);
     result.map(|response| response.expect("a complete head").subprotocol().map(str::to_owned))
 }
 
@@ -167,7 +168,7 @@ fn hc6_valid_responses() {
     // Whitespace around the accept key is ignored.
     let (handshake, accept) = client(&client_config());
     let bytes = Lines::response(&format!("  {accept}\t ")).bytes();
-    assert!(answer_pieces(handshake, &[&bytes]).0.unwrap().is_some());
+    assert!(receive_chunks(handshake, &[&bytes]).0.unwrap().is_some());
 }
 
 #[test]
@@ -241,7 +242,7 @@ fn hc7_subprotocols_and_extensions() {
     for value in ["", "a"] {
         let (handshake, accept) = client_for(&request, &client_config());
         let bytes = Lines::response(&accept).with(name, value).bytes();
-        let result = answer_pieces(handshake, &[&bytes]).0;
+        let result = receive_chunks(handshake, &[&bytes]).0;
         assert!(matches!(result, Err(HandshakeError::UnofferedSubprotocol(_))), "{value:?}");
     }
 
@@ -277,7 +278,7 @@ fn hc5_other_statuses_are_returned_to_the_caller() {
         let body = "b".repeat(2000);
         let mut bytes = lines.with("Content-Length", "2000").bytes();
         bytes.extend(body.as_bytes());
-        let (result, rest) = answer_pieces(handshake, &[&bytes]);
+        let (result, rest) = receive_chunks(handshake, &[&bytes]);
         let Err(HandshakeError::Status(response)) = result else { panic!("{result:?}") };
         assert_eq!((response.status(), response.reason()), (status, reason.as_bytes()));
         assert_eq!(response.fields().get("location"), Some(&b"/x"[..]));
@@ -291,8 +292,8 @@ fn hc5_other_statuses_are_returned_to_the_caller() {
     let (handshake, accept) = client(&client_config());
     let lines = Lines::response(&accept).first("HTTP/1.1 404 x").with("Content-Length", "0");
     let bytes = lines.bytes();
-    let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
-    let (result, _) = answer_pieces(handshake, &pieces);
+    let chunks: Vec<&[u8]> = bytes.chunks(1).collect();
+    let (result, _) = receive_chunks(handshake, &chunks);
     let Err(HandshakeError::Status(response)) = result else { panic!("{result:?}") };
     assert_eq!((response.status(), response.body()), (404, &[][..]));
 }
@@ -302,29 +303,31 @@ fn hc5_informational_responses_are_skipped() {
     let (_, accept) = client(&client_config());
     let right = Lines::response(&accept).bytes();
     let hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nUpgrade: h2c\r\n\r\n";
-    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
-    for before in [&[][..], &[&hint[..]], &[go_on, hint, go_on, b"HTTP/1.1 199 \r\n\r\n"]] {
+    let continue_100 = b"HTTP/1.1 100 Continue\r\n\r\n";
+    for before in
+        [&[][..], &[&hint[..]], &[continue_100, hint, continue_100, b"HTTP/1.1 199 \r\n\r\n"]]
+    {
         let bytes = [&before.concat(), &right[..], b"\x81\x01x"].concat();
-        for pieces in [vec![&bytes[..]], bytes.chunks(1).collect(), bytes.chunks(7).collect()] {
+        for chunks in [vec![&bytes[..]], bytes.chunks(1).collect(), bytes.chunks(7).collect()] {
             let (handshake, _) = client(&client_config());
-            let (result, rest) = answer_pieces(handshake, &pieces);
-            assert_eq!(answered(&result), Answered::Open(None));
+            let (result, rest) = receive_chunks(handshake, &chunks);
+            assert_eq!(response_outcome(&result), ResponseOutcome::Open(None));
             assert_eq!(rest, 3);
         }
     }
     // Together they have the limit of one head.
-    let endless = go_on.repeat(1000);
-    for pieces in [vec![&endless[..]], endless.chunks(1).collect(), endless.chunks(1000).collect()]
+    let endless = continue_100.repeat(1000);
+    for chunks in [vec![&endless[..]], endless.chunks(1).collect(), endless.chunks(1000).collect()]
     {
         let (handshake, _) = client(&client_config());
-        let (result, rest) = answer_pieces(handshake, &pieces);
+        let (result, rest) = receive_chunks(handshake, &chunks);
         assert!(matches!(result, Err(HandshakeError::Limit(LimitError::HeadTooLong))));
         assert_eq!(rest, endless.len() - (16 << 10));
     }
     // Exactly at the limit: the response itself exceeds it.
-    let config = Config::client(weak_entropy_for_tests_only()).max_head_len(go_on.len());
+    let config = Config::client(weak_entropy_for_tests_only()).max_head_len(continue_100.len());
     let (handshake, _) = client(&config.build().unwrap());
-    let (result, _) = answer_pieces(handshake, &[go_on]);
+    let (result, _) = receive_chunks(handshake, &[continue_100]);
     assert!(matches!(result, Err(HandshakeError::Limit(LimitError::HeadTooLong))), "{result:?}");
 }
 
@@ -371,14 +374,14 @@ fn hs17_heads_that_are_not_http_1_1() {
         ("HTTP/1.1 101 x\r\nX: \x01", ControlCharacter),
     ] {
         let (handshake, _) = client(&client_config());
-        let (result, _) = answer_pieces(handshake, &[bytes.as_bytes()]);
+        let (result, _) = receive_chunks(handshake, &[bytes.as_bytes()]);
         let Err(HandshakeError::BadHead(found)) = result else { panic!("{bytes:?}: {result:?}") };
         assert_eq!(found, error, "{bytes:?}");
     }
     // The alert of a TLS server, and the banner of SSH.
     for bytes in [&b"\x15\x03\x01\0\x02\x02\x46"[..], b"SSH-2.0-OpenSSH_9.6\r\n"] {
         let (handshake, _) = client(&client_config());
-        let error = answer_pieces(handshake, &[bytes]).0.unwrap_err();
+        let error = receive_chunks(handshake, &[bytes]).0.unwrap_err();
         assert!(error.to_string().contains("if it speaks TLS, use wss://"), "{error}");
     }
 }
@@ -396,9 +399,9 @@ fn v2_v49_responses_up_to_the_limits() {
             Lines::response(&accept).with(&format!("X{long}"), ""),
         ] {
             let bytes = lines.bytes();
-            let (result, rest) = answer_pieces(client(&config).0, &[&bytes]);
+            let (result, rest) = receive_chunks(client(&config).0, &[&bytes]);
             if bytes.len() <= limit {
-                assert_eq!((answered(&result), rest), (Answered::Open(None), 0));
+                assert_eq!((response_outcome(&result), rest), (ResponseOutcome::Open(None), 0));
             } else {
                 let too_long =
                     matches!(result, Err(HandshakeError::Limit(LimitError::HeadTooLong)));
@@ -408,7 +411,7 @@ fn v2_v49_responses_up_to_the_limits() {
         }
     }
     let many = (0..2000).fold(Lines::response(&accept), |lines, _| lines.with("X", ""));
-    let (result, _) = answer_pieces(client(&client_config()).0, &[&many.bytes()]);
+    let (result, _) = receive_chunks(client(&client_config()).0, &[&many.bytes()]);
     assert!(matches!(result, Err(HandshakeError::Limit(LimitError::TooManyFields))));
 }
 
@@ -479,7 +482,7 @@ fn v28_every_call_after_an_error_returns_the_same_error() {
 #[track_caller]
 fn error_of(change: impl FnOnce(Lines) -> Lines) -> HandshakeError {
     let (handshake, accept) = client(&client_config());
-    answer_pieces(handshake, &[&change(Lines::response(&accept)).bytes()]).0.unwrap_err()
+    receive_chunks(handshake, &[&change(Lines::response(&accept)).bytes()]).0.unwrap_err()
 }
 
 #[test]
@@ -529,7 +532,7 @@ fn errors_show_the_wrong_values() {
     let request = ConnectRequest::new("ws://a/").unwrap();
     let (handshake, accept) = client_for(&request, &client_config());
     let bytes = Lines::response(&accept).with("Sec-WebSocket-Protocol", "c").bytes();
-    let error = answer_pieces(handshake, &[&bytes]).0.unwrap_err();
+    let error = receive_chunks(handshake, &[&bytes]).0.unwrap_err();
     assert!(error.to_string().ends_with("\"c\"; the client offered none"), "{error}");
 }
 
@@ -593,9 +596,9 @@ fn v27_v46_frames_after_the_response_are_the_first_frames() {
         let (mut handshake, _) = client(&client_config());
         let (mut open, mut inbox, mut out) = (None, Inbox::new(), BytesMut::new());
         let mut seen = Vec::new();
-        for piece in cut(&wire, &[at]) {
-            let mut piece = piece.to_vec();
-            let mut input = Input::new(at_ms(0), &mut piece);
+        for chunk in cut(&wire, &[at]) {
+            let mut chunk = chunk.to_vec();
+            let mut input = Input::new(at_ms(0), &mut chunk);
             if open.is_none() {
                 let Some((connection, _)) = handshake.receive(&mut input).unwrap() else {
                     continue;
@@ -653,18 +656,10 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let run = |pieces: &[&[u8]]| {
-            let (result, rest) = answer_pieces(client(&config).0, pieces);
-            (answered(&result), rest)
-        };
-        let whole = run(&[&bytes]);
-        prop_assert_eq!(&run(&bytes.chunks(1).collect::<Vec<_>>()), &whole);
-        prop_assert_eq!(&run(&cut(&bytes, &cuts)), &whole);
-        if whole.0 != Answered::Waiting {
-            let used = bytes.len() - whole.1;
-            prop_assert_eq!(run(&[&bytes[..used - 1]]), (Answered::Waiting, 0));
-            prop_assert_eq!(run(&[&bytes[..used]]), (whole.0, 0));
-        }
+        assert_any_split_is_the_same(&bytes, &cuts, &ResponseOutcome::Waiting, |chunks| {
+            let (result, rest) = receive_chunks(client(&config).0, chunks);
+            (response_outcome(&result), rest)
+        });
     }
 }
 

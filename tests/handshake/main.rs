@@ -12,7 +12,12 @@ mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod extended_connect;
+mod origins;
 mod proxies;
 mod refusal_bodies;
+mod refusals;
+mod request_heads;
+mod request_limits;
 mod server;
+mod support;
 mod url;

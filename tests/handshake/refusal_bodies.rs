@@ -79,13 +79,13 @@ fn check(limit: usize, head: &str, body: &[u8], last: Last, expected: (&[u8], Bo
     let mut bytes = head.replace('\n', "\r\n").into_bytes();
     bytes.extend(b"\r\n");
     bytes.extend(body);
-    let whole = refused(&config, &[&bytes], last);
-    assert_eq!((&*whole.1, whole.2), expected, "{head}");
+    let at_once = refused(&config, &[&bytes], last);
+    assert_eq!((&*at_once.1, at_once.2), expected, "{head}");
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(refused(&config, &single, last), whole, "{head}: single bytes");
+    assert_eq!(refused(&config, &single, last), at_once, "{head}: single bytes");
     for at in 1..bytes.len() {
         let (first, second) = bytes.split_at(at);
-        assert_eq!(refused(&config, &[first, second], last), whole, "{head}: cut at {at}");
+        assert_eq!(refused(&config, &[first, second], last), at_once, "{head}: cut at {at}");
     }
 }
 
@@ -411,11 +411,11 @@ proptest! {
         let mut bytes = format!("HTTP/1.1 403 x\r\n{fields}\r\n").into_bytes();
         bytes.extend(body);
         let config = config(limit);
-        let whole = refused(&config, &[&bytes], last);
-        prop_assert!(whole.1.len() <= limit);
+        let at_once = refused(&config, &[&bytes], last);
+        prop_assert!(at_once.1.len() <= limit);
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        prop_assert_eq!(&refused(&config, &single, last), &whole);
-        prop_assert_eq!(&refused(&config, &cut(&bytes, &cuts), last), &whole);
+        prop_assert_eq!(&refused(&config, &single, last), &at_once);
+        prop_assert_eq!(&refused(&config, &cut(&bytes, &cuts), last), &at_once);
     }
 }
 

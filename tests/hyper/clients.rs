@@ -90,7 +90,7 @@ async fn s15_messages_of_all_lengths_over_http_1_1() {
         let request: Request<_> = handshake.to_request().unwrap().map(|()| Empty::new());
         let response = in_time(sender.send_request(request)).await.unwrap();
         exchange(opened(&handshake, response).await).await;
-        assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+        assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
     }
 }
 
@@ -101,6 +101,6 @@ async fn s15_messages_of_all_lengths_over_http_2() {
         let mut sender = http2_client(serve_http2(answer)).await;
         let (handshake, response) = connect_http2(&mut sender, &request).await;
         exchange(opened(&handshake, response).await).await;
-        assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+        assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
     }
 }

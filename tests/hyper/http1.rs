@@ -51,7 +51,7 @@ async fn s15_hs13_frames_in_the_segment_of_the_request_are_not_lost() {
         let mut echoed = Vec::new();
         in_time(client.read_to_end(&mut echoed)).await.unwrap();
         assert_eq!(echoed, ECHOED);
-        assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+        assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
     }
 }
 
@@ -114,7 +114,7 @@ async fn a_response_other_than_that_of_the_upgrade_is_an_error() {
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
     drop(client);
     match in_time(ended.recv()).await {
-        Some(Ended::NotUpgraded(UpgradeError::Hyper(_)) | Ended::Served(Err(_))) => {}
+        Some(Ended::NotUpgraded(UpgradeError::Hyper(_)) | Ended::RequestOutcome(Err(_))) => {}
         other => panic!("{other:?}"),
     }
 }
@@ -165,7 +165,7 @@ async fn a_response_within_the_timeout_is_not_late() {
     let mut client = serve_http1(answer);
     head(&mut client, &request("")).await;
     client.write_all(FRAMES).await.unwrap();
-    assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+    assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
 }
 
 #[tokio::test]
@@ -247,5 +247,5 @@ async fn a_pending_upgrade_has_its_request() {
     assert!(head.contains("sec-websocket-protocol: b\r\n"), "{head}");
     assert!(head.contains("set-cookie: x=1\r\n"), "{head}");
     client.write_all(FRAMES).await.unwrap();
-    assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+    assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
 }

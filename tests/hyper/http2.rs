@@ -37,7 +37,7 @@ async fn s3_e5_s15_many_websockets_share_one_session() {
     }
     for ws in &mut sockets {
         in_time(ws.close(sansocket::CloseCode::NORMAL, "")).await.unwrap();
-        assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+        assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
     }
 }
 
@@ -87,8 +87,8 @@ async fn s17_a_stream_or_session_dropped_early_is_reported() {
         let (handshake, response) = connect_http2(&mut sender, &request()).await;
         drop(opened(&handshake, response).await);
         match in_time(ended.recv()).await {
-            Some(Ended::Served(Err(WebSocketError::Io(_)))) => {}
-            Some(Ended::Served(Err(WebSocketError::Protocol(ProtocolError::Peer(
+            Some(Ended::RequestOutcome(Err(WebSocketError::Io(_)))) => {}
+            Some(Ended::RequestOutcome(Err(WebSocketError::Protocol(ProtocolError::Peer(
                 PeerError::ClosedWithoutHandshake,
             ))))) => {}
             other => panic!("{other:?}"),
@@ -98,7 +98,7 @@ async fn s17_a_stream_or_session_dropped_early_is_reported() {
     let (handshake, response) = connect_http2(&mut sender, &request()).await;
     let ws = opened(&handshake, response).await;
     drop((sender, ws));
-    assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Err(_)))));
+    assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Err(_)))));
 }
 
 #[tokio::test]
@@ -156,5 +156,5 @@ async fn stalled_handlers_do_not_stop_the_session() {
     let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
     assert!(matches!(event, Event::Binary(bytes) if bytes == payload));
     in_time(ws.close(sansocket::CloseCode::NORMAL, "")).await.unwrap();
-    assert!(matches!(in_time(ended.recv()).await, Some(Ended::Served(Ok(())))));
+    assert!(matches!(in_time(ended.recv()).await, Some(Ended::RequestOutcome(Ok(())))));
 }

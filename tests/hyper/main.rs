@@ -51,13 +51,13 @@ async fn echo(ws: &mut WebSocket<Upgraded>) -> Result<(), WebSocketError> {
 #[derive(Debug)]
 enum Ended {
     NotUpgraded(UpgradeError),
-    Served(Result<(), WebSocketError>),
+    RequestOutcome(Result<(), WebSocketError>),
 }
 
 /// Echoes, and reports the result.
 async fn run(upgrade: Upgrade, report: mpsc::UnboundedSender<Ended>) {
     let _ = report.send(match upgrade.await {
-        Ok(mut ws) => Ended::Served(echo(&mut ws).await),
+        Ok(mut ws) => Ended::RequestOutcome(echo(&mut ws).await),
         Err(error) => Ended::NotUpgraded(error),
     });
 }

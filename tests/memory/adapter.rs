@@ -139,12 +139,12 @@ fn the_futures_of_handshakes_are_small() {
     let client = Config::client(Entropy::os()).build().unwrap();
     let request = ConnectRequest::new("ws://a/").unwrap();
     let io = || duplex(CAPACITY).0;
-    for (what, len) in [
+    for (name, len) in [
         ("accept", size_of_val(&WebSocket::accept(io(), &server, &options))),
         ("client", size_of_val(&WebSocket::client(io(), &request, &client))),
         ("read", size_of_val(&PendingRequest::read(io(), &server))),
     ] {
-        assert!(len < 1200, "{what}: {len} bytes");
+        assert!(len < 1200, "{name}: {len} bytes");
     }
 }
 

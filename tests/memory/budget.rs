@@ -28,9 +28,9 @@ fn bytes(role: Role, frame: Frame) -> Vec<u8> {
 
 /// A frame of `len` bytes, split before its last byte.
 fn split_before_last_byte(role: Role, opcode: u8, len: usize) -> (Vec<u8>, Vec<u8>) {
-    let mut whole = bytes(role, Frame::new(opcode, vec![b'x'; len]));
-    let last = whole.split_off(whole.len() - 1);
-    (whole, last)
+    let mut first = bytes(role, Frame::new(opcode, vec![b'x'; len]));
+    let last = first.split_off(first.len() - 1);
+    (first, last)
 }
 
 #[test]
@@ -72,11 +72,11 @@ fn a_message_complete_in_one_read_is_not_charged() {
 fn an_inbox_is_charged_at_its_capacity() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
-            for piece in [1, 100, 5000] {
+            for chunk_len in [1, 100, 5000] {
                 let budget = MemoryBudget::new(MIB);
                 let mut end = end(role, &budget);
-                let whole = bytes(role, Frame::new(opcode, vec![b'x'; 50_000]));
-                for bytes in whole.chunks(piece) {
+                let frame = bytes(role, Frame::new(opcode, vec![b'x'; 50_000]));
+                for bytes in frame.chunks(chunk_len) {
                     end.feed(bytes).unwrap();
                     assert_eq!(budget.used(), end.inbox.capacity());
                 }
@@ -136,10 +136,10 @@ fn a_copied_short_message_keeps_the_charge() {
         for opcode in [TEXT, BINARY] {
             let budget = MemoryBudget::new(10 * MIB);
             let mut end = end(role, &budget);
-            end.feed_by(&bytes(role, Frame::new(opcode, vec![b'x'; MIB])), 100_000).unwrap();
+            end.feed_in_chunks(&bytes(role, Frame::new(opcode, vec![b'x'; MIB])), 100_000).unwrap();
             let short = bytes(role, Frame::new(opcode, "short"));
-            for piece in short.chunks(short.len() - 1) {
-                end.feed_owned(piece).unwrap();
+            for chunk in short.chunks(short.len() - 1) {
+                end.feed_owned(chunk).unwrap();
             }
             assert_eq!(end.take_events().len(), 2);
             assert!(budget.used() >= MIB);
@@ -157,11 +157,11 @@ fn near_the_limit_less_is_reserved_in_advance() {
         for opcode in [TEXT, BINARY] {
             let long = bytes(role, Frame::new(opcode, vec![b'x'; 3 * MIB]));
             for limit in [70, 100, 200, 400, 600, 2000] {
-                for piece in [100, KIB, 16 * KIB] {
+                for chunk_len in [100, KIB, 16 * KIB] {
                     let budget = MemoryBudget::new(limit * KIB);
                     let mut end = end(role, &budget);
                     let mut arrived = 0;
-                    for bytes in long.chunks(piece) {
+                    for bytes in long.chunks(chunk_len) {
                         assert!(budget.used() <= (limit * KIB).max(64 * KIB));
                         if end.feed(bytes).is_err() {
                             break;
@@ -171,7 +171,10 @@ fn near_the_limit_less_is_reserved_in_advance() {
                     assert_eq!(end.error, Some(OVER));
                     assert_eq!(budget.used(), 0);
                     // The old and the new buffer are in the budget before it fails.
-                    assert!(arrived >= limit * KIB * 2 / 5, "{arrived} of {limit} KiB, {piece}");
+                    assert!(
+                        arrived >= limit * KIB * 2 / 5,
+                        "{arrived} of {limit} KiB, {chunk_len}"
+                    );
                 }
             }
         }
@@ -187,8 +190,8 @@ fn near_the_limit_growth_is_still_proportional() {
         let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
         let mut long = bytes(Role::Client, Frame::new(opcode, vec![b'x'; 4 * MIB]));
         let (mut grown, mut last) = (0, 0);
-        for piece in long.chunks_mut(10) {
-            let mut cursor = Input::new(at_ms(0), piece);
+        for chunk in long.chunks_mut(10) {
+            let mut cursor = Input::new(at_ms(0), chunk);
             if conn.receive(&mut cursor, &mut inbox, &mut out).is_err() {
                 break;
             }
@@ -214,24 +217,27 @@ fn sixty_four_kib_are_always_available() {
                 let payload = vec![b'x'; 64 * KIB + extra];
                 let (first, second) = payload.split_at(30_000);
                 let (second, third) = second.split_at(100);
-                let whole = vec![Frame::new(opcode, &payload)];
+                let unfragmented = vec![Frame::new(opcode, &payload)];
                 let fragments = vec![
                     Frame::new(opcode, first).not_fin(),
                     Frame::ping("between"),
                     Frame::new(CONT, second).not_fin(),
                     Frame::new(CONT, third),
                 ];
-                for frames in [whole, fragments] {
+                for frames in [unfragmented, fragments] {
                     let input: Vec<u8> =
                         frames.into_iter().flat_map(|frame| bytes(role, frame)).collect();
-                    for piece in [100, 1460, 16 * KIB] {
+                    for chunk_len in [100, 1460, 16 * KIB] {
                         // Capacity left by another message is no obstacle.
                         let mut end = end(role, &budget);
                         for opcode in [TEXT, BINARY] {
-                            end.feed_by(&bytes(role, Frame::new(opcode, vec![b'x'; 5000])), 1000)
-                                .unwrap();
+                            end.feed_in_chunks(
+                                &bytes(role, Frame::new(opcode, vec![b'x'; 5000])),
+                                1000,
+                            )
+                            .unwrap();
                         }
-                        let result = end.feed_by(&input, piece);
+                        let result = end.feed_in_chunks(&input, chunk_len);
                         if extra == 0 {
                             result.unwrap();
                             assert_eq!(end.inbox.capacity(), 64 * KIB);
@@ -325,7 +331,7 @@ fn every_end_releases_the_memory() {
             end.feed(&bytes(role, Frame::close(1000, ""))).unwrap();
         }),
         ("a Close frame in many reads", &|role, end| {
-            end.feed_by(&bytes(role, Frame::close(1000, "")), 1).unwrap();
+            end.feed_in_chunks(&bytes(role, Frame::close(1000, "")), 1).unwrap();
         }),
         ("a transport that has ended, and the next call", &|_, end| {
             assert!(end.conn.receive_eof(&mut end.out).is_err());
@@ -338,7 +344,7 @@ fn every_end_releases_the_memory() {
             let budget = MemoryBudget::new(MIB);
             let mut end = end(role, &budget);
             let first = bytes(role, Frame::text(vec![b'x'; 100_000]).not_fin());
-            end.feed_by(&first, 999).unwrap();
+            end.feed_in_chunks(&first, 999).unwrap();
             assert!(budget.used() >= 100_000);
             finish(role, &mut end);
             assert_eq!(budget.used(), 0, "{role:?}: {name}");
@@ -354,8 +360,8 @@ fn parts_are_charged_a_few_bytes() {
         let builder = preset(role).delivery(Delivery::Parts).memory_budget(budget.clone());
         let mut end = End::new(role, &builder.build().unwrap());
         let text = "\u{20ac}".repeat(100_000);
-        for piece in bytes(role, Frame::text(&text)).chunks(1000) {
-            end.feed(piece).unwrap();
+        for chunk in bytes(role, Frame::text(&text)).chunks(1000) {
+            end.feed(chunk).unwrap();
             assert!(budget.used() <= 4, "{}", budget.used());
         }
         drop(end);
@@ -400,7 +406,9 @@ fn capacity_that_the_next_budget_refuses_is_freed() {
         for opcode in [TEXT, BINARY] {
             let (large, small) = (MemoryBudget::new(MIB), MemoryBudget::new(200_000));
             let mut first = end(role, &large);
-            first.feed_by(&bytes(role, Frame::new(opcode, vec![b'x'; 500_000])), 1000).unwrap();
+            first
+                .feed_in_chunks(&bytes(role, Frame::new(opcode, vec![b'x'; 500_000])), 1000)
+                .unwrap();
             assert!(large.used() >= 500_000);
             let mut second = end(role, &small);
             second.inbox = first.inbox;
@@ -441,9 +449,9 @@ fn forty_unfinished_frames_stay_within_the_budget() {
         let (long, _) = split_before_last_byte(role, opcode, 2_500_000);
         let mut failed = 0;
         let ((), counted) = count(|| {
-            for piece in long.chunks(60_000) {
+            for chunk in long.chunks(60_000) {
                 for end in &mut ends {
-                    if end.error.is_none() && end.feed(piece).is_err() {
+                    if end.error.is_none() && end.feed(chunk).is_err() {
                         assert_eq!(end.error, Some(OVER));
                         end.out = BytesMut::new();
                         failed += 1;
@@ -458,7 +466,7 @@ fn forty_unfinished_frames_stay_within_the_budget() {
         let mut other = end(role, &budget);
         for opcode in [TEXT, BINARY] {
             let frame = bytes(role, Frame::new(opcode, vec![b'y'; 64 * KIB]));
-            other.feed_by(&frame, 5000).unwrap();
+            other.feed_in_chunks(&frame, 5000).unwrap();
         }
         assert_eq!(other.take_events().len(), 2);
         drop((ends, other));
@@ -482,7 +490,7 @@ fn threads_and_panics_release_all_memory() {
                         let mut end = end(role, budget);
                         let (first, last) =
                             split_before_last_byte(role, BINARY, 30_000 * (1 + (i + n) % 9));
-                        let _ = end.feed_by(&first, 20_000);
+                        let _ = end.feed_in_chunks(&first, 20_000);
                         most = most.max(budget.used());
                         if n % 3 == 0 && end.error.is_none() {
                             end.feed_owned(&last).unwrap();

@@ -123,7 +123,7 @@ fn an_unfinished_compressed_message_is_charged() {
             let text: String = (0..2000).map(chat).collect();
             let frame = compressed(TEXT, payload(text.as_bytes())).to(role).bytes();
             let (first, last) = frame.split_at(frame.len() - 1);
-            end.feed_by(first, 500).unwrap();
+            end.feed_in_chunks(first, 500).unwrap();
             let inbox = end.inbox.capacity();
             let rest = budget.used() - inbox;
             // The tables of a block; with parts also the window.
@@ -153,9 +153,9 @@ fn forty_unfinished_bombs_stay_within_the_budget() {
     let mut failed = 0;
     let ((), counted) = count(|| {
         // Each connection receives one part per turn.
-        for piece in frame.chunks(2000) {
+        for chunk in frame.chunks(2000) {
             for end in &mut ends {
-                if end.error.is_none() && end.feed(piece).is_err() {
+                if end.error.is_none() && end.feed(chunk).is_err() {
                     assert_eq!(end.error, Some(OVER));
                     end.out = BytesMut::new();
                     failed += 1;
@@ -172,7 +172,7 @@ fn forty_unfinished_bombs_stay_within_the_budget() {
     let mut foreign = Foreign::new();
     for opcode in [TEXT, BINARY, TEXT] {
         let frame = compressed(opcode, foreign.payload(text.as_bytes())).to(Role::Server).bytes();
-        other.feed_by(&frame, 100).unwrap();
+        other.feed_in_chunks(&frame, 100).unwrap();
         other.conn.send_text(&text, &mut other.out).unwrap();
     }
     assert_eq!(other.take_events().len(), 3);
@@ -189,9 +189,9 @@ fn forty_bombs_at_once_stay_within_the_budget() {
     let mut ends: Vec<End> =
         (0..40).map(|_| end(Terms::default(), Role::Server, &budget)).collect();
     let ((), counted) = count(|| {
-        for piece in frame.chunks(300) {
+        for chunk in frame.chunks(300) {
             for end in &mut ends {
-                let _ = end.error.is_none() && end.feed_owned(piece).is_err();
+                let _ = end.error.is_none() && end.feed_owned(chunk).is_err();
                 end.out = BytesMut::new();
                 end.events = Vec::new();
             }
@@ -365,7 +365,7 @@ fn a_failed_connection_releases_all_memory() {
         let message = noise(30_000, 1);
         for _ in 0..2 {
             let frame = compressed(BINARY, foreign.payload(&message)).to(role).bytes();
-            end.feed_by(&frame, 1000).unwrap();
+            end.feed_in_chunks(&frame, 1000).unwrap();
             end.conn.send_text(&chat(1).repeat(100), &mut end.out).unwrap();
         }
         assert!(budget.used() > 60_000);

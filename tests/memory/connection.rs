@@ -81,8 +81,8 @@ fn idle_connections_own_no_heap_after_straddling_messages() {
             conn.send_ping(b"", &mut out).unwrap();
             out = BytesMut::new();
             let ((), counted) = count(|| {
-                for piece in input.chunks_mut(7) {
-                    let mut cursor = Input::new(at_ms(1), piece);
+                for chunk in input.chunks_mut(7) {
+                    let mut cursor = Input::new(at_ms(1), chunk);
                     while conn.receive(&mut cursor, &mut inbox, &mut out).unwrap().is_some() {}
                     out = BytesMut::new();
                 }
@@ -106,8 +106,8 @@ fn v8_an_announcement_of_a_gigabyte_reserves_no_memory() {
                 let mut input =
                     Frame::new(opcode, vec![b'x'; payload]).announce(1 << 30).to(role).bytes();
                 let ((), counted) = count(|| {
-                    for piece in input.chunks_mut(100) {
-                        let mut cursor = Input::new(at_ms(0), piece);
+                    for chunk in input.chunks_mut(100) {
+                        let mut cursor = Input::new(at_ms(0), chunk);
                         assert_eq!(conn.receive(&mut cursor, &mut inbox, &mut out), Ok(None));
                     }
                     let _ = conn.direct_room(&mut inbox);
@@ -126,7 +126,7 @@ fn the_inbox_grows_with_the_received_bytes() {
     for role in BOTH {
         for opcode in [TEXT, BINARY] {
             for direct in [false, true] {
-                for piece in [1, 7, 100, 1500, 5000] {
+                for chunk_len in [1, 7, 100, 1500, 5000] {
                     let len = 60_000;
                     let mut conn = connection(role, preset(role));
                     let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
@@ -135,7 +135,7 @@ fn the_inbox_grows_with_the_received_bytes() {
                     let mut fed = 0;
                     let mut lent = 0;
                     while fed < frame.len() - 1 {
-                        let n = piece.min(frame.len() - 1 - fed);
+                        let n = chunk_len.min(frame.len() - 1 - fed);
                         let bytes = &frame[fed..fed + n];
                         match conn.direct_room(&mut inbox) {
                             Some(room) if direct && fed % 2 == 0 => {
@@ -176,11 +176,11 @@ fn a_large_message_is_moved_out_without_a_copy() {
             let mut conn = connection(role, preset(role));
             let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
             let frame = Frame::new(opcode, vec![b'x'; len]).to(role).bytes();
-            let mut pieces: Vec<Vec<u8>> = frame.chunks(1460).map(<[u8]>::to_vec).collect();
+            let mut chunks: Vec<Vec<u8>> = frame.chunks(1460).map(<[u8]>::to_vec).collect();
             let (events, counted) = count(|| {
                 let mut events = Vec::with_capacity(1);
-                for piece in &mut pieces {
-                    let mut rest = &mut piece[..];
+                for chunk in &mut chunks {
+                    let mut rest = &mut chunk[..];
                     while direct
                         && !rest.is_empty()
                         && let Some(room) = conn.direct_room(&mut inbox)
@@ -259,9 +259,9 @@ fn v38_forty_connections_over_their_limit() {
                 let mut held = 0;
                 for frame in first.into_iter().chain(fragments) {
                     let mut input = frame.to(role).bytes();
-                    for piece in input.chunks_mut(1460) {
+                    for chunk in input.chunks_mut(1460) {
                         held = held.max(inbox.capacity());
-                        let mut cursor = Input::new(at_ms(0), piece);
+                        let mut cursor = Input::new(at_ms(0), chunk);
                         if let Err(error) = conn.receive(&mut cursor, &mut inbox, &mut out) {
                             failed = Some(error);
                             break;

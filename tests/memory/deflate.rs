@@ -206,15 +206,15 @@ fn v38_forty_bombs_at_once() {
     let mut inputs = vec![frame; 40];
     let ((), counted) = count(|| {
         // Each connection receives one part per turn.
-        let pieces = inputs[0].len().div_ceil(100);
+        let count = inputs[0].len().div_ceil(100);
         let mut failed = 0;
-        for i in 0..pieces {
+        for i in 0..count {
             for (end, input) in ends.iter_mut().zip(&mut inputs) {
                 if end.conn.is_closed() {
                     continue;
                 }
-                let piece = input.chunks_mut(100).nth(i).unwrap();
-                let mut input = Input::new(at_ms(1), piece);
+                let chunk = input.chunks_mut(100).nth(i).unwrap();
+                let mut input = Input::new(at_ms(1), chunk);
                 if let Err(error) = end.conn.receive(&mut input, &mut end.inbox, &mut end.out) {
                     assert_eq!(error, TOO_LONG);
                     failed += 1;
@@ -290,12 +290,12 @@ fn a_prepared_message_is_compressed_when_a_connection_needs_it() {
 fn the_inbox_grows_by_doubling() {
     let n = 16 << 20;
     let bytes = compressed(BINARY, payload(&vec![0; n])).bytes();
-    for piece in [usize::MAX, 1000] {
+    for chunk_len in [usize::MAX, 1000] {
         let mut end = Terms::default().takeover(false).preset(Role::Client);
         let mut bytes = bytes.clone();
         let (len, counted) = count(|| {
-            for piece in bytes.chunks_mut(piece.min(1 << 30)) {
-                let mut input = Input::new(at_ms(1), piece);
+            for chunk in bytes.chunks_mut(chunk_len.min(1 << 30)) {
+                let mut input = Input::new(at_ms(1), chunk);
                 if let Some(event) =
                     end.conn.receive(&mut input, &mut end.inbox, &mut end.out).unwrap()
                 {
@@ -325,7 +325,7 @@ fn an_owned_message_holds_at_most_twice_its_length() {
         stored
     };
     let mut failed = Vec::new();
-    for (what, before, frame, len) in [
+    for (case, before, frame, len) in [
         (
             "after a large one that was lent",
             Some(&large),
@@ -347,7 +347,7 @@ fn an_owned_message_holds_at_most_twice_its_length() {
         let event = event.unwrap().unwrap();
         let ((), counted) = count(|| drop(event));
         if -counted.live > 2 * len + 256 {
-            failed.push((what, len, -counted.live));
+            failed.push((case, len, -counted.live));
         }
     }
     assert!(failed.is_empty(), "{failed:?}");

@@ -62,10 +62,10 @@ fn with_a_message_timeout_a_connection_keeps_a_small_box() {
         // Messages that are complete in one read need none.
         let config = preset(role).message_timeout(Some(secs(100)));
         let mut conn = connection(role, config, &Negotiated::new());
-        let mut whole = Frame::text("whole").to(role).bytes();
+        let mut bytes = Frame::text("complete").to(role).bytes();
         let (mut inbox, mut out) = (Inbox::new(), BytesMut::new());
         let ((), counted) = count(|| {
-            let mut cursor = Input::new(at_ms(0), &mut whole);
+            let mut cursor = Input::new(at_ms(0), &mut bytes);
             while conn.receive(&mut cursor, &mut inbox, &mut out).unwrap().is_some() {}
         });
         assert_eq!(counted.calls, 0);

@@ -2,9 +2,7 @@
 
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
 use core::time::Duration;
-use std::io;
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::ConfigBuilder;
@@ -15,12 +13,11 @@ use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{
     AcceptOptions, CloseCode, Config, ConnectRequest, Connection, Entropy, Event, Message, Role,
 };
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::secs;
+use crate::faulty::Faulty;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -31,7 +28,7 @@ fn server() -> Config {
 }
 
 /// A transport with a received request, and its other end.
-async fn asked(capacity: usize) -> (DuplexStream, DuplexStream) {
+async fn with_request(capacity: usize) -> (DuplexStream, DuplexStream) {
     let (io, mut peer) = duplex(capacity);
     peer.write_all(REQUEST).await.unwrap();
     (io, peer)
@@ -83,7 +80,7 @@ async fn the_parts_of_a_pending_request_include_the_following_input() {
 async fn a_slow_client_receives_the_complete_page() {
     const LEN: usize = 400_000;
     for refuses in [false, true] {
-        let (io, mut peer) = asked(4096).await;
+        let (io, mut peer) = with_request(4096).await;
         let request = PendingRequest::read(io, &server()).await.unwrap();
         // 20 KB/s.
         let reading = tokio::spawn(async move {
@@ -114,39 +111,8 @@ async fn a_slow_client_receives_the_complete_page() {
 
 // ----------------------------------------------------------- a shutdown that never ends
 
-/// A duplex with a shutdown that never ends, as is possible for a TLS stream.
-struct Stuck(DuplexStream);
-
-impl AsyncRead for Stuck {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Stuck {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
 /// Ends a connection after its input; returns whether it ended without an error.
-type End = fn(WebSocket<Stuck>) -> Pin<Box<dyn Future<Output = bool>>>;
+type End = fn(WebSocket<Faulty>) -> Pin<Box<dyn Future<Output = bool>>>;
 
 const ENDS: [(&str, End, bool); 7] = [
     ("read", |mut ws| Box::pin(async move { read_on(&mut ws).await }), true),
@@ -209,7 +175,7 @@ const ENDS: [(&str, End, bool); 7] = [
     ),
 ];
 
-async fn read_on(ws: &mut WebSocket<Stuck>) -> bool {
+async fn read_on(ws: &mut WebSocket<Faulty>) -> bool {
     loop {
         match ws.read().await {
             Ok(Some(_)) => {}
@@ -231,7 +197,7 @@ async fn a_shutdown_that_never_ends_times_out_after_the_linger_timeout() {
         let now = Instant::now().into_std().into();
         let config = preset().build().unwrap();
         let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
-        let ws = WebSocket::from_connection(Stuck(io), connection, &[]);
+        let ws = WebSocket::from_connection(Faulty::shutdown_never_ends(io), connection, &[]);
         let start = Instant::now();
         let ended = timeout(secs(60), end(ws)).await;
         assert_eq!(ended.ok(), Some(is_ok), "{way}");
@@ -246,8 +212,11 @@ async fn a_shutdown_that_never_ends_times_out_after_the_linger_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_response_succeeds_although_the_shutdown_never_ends() {
     for refuses in [false, true] {
-        let (io, mut peer) = asked(4096).await;
-        let request = PendingRequest::read(Stuck(io), &preset().build().unwrap()).await.unwrap();
+        let (io, mut peer) = with_request(4096).await;
+        let request =
+            PendingRequest::read(Faulty::shutdown_never_ends(io), &preset().build().unwrap())
+                .await
+                .unwrap();
         let start = Instant::now();
         let answering = async {
             match refuses {

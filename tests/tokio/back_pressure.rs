@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, client, echo, socket};
+use crate::support::{SECONDS_10, client, echo, socket, with_timeout};
 
 #[tokio::test]
 async fn v36_reading_stops_when_a_peer_floods_and_never_reads() {
@@ -55,4 +55,34 @@ async fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives()
     assert_eq!(event, Event::Binary(&message));
     ws.close(CloseCode::NORMAL, "").await.unwrap();
     served.await.unwrap().unwrap();
+}
+
+/// A flood of pings from a peer that does not read: all are read, since pongs are not replies, but
+/// from a limit on only the newest one is answered.
+#[tokio::test]
+async fn v18_v36_a_flood_of_pings_is_answered_up_to_the_limit() {
+    const COUNT: u32 = 100_000;
+    let (a, mut raw) = duplex(1 << 10);
+    let config = preset(Role::Server).build().unwrap();
+    let mut ws = socket(Role::Server, a, &config);
+    let served = tokio::spawn(async move {
+        while ws.read().await.unwrap().is_some() {
+            assert!(ws.unsent() < config.high_water_mark() + 6);
+        }
+    });
+    for i in 0..COUNT {
+        with_timeout(raw.write_all(&frame(0x89, &i.to_be_bytes()))).await.unwrap();
+    }
+    let (mut numbers, mut pong) = (Vec::new(), [0; 6]);
+    while numbers.last() != Some(&(COUNT - 1)) {
+        with_timeout(raw.read_exact(&mut pong)).await.unwrap();
+        numbers.push(u32::from_be_bytes(pong[2..].try_into().unwrap()));
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b));
+    // At least the limit of pongs was sent, and not a pong for every ping.
+    assert!(numbers.len() > (64 << 10) / 6 && numbers.len() < COUNT as usize / 2);
+    raw.write_all(&frame(0x88, b"")).await.unwrap();
+    raw.read_to_end(&mut Vec::new()).await.unwrap();
+    drop(raw);
+    with_timeout(served).await.unwrap();
 }

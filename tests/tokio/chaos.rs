@@ -158,7 +158,7 @@ async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
 /// The messages sent by one end: the numbers of each sender, and whether they must arrive.
 type Sent = Arc<Mutex<BTreeMap<u8, Vec<(u32, bool)>>>>;
 /// The messages received by one end.
-type Got = Arc<Mutex<BTreeMap<u8, Vec<u32>>>>;
+type Received = Arc<Mutex<BTreeMap<u8, Vec<u32>>>>;
 
 const REPLIES: u8 = 200;
 const DONE: u8 = 255;
@@ -175,18 +175,18 @@ fn note(sent: &Sent, sender: u8, number: u32, certain: bool) {
 }
 
 /// Returns the sender.
-fn take(got: &Got, bytes: &[u8]) -> u8 {
+fn take(received: &Received, bytes: &[u8]) -> u8 {
     let number = u32::from_be_bytes(bytes[1..5].try_into().unwrap());
     assert!(bytes[5..].iter().all(|&byte| byte == bytes[0] ^ number as u8));
-    got.lock().unwrap().entry(bytes[0]).or_default().push(number);
+    received.lock().unwrap().entry(bytes[0]).or_default().push(number);
     bytes[0]
 }
 
-fn check(sent: &Sent, got: &Got) {
-    let (sent, got) = (sent.lock().unwrap(), got.lock().unwrap());
+fn check(sent: &Sent, received: &Received) {
+    let (sent, all) = (sent.lock().unwrap(), received.lock().unwrap());
     for (sender, numbers) in &*sent {
         let none = Vec::new();
-        let mut received = got.get(sender).unwrap_or(&none).iter().peekable();
+        let mut received = all.get(sender).unwrap_or(&none).iter().peekable();
         for (number, certain) in numbers {
             if received.peek() == Some(&number) {
                 received.next();
@@ -206,11 +206,11 @@ struct End {
     /// It closes after it has received and sent everything.
     closes: bool,
     /// Closes after this many messages of the peer, independent of its own remaining output.
-    closes_behind: Option<usize>,
+    closes_after: Option<usize>,
     /// The peer closes in this way.
     may_be_closed: bool,
     sent: Sent,
-    got: Got,
+    received: Received,
 }
 
 impl End {
@@ -305,9 +305,9 @@ async fn halves(ws: WebSocket<Flaky>, end: End) {
         };
         let Some((event, mut reply)) = read.unwrap() else { break };
         let Event::Binary(bytes) = event else { continue };
-        let sender_id = take(&end.got, bytes);
+        let sender_id = take(&end.received, bytes);
         received += 1;
-        if end.closes_behind == Some(received) {
+        if end.closes_after == Some(received) {
             sender.close_output(CloseCode::NORMAL, "").unwrap();
         } else if sender_id == DONE
             && end.closes
@@ -376,11 +376,11 @@ async fn messages(ws: WebSocket<Flaky>, end: End) {
                         note(&end.sent, 0, number, true);
                     }
                 }
-                if end.closes_behind.is_some_and(|behind| behind < number as usize) {
+                if end.closes_after.is_some_and(|count| count < number as usize) {
                     break;
                 }
             }
-            if end.closes_behind.is_none() {
+            if end.closes_after.is_none() {
                 if end.is_sent(sink.send(Message::from(message(DONE, 0, 0))).await) {
                     note(&end.sent, DONE, 0, true);
                 }
@@ -403,7 +403,7 @@ async fn messages(ws: WebSocket<Flaky>, end: End) {
         };
         let Some(message) = next else { break };
         if let Message::Binary(bytes) = message.unwrap()
-            && take(&end.got, &bytes) == DONE
+            && take(&end.received, &bytes) == DONE
             && let Some(tell) = tell.take()
         {
             let _ = tell.send(());
@@ -430,16 +430,16 @@ async fn run(seed: u64) {
     let (a, b) = duplex([3, 40, 1000, 70_000][dice.roll(4)]);
     let replying = dice.roll(3);
     let closing = dice.roll(2) as u64;
-    let closes_behind = (dice.roll(2) == 0).then(|| 1 + dice.roll(30));
+    let closes_after = (dice.roll(2) == 0).then(|| 1 + dice.roll(30));
     let end = |role, n: u64| End {
         role,
         seed: seed * 2 + n + 1,
         replies: replying == n as usize,
         closes: closing == n,
-        closes_behind: closes_behind.filter(|_| closing == n),
-        may_be_closed: closes_behind.is_some(),
+        closes_after: closes_after.filter(|_| closing == n),
+        may_be_closed: closes_after.is_some(),
         sent: Sent::default(),
-        got: Got::default(),
+        received: Received::default(),
     };
     let mark = [1, 30, 1000, 70_000];
     let (client, server) = (end(Role::Client, 0), end(Role::Server, 1));
@@ -451,8 +451,8 @@ async fn run(seed: u64) {
     first.unwrap();
     second.unwrap();
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    check(&client.sent, &server.got);
-    check(&server.sent, &client.got);
+    check(&client.sent, &server.received);
+    check(&server.sent, &client.received);
 }
 
 #[test]

@@ -18,14 +18,13 @@ use sansocket::handshake::HttpResponse;
 use sansocket::message::MessageKind;
 use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{CloseCode, Event, Message, Role, WebSocketError};
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf, duplex,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf, duplex};
 use tokio::time::sleep;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, plain, poll_once, socket, soon};
+use crate::faulty::Faulty;
+use crate::support::{SECONDS_10, plain, poll_once, socket, with_timeout};
 
 fn text(text: &'static str) -> Message {
     Message::Text(text.into())
@@ -48,13 +47,13 @@ async fn a_flush_after_a_failure_is_an_error() {
         drop(raw);
         if split {
             let (mut reader, sender) = ws.split();
-            assert!(soon(reader.read()).await.is_err());
-            assert!(soon(sender.flush()).await.is_err());
-            assert!(soon(sender.flush()).await.is_err());
+            assert!(with_timeout(reader.read()).await.is_err());
+            assert!(with_timeout(sender.flush()).await.is_err());
+            assert!(with_timeout(sender.flush()).await.is_err());
         } else {
-            assert!(soon(ws.read()).await.is_err());
-            assert!(soon(ws.flush()).await.is_err());
-            assert!(soon(ws.flush()).await.is_err());
+            assert!(with_timeout(ws.read()).await.is_err());
+            assert!(with_timeout(ws.flush()).await.is_err());
+            assert!(with_timeout(ws.flush()).await.is_err());
         }
     }
     // No output was lost: no error.
@@ -63,7 +62,7 @@ async fn a_flush_after_a_failure_is_an_error() {
     ws.send_text("taken").await.unwrap();
     raw.write_all(&frame(0x88, b"")).await.unwrap();
     raw.shutdown().await.unwrap();
-    while soon(ws.read()).await.unwrap().is_some() {}
+    while with_timeout(ws.read()).await.unwrap().is_some() {}
     ws.flush().await.unwrap();
 }
 
@@ -79,7 +78,7 @@ async fn the_reason_of_an_unwritten_response_is_returned() {
         let request = PendingRequest::read(b, &config).await.unwrap();
         let page = HttpResponse::new(200).unwrap().with_body("text/plain", vec![b'x'; 1000]);
         let raw = (!gone).then_some(raw);
-        let error = soon(request.respond(&page.unwrap())).await.unwrap_err();
+        let error = with_timeout(request.respond(&page.unwrap())).await.unwrap_err();
         let want = if gone { io::ErrorKind::BrokenPipe } else { io::ErrorKind::TimedOut };
         assert_eq!(error.kind(), want);
         drop(raw);
@@ -103,7 +102,7 @@ async fn a_message_sent_after_a_dropped_flush_is_flushed_too() {
     raw.read_exact(&mut [0; 64]).await.unwrap();
     assert!(poll_once(second.as_mut()).is_pending());
     raw.read_exact(&mut [0; 64]).await.unwrap();
-    soon(second).await.unwrap();
+    with_timeout(second).await.unwrap();
 }
 
 /// Output of a dropped future is written by any future that waits.
@@ -118,10 +117,10 @@ async fn output_of_a_dropped_send_is_written_by_the_waiting_reader() {
         sleep(Duration::from_millis(10)).await;
         assert!(sender.send_binary(&[7; 100]).now_or_never().is_none());
         let mut seen = [0; 102];
-        soon(raw.read_exact(&mut seen)).await.unwrap();
+        with_timeout(raw.read_exact(&mut seen)).await.unwrap();
         assert_eq!(seen[..3], [0x82, 100, 7]);
         raw.write_all(&frame(0x81, b"")).await.unwrap();
-        assert!(soon(reading).await.unwrap().unwrap());
+        assert!(with_timeout(reading).await.unwrap().unwrap());
     }
 }
 
@@ -153,7 +152,7 @@ async fn buffered_bytes_of_a_disassembled_transport_are_flushed() {
     let mut ws = WebSocket::resume(ws.into_inner());
     let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_some()) });
     let mut seen = [0; 6];
-    soon(raw.read_exact(&mut seen)).await.unwrap();
+    with_timeout(raw.read_exact(&mut seen)).await.unwrap();
     assert_eq!(&seen, b"\x81\x04held");
     reading.abort();
 }
@@ -237,7 +236,7 @@ async fn the_reply_to_a_close_frame_is_sent_before_its_message_is_yielded() {
     assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
     drop(messages);
     let mut seen = Vec::new();
-    soon(raw.read_to_end(&mut seen)).await.unwrap();
+    with_timeout(raw.read_to_end(&mut seen)).await.unwrap();
     assert_eq!(seen, b"\x88\x02\x03\xe8");
 }
 
@@ -269,13 +268,13 @@ async fn closing_the_sink_loses_no_message_in_transit() {
             data.len()
         };
         if forward {
-            soon(stream.forward(sink)).await.unwrap();
+            with_timeout(stream.forward(sink)).await.unwrap();
         } else {
             let counted = tokio::spawn(counting(stream));
-            soon(sink.close()).await.unwrap();
-            assert_eq!(soon(counted).await.unwrap(), 100);
+            with_timeout(sink.close()).await.unwrap();
+            assert_eq!(with_timeout(counted).await.unwrap(), 100);
         }
-        assert!(soon(peer).await.unwrap().unwrap().clean);
+        assert!(with_timeout(peer).await.unwrap().unwrap().clean);
     }
 }
 
@@ -304,9 +303,9 @@ async fn no_message_is_yielded_after_one_discarded_by_closing() {
     assert!(stream.next().now_or_never().is_none());
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
     drop(raw);
-    assert!(matches!(soon(stream.next()).await, Some(Ok(Message::Close(Some(_))))));
-    assert!(soon(stream.next()).await.is_none());
-    soon(closing).await.unwrap().unwrap();
+    assert!(matches!(with_timeout(stream.next()).await, Some(Ok(Message::Close(Some(_))))));
+    assert!(with_timeout(stream.next()).await.is_none());
+    with_timeout(closing).await.unwrap().unwrap();
 }
 
 // --------------------------------------------------------------------- transports that are always ready
@@ -511,46 +510,15 @@ async fn every_wait_for_a_peer_that_does_not_read_ends() {
     assert!(now.elapsed() < SECONDS_10);
 }
 
-/// A duplex with a flush that never ends.
-struct Stuck(DuplexStream);
-
-impl AsyncRead for Stuck {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Stuck {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_flush_that_never_ends_is_a_write_timeout() {
     let write = ProtocolError::Timeout(TimeoutError::Write);
     let (_raw, b) = duplex(64);
-    let mut ws = plain(Role::Server, Stuck(b));
+    let mut ws = plain(Role::Server, Faulty::flush_never_ends(b));
     let result = ws.send_text("held").await;
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
     let (_raw, b) = duplex(64);
-    let mut ws = plain(Role::Server, Stuck(b));
+    let mut ws = plain(Role::Server, Faulty::flush_never_ends(b));
     ws.feed_text("held").unwrap();
     let result = ws.read().await.map(drop);
     assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == write), "{result:?}");
@@ -576,44 +544,12 @@ async fn a_waiting_sink_is_woken_by_a_close_frame_read_by_the_stream() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
-/// A transport with writes that panic after they have moved all of their bytes.
-struct PanickingWrites(DuplexStream);
-
-impl AsyncRead for PanickingWrites {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for PanickingWrites {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let _ = Pin::new(&mut self.0).poll_write(cx, bytes);
-        panic!("a write that panics");
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 /// The number of written bytes is unknown: a further write could repeat or truncate a frame.
 #[tokio::test]
 async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
     for (closes, wrote) in [(false, &b"\x81\x01a"[..]), (true, b"\x88\x02\x03\xe8")] {
         let (io, mut peer) = duplex(100);
-        let (mut reader, sender) = plain(Role::Server, PanickingWrites(io)).split();
+        let (mut reader, sender) = plain(Role::Server, Faulty::writes_panic(io)).split();
         let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_some()) });
         let other = sender.clone();
         let closed = tokio::spawn(async move { other.closed().await });
@@ -626,12 +562,12 @@ async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
             other.send_text("a").await.is_ok()
         });
         assert!(panics.await.is_err());
-        assert!(soon(reading).await.expect("no panic").is_err());
-        assert!(soon(closed).await.expect("no panic").is_some());
+        assert!(with_timeout(reading).await.expect("no panic").is_err());
+        assert!(with_timeout(closed).await.expect("no panic").is_some());
         assert!(sender.send_text("b").await.is_err());
         drop(sender);
         let mut all = Vec::new();
-        soon(peer.read_to_end(&mut all)).await.unwrap();
+        with_timeout(peer.read_to_end(&mut all)).await.unwrap();
         assert_eq!(all, wrote);
     }
 }

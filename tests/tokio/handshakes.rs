@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::support::soon;
+use crate::support::with_timeout;
 
 /// The example of RFC 6455 section 1.2, and its response.
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -63,14 +63,14 @@ async fn accept_and_echo(stream: TcpStream) {
 /// Returns all bytes up to the end of the transport, which must not be a reset.
 async fn all(raw: &mut TcpStream) -> String {
     let mut seen = Vec::new();
-    soon(raw.read_to_end(&mut seen)).await.unwrap();
+    with_timeout(raw.read_to_end(&mut seen)).await.unwrap();
     String::from_utf8(seen).unwrap()
 }
 
 /// Reads this many bytes.
 async fn exact(raw: &mut TcpStream, len: usize) -> Vec<u8> {
     let mut seen = vec![0; len];
-    soon(raw.read_exact(&mut seen)).await.unwrap();
+    with_timeout(raw.read_exact(&mut seen)).await.unwrap();
     seen
 }
 
@@ -120,12 +120,12 @@ async fn a_page_and_a_404_beside_the_websocket() {
         assert!(seen.contains("Connection: close\r\n"), "{seen}");
     }
     let config = client().build().unwrap();
-    let (mut ws, response) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+    let (mut ws, response) = with_timeout(WebSocket::connect(&request, &config)).await.unwrap();
     assert_eq!(response.status(), 101);
     ws.feed_text("hello").unwrap();
-    assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, Event::Text("hello"));
-    assert!(soon(ws.close(CloseCode::NORMAL, "")).await.unwrap().clean);
-    soon(serving).await.unwrap();
+    assert_eq!(with_timeout(ws.read()).await.unwrap().unwrap().0, Event::Text("hello"));
+    assert!(with_timeout(ws.close(CloseCode::NORMAL, "")).await.unwrap().clean);
+    with_timeout(serving).await.unwrap();
 }
 
 /// Every refusal is a response that the peer receives, even if it has continued to write; never a
@@ -133,7 +133,7 @@ async fn a_page_and_a_404_beside_the_websocket() {
 #[tokio::test]
 async fn v50_the_peer_receives_each_refusal() {
     let close = "Connection: close\r\n";
-    for (what, request, status, field) in [
+    for (case, request, status, field) in [
         ("no HTTP", "hello\r\n\r\n".to_owned(), 400, close),
         ("two hosts", REQUEST.replace("Host:", "Host: a\r\nHost:"), 400, close),
         ("a body", REQUEST.replace("Host:", "Content-Length: 3\r\nHost:"), 400, close),
@@ -157,11 +157,11 @@ async fn v50_the_peer_receives_each_refusal() {
         raw.write_all(request.as_bytes()).await.unwrap();
         raw.write_all(&[b'x'; 100_000]).await.unwrap();
         let seen = all(&mut raw).await;
-        assert!(seen.starts_with(&format!("HTTP/1.1 {status} ")), "{what}: {seen}");
-        assert!(seen.contains(field), "{what}: {seen}");
+        assert!(seen.starts_with(&format!("HTTP/1.1 {status} ")), "{case}: {seen}");
+        assert!(seen.contains(field), "{case}: {seen}");
         drop(raw);
-        let error = soon(serving).await.unwrap().unwrap_err();
-        assert!(matches!(error, AcceptError::Refused(r) if r.status() == status), "{what}");
+        let error = with_timeout(serving).await.unwrap().unwrap_err();
+        assert!(matches!(error, AcceptError::Refused(r) if r.status() == status), "{case}");
     }
 }
 
@@ -180,7 +180,7 @@ async fn v50_a_refused_peer_that_stays_is_dropped_after_the_linger_timeout() {
     let mut raw = _raw;
     raw.write_all(b"xno request\r\n\r\n").await.unwrap();
     let start = tokio::time::Instant::now();
-    assert!(soon(serving).await.unwrap().is_err());
+    assert!(with_timeout(serving).await.unwrap().is_err());
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
 
     let (raw, serving) = served(|stream| async {
@@ -192,7 +192,7 @@ async fn v50_a_refused_peer_that_stays_is_dropped_after_the_linger_timeout() {
     .await;
     let mut raw = raw;
     raw.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    let error = soon(serving).await.unwrap().unwrap_err();
+    let error = with_timeout(serving).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
@@ -209,7 +209,7 @@ async fn v27_v46_frames_after_the_request_are_the_first_frames() {
     assert_eq!(exact(&mut raw, 7).await, b"\x81\x03two\x88\0");
     assert_eq!(all(&mut raw).await, "");
     drop(raw);
-    soon(serving).await.unwrap();
+    with_timeout(serving).await.unwrap();
 }
 
 /// More frames after the request than one read holds.
@@ -228,7 +228,7 @@ async fn v46_more_frames_after_the_request_than_one_read_holds() {
         to
     });
     let mut seen = Vec::new();
-    soon(from.read_to_end(&mut seen)).await.unwrap();
+    with_timeout(from.read_to_end(&mut seen)).await.unwrap();
     let echoed = seen.strip_prefix(ANSWER.as_bytes()).unwrap();
     let echoed = echoed.strip_suffix(b"\x88\0").unwrap();
     assert_eq!(echoed.len(), 50_000 * 6);
@@ -236,7 +236,7 @@ async fn v46_more_frames_after_the_request_than_one_read_holds() {
         assert_eq!(frame[2..], i.to_be_bytes());
     }
     drop((from, writing.await.unwrap()));
-    soon(serving).await.unwrap();
+    with_timeout(serving).await.unwrap();
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn v30_a_request_in_single_bytes_is_accepted() {
     raw.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
     assert_eq!(exact(&mut raw, 2).await, b"\x88\0");
     drop(raw);
-    soon(serving).await.unwrap();
+    with_timeout(serving).await.unwrap();
 }
 
 /// A request in slow single bytes has one deadline, however often a byte arrives.
@@ -277,7 +277,7 @@ async fn v35_a_slow_request_is_refused_at_its_deadline() {
     assert!(start.elapsed() >= Duration::from_millis(200));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     drop(raw);
-    let error = soon(serving).await.unwrap().unwrap_err();
+    let error = with_timeout(serving).await.unwrap().unwrap_err();
     assert!(matches!(error, AcceptError::Refused(r) if r.status() == 408));
 }
 
@@ -292,7 +292,7 @@ async fn a_request_that_ends_early_is_an_error() {
         .await;
         raw.write_all(&REQUEST.as_bytes()[..len]).await.unwrap();
         raw.shutdown().await.unwrap();
-        let error = soon(serving).await.unwrap().unwrap_err();
+        let error = with_timeout(serving).await.unwrap().unwrap_err();
         assert!(
             matches!(&error, AcceptError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof),
             "{error:?}"
@@ -317,12 +317,12 @@ async fn both_ends_agree_on_a_subprotocol() {
     let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
     let request = request.field("X-Token", "1").unwrap();
     let config = client().build().unwrap();
-    let (mut ws, response) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+    let (mut ws, response) = with_timeout(WebSocket::connect(&request, &config)).await.unwrap();
     assert_eq!(response.subprotocol(), Some("chat.v2"));
     assert_eq!(response.fields().get("server"), Some(&b"test"[..]));
     assert!(ws.get_ref().as_tcp().unwrap().nodelay().unwrap());
-    soon(ws.close(CloseCode::NORMAL, "")).await.unwrap();
-    soon(serving).await.unwrap();
+    with_timeout(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    with_timeout(serving).await.unwrap();
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
         incoming.refuse(refusal.with_body("text/plain", "who are you?").unwrap()).await.unwrap();
     });
     let config = client().build().unwrap();
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let error = with_timeout(WebSocket::connect(&request, &config)).await.unwrap_err();
     let ConnectErrorKind::Handshake(HandshakeError::Status(response)) = error.kind() else {
         panic!("{error:?}")
     };
@@ -372,9 +372,9 @@ async fn v27_v46_frames_after_the_101_are_the_first_frames() {
             stream
         });
         let config = client().build().unwrap();
-        let (mut ws, _) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+        let (mut ws, _) = with_timeout(WebSocket::connect(&request, &config)).await.unwrap();
         for want in [Event::Text("one"), Event::Ping(b"p"), Event::Text("two")] {
-            assert_eq!(soon(ws.read()).await.unwrap().unwrap().0, want);
+            assert_eq!(with_timeout(ws.read()).await.unwrap().unwrap().0, want);
         }
         drop(serving.await.unwrap());
     }
@@ -386,20 +386,21 @@ async fn connecting_without_a_listener_fails() {
     // No listener.
     let (listener, request) = listen().await;
     drop(listener);
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let error = with_timeout(WebSocket::connect(&request, &config)).await.unwrap_err();
     let refused = io::ErrorKind::ConnectionRefused;
     assert!(matches!(error.kind(), ConnectErrorKind::Io(e) if e.kind() == refused), "{error:?}");
     let target = format!("{}:{}: TCP connection failed: ", request.host(), request.port());
     assert!(error.to_string().starts_with(&target), "{error}");
     // A name that does not exist.
     let request = ConnectRequest::new("ws://no-such-host.invalid/").unwrap();
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let error = with_timeout(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
     let target = "no-such-host.invalid:80: name resolution failed: ";
     assert!(error.to_string().starts_with(target), "{error}");
     // The config of a server has no keys.
     let (_listener, request) = listen().await;
-    let error = soon(WebSocket::connect(&request, &server().build().unwrap())).await.unwrap_err();
+    let error =
+        with_timeout(WebSocket::connect(&request, &server().build().unwrap())).await.unwrap_err();
     assert!(matches!(error.kind(), ConnectErrorKind::Send(_)), "{error:?}");
 }
 
@@ -410,7 +411,7 @@ async fn v35_a_client_handshake_has_a_deadline() {
     let config = client().handshake_timeout(short).build().unwrap();
     let (listener, request) = listen().await;
     let start = tokio::time::Instant::now();
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let error = with_timeout(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     assert!(error.to_string().contains("handshake_timeout"), "{error}");
     assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
@@ -427,11 +428,11 @@ async fn v35_a_client_handshake_has_a_deadline() {
         listener
     });
     let start = tokio::time::Instant::now();
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let error = with_timeout(WebSocket::connect(&request, &config)).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
 
-    let listener = soon(dripping).await.unwrap();
+    let listener = with_timeout(dripping).await.unwrap();
     let ending = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.read_exact(&mut [0; 10]).await.unwrap();
@@ -439,11 +440,11 @@ async fn v35_a_client_handshake_has_a_deadline() {
         stream.shutdown().await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    let error = soon(WebSocket::connect(&request, &config)).await.unwrap_err();
+    let error = with_timeout(WebSocket::connect(&request, &config)).await.unwrap_err();
     let ended =
         matches!(error.kind(), ConnectErrorKind::Handshake(HandshakeError::ClosedWithoutResponse));
     assert!(ended, "{error:?}");
-    soon(ending).await.unwrap();
+    with_timeout(ending).await.unwrap();
 }
 
 // ---------------------------------------------------------------------------------- keep-alive
@@ -464,10 +465,10 @@ async fn keep_alive_runs_while_both_ends_read() {
         pongs
     });
     let config = client().keep_alive(None, None).build().unwrap();
-    let (mut ws, _) = soon(WebSocket::connect(&request, &config)).await.unwrap();
+    let (mut ws, _) = with_timeout(WebSocket::connect(&request, &config)).await.unwrap();
     for _ in 0..3 {
-        assert!(matches!(soon(ws.read()).await.unwrap().unwrap().0, Event::Ping(_)));
+        assert!(matches!(with_timeout(ws.read()).await.unwrap().unwrap().0, Event::Ping(_)));
     }
-    soon(ws.close(CloseCode::NORMAL, "")).await.unwrap();
-    assert!(soon(serving).await.unwrap() >= 3);
+    with_timeout(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    assert!(with_timeout(serving).await.unwrap() >= 3);
 }

@@ -2,17 +2,19 @@
 
 use core::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
 use sansocket::connection::Negotiated;
 use sansocket::error::SendError;
 use sansocket::tokio::WebSocket;
-use sansocket::{CloseCode, Connection, Event, Role};
+use sansocket::{CloseCode, Connection, Event, Message, Role};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::time::timeout;
 
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
 use crate::common::sockets::small_tcp;
+use crate::support::{plain, with_timeout};
 
 fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> {
     let now = tokio::time::Instant::now().into_std().into();
@@ -21,7 +23,12 @@ fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> 
 
 /// Reads, and sends between reads, until all messages have arrived. Then reads until the peer
 /// closes.
-async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
+async fn run_unsplit(
+    mut ws: WebSocket<DuplexStream>,
+    plan: Plan,
+    mut received: Received,
+    closes: bool,
+) {
     let mut next = 0;
     let mut closing = false;
     loop {
@@ -61,7 +68,7 @@ async fn whole(mut ws: WebSocket<DuplexStream>, plan: Plan, mut received: Receiv
     assert!(received.is_done(), "{received:?}");
 }
 
-async fn halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
+async fn run_halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
     let (mut reader, sender) = ws.split();
     let sending = tokio::spawn({
         let sender = sender.clone();
@@ -112,9 +119,9 @@ async fn end(role: Role, case: Case, io: DuplexStream, closes: bool) {
     let received = Received::new(role, &case);
     let ws = socket(role, &plan, io);
     if plan.split {
-        halves(ws, plan, received, closes).await;
+        run_halves(ws, plan, received, closes).await;
     } else {
-        whole(ws, plan, received, closes).await;
+        run_unsplit(ws, plan, received, closes).await;
     }
 }
 
@@ -194,4 +201,62 @@ async fn a_batch_before_the_first_read_is_echoed_completely_over_sockets() {
             timeout(Duration::from_secs(60), pipeline(a, b, max_unsent)).await.expect("a hang");
         }
     }
+}
+
+/// Both ends send much and read at the same time, in halves: neither must stop reading while its
+/// own output is pending.
+#[tokio::test]
+async fn halves_that_flood_each_other_do_not_deadlock() {
+    let (a, b) = duplex(1 << 12);
+    let served = tokio::spawn(async move {
+        let mut ws = plain(Role::Server, a);
+        while let Some((event, mut reply)) = ws.read().await.unwrap() {
+            if let Event::Binary(bytes) = event {
+                reply.feed_binary(bytes).unwrap();
+            }
+        }
+    });
+    let (mut reader, sender) = plain(Role::Client, b).split();
+    let count = 100;
+    let sending = tokio::spawn(async move {
+        for i in 0..count {
+            sender.send_binary(&vec![i; 50_000]).await.unwrap();
+        }
+        sender
+    });
+    for i in 0..count {
+        let (event, _) = with_timeout(reader.read()).await.unwrap().unwrap();
+        assert_eq!(event, Event::Binary(&vec![i; 50_000]));
+    }
+    let sender = sending.await.unwrap();
+    sender.close_output(CloseCode::NORMAL, "").unwrap();
+    while with_timeout(reader.read()).await.unwrap().is_some() {}
+    served.await.unwrap();
+}
+
+/// The same with the stream and the sink in two tasks.
+#[tokio::test]
+async fn stream_and_sink_that_flood_each_other_do_not_deadlock() {
+    let (a, b) = duplex(1 << 12);
+    tokio::spawn(async move {
+        let mut ws = plain(Role::Server, a);
+        while let Some((event, mut reply)) = ws.read().await.unwrap() {
+            if let Event::Binary(bytes) = event {
+                reply.feed_binary(bytes).unwrap();
+            }
+        }
+    });
+    let (mut sink, mut stream) = plain(Role::Client, b).into_messages().split();
+    let count = 100;
+    let sending = tokio::spawn(async move {
+        for i in 0..count {
+            sink.send(Message::Binary(vec![i; 50_000].into())).await.unwrap();
+        }
+        sink
+    });
+    for i in 0..count {
+        let message = with_timeout(stream.next()).await.unwrap().unwrap();
+        assert_eq!(message, Message::Binary(vec![i; 50_000].into()));
+    }
+    drop(sending.await.unwrap());
 }

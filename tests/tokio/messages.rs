@@ -3,13 +3,14 @@
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::Delivery;
-use sansocket::{CloseCode, Event, Message, Role};
-use tokio::io::{AsyncWriteExt, duplex};
+use sansocket::error::SendError;
+use sansocket::{CloseCode, Event, Message, Role, WebSocketError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, client, echo, server, socket};
+use crate::support::{MS, SECONDS_10, client, echo, server, socket, with_timeout};
 
 #[tokio::test]
 async fn echoes_and_closes_in_order() {
@@ -109,4 +110,63 @@ async fn try_read_returns_all_available_events() {
     assert_eq!(ws.try_read().unwrap().unwrap().0, Event::Text("2"));
     assert_eq!(ws.try_read().unwrap().unwrap().0, Event::Text("3"));
     assert!(ws.try_read().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
+    let (mut raw, b) = duplex(1 << 16);
+    let mut messages = server(b).into_messages();
+    raw.write_all(&[frame(0x81, b"one"), frame(0x89, b""), frame(0x83, b"")].concat())
+        .await
+        .unwrap();
+    assert_eq!(messages.next().await.unwrap().unwrap(), Message::Text("one".into()));
+    let reading = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        raw.read_to_end(&mut seen).await.unwrap();
+        seen
+    });
+    assert!(matches!(messages.next().await, Some(Ok(Message::Ping(_)))));
+    assert!(matches!(messages.next().await, Some(Err(WebSocketError::Protocol(_)))));
+    assert!(messages.next().await.is_none());
+    assert!(messages.next().await.is_none());
+    let refused = messages.send(Message::Text("more".into())).await;
+    assert!(matches!(refused, Err(WebSocketError::Send(SendError::Closed))), "{refused:?}");
+    assert!(messages.close().await.is_err());
+    assert_eq!(reading.await.unwrap(), b"\x8a\0\x88\x02\x03\xea");
+}
+
+#[tokio::test]
+async fn a_message_larger_than_every_mark_is_received() {
+    let (a, b) = duplex(1 << 12);
+    let served = tokio::spawn(async move {
+        let mut messages = server(a).into_messages();
+        while let Some(message) = messages.next().await {
+            messages.send(message.unwrap()).await.unwrap();
+        }
+    });
+    let mut messages = client(b).into_messages();
+    let big = Message::Binary(vec![7; 5 << 20].into());
+    for _ in 0..2 {
+        messages.send(big.clone()).await.unwrap();
+        assert!(with_timeout(messages.next()).await.unwrap().unwrap() == big);
+    }
+    messages.close().await.unwrap();
+    with_timeout(served).await.unwrap();
+}
+
+#[tokio::test]
+async fn into_inner_in_the_middle_of_a_message_keeps_its_beginning() {
+    let (mut raw, b) = duplex(1 << 16);
+    let mut ws = server(b);
+    raw.write_all(&frame(0x01, b"one ")).await.unwrap();
+    raw.write_all(&frame(0x80, b"two")[..7]).await.unwrap();
+    assert!(timeout(20 * MS, ws.read()).await.is_err());
+    let mut unfinished = ws.into_inner();
+    let mut rest = *b"wo";
+    let mut input = sansocket::Input::new(sansocket::Instant::now(), &mut rest);
+    let event = unfinished
+        .connection
+        .receive(&mut input, &mut unfinished.inbox, &mut unfinished.unsent)
+        .unwrap();
+    assert_eq!(event, Some(Event::Text("one two")));
 }

@@ -5,22 +5,20 @@ use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 use futures_util::SinkExt;
-use sansocket::connection::Negotiated;
-use sansocket::message::{Data, OwnedCloseFrame, SendOptions};
+use sansocket::Connection;
+use sansocket::message::{Data, SendOptions};
 use sansocket::tokio::WebSocket;
-use sansocket::{CloseCode, Connection, Message, Prepared, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream};
 use tokio::time::{Instant, sleep};
 
-use crate::common::preset;
+use crate::common::sends::{append, each_send, messages, server};
 use crate::support::MS;
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;
 
 fn connection() -> Connection {
-    let config = preset(Role::Server).build().unwrap();
-    Connection::new(Role::Server, &config, &Negotiated::new(), Instant::now().into_std().into())
+    server(Instant::now().into_std().into())
 }
 
 /// A peer that reads 32 bytes every millisecond, and the bytes that it must receive.
@@ -60,45 +58,20 @@ impl Peer {
     }
 }
 
-/// Calls one method of a type, and the same method of the model of the peer.
-macro_rules! send {
-    ($type:literal, $target:ident, $peer:ident, $method:ident($($argument:expr),*)) => {
-        $target.$method($($argument),*).await.unwrap();
-        let unsent = $target.unsent();
-        $peer.model.$method($($argument),*, &mut $peer.expected).unwrap();
-        $peer.check(concat!($type, "::", stringify!($method)), unsent).await;
-    };
-}
-
-/// Calls each `send_*` of a type.
-macro_rules! each_send {
-    ($type:literal, $target:ident, $peer:ident) => {{
-        let (bytes, options) = ([7; 1000], SendOptions::new());
-        send!($type, $target, $peer, send_text(&"x".repeat(1000)));
-        send!($type, $target, $peer, send_binary(&bytes));
-        send!($type, $target, $peer, send(Data::Binary(&bytes), options));
-        send!($type, $target, $peer, send_part(Data::Binary(&bytes), false, options));
-        send!($type, $target, $peer, send_part(Data::Binary(&bytes), true, options));
-        send!($type, $target, $peer, send_prepared(&Prepared::binary(&bytes)));
-        send!($type, $target, $peer, send_ping(&[7; 125]));
-        send!($type, $target, $peer, send_pong(&[7; 125]));
-    }};
-}
-
 async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> S) {
     let (io, peer) = tokio::io::duplex(CAPACITY);
     let mut peer = Peer::new(peer).await;
     let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
-    each_send!("WebSocket", ws, peer);
+    each_send!("WebSocket", ws, peer, [await]);
     {
         let (_, mut reply) = ws.read().await.unwrap().unwrap();
-        each_send!("Reply", reply, peer);
+        each_send!("Reply", reply, peer, [await]);
     }
     // The reader is not polled while the sender writes.
     let (mut reader, sender) = ws.split();
-    each_send!("Sender", sender, peer);
+    each_send!("Sender", sender, peer, [await]);
     let (_, mut reply) = reader.read().await.unwrap().unwrap();
-    each_send!("HalfReply", reply, peer);
+    each_send!("HalfReply", reply, peer, [await]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,29 +89,12 @@ async fn each_message_in_a_sink_is_sent_when_the_sink_is_flushed() {
     let (io, peer) = tokio::io::duplex(CAPACITY);
     let mut peer = Peer::new(peer).await;
     let io = BufWriter::with_capacity(500, io);
-    let mut messages = WebSocket::from_connection(io, connection(), &[]).into_messages();
-    let close = OwnedCloseFrame { code: CloseCode::from(4000), reason: "enough".into() };
-    for message in [
-        Message::Text("x".repeat(1000).into()),
-        Message::Binary(vec![7; 1000].into()),
-        Message::Ping(vec![7; 125].into()),
-        Message::Pong(vec![7; 125].into()),
-        Message::Close(Some(close)),
-    ] {
-        let (model, out) = (&mut peer.model, &mut peer.expected);
-        match &message {
-            Message::Text(text) => model.send_text(text, out).unwrap(),
-            Message::Binary(bytes) => model.send_binary(bytes, out).unwrap(),
-            Message::Ping(payload) => model.send_ping(payload, out).unwrap(),
-            Message::Pong(payload) => model.send_pong(payload, out).unwrap(),
-            Message::Close(_) => {
-                let now = Instant::now().into_std().into();
-                model.close(CloseCode::from(4000), "enough", now, out).unwrap();
-            }
-        }
+    let mut socket = WebSocket::from_connection(io, connection(), &[]).into_messages();
+    for message in messages() {
+        append(&mut peer.model, &message, Instant::now().into_std().into(), &mut peer.expected);
         let call = format!("{:.30}", format!("{message:?}"));
-        messages.send(message).await.unwrap();
-        peer.check(&call, messages.unsent()).await;
+        socket.send(message).await.unwrap();
+        peer.check(&call, socket.unsent()).await;
     }
 }
 

@@ -10,6 +10,7 @@ use sansocket::message::SendOptions;
 use sansocket::tokio::WebSocket;
 use sansocket::{Config, Connection, Event, Instant, Role, WebSocketError};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::common::preset;
@@ -18,7 +19,7 @@ pub const MS: Duration = Duration::from_millis(1);
 pub const SECONDS_10: Duration = Duration::from_secs(10);
 
 /// Returns the output of a future that completes within 10 seconds.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub async fn with_timeout<F: Future>(future: F) -> F::Output {
     timeout(SECONDS_10, future).await.expect("within 10 seconds")
 }
 
@@ -46,6 +47,14 @@ pub fn server<S: AsyncRead + AsyncWrite + Unpin>(io: S) -> WebSocket<S> {
 
 pub fn client<S: AsyncRead + AsyncWrite + Unpin>(io: S) -> WebSocket<S> {
     plain(Role::Client, io)
+}
+
+/// Returns both ends of a TCP connection.
+pub async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (a, b) =
+        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    (a.unwrap(), b.unwrap().0)
 }
 
 /// Sends each message and each part back, until the end.

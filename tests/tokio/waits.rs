@@ -7,17 +7,22 @@ use core::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
+use sansocket::error::{ProtocolError, TimeoutError};
 use sansocket::tokio::{Reader, Sender, WebSocket};
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
-use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncWriteExt, BufWriter, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
+use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::secs;
+use crate::support::{socket, tcp_pair, with_timeout};
 
 type Io = DuplexStream;
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Io>) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+const WRITE_ERROR: ProtocolError = ProtocolError::Timeout(TimeoutError::Write);
 
 /// Longer than the capacity of the transport.
 static LONG: [u8; 200_000] = [7; 200_000];
@@ -282,4 +287,65 @@ async fn each_wait_ends_at_a_shorter_write_timeout() {
 #[tokio::test(start_paused = true)]
 async fn each_wait_ends_at_the_keep_alive_timeout() {
     run(|preset| preset.keep_alive(Some(secs(30)), Some(secs(10))), secs(52)).await;
+}
+
+/// Closes a connection to a peer that floods instead of replying, and never reads.
+#[tokio::test]
+async fn v25_a_flood_does_not_prevent_the_end_of_a_close() {
+    let short = Duration::from_millis(100);
+    for split in [false, true] {
+        let (a, raw) = tcp_pair().await;
+        let (_from, mut to) = raw.into_split();
+        let flood = tokio::spawn(async move {
+            let pings = frame(0x89, &[7; 100]).repeat(100);
+            while to.write_all(&pings).await.is_ok() {}
+        });
+        // On halves, data received after our own Close frame moves the close deadline: there the
+        // write timeout ends the connection.
+        let config = preset(Role::Server)
+            .close_timeout(short)
+            .linger_timeout(short)
+            .write_timeout(short)
+            .build()
+            .unwrap();
+        let mut ws = socket(Role::Server, a, &config);
+        let start = Instant::now();
+        if split {
+            let (mut reader, sender) = ws.split();
+            sender.close_output(CloseCode::NORMAL, "").unwrap();
+            while matches!(with_timeout(reader.read()).await, Ok(Some(_))) {}
+        } else {
+            let closed = with_timeout(ws.close(CloseCode::NORMAL, "")).await;
+            assert!(closed.is_err(), "{closed:?}");
+            drop(ws);
+        }
+        let passed = start.elapsed();
+        assert!(passed >= 2 * short && passed < 20 * short, "{passed:?}");
+        with_timeout(flood).await.unwrap();
+    }
+}
+
+/// Output without progress ends a flush, also in a buffering transport; the sink returns the same
+/// error.
+#[tokio::test]
+async fn s27_a_flush_to_a_vanished_peer_ends() {
+    let short = Duration::from_millis(50);
+    let config = preset(Role::Server).keep_alive(Some(short), Some(short)).build().unwrap();
+    let (_raw, b) = duplex(64);
+    let mut ws = socket(Role::Server, b, &config);
+    ws.feed_binary(&[0; 1000]).unwrap();
+    let error = with_timeout(ws.flush()).await.unwrap_err();
+    assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
+
+    let (_raw, b) = duplex(64);
+    let mut ws = socket(Role::Server, BufWriter::new(b), &config);
+    ws.feed_binary(&[0; 1000]).unwrap();
+    let error = with_timeout(ws.flush()).await.unwrap_err();
+    assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
+
+    let (_raw, b) = duplex(64);
+    let mut messages = socket(Role::Server, b, &config).into_messages();
+    let error =
+        with_timeout(messages.send(Message::Binary(vec![0; 1000].into()))).await.unwrap_err();
+    assert!(matches!(error, WebSocketError::Protocol(e) if e == WRITE_ERROR), "{error:?}");
 }

@@ -101,11 +101,6 @@ impl Inflater {
         }
     }
 
-    /// After a last block: later input may refer to the history.
-    pub fn go_on(&mut self) {
-        self.state.init();
-    }
-
     /// Clears all history.
     pub fn reset(&mut self) {
         self.state.init();

@@ -6,7 +6,7 @@ use super::TAIL;
 
 /// The reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum Fault {
     /// Block type 3.
     BlockType,
     /// The length of a stored block and its complement don't match.
@@ -50,7 +50,7 @@ impl Inflater {
 
     /// Inflates the payload of a message, which has no tail. After an error the inflater can't be
     /// used.
-    pub fn message(&mut self, payload: &[u8]) -> Result<Vec<u8>, Why> {
+    pub fn message(&mut self, payload: &[u8]) -> Result<Vec<u8>, Fault> {
         if !self.takeover {
             self.history.clear();
         }
@@ -70,7 +70,7 @@ impl Inflater {
     }
 
     /// Reads blocks up to the one whose length is the tail.
-    fn blocks(&mut self, bits: &mut Bits<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Why> {
+    fn blocks(&mut self, bits: &mut Bits<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
         // An empty payload, or a stream after its last block: the tail isn't needed.
         let mut complete = true;
         loop {
@@ -84,7 +84,7 @@ impl Inflater {
                     let at = bits.at / 8;
                     let (len, complement) = (bits.take(16)?, bits.take(16)?);
                     if len != !complement & 0xffff {
-                        return Err(Why::StoredLen);
+                        return Err(Fault::StoredLen);
                     }
                     if at == end {
                         // A last block that ends with the tail ends too late to count.
@@ -100,7 +100,7 @@ impl Inflater {
                     let (literals, distances) = dynamic(bits)?;
                     self.block(bits, &literals, &distances, out)?;
                 }
-                _ => return Err(Why::BlockType),
+                _ => return Err(Fault::BlockType),
             }
             complete = last;
             if last {
@@ -117,7 +117,7 @@ impl Inflater {
         literals: &Codes,
         distances: &Codes,
         out: &mut Vec<u8>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), Fault> {
         loop {
             let symbol = literals.read(bits)?;
             match symbol {
@@ -127,28 +127,28 @@ impl Inflater {
                     let (base, extra) = LENGTHS[symbol - 257];
                     let len = base + bits.take(extra)? as usize;
                     let symbol = distances.read(bits)?;
-                    let &(base, extra) = DISTANCES.get(symbol).ok_or(Why::Symbol)?;
+                    let &(base, extra) = DISTANCES.get(symbol).ok_or(Fault::Symbol)?;
                     let distance = base + bits.take(extra)? as usize;
                     if distance > self.window || distance > out.len() {
-                        return Err(Why::TooFar);
+                        return Err(Fault::TooFar);
                     }
                     for _ in 0..len {
                         out.push(out[out.len() - distance]);
                     }
                 }
-                _ => return Err(Why::Symbol),
+                _ => return Err(Fault::Symbol),
             }
         }
     }
 }
 
-fn dynamic(bits: &mut Bits<'_>) -> Result<(Codes, Codes), Why> {
+fn dynamic(bits: &mut Bits<'_>) -> Result<(Codes, Codes), Fault> {
     const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
     let literals = bits.take(5)? as usize + 257;
     let distances = bits.take(5)? as usize + 1;
     let count = bits.take(4)? as usize + 4;
     if literals > 286 || distances > 30 {
-        return Err(Why::TooManyCodes);
+        return Err(Fault::TooManyCodes);
     }
     let mut lens = [0; 19];
     for &symbol in &ORDER[..count] {
@@ -162,7 +162,7 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Codes, Codes), Why> {
     let mut lens = Vec::new();
     while lens.len() < literals + distances {
         let (len, times) = match codes.read(bits)? {
-            16 => (*lens.last().ok_or(Why::Repeat)?, 3 + bits.take(2)?),
+            16 => (*lens.last().ok_or(Fault::Repeat)?, 3 + bits.take(2)?),
             17 => (0, 3 + bits.take(3)?),
             18 => (0, 11 + bits.take(7)?),
             len => (len as u8, 1),
@@ -170,10 +170,10 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Codes, Codes), Why> {
         lens.extend((0..times).map(|_| len));
     }
     if lens.len() > literals + distances {
-        return Err(Why::Repeat);
+        return Err(Fault::Repeat);
     }
     if lens[256] == 0 {
-        return Err(Why::Codes);
+        return Err(Fault::Codes);
     }
     let (literals, distances) = lens.split_at(literals);
     Ok((Codes::new(literals, true)?, Codes::new(distances, true)?))
@@ -189,7 +189,7 @@ struct Codes {
 
 impl Codes {
     /// Codes may be missing only if there is at most one code, of one bit, and it `may_lack`.
-    fn new(lens: &[u8], may_lack: bool) -> Result<Self, Why> {
+    fn new(lens: &[u8], may_lack: bool) -> Result<Self, Fault> {
         let mut counts = [0; 16];
         for &len in lens {
             counts[usize::from(len)] += 1;
@@ -199,12 +199,12 @@ impl Codes {
         for &count in &counts[1..] {
             free = 2 * free - count as i32;
             if free < 0 {
-                return Err(Why::Codes);
+                return Err(Fault::Codes);
             }
         }
         let longest = counts.iter().rposition(|&count| count > 0).unwrap_or(0);
         if free > 0 && !(may_lack && longest <= 1) {
-            return Err(Why::Codes);
+            return Err(Fault::Codes);
         }
         let mut symbols: Vec<usize> = (0..lens.len()).filter(|&symbol| lens[symbol] > 0).collect();
         symbols.sort_by_key(|&symbol| lens[symbol]);
@@ -224,7 +224,7 @@ impl Codes {
         Self { counts, symbols: (0..32).collect() }
     }
 
-    fn read(&self, bits: &mut Bits<'_>) -> Result<usize, Why> {
+    fn read(&self, bits: &mut Bits<'_>) -> Result<usize, Fault> {
         let (mut code, mut first, mut index) = (0, 0, 0);
         for &count in &self.counts[1..] {
             code |= bits.take(1)? as usize;
@@ -235,7 +235,7 @@ impl Codes {
             first = (first + count) << 1;
             code <<= 1;
         }
-        Err(Why::Symbol)
+        Err(Fault::Symbol)
     }
 }
 
@@ -246,10 +246,10 @@ struct Bits<'a> {
 
 impl Bits<'_> {
     /// Reads from the lowest bit on. The end of the input is an incomplete element.
-    fn take(&mut self, count: u32) -> Result<u32, Why> {
+    fn take(&mut self, count: u32) -> Result<u32, Fault> {
         let mut value = 0;
         for bit in 0..count {
-            let byte = self.bytes.get(self.at / 8).ok_or(Why::End)?;
+            let byte = self.bytes.get(self.at / 8).ok_or(Fault::End)?;
             value |= u32::from(byte >> (self.at % 8) & 1) << bit;
             self.at += 1;
         }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use sansocket::deflate::Decoder;
 
-use crate::codecs::naive::{self, Why};
+use crate::codecs::naive::{self, Fault};
 use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
 use crate::corpus::{KINDS, Rng, messages};
-use crate::engine::{Random, Verdict, by_miniz, by_zlib, inflate, judge, window};
+use crate::engine::{Random, Verdict, by_miniz, by_zlib, classify, inflate, window};
 
 const ROUNDS: u64 = if cfg!(debug_assertions) { 2500 } else { 40_000 };
 
@@ -20,20 +20,20 @@ fn damaged_messages_have_the_result_of_the_model() {
         let bits = 9 + rng.below(7) as u8;
         let (payloads, last) = damaged(bits, &mut rng);
         // Undamaged messages have equal results.
-        for (who, verdict) in compare(bits, &payloads, last, seed) {
-            *verdicts.entry((who, verdict)).or_default() += 1;
+        for (engine, verdict) in compare(bits, &payloads, last, seed) {
+            *verdicts.entry((engine, verdict)).or_default() += 1;
         }
     }
     println!("{verdicts:?}");
-    for who in ["zlib", "miniz"] {
-        let count = |verdict| verdicts.get(&(who, verdict)).copied().unwrap_or(0);
+    for engine in ["zlib", "miniz"] {
+        let count = |verdict| verdicts.get(&(engine, verdict)).copied().unwrap_or(0);
         // Every class must occur, so that the test covers it. zlib refuses references before the
         // beginning of the data.
-        assert_eq!(count(Verdict::TakesTooFar) > 0, who == "miniz");
-        assert!(count(Verdict::StopsAtLastBlock) > ROUNDS / 100, "{who}");
-        assert!(count(Verdict::BothAccept) > ROUNDS / 20, "{who}");
-        assert!(count(Verdict::BothRefuse) > ROUNDS / 20, "{who}");
-        assert!(count(Verdict::TakesAnOpenEnd) > ROUNDS / 50, "{who}");
+        assert_eq!(count(Verdict::AcceptsFarDistance) > 0, engine == "miniz");
+        assert!(count(Verdict::StopsAtLastBlock) > ROUNDS / 100, "{engine}");
+        assert!(count(Verdict::BothAccept) > ROUNDS / 20, "{engine}");
+        assert!(count(Verdict::BothRefuse) > ROUNDS / 20, "{engine}");
+        assert!(count(Verdict::AcceptsUnendedBlock) > ROUNDS / 50, "{engine}");
     }
 }
 
@@ -44,12 +44,12 @@ fn damaged(bits: u8, rng: &mut Rng) -> (Vec<Vec<u8>>, usize) {
     let messages = messages(kind, len, 3, rng.next());
     let level = 1 + rng.below(9) as i32;
     let mut out = vec![0; 100_000];
-    let who = rng.below(3);
+    let encoder = rng.below(3);
     let mut zlib = zlib::Deflater::new(level, bits);
     let mut zlib_rs = zlib_rs::Deflater::new(level, bits);
     let mut miniz = miniz::Deflater::new(level as u8);
     let mut payload = |message: &[u8]| {
-        let len = match who {
+        let len = match encoder {
             0 => zlib.compress(message, &mut out, Flush::Sync),
             1 => zlib_rs.compress(message, &mut out, Flush::Sync),
             _ => miniz.compress(message, &mut out, Flush::Sync),
@@ -67,9 +67,9 @@ fn damaged(bits: u8, rng: &mut Rng) -> (Vec<Vec<u8>>, usize) {
             bad.drain(from..to);
         }
         2 => {
-            let piece = bad[rng.below(bad.len() as u64) as usize..].to_vec();
+            let copy = bad[rng.below(bad.len() as u64) as usize..].to_vec();
             let at = rng.below(bad.len() as u64) as usize;
-            bad.splice(at..at, piece);
+            bad.splice(at..at, copy);
         }
         3 => bad.extend((0..=rng.below(5)).map(|_| rng.next() as u8)),
         // The first block is the last.
@@ -102,20 +102,22 @@ fn compare(bits: u8, payloads: &[Vec<u8>], bad: usize, seed: u64) -> Vec<(&'stat
             Ok(model) => {
                 assert!(got.as_ref() == Ok(&Some(model.clone())), "{seed}: {got:?} {payload:02x?}");
             }
-            Err(why) => assert!(got.is_err(), "{seed}: {why:?} was missed: {got:?} {payload:02x?}"),
+            Err(fault) => {
+                assert!(got.is_err(), "{seed}: {fault:?} was missed: {got:?} {payload:02x?}");
+            }
         }
         // With one byte at a time, the window of zlib is exact.
         let by_zlib = by_zlib(&mut zlib, payload, || 1);
         let by_miniz = by_miniz(&mut miniz, payload);
         if index == bad {
             return vec![
-                ("zlib", judge("zlib", payload, &model, naive.seen, by_zlib)),
-                ("miniz", judge("miniz", payload, &model, naive.seen, by_miniz)),
+                ("zlib", classify("zlib", payload, &model, naive.seen, by_zlib)),
+                ("miniz", classify("miniz", payload, &model, naive.seen, by_miniz)),
             ];
         }
         if model.is_err() {
             // An undamaged message. The compressor of miniz_oxide used a window of 15 bits.
-            assert_eq!(model, Err(Why::TooFar));
+            assert_eq!(model, Err(Fault::TooFar));
             return Vec::new();
         }
     }

@@ -36,10 +36,10 @@ fn run_connection(bits: u8, level: sansocket::deflate::Level, takeover: bool, st
             _ => {}
         }
         match rng.below(10) {
-            0 => connection.parts(&cut(&message, &mut rng)),
+            0 => connection.send_parts(&cut(&message, &mut rng)),
             1 => connection.follow(&message),
             2 => connection.clear(),
-            _ => undone += usize::from(!connection.whole(&message)),
+            _ => undone += usize::from(!connection.send(&message)),
         }
         if message.len() < 2000 {
             small = message;
@@ -52,9 +52,9 @@ fn run_connection(bits: u8, level: sansocket::deflate::Level, takeover: bool, st
 fn cut<'a>(message: &'a [u8], rng: &mut Rng) -> Vec<&'a [u8]> {
     let (mut rest, mut parts) = (message, Vec::new());
     for _ in 0..rng.below(5) {
-        let (part, behind) = rest.split_at(rng.below(rest.len() as u64 + 1) as usize);
+        let (part, later) = rest.split_at(rng.below(rest.len() as u64 + 1) as usize);
         parts.push(part);
-        rest = behind;
+        rest = later;
     }
     parts.push(rest);
     parts
@@ -98,8 +98,8 @@ fn long_messages() {
             let mut connection = Connection::new(bits, level, true);
             for kind in [Kind::Html, Kind::Binary, Kind::Noise] {
                 let mut source = Source::new(kind, 8);
-                connection.whole(&source.message(70_000));
-                connection.whole(&source.message(100));
+                connection.send(&source.message(70_000));
+                connection.send(&source.message(100));
             }
         }
     }
@@ -120,7 +120,7 @@ fn output_does_not_depend_on_other_connections() {
                 // Another encoder between them, with the same text.
                 let mut other = Connection::new(15, level, takeover);
                 messages.iter().rev().for_each(|message| {
-                    other.whole(message);
+                    other.send(message);
                 });
             }
         }

@@ -38,11 +38,11 @@ impl Encoder {
         let mut out = vec![0; 2 * message.len() + 90_000];
         let (mut payload, mut rest) = (Vec::new(), message);
         while rng.below(4) == 0 && !rest.is_empty() {
-            let (part, behind) = rest.split_at(1 + rng.below(rest.len() as u64) as usize);
+            let (part, later) = rest.split_at(1 + rng.below(rest.len() as u64) as usize);
             let flush = if rng.below(3) == 0 { Flush::Full } else { Flush::Sync };
             let len = self.compress(part, &mut out, flush);
             payload.extend_from_slice(&out[..len]);
-            rest = behind;
+            rest = later;
         }
         if !takeover && rng.below(4) == 0 {
             // A last block, and an empty one for the tail (RFC 7692 section 7.2.3.4).

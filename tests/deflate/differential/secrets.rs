@@ -6,7 +6,7 @@ use sansocket::deflate::Decoder;
 use crate::bit_writer::{BitWriter, Code};
 use crate::codecs::{Flush, TAIL, zlib};
 use crate::corpus::{Kind, messages};
-use crate::engine::{Whole, inflate, window};
+use crate::engine::{Uncut, inflate, window};
 
 /// A message that begins with a copy from `distance` bytes before its first.
 fn copy_from(distance: u16) -> Vec<u8> {
@@ -26,7 +26,7 @@ fn fill(decoder: &mut Decoder, bits: u8) {
         let len = deflater.compress(&message, &mut out, Flush::Sync);
         let payload = &out[..len - TAIL.len()];
         // Its distances fit into 8 bits at 9 bits, too.
-        assert_eq!(inflate(decoder, payload, &mut Whole, 4096).unwrap().as_ref(), Some(&message));
+        assert_eq!(inflate(decoder, payload, &mut Uncut, 4096).unwrap().as_ref(), Some(&message));
     }
 }
 
@@ -41,7 +41,7 @@ fn a_new_decoder_has_no_history() {
                 fill(&mut before, bits);
                 drop(before);
                 let mut decoder = Decoder::new(window(bits), takeover);
-                let got = inflate(&mut decoder, &copy_from(distance), &mut Whole, 100);
+                let got = inflate(&mut decoder, &copy_from(distance), &mut Uncut, 100);
                 assert!(got.is_err(), "{bits} {takeover} {distance}");
             }
         }
@@ -59,10 +59,10 @@ fn without_takeover_the_last_message_is_no_history() {
             let len = deflater.compress(message, &mut out, Flush::Sync);
             let payload = &out[..len - TAIL.len()];
             assert_eq!(
-                inflate(&mut decoder, payload, &mut Whole, 4096).unwrap().as_ref(),
+                inflate(&mut decoder, payload, &mut Uncut, 4096).unwrap().as_ref(),
                 Some(message)
             );
-            let got = inflate(&mut decoder, &copy_from(distance), &mut Whole, 100);
+            let got = inflate(&mut decoder, &copy_from(distance), &mut Uncut, 100);
             assert!(got.is_err(), "{bits} {distance}");
         }
     }
@@ -84,8 +84,8 @@ fn history_ends_at_the_first_byte_of_the_messages() {
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     for distance in 1..=7 {
         let mut decoder = Decoder::new(window(8), true);
-        assert_eq!(inflate(&mut decoder, &hello, &mut Whole, 5), Ok(Some(b"Hello".to_vec())));
-        let got = inflate(&mut decoder, &copy_from(distance), &mut Whole, 100);
+        assert_eq!(inflate(&mut decoder, &hello, &mut Uncut, 5), Ok(Some(b"Hello".to_vec())));
+        let got = inflate(&mut decoder, &copy_from(distance), &mut Uncut, 100);
         assert_eq!(got.is_ok(), distance <= 5, "{distance}");
     }
 }

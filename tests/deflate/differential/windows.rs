@@ -6,14 +6,14 @@ use sansocket::deflate::Decoder;
 use crate::bit_writer::{BitWriter, Code};
 use crate::codecs::{Flush, TAIL, naive, zlib};
 use crate::corpus::{Kind, messages};
-use crate::engine::{Cuts, Random, Whole, inflate, window};
+use crate::engine::{Cuts, Random, Uncut, inflate, window};
 
 /// Stored bytes, then a copy, in one message.
 fn stored_and_copy(stored: &[u8], distance: u16) -> Vec<u8> {
     let (literals, distances) = (Code::fixed(), Code::fixed_distances());
     let mut writer = BitWriter::new();
-    for piece in stored.chunks(30_000) {
-        writer = writer.stored(false, piece);
+    for chunk in stored.chunks(30_000) {
+        writer = writer.stored(false, chunk);
     }
     writer.block(false, 1).copy(&literals, &distances, 10, distance).symbol(&literals, 256).end()
 }
@@ -51,7 +51,7 @@ fn distances_are_limited_to_the_byte() {
             let first = BitWriter::new().stored(false, &noise[..39_000]).end();
             assert!(inflate(&mut decoder, &first, &mut Random(1), 50_000).is_ok());
             let got =
-                inflate(&mut decoder, &stored_and_copy(&noise[..20], distance), &mut Whole, 50);
+                inflate(&mut decoder, &stored_and_copy(&noise[..20], distance), &mut Uncut, 50);
             assert_eq!(got.is_ok(), fits, "{bits} {distance} over two messages");
             if let Ok(Some(got)) = got {
                 let history = [&noise[..39_000], &noise[..20]].concat();
@@ -75,7 +75,7 @@ fn streams_of_a_larger_window() {
         let len = zlib::Deflater::new(6, 15).compress(&again, &mut out, Flush::Sync);
         let payload = &out[..len - TAIL.len()];
         assert!(naive::Inflater::new(15, true).message(payload).as_ref() == Ok(&again));
-        assert_eq!(naive::Inflater::new(bits, true).message(payload), Err(naive::Why::TooFar));
+        assert_eq!(naive::Inflater::new(bits, true).message(payload), Err(naive::Fault::TooFar));
         for seed in 0..4 {
             let mut decoder = Decoder::new(window(15), true);
             let got = inflate(&mut decoder, payload, &mut Random(seed), 80_000);
@@ -85,6 +85,6 @@ fn streams_of_a_larger_window() {
             assert!(got.is_err(), "{bits}");
         }
         let mut decoder = Decoder::new(window(bits), false);
-        assert!(inflate(&mut decoder, payload, &mut Whole, 80_000).is_err());
+        assert!(inflate(&mut decoder, payload, &mut Uncut, 80_000).is_err());
     }
 }

@@ -13,7 +13,7 @@ use crate::windows::Terms;
 pub(crate) enum Step {
     Send(OwnedData),
     SendPart {
-        piece: OwnedData,
+        part: OwnedData,
         end: bool,
     },
     SendPing(Vec<u8>),
@@ -56,8 +56,8 @@ impl Case {
             cases.push(Self::echo(&format!("binary of {len}"), vec![binary(long_binary(len))]));
         }
         cases.push(Self::echo(&format!("{PIPELINED} pipelined"), pipelined()));
-        cases.push(Self::fragments("text fragments", text_pieces(), text("Grüße")));
-        cases.push(Self::fragments("binary fragments", binary_pieces(), binary_whole()));
+        cases.push(Self::fragments("text fragments", text_parts(), text("Grüße")));
+        cases.push(Self::fragments("binary fragments", binary_parts(), joined_binary()));
         cases.push(Self::pings());
         cases.push(Self::fragments_from_server());
         for code in CODES {
@@ -75,14 +75,14 @@ impl Case {
     }
 
     /// Sends a ping and an unsolicited pong between the fragments. The ping must be answered.
-    fn fragments(name: &str, [first, second, third]: [OwnedData; 3], whole: OwnedData) -> Self {
+    fn fragments(name: &str, [first, second, third]: [OwnedData; 3], joined: OwnedData) -> Self {
         let steps = [
-            Step::SendPart { piece: first, end: false },
+            Step::SendPart { part: first, end: false },
             Step::SendPing(b"between fragments".to_vec()),
-            Step::SendPart { piece: second, end: false },
+            Step::SendPart { part: second, end: false },
             Step::SendPong(b"unsolicited".to_vec()),
-            Step::SendPart { piece: third, end: true },
-            Step::Expect(Expected::Message(whole)),
+            Step::SendPart { part: third, end: true },
+            Step::Expect(Expected::Message(joined)),
             Step::Expect(Expected::Pong(b"between fragments".to_vec())),
         ];
         Self::new(name, "/echo", steps.into_iter().chain(normal_close()))
@@ -100,8 +100,8 @@ impl Case {
 
     /// The server sends the fragments, then a message with the result of its check of the pong.
     fn fragments_from_server() -> Self {
-        let steps = [text("Grüße"), binary_whole(), text("pong ok")]
-            .map(|whole| Step::Expect(Expected::Message(whole)));
+        let steps = [text("Grüße"), joined_binary(), text("pong ok")]
+            .map(|message| Step::Expect(Expected::Message(message)));
         Self::new(
             "fragments from the server",
             "/fragments",
@@ -160,14 +160,14 @@ impl Case {
 
 /// Received events that no step has expected yet.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct Received {
     messages: VecDeque<OwnedData>,
     pongs: VecDeque<Vec<u8>>,
     close: Option<CloseCode>,
     ended: bool,
 }
 
-impl Seen {
+impl Received {
     pub(crate) fn event(&mut self, event: Event<'_>) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "no case expects other events")]
         match event {
@@ -257,18 +257,18 @@ fn pipelined() -> Vec<OwnedData> {
 }
 
 /// One part is empty, and the text is split inside a word.
-fn text_pieces() -> [OwnedData; 3] {
+fn text_parts() -> [OwnedData; 3] {
     [text("Grü"), text(""), text("ße")]
 }
 
-fn binary_pieces() -> [OwnedData; 3] {
+fn binary_parts() -> [OwnedData; 3] {
     [binary(vec![0; 70_000]), binary(vec![1]), binary(Vec::new())]
 }
 
-fn binary_whole() -> OwnedData {
-    let mut whole = vec![0; 70_000];
-    whole.push(1);
-    binary(whole)
+fn joined_binary() -> OwnedData {
+    let mut bytes = vec![0; 70_000];
+    bytes.push(1);
+    binary(bytes)
 }
 
 /// Lengths around the limits of each form of the length field, and one that takes many reads.

@@ -5,6 +5,7 @@ extern crate alloc;
 mod cases;
 mod on_threads;
 mod on_tokio;
+mod steps;
 mod windows;
 
 use core::error::Error;

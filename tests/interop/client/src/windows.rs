@@ -135,13 +135,13 @@ fn case(name: &str, path: &str, agreed: Terms) -> Case {
     steps.extend(echo(OwnedData::binary(Vec::new())));
     steps.extend(echo(OwnedData::binary(vec![0; 100_000])));
     steps.extend(echo(text(&noise.record())));
-    let pieces = [noise.record(), String::new(), noise.record(), "ß".to_owned()];
-    for (index, piece) in pieces.iter().enumerate() {
-        steps.push(Step::SendPart { piece: text(piece), end: index + 1 == pieces.len() });
+    let parts = [noise.record(), String::new(), noise.record(), "ß".to_owned()];
+    for (index, part) in parts.iter().enumerate() {
+        steps.push(Step::SendPart { part: text(part), end: index + 1 == parts.len() });
         steps.push(Step::SendPing(vec![0; index]));
     }
-    steps.push(Step::Expect(Expected::Message(text(&pieces.concat()))));
-    steps.extend((0..pieces.len()).map(|index| Step::Expect(Expected::Pong(vec![0; index]))));
+    steps.push(Step::Expect(Expected::Message(text(&parts.concat()))));
+    steps.extend((0..parts.len()).map(|index| Step::Expect(Expected::Pong(vec![0; index]))));
     steps.extend(echo(text(&noise.record())));
     steps.push(Step::Close(CloseCode::NORMAL));
     steps.push(Step::Expect(Expected::Close(CloseCode::NORMAL)));
