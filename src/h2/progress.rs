@@ -91,7 +91,7 @@ impl Progress {
     ///
     /// # Errors
     /// If the session has ended before.
-    pub(super) fn poll_written(&self, mark: Mark, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_written(&self, mark: Mark, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
         if state.written >= mark.0 {
             return Poll::Ready(Ok(()));

@@ -60,7 +60,7 @@ impl Mailbox {
     /// Reads data, and returns their number.
     pub(super) fn poll_read(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
@@ -96,7 +96,7 @@ impl Mailbox {
     /// Takes the head of the response.
     pub(super) fn poll_response(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<io::Result<(Response<()>, FlowControl)>> {
         let mut state = self.state();
         if let Some(response) = state.response.take() {

@@ -44,7 +44,7 @@ impl Input {
     /// Reads data, and returns their number.
     pub(super) fn poll_read(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
         let len = ready!(self.mailbox.poll_read(cx, buf))?;

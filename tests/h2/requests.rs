@@ -1,9 +1,19 @@
 //! Requests that are refused. The session goes on.
 
-use http::{Method, Request};
+use core::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use sansocket::error::{ConnectErrorKind, ConnectStep};
+use sansocket::h2::{Client, Incoming, Session};
+use sansocket::handshake::{BodyEnd, HandshakeError, Refusal};
+use sansocket::{AcceptOptions, Config, Entropy};
 use tokio::io::duplex;
 
-use crate::{Server, TRANSPORT, frame, in_time, options, raw_client, raw_request};
+use crate::{
+    Server, TRANSPORT, client_config, frame, in_time, open, options, pair, raw_client, raw_request,
+    request, server_config,
+};
 
 fn with(change: impl FnOnce(&mut Request<()>)) -> Request<()> {
     let mut request = raw_request();
@@ -59,5 +69,171 @@ async fn e4_e5_refused_requests_leave_the_session_open() {
     let mut ws = server.next().await;
     assert_eq!(in_time(response).await.unwrap().status(), 200);
     output.send_data(frame(0x81, b"hello"), false).unwrap();
+    assert!(in_time(ws.read()).await.unwrap().is_some());
+}
+
+/// A client whose requests this server treats in its own way.
+async fn client_of(serve: impl Fn(sansocket::h2::PendingRequest) + Send + 'static) -> Client {
+    let (near, far) = duplex(TRANSPORT);
+    tokio::spawn(async move {
+        let mut session = Session::handshake(far, &options()).await.unwrap();
+        while let Ok(Some(incoming)) = session.accept().await {
+            if let Incoming::WebSocket(request) = incoming {
+                serve(request);
+            }
+        }
+    });
+    let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
+    tokio::spawn(session);
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn e7_a_refusal_has_its_body() {
+    for (len, limit, end) in [
+        (0, 100, BodyEnd::Complete),
+        (100, 100, BodyEnd::Complete),
+        (100_000, 1 << 20, BodyEnd::Complete),
+        (100_000, 4000, BodyEnd::TooLong),
+    ] {
+        let client = client_of(move |request| {
+            let refusal = Refusal::new(401).unwrap().with_body("text/plain", vec![b'x'; len]);
+            request.refuse(refusal.unwrap()).unwrap();
+        });
+        let client = client.await;
+        let config = Config::client(Entropy::os()).max_refusal_body_len(limit).build().unwrap();
+        let error = in_time(client.open(&request(), &config)).await.unwrap_err();
+        assert_eq!((error.step(), error.host()), (ConnectStep::Handshake, "server.example"));
+        let response = error.response().unwrap();
+        assert_eq!((response.status(), response.body().len()), (401, len.min(limit)));
+        assert_eq!(response.body_end(), end);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_handshake_has_a_deadline() {
+    // The server keeps the request.
+    let (keep, _kept) = std::sync::mpsc::channel();
+    let client = client_of(move |request| keep.send(request).unwrap()).await;
+    let start = tokio::time::Instant::now();
+    let error = in_time(client.open(&request(), &client_config())).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+    // The server resets the stream.
+    let client = client_of(drop).await;
+    let error = in_time(client.open(&request(), &client_config())).await.unwrap_err();
+    assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
+}
+
+/// A dropped `open` resets the stream, and leaves its place to others.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_opening_handshake_frees_its_stream() {
+    let two = sansocket::h2::SessionOptions::builder().max_streams(2).build().unwrap();
+    let (near, far) = duplex(TRANSPORT);
+    let (keep, kept) = std::sync::mpsc::channel();
+    tokio::spawn(async move {
+        let mut session = Session::handshake(far, &two).await.unwrap();
+        while let Ok(Some(incoming)) = session.accept().await {
+            keep.send(incoming).unwrap();
+        }
+    });
+    let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
+    tokio::spawn(session);
+    for _ in 0..10 {
+        let (to, config) = (request(), client_config());
+        let open = client.open(&to, &config);
+        assert!(tokio::time::timeout(Duration::from_secs(1), open).await.is_err());
+        // Dropping a request of a stream that was reset has no effect.
+        drop(kept.try_recv().unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_a_server_without_the_setting() {
+    let (near, far) = duplex(TRANSPORT);
+    tokio::spawn(async move {
+        let mut connection: h2::server::Connection<_, Bytes> =
+            h2::server::handshake(far).await.unwrap();
+        while connection.accept().await.is_some() {}
+    });
+    let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
+    tokio::spawn(session);
+    assert!(!client.allows_web_sockets());
+    let error = in_time(client.open(&request(), &client_config())).await.unwrap_err();
+    assert!(matches!(error.kind(), ConnectErrorKind::Http2NotAllowed), "{error:?}");
+    let text = "server.example:443: opening handshake failed: the server doesn't allow WebSockets over HTTP/2";
+    assert_eq!(error.to_string(), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_web_socket() {
+    let (near, far) = duplex(TRANSPORT);
+    tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        let mut connection = builder.handshake::<_, Bytes>(far).await.unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            let response = Response::builder().header("sec-websocket-protocol", "not-offered");
+            let _ = respond.send_response(response.body(()).unwrap(), false);
+        }
+    });
+    let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
+    tokio::spawn(session);
+    let error = in_time(client.open(&request(), &client_config())).await.unwrap_err();
+    let kind = error.kind();
+    assert!(
+        matches!(kind, ConnectErrorKind::Handshake(error) if !matches!(error, HandshakeError::Status(_))),
+        "{error:?}"
+    );
+}
+
+/// Pages and WebSockets share a session.
+#[tokio::test(start_paused = true)]
+async fn other_requests_are_passed_on() {
+    let (near, far) = duplex(TRANSPORT);
+    let mut server = Server::start(far, options());
+    let mut requests = in_time(raw_client(near)).await;
+    let page = Request::get("https://server.example/page").body(()).unwrap();
+    let (response, _) = requests.send_request(page, true).unwrap();
+    let response = in_time(response).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let data = in_time(response.into_body().data()).await.unwrap().unwrap();
+    assert_eq!(data, &b"a page"[..]);
+    let (_response, _output) = requests.send_request(raw_request(), false).unwrap();
+    drop(server.next().await);
+}
+
+/// A cookie in the response, and a choice by the request.
+#[tokio::test(start_paused = true)]
+async fn a_response_with_fields() {
+    let client = client_of(|request| {
+        assert_eq!((request.request().path(), request.request().query()), ("/chat", Some("x=1")));
+        let accepted = request.request().accept(&AcceptOptions::new()).unwrap();
+        let accepted = accepted.with_field("Set-Cookie", "a=b").unwrap();
+        let mut ws = request.accept_with(&accepted, &server_config()).unwrap();
+        tokio::spawn(async move { while ws.read().await.unwrap().is_some() {} });
+    });
+    let client = client.await;
+    let (_ws, response) = in_time(client.open(&request(), &client_config())).await.unwrap();
+    assert_eq!(response.fields().get_str("set-cookie"), Some("a=b"));
+}
+
+/// 101 empty writes and flushes: h2 ends a session after 100 empty frames.
+#[tokio::test(start_paused = true)]
+async fn empty_writes_send_no_frames() {
+    use tokio::io::AsyncWriteExt;
+
+    let (mut server, client) = pair(options(), options()).await;
+    let ws = open(&client).await;
+    let mut far = server.next().await;
+    tokio::spawn(async move { crate::echo(&mut far).await });
+    let parts = ws.into_inner();
+    let mut parts = parts;
+    for _ in 0..200 {
+        assert_eq!(in_time(parts.stream.write(&[])).await.unwrap(), 0);
+        in_time(parts.stream.flush()).await.unwrap();
+    }
+    let mut ws = sansocket::tokio::WebSocket::resume(parts);
+    in_time(ws.send_text("alive")).await.unwrap();
     assert!(in_time(ws.read()).await.unwrap().is_some());
 }

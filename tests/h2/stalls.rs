@@ -98,3 +98,26 @@ async fn all_other_streams_are_full() {
     }
     another_echoes(&mut server, &mut requests).await;
 }
+
+/// After a violation the input of a stream is discarded: its window returns to the session.
+#[tokio::test(start_paused = true)]
+async fn the_windows_of_discarded_data_return() {
+    let (near, far) = duplex(TRANSPORT);
+    let mut server = Server::start(far, smallest());
+    let mut requests = in_time(raw_client(near)).await;
+    for _ in 0..40 {
+        let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
+        let mut ws = server.next().await;
+        let reading = tokio::spawn(async move {
+            while ws.read().await?.is_some() {}
+            Ok(())
+        });
+        // A reserved opcode, then data.
+        output.send_data(frame(0x83, b""), false).unwrap();
+        in_time(fill(&mut output, &[0; 10_000], 2)).await;
+        let result: Result<(), sansocket::WebSocketError> = in_time(reading).await.unwrap();
+        assert!(result.is_err());
+        drop((response, output));
+    }
+    another_echoes(&mut server, &mut requests).await;
+}
