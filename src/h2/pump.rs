@@ -11,6 +11,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,7 @@ pub(super) struct Mailbox(Mutex<State>);
 struct State {
     held: BytesMut,
     /// The head of a response, and the window of its stream.
-    response: Option<(Response<()>, FlowControl)>,
+    response: Option<Box<(Response<()>, FlowControl)>>,
     end: End,
     reader: Option<Waker>,
     pump: Option<Waker>,
@@ -100,7 +101,7 @@ impl Mailbox {
     ) -> Poll<io::Result<(Response<()>, FlowControl)>> {
         let mut state = self.state();
         if let Some(response) = state.response.take() {
-            return Poll::Ready(Ok(response));
+            return Poll::Ready(Ok(*response));
         }
         if let End::Failed(error) = &mut state.end {
             let error = error.take();
@@ -170,7 +171,8 @@ impl Future for Pump {
                             has_news = true;
                             let (head, mut stream) = response.into_parts();
                             let flow = stream.flow_control().clone();
-                            state.response = Some((Response::from_parts(head, ()), flow));
+                            let head = Response::from_parts(head, ());
+                            state.response = Some(Box::new((head, flow)));
                             *source = Source::Data(stream);
                         }
                         Poll::Ready(Err(error)) => {

@@ -26,6 +26,8 @@ mod common;
 mod connection;
 #[cfg(all(feature = "deflate", feature = "std"))]
 mod deflate;
+#[cfg(feature = "h2")]
+mod http2;
 #[cfg(all(feature = "deflate", feature = "std"))]
 mod properties;
 mod timers;
