@@ -36,19 +36,19 @@ async fn server_sees(end: impl FnOnce(&mut h2::SendStream<Bytes>)) -> Result<(),
 }
 
 #[tokio::test(start_paused = true)]
-async fn e8_a_close_frame_and_end_stream_in_one_frame_are_a_clean_close() {
+async fn e6_a_close_frame_and_end_stream_in_one_frame_are_a_clean_close() {
     server_sees(|output| output.send_data(frame(0x88, &[3, 232]), true).unwrap()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn e8_end_stream_without_a_close_frame_is_a_lost_connection() {
+async fn e6_end_stream_without_a_close_frame_is_a_lost_connection() {
     let result = server_sees(|output| output.send_data(Bytes::new(), true).unwrap()).await;
     let expected = ProtocolError::Peer(PeerError::ClosedWithoutHandshake);
     assert!(matches!(result, Err(WebSocketError::Protocol(error)) if error == expected));
 }
 
 #[tokio::test(start_paused = true)]
-async fn e9_a_reset_is_an_error_of_the_transport() {
+async fn e6_a_reset_is_an_error_of_the_transport() {
     for reason in [Reason::CANCEL, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
         let result = server_sees(|output| output.send_reset(reason)).await;
         assert_eq!(io_kind(result), io::ErrorKind::ConnectionReset);
@@ -56,7 +56,7 @@ async fn e9_a_reset_is_an_error_of_the_transport() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e9_a_dropped_web_socket_resets_its_stream() {
+async fn e6_a_dropped_web_socket_resets_its_stream() {
     let (mut server, client) = pair(options(), options()).await;
     let (mut ws, far) = (open(&client).await, server.next().await);
     drop(far);
@@ -68,7 +68,7 @@ async fn e9_a_dropped_web_socket_resets_its_stream() {
 
 /// The Close frame and END_STREAM are written when `close` returns, however slow the transport is.
 #[tokio::test(start_paused = true)]
-async fn e8_the_session_can_be_dropped_after_a_close() {
+async fn e6_the_session_can_be_dropped_after_a_close() {
     for transport in [64, 100, TRANSPORT] {
         let (near, far) = duplex(transport);
         let mut server = Server::start(far, options());
@@ -90,7 +90,7 @@ async fn e8_the_session_can_be_dropped_after_a_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e9_a_lost_session_ends_its_streams() {
+async fn e6_a_lost_session_ends_its_streams() {
     let (mut server, client) = pair(options(), options()).await;
     let (mut ws, mut far) = (open(&client).await, server.next().await);
     server.session.abort();
@@ -107,7 +107,7 @@ async fn e9_a_lost_session_ends_its_streams() {
 
 /// A WebSocket that waits for the peer's window ends with its session, too.
 #[tokio::test(start_paused = true)]
-async fn e9_a_lost_session_ends_a_write() {
+async fn e6_a_lost_session_ends_a_write() {
     let (mut server, client) = pair(options(), options()).await;
     let (ws, mut far) = (open(&client).await, server.next().await);
     let writing = tokio::spawn(async move {

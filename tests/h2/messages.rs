@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use crate::{TRANSPORT, client_config, echo, in_time, open, options, pair, request, server_config};
 
 #[tokio::test(start_paused = true)]
-async fn e1_messages_in_both_directions_and_a_close() {
+async fn e5_messages_in_both_directions_and_a_close() {
     let (mut server, client) = pair(options(), options()).await;
     assert!(client.allows_web_sockets());
     let mut ws = open(&client).await;
@@ -36,7 +36,7 @@ async fn e1_messages_in_both_directions_and_a_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e1_compression_is_negotiated() {
+async fn e5_compression_is_negotiated() {
     let (near, far) = duplex(TRANSPORT);
     tokio::spawn(async move {
         let mut session = Session::handshake(far, &options()).await.unwrap();
@@ -59,7 +59,7 @@ async fn e1_compression_is_negotiated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e1_halves_and_byte_streams() {
+async fn e5_halves_and_byte_streams() {
     let (mut server, client) = pair(options(), options()).await;
     let (ws, far) = (open(&client).await, server.next().await);
     let (mut reader, sender) = far.split();
@@ -86,7 +86,7 @@ async fn e1_halves_and_byte_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e1_many_web_sockets_on_a_session() {
+async fn e5_many_web_sockets_on_a_session() {
     let (mut server, client) = pair(options(), options()).await;
     let mut all = Vec::new();
     for i in 0..200_u32 {

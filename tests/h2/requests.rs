@@ -22,7 +22,7 @@ fn with(change: impl FnOnce(&mut Request<()>)) -> Request<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e4_e5_refused_requests_leave_the_session_open() {
+async fn e4_e7_refused_requests_leave_the_session_open() {
     let (near, far) = duplex(TRANSPORT);
     let mut server = Server::start(far, options());
     let mut requests = in_time(raw_client(near)).await;
@@ -89,7 +89,7 @@ async fn client_of(serve: impl Fn(sansocket::h2::PendingRequest) + Send + 'stati
 }
 
 #[tokio::test(start_paused = true)]
-async fn e7_a_refusal_has_its_body() {
+async fn a_refusal_has_its_body() {
     for (len, limit, end) in [
         (0, 100, BodyEnd::Complete),
         (100, 100, BodyEnd::Complete),
@@ -149,7 +149,7 @@ async fn a_dropped_opening_handshake_frees_its_stream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e2_a_server_without_the_setting() {
+async fn e1_a_server_without_the_setting() {
     let (near, far) = duplex(TRANSPORT);
     tokio::spawn(async move {
         let mut connection: h2::server::Connection<_, Bytes> =

@@ -49,8 +49,8 @@ const LAYERS: &[&[&str]] = &[
     &["adapter/"],
     // The adapters, and the public module of all errors.
     &["blocking/", "tokio/", "error/mod.rs"],
-    // WebSockets on a hyper server.
-    &["hyper/"],
+    // WebSockets on a hyper server, and over HTTP/2.
+    &["h2/", "hyper/"],
     // Docs and re-exports.
     &["lib.rs", "guide.rs"],
 ];
