@@ -1,6 +1,8 @@
-//! Each `send_*` of each type: at its return the transport has accepted its bytes, and was flushed.
+//! Each `send_*` of each type, and each `feed_*` with a flush: when the call returns, the transport has
+//! accepted the bytes, and was flushed.
 
 use core::num::NonZeroUsize;
+use core::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
@@ -13,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, D
 use tokio::time::{Instant, sleep};
 
 use crate::common::preset;
-use crate::support::MS;
+use crate::support::{MS, poll_once};
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;
@@ -70,6 +72,33 @@ macro_rules! send {
     };
 }
 
+/// Feeds each kind of output to a type, then flushes it.
+macro_rules! each_feed {
+    ($type:literal, $target:ident, $peer:ident) => {{
+        let (bytes, options) = ([7; 1000], SendOptions::new());
+        let before = $peer.expected.len();
+        feed!($target, $peer, feed_text, send_text(&"x".repeat(1000)));
+        feed!($target, $peer, feed_binary, send_binary(&bytes));
+        feed!($target, $peer, feed, send(Data::Binary(&bytes), options));
+        feed!($target, $peer, feed_part, send_part(Data::Binary(&bytes), false, options));
+        feed!($target, $peer, feed_part, send_part(Data::Binary(&bytes), true, options));
+        feed!($target, $peer, feed_prepared, send_prepared(&Prepared::binary(&bytes)));
+        feed!($target, $peer, feed_ping, send_ping(&[7; 125]));
+        feed!($target, $peer, feed_pong, send_pong(&[7; 125]));
+        assert_eq!($target.unsent(), $peer.expected.len() - before, "{} has written", $type);
+        $target.flush().await.unwrap();
+        $peer.check(concat!($type, "::flush"), $target.unsent()).await;
+    }};
+}
+
+/// Feeds to a type, and sends with the model of the peer.
+macro_rules! feed {
+    ($target:ident, $peer:ident, $feed:ident, $send:ident($($argument:expr),*)) => {
+        $target.$feed($($argument),*).unwrap();
+        $peer.model.$send($($argument),*, &mut $peer.expected).unwrap();
+    };
+}
+
 /// Calls each `send_*` of a type.
 macro_rules! each_send {
     ($type:literal, $target:ident, $peer:ident) => {{
@@ -89,15 +118,19 @@ async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> 
     let (io, peer) = tokio::io::duplex(CAPACITY);
     let mut peer = Peer::new(peer).await;
     let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
+    each_feed!("WebSocket", ws, peer);
     each_send!("WebSocket", ws, peer);
     {
         let (_, mut reply) = ws.read().await.unwrap().unwrap();
+        each_feed!("Reply", reply, peer);
         each_send!("Reply", reply, peer);
     }
     // The reader is not polled while the sender writes.
     let (mut reader, sender) = ws.split();
+    each_feed!("Sender", sender, peer);
     each_send!("Sender", sender, peer);
     let (_, mut reply) = reader.read().await.unwrap().unwrap();
+    each_feed!("HalfReply", reply, peer);
     each_send!("HalfReply", reply, peer);
 }
 
@@ -183,4 +216,35 @@ async fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true).await;
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false).await, 100);
+}
+
+/// A peer that never reads: what a send has fed remains in the output when its future is dropped.
+#[tokio::test(start_paused = true)]
+async fn sends_wait_at_the_high_water_mark_and_replies_do_not() {
+    const MARK: usize = 1000;
+    let config = preset(Role::Server).high_water_mark(MARK).max_unsent(100 * MARK).build().unwrap();
+    let now = Instant::now().into_std().into();
+    let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+    let (io, mut peer) = tokio::io::duplex(CAPACITY);
+    peer.write_all(&b"\x81\x81\0\0\0\0x".repeat(2)).await.unwrap();
+    let message = [7; 100];
+    let mut ws = WebSocket::from_connection(io, connection, &[]);
+    for _ in 0..100 {
+        assert!(poll_once(pin!(ws.send_binary(&message))).is_pending());
+    }
+    let unsent = ws.unsent();
+    assert!((MARK..MARK + 102).contains(&unsent), "{unsent} bytes");
+    {
+        let (_, mut reply) = ws.read().await.unwrap().unwrap();
+        assert!(poll_once(pin!(reply.send_binary(&message))).is_pending());
+        assert_eq!(reply.unsent(), unsent + 102);
+    }
+    let (mut reader, sender) = ws.split();
+    for _ in 0..100 {
+        assert!(poll_once(pin!(sender.send_binary(&message))).is_pending());
+    }
+    assert_eq!(sender.unsent(), unsent + 102);
+    let (_, mut reply) = reader.read().await.unwrap().unwrap();
+    assert!(poll_once(pin!(reply.send_binary(&message))).is_pending());
+    assert_eq!(reply.unsent(), unsent + 2 * 102);
 }

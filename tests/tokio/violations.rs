@@ -47,14 +47,29 @@ async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_en
 
 #[tokio::test]
 async fn v34_the_drain_ends_after_the_linger_timeout() {
-    let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).linger_timeout(Duration::from_millis(100)).build().unwrap();
-    let served = tokio::spawn(echo(socket(Role::Server, b, &config)));
-    raw.write_all(&frame(0x83, b"x")).await.unwrap();
-    // The peer never ends its output.
-    let result = timeout(SECONDS_10, served).await.unwrap().unwrap();
-    let error = ProtocolError::Peer(PeerError::UnknownOpCode(3));
-    assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == error), "{result:?}");
+    // A violation in a header, and one in a payload, which is found while the event is received.
+    for (bytes, error) in [
+        (frame(0x83, b"x"), PeerError::UnknownOpCode(3)),
+        (frame(0x81, b"\xff"), PeerError::InvalidUtf8),
+    ] {
+        for split in [false, true] {
+            let (mut raw, b) = duplex(1 << 16);
+            let ws = socket(Role::Server, b, &config);
+            let served = tokio::spawn(async move {
+                if !split {
+                    return echo(ws).await;
+                }
+                let (mut reader, _sender) = ws.split();
+                reader.read().await.map(drop)
+            });
+            raw.write_all(&bytes).await.unwrap();
+            // The peer never ends its output.
+            let result = timeout(SECONDS_10, served).await.unwrap().unwrap();
+            let error = ProtocolError::Peer(error);
+            assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == error), "{result:?}");
+        }
+    }
 }
 
 #[tokio::test]
