@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use futures_util::StreamExt;
 use sansocket::error::{PeerError, ProtocolError};
-use sansocket::{Role, WebSocketError};
+use sansocket::{Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 
@@ -83,4 +84,33 @@ async fn v37_messages_before_a_close_frame_are_answered_before_it() {
     assert_eq!(seen, b"\x81\x03one\x82\x03two\x88\x05\x03\xe9bye");
     drop(raw);
     served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_reply_to_a_close_frame_is_sent_before_the_event() {
+    for way in ["read", "Reader::read", "Stream::next"] {
+        let (mut raw, b) = duplex(100);
+        raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
+        let mut answer = [0; 4];
+        let mut ws = server(b);
+        match way {
+            "read" => {
+                let (event, _) = ws.read().await.unwrap().unwrap();
+                assert!(matches!(event, Event::Close(Some(_))));
+                timeout(SECONDS_10, raw.read_exact(&mut answer)).await.unwrap().unwrap();
+            }
+            "Reader::read" => {
+                let (mut reader, _sender) = ws.split();
+                let (event, _) = reader.read().await.unwrap().unwrap();
+                assert!(matches!(event, Event::Close(Some(_))));
+                timeout(SECONDS_10, raw.read_exact(&mut answer)).await.unwrap().unwrap();
+            }
+            _ => {
+                let mut messages = ws.into_messages();
+                assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
+                timeout(SECONDS_10, raw.read_exact(&mut answer)).await.unwrap().unwrap();
+            }
+        }
+        assert_eq!(&answer, b"\x88\x02\x03\xe8", "{way}");
+    }
 }
