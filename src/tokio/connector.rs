@@ -121,6 +121,10 @@ impl Connector {
     /// Connects by the request's URL: name resolution, each address in turn, `TCP_NODELAY`, the proxy if
     /// there is one, TLS for `wss://`, the opening handshake, all within the `handshake_timeout`.
     ///
+    /// tokio resolves names in a blocking thread of its runtime, and a timeout does not end that call.
+    /// Dropping the runtime, as the end of a function with `#[tokio::main]` does, may wait for it;
+    /// [`Runtime::shutdown_background`](tokio::runtime::Runtime::shutdown_background) does not wait.
+    ///
     /// # Errors
     /// [`ConnectError`] with the step that failed. For `wss://` URLs [`ConnectErrorKind::TlsNotSupported`]
     /// without the feature `rustls`, and [`ConnectErrorKind::TlsNotConfigured`] without the feature `tls`
