@@ -13,6 +13,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout_at;
+#[cfg(feature = "rustls")]
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::adapter::connector::{Settings, Target};
 use crate::adapter::dial::Dial;
@@ -113,7 +115,7 @@ impl Connector {
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     #[must_use]
-    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls.set(config);
         self
     }

@@ -8,8 +8,8 @@ use sansocket::connection::Negotiated;
 use sansocket::driver::{Driver, Step};
 use sansocket::error::{ProtocolError, SendError};
 #[cfg(feature = "std")]
-use sansocket::{Config, Entropy, Role};
-use sansocket::{Connection, Event, Inbox, Input};
+use sansocket::{Config, Entropy};
+use sansocket::{Connection, Event, Inbox, Input, Role};
 
 use crate::alloc::{count, counted, start};
 use crate::common::frame::{BINARY, TEXT};
