@@ -13,6 +13,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout_at;
+#[cfg(feature = "rustls")]
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::adapter::connector::{Settings, Target};
 use crate::adapter::dial::Dial;
@@ -113,13 +115,17 @@ impl Connector {
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     #[must_use]
-    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls.set(config);
         self
     }
 
     /// Connects by the request's URL: name resolution, each address in turn, `TCP_NODELAY`, the proxy if
     /// there is one, TLS for `wss://`, the opening handshake, all within the `handshake_timeout`.
+    ///
+    /// tokio resolves names in a blocking thread of its runtime, and a timeout does not end that call.
+    /// Dropping the runtime, as the end of a function with `#[tokio::main]` does, may wait for it;
+    /// [`Runtime::shutdown_background`](tokio::runtime::Runtime::shutdown_background) does not wait.
     ///
     /// # Errors
     /// [`ConnectError`] with the step that failed. For `wss://` URLs [`ConnectErrorKind::TlsNotSupported`]

@@ -427,3 +427,9 @@ fn tokio_connects_from_a_local_address() {
         }
     }
 }
+
+#[test]
+fn v25_an_error_of_the_deadline_names_its_setting() {
+    let text = ConnectErrorKind::Timeout.to_string();
+    assert!(text.contains("handshake_timeout"), "{text}");
+}

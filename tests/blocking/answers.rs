@@ -43,11 +43,11 @@ fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
 /// Writing the page takes several linger timeouts.
 #[test]
 fn a_slow_client_receives_the_complete_page() {
-    const LEN: usize = 1_000_000;
+    const LEN: usize = 1_600_000;
     for refuses in [false, true] {
         let (io, mut peer) = pipe(8000);
         peer.write_all(REQUEST).unwrap();
-        let config = Config::server().linger_timeout(400 * MS).build().unwrap();
+        let config = Config::server().linger_timeout(800 * MS).build().unwrap();
         let request = PendingRequest::read(io, &config).unwrap();
         // At most 800 KB/s.
         let reading = thread::spawn(move || {
@@ -69,7 +69,7 @@ fn a_slow_client_receives_the_complete_page() {
             let page = HttpResponse::new(200).unwrap().with_body("text/plain", page).unwrap();
             request.respond(&page).unwrap();
         }
-        assert!(start.elapsed() > 1000 * MS, "{:?}", start.elapsed());
+        assert!(start.elapsed() > 1600 * MS, "{:?}", start.elapsed());
         let (all, ended_in_order) = reading.join().unwrap();
         let body = all.iter().rev().take_while(|byte| **byte == b'x').count();
         assert_eq!((body, ended_in_order), (LEN, true));

@@ -593,3 +593,29 @@ fn the_end_of_a_connection_closes_a_writing_handle_after_a_panic() {
         }
     });
 }
+
+/// A thread that is blocked in a read can't write, so the feed writes.
+#[test]
+fn a_feed_writes_while_the_reader_waits() {
+    with_timeout(|| {
+        let (a, mut raw) = pipe(1000);
+        // The reader checks the state rarely.
+        let config = preset(Role::Server).close_timeout(1_000_000 * MS).build().unwrap();
+        let (mut reader, sender) = socket(Role::Server, a, &config).split().unwrap();
+        let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read() {});
+        // Until the reader waits, which takes a moment.
+        let mut attempts = 0;
+        loop {
+            sender.feed_text("x").unwrap();
+            if sender.unsent() == 0 {
+                break;
+            }
+            attempts += 1;
+            assert!(attempts < 50, "the feed does not write");
+            thread::sleep(10 * MS);
+        }
+        raw.read_exact(&mut [0; 3]).unwrap();
+        drop(raw);
+        reading.join().unwrap();
+    });
+}

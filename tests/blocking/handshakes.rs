@@ -38,6 +38,7 @@ fn accepts_and_connects() {
             let options = AcceptOptions::new().subprotocols(["b"]).unwrap();
             for stream in listener.incoming().take(2) {
                 let mut ws = WebSocket::accept(stream.unwrap(), &config, &options).unwrap();
+                assert_eq!(ws.subprotocol(), Some("b"));
                 echo(&mut ws).unwrap();
             }
         });
@@ -50,6 +51,7 @@ fn accepts_and_connects() {
             let (mut ws, response) = WebSocket::connect(&request, &config).unwrap();
             assert_eq!(response.status(), 101);
             assert_eq!(response.fields().get("Sec-WebSocket-Protocol"), Some(&b"b"[..]));
+            assert_eq!(ws.subprotocol(), Some("b"));
             assert!(ws.get_ref().as_tcp().unwrap().nodelay().unwrap());
             ws.feed_text("Hello").unwrap();
             assert_eq!(ws.read().unwrap().unwrap().0, Event::Text("Hello"));

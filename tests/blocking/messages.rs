@@ -117,14 +117,15 @@ fn messages_are_an_iterator() {
 }
 
 #[test]
-fn a_large_message_sent_by_messages_is_written_at_the_mark() {
+fn large_messages_sent_or_fed_by_messages_are_written_at_the_mark() {
     with_timeout(|| {
         let (a, b) = tcp();
         let sending = thread::spawn(move || {
             let mut messages = server(a).into_messages();
-            // Far above max_unsent: `send` writes to make capacity.
-            for _ in 0..64 {
-                messages.send(Message::Binary(vec![1; 1 << 20].into())).unwrap();
+            // Far above max_unsent: `send` writes, and so does `feed` above the mark.
+            for i in 0..64 {
+                let message = Message::Binary(vec![1; 1 << 20].into());
+                if i < 16 { messages.send(message) } else { messages.feed(message) }.unwrap();
             }
             messages.close(CloseCode::NORMAL, "").unwrap();
         });

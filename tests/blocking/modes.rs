@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -17,11 +17,13 @@ use crate::support::*;
 struct Counting<S> {
     io: S,
     calls: Arc<AtomicU64>,
+    /// The mode that was set last.
+    nonblocking: Arc<AtomicBool>,
 }
 
 impl<S> Counting<S> {
     fn new(io: S) -> Self {
-        Self { io, calls: Arc::default() }
+        Self { io, calls: Arc::default(), nonblocking: Arc::default() }
     }
 }
 
@@ -53,6 +55,7 @@ impl<S: Transport> Transport for Counting<S> {
     }
 
     fn set_nonblocking(&mut self, nonblocking: bool) -> io::Result<()> {
+        self.nonblocking.store(nonblocking, Ordering::Relaxed);
         self.io.set_nonblocking(nonblocking)
     }
 
@@ -61,7 +64,8 @@ impl<S: Transport> Transport for Counting<S> {
     }
 
     fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { io: self.io.try_clone()?, calls: self.calls.clone() })
+        let (calls, nonblocking) = (self.calls.clone(), self.nonblocking.clone());
+        Ok(Self { io: self.io.try_clone()?, calls, nonblocking })
     }
 }
 
@@ -71,23 +75,32 @@ fn reads_in_turns<S: Transport + core::fmt::Debug + Send + 'static>(
     mut raw: impl Read + Write,
 ) {
     let io = Counting::new(io);
-    let calls = io.calls.clone();
+    let (calls, nonblocking) = (io.calls.clone(), io.nonblocking.clone());
     let mut ws = server(io);
     for round in 0..3 {
         // No input: one read, which returns that.
         let before = calls.load(Ordering::Relaxed);
         assert!(matches!(ws.poll_read(), Ok(Poll::Pending)));
         assert_eq!(calls.load(Ordering::Relaxed), before + 1);
+        assert!(nonblocking.load(Ordering::Relaxed));
         raw.write_all(&frame(0x81, b"polled")).unwrap();
         // The loopback interface can have a delay.
         let text = loop {
             match ws.poll_read().unwrap() {
-                Poll::Ready(Some((Event::Text(text), _))) => break String::from(text),
+                Poll::Ready(Some((Event::Text(text), mut reply))) => {
+                    // The reply to a polled event blocks.
+                    reply.send_text("reply").unwrap();
+                    break String::from(text);
+                }
                 Poll::Ready(other) => panic!("{other:?}"),
                 Poll::Pending => thread::sleep(MS),
             }
         };
         assert_eq!(text, "polled", "round {round}");
+        assert!(!nonblocking.load(Ordering::Relaxed));
+        let mut reply = [0; 7];
+        raw.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"\x81\x05reply");
         // The read blocks again, and does not poll.
         let before = calls.load(Ordering::Relaxed);
         let (pending, took) = timed(|| matches!(ws.read_timeout(50 * MS), Ok(Poll::Pending)));

@@ -1,4 +1,5 @@
-//! Each `send_*` of each type: at its return the transport has accepted its bytes, and was flushed.
+//! Each `send_*` of each type, and each `feed_*` with a flush: when the call returns, the transport has
+//! accepted the bytes, and was flushed.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -8,11 +9,13 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use sansocket::Connection;
-use sansocket::blocking::{Transport, WebSocket};
+use sansocket::blocking::{Sender, Transport, WebSocket};
+use sansocket::connection::Negotiated;
 use sansocket::message::{Data, SendOptions};
+use sansocket::{Connection, Role};
 
-use crate::common::sends::{append, each_send, messages, server};
+use crate::common::preset;
+use crate::common::sends::{append, each_feed, each_send, messages, server};
 use crate::pipe::{Pipe, pipe};
 use crate::support::MS;
 
@@ -123,15 +126,19 @@ fn each_type<S: Transport>(wrap: fn(Pipe) -> S) {
     let (io, peer) = pipe(CAPACITY);
     let mut peer = Peer::new(peer);
     let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
+    each_feed!("WebSocket", ws, peer, []);
     each_send!("WebSocket", ws, peer, []);
     {
         let (_, mut reply) = ws.read().unwrap().unwrap();
+        each_feed!("Reply", reply, peer, []);
         each_send!("Reply", reply, peer, []);
     }
     // No thread reads while the sender writes.
     let (mut reader, sender) = ws.split().unwrap();
+    each_feed!("Sender", sender, peer, []);
     each_send!("Sender", sender, peer, []);
     let (_, mut reply) = reader.read().unwrap().unwrap();
+    each_feed!("HalfReply", reply, peer, []);
     each_send!("HalfReply", reply, peer, []);
 }
 
@@ -205,4 +212,52 @@ fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true);
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false), 100);
+}
+
+/// Waits until `sender` has exactly `len` bytes of unsent output.
+fn wait_for_unsent(sender: &Sender<Pipe>, len: usize) {
+    let start = Instant::now();
+    while sender.unsent() != len {
+        assert!(start.elapsed() < 10_000 * MS, "{} bytes", sender.unsent());
+        thread::sleep(MS);
+    }
+}
+
+/// A peer that does not read at first.
+#[test]
+fn sends_wait_at_the_high_water_mark_and_replies_do_not() {
+    const MARK: usize = 1000;
+    const FRAME: usize = 102;
+    let config = preset(Role::Server).high_water_mark(MARK).max_unsent(100 * MARK).build().unwrap();
+    let now = sansocket::Instant::now();
+    let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+    let (io, mut peer) = pipe(CAPACITY);
+    peer.write_all(b"\x81\x81\0\0\0\0x").unwrap();
+    let (mut reader, sender) = WebSocket::from_connection(io, connection, &[]).split().unwrap();
+    // The transport accepts `CAPACITY` bytes.
+    while sender.unsent() < MARK + CAPACITY {
+        sender.feed_binary(&[7; FRAME - 2]).unwrap();
+    }
+    let fed = sender.unsent();
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send_binary(&[7; FRAME - 2]).unwrap())
+        })
+        .collect();
+    // One of them has the role of the writer. None has fed its message.
+    wait_for_unsent(&sender, fed - CAPACITY);
+    thread::sleep(50 * MS);
+    assert_eq!(sender.unsent(), fed - CAPACITY);
+    let replying = thread::spawn(move || {
+        let (_, mut reply) = reader.read().unwrap().unwrap();
+        reply.send_binary(&[7; FRAME - 2]).unwrap();
+        reader
+    });
+    wait_for_unsent(&sender, fed - CAPACITY + FRAME);
+    peer.read_exact(&mut vec![0; fed + 5 * FRAME]).unwrap();
+    for sending in senders {
+        sending.join().unwrap();
+    }
+    drop(replying.join().unwrap());
 }

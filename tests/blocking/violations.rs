@@ -7,7 +7,7 @@ use std::thread;
 
 use sansocket::error::PeerError;
 use sansocket::message::SendOptions;
-use sansocket::{Event, Role, WebSocketError};
+use sansocket::{Event, Message, Role, WebSocketError};
 
 use crate::common::violations::violations;
 use crate::support::*;
@@ -71,14 +71,19 @@ fn v34_a_client_sends_its_server_a_close_frame_too() {
 #[test]
 fn v34_the_drain_of_every_peer_ends_after_the_linger_timeout() {
     with_timeout(|| {
+        // A violation in a header, and one in a payload, which is found while the event is received.
+        let in_header = (frame(0x83, b"x"), PeerError::UnknownOpCode(3), true);
+        let in_payload = (frame(0x81, b"\xff"), PeerError::InvalidUtf8, false);
         for way in WAYS {
-            for flood in [false, true] {
+            for (bytes, error, flood) in
+                [in_header.clone(), (in_header.0.clone(), in_header.1, false), in_payload.clone()]
+            {
                 let (a, mut raw) = tcp();
                 let config = preset(Role::Server).linger_timeout(200 * MS).build().unwrap();
                 let ws = socket(Role::Server, a, &config);
                 let stop = Arc::new(AtomicBool::new(false));
                 let stopped = stop.clone();
-                raw.write_all(&frame(0x83, b"x")).unwrap();
+                raw.write_all(&bytes).unwrap();
                 let flooding = thread::spawn(move || {
                     while flood && !stopped.load(Ordering::Relaxed) {
                         if raw.write_all(&[0; 10_000]).is_err() {
@@ -88,7 +93,7 @@ fn v34_the_drain_of_every_peer_ends_after_the_linger_timeout() {
                     raw
                 });
                 let (result, took) = timed(|| read_to_end(ws, way));
-                assert_protocol(result, PeerError::UnknownOpCode(3));
+                assert_protocol(result, error);
                 assert!(took >= 190 * MS && took < 2000 * MS, "{way} {flood}: {took:?}");
                 stop.store(true, Ordering::Relaxed);
                 flooding.join().unwrap();
@@ -115,12 +120,17 @@ fn v37_messages_before_a_close_frame_are_answered_before_it() {
 #[test]
 fn the_reply_to_a_close_frame_is_sent_before_the_event() {
     with_timeout(|| {
-        for split in [false, true] {
+        for way in ["read", "Reader::read", "Messages::next"] {
             let (a, mut raw) = tcp();
             raw.write_all(&frame(0x88, b"\x03\xe8")).unwrap();
             let mut answer = [0; 4];
             let mut ws = server(a);
-            if split {
+            if way == "Messages::next" {
+                let mut messages = ws.into_messages();
+                assert!(matches!(messages.next(), Some(Ok(Message::Close(Some(_))))));
+                raw.read_exact(&mut answer).unwrap();
+                assert!(messages.close_status().unwrap().clean);
+            } else if way == "Reader::read" {
                 let (mut reader, _sender) = ws.split().unwrap();
                 assert!(matches!(reader.read().unwrap().unwrap().0, Event::Close(Some(_))));
                 raw.read_exact(&mut answer).unwrap();

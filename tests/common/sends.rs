@@ -71,4 +71,36 @@ macro_rules! each_send {
     }};
 }
 
-pub(crate) use {each_send, send};
+/// Feeds to a type, and sends with the model of the peer.
+macro_rules! feed {
+    ($target:ident, $peer:ident, $feed:ident, $send:ident($($argument:expr),*)) => {
+        $target.$feed($($argument),*).unwrap();
+        $peer.model.$send($($argument),*, &mut $peer.expected).unwrap();
+    };
+}
+
+/// Feeds each kind of output to a type, then flushes it. The last argument is that of `each_send`.
+macro_rules! each_feed {
+    ($type:literal, $target:ident, $peer:ident, [$($await:tt)?]) => {{
+        use sansocket::Prepared;
+        use sansocket::message::{Data, SendOptions};
+
+        use $crate::common::sends::feed;
+
+        let (bytes, options) = ([7; 1000], SendOptions::new());
+        let before = $peer.expected.len();
+        feed!($target, $peer, feed_text, send_text(&"x".repeat(1000)));
+        feed!($target, $peer, feed_binary, send_binary(&bytes));
+        feed!($target, $peer, feed, send(Data::Binary(&bytes), options));
+        feed!($target, $peer, feed_part, send_part(Data::Binary(&bytes), false, options));
+        feed!($target, $peer, feed_part, send_part(Data::Binary(&bytes), true, options));
+        feed!($target, $peer, feed_prepared, send_prepared(&Prepared::binary(&bytes)));
+        feed!($target, $peer, feed_ping, send_ping(&[7; 125]));
+        feed!($target, $peer, feed_pong, send_pong(&[7; 125]));
+        assert_eq!($target.unsent(), $peer.expected.len() - before, "{} has written", $type);
+        $target.flush()$(.$await)?.unwrap();
+        $peer.check(concat!($type, "::flush"), $target.unsent())$(.$await)?;
+    }};
+}
+
+pub(crate) use {each_feed, each_send, feed, send};

@@ -354,3 +354,28 @@ fn input_before_a_failure_is_returned_on_request() {
         assert_eq!(driver.flow.error(), Some(CLOSED_WITHOUT_HANDSHAKE));
     }
 }
+
+#[test]
+fn a_transport_that_ends_inside_a_message_leaves_no_memory() {
+    let ends: [fn(&mut Driver); 4] = [
+        |driver| driver.eof(),
+        |driver| driver.flow.abort(),
+        |driver| driver.flow.failed(),
+        |driver| {
+            driver.flow.write_failed();
+            driver.timed_out(at_ms(0));
+        },
+    ];
+    for end in ends {
+        let mut driver = open(Role::Server, &preset(Role::Server).build().unwrap());
+        let mut begun = b"\x82\xfe\xff\xff\0\0\0\0".to_vec();
+        begun.resize(50_000, 7);
+        driver.room(|| vec![0; 64 << 10].into())[..50_000].copy_from_slice(&begun);
+        driver.read_done(50_000, at_ms(0));
+        assert_eq!(driver.step(), Step::Read);
+        assert!(driver.intake.capacity() > 40_000);
+        end(&mut driver);
+        assert_ne!(driver.step(), Step::Read);
+        assert_eq!(driver.intake.capacity(), 0);
+    }
+}

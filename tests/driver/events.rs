@@ -63,6 +63,39 @@ fn no_reply_is_refused_because_of_broadcasts() {
     assert!(refused > EVENTS && writes > 0, "the broadcasts fill the output all the time");
 }
 
+/// A frame is 12 bytes long, so each of the two limits is exceeded by less than that.
+#[test]
+fn unsolicited_output_leaves_capacity_for_replies_and_replies_have_a_limit() {
+    const MARK: usize = 100;
+    const MAX: usize = 300;
+    let config = preset(Role::Server).high_water_mark(MARK).max_unsent(MAX).build().unwrap();
+    for broadcasts in [false, true] {
+        for in_flight in [false, true] {
+            let mut driver = open(Role::Server, &config);
+            if broadcasts {
+                while driver.flow.send_binary(&[0; 10]).is_ok() {
+                    if in_flight {
+                        drop(driver.flow.take_output());
+                    }
+                }
+                let unsent = driver.flow.unsent();
+                assert!((MAX - MARK..MAX - MARK + 12).contains(&unsent), "{unsent} bytes");
+            }
+            let mut bytes = Frame::text("x").to(Role::Server).bytes();
+            drop(driver.received(&mut bytes, at_ms(0)));
+            assert_eq!(driver.step(), Step::Event);
+            let (_, mut reply) = driver.receive().unwrap().unwrap();
+            let mut replies = 0;
+            while reply.send_binary(&[0; 10]).is_ok() {
+                replies += 12;
+                assert!(replies < 10 * MAX, "replies have no limit");
+            }
+            let unsent = driver.flow.unsent();
+            assert!((MAX..MAX + 24).contains(&unsent), "{unsent} bytes");
+        }
+    }
+}
+
 #[test]
 fn pongs_have_a_limit_and_the_newest_is_sent() {
     const MARK: usize = 1000;

@@ -116,3 +116,30 @@ fn the_parts_of_an_idle_driver_are_empty() {
     assert!(connection.is_open() && unread.is_empty() && unsent.is_empty());
     assert_eq!(inbox.capacity(), Inbox::new().capacity());
 }
+
+/// Above the mark, the newest pong is not in the output yet.
+#[test]
+fn the_newest_pong_is_in_the_parts() {
+    let config = preset(Role::Server).high_water_mark(100).build().unwrap();
+    let mut driver = open(Role::Server, &config);
+    for n in 100..200 {
+        let ping = [&b"\x89\x83\0\0\0\0"[..], n.to_string().as_bytes()].concat();
+        read(&mut driver, &ping);
+        assert_eq!(driver.step(), Step::Event);
+        assert!(matches!(driver.receive(), Ok(Some((Event::Ping(_), _)))));
+    }
+    assert!(driver.flow.unsent() < 110, "{} bytes", driver.flow.unsent());
+    let driver = again(driver);
+    assert!(driver.flow.output().ends_with(b"\x8a\x03199"));
+}
+
+#[test]
+fn output_in_the_parts_does_not_stop_the_reader() {
+    let config = preset(Role::Server).high_water_mark(10).build().unwrap();
+    let mut driver = open(Role::Server, &config);
+    driver.flow.send_binary(&[7; 100]).unwrap();
+    let mut driver = again(driver);
+    read(&mut driver, b"\x81\x82\0\0\0\0hi");
+    assert_eq!(driver.step(), Step::Event);
+    assert!(matches!(driver.receive(), Ok(Some((Event::Text("hi"), _)))));
+}

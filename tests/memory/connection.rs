@@ -5,12 +5,13 @@ use bytes::BytesMut;
 use sansocket::config::Delivery;
 #[cfg(feature = "std")]
 use sansocket::connection::Negotiated;
+use sansocket::driver::{Driver, Step};
 use sansocket::error::{ProtocolError, SendError};
 #[cfg(feature = "std")]
-use sansocket::{Config, Entropy, Role};
-use sansocket::{Connection, Event, Inbox, Input};
+use sansocket::{Config, Entropy};
+use sansocket::{Connection, Event, Inbox, Input, Role};
 
-use crate::alloc::{count, counted};
+use crate::alloc::{count, counted, start};
 use crate::common::frame::{BINARY, TEXT};
 use crate::common::{BOTH, Frame, at_ms, connection, preset};
 
@@ -516,5 +517,31 @@ fn accepted_connections_release_their_read_buffers_blocking() {
                 while ws.read().unwrap().is_some() {}
             }
         });
+    }
+}
+
+#[test]
+fn written_output_leaves_no_memory() {
+    const LEN: usize = 100_000;
+    for closes in [false, true] {
+        let connection = connection(Role::Server, preset(Role::Server));
+        let mut driver = Driver::new(connection, at_ms(0));
+        start();
+        driver.flow.send_binary(&[7; LEN]).unwrap();
+        assert!(counted().live > 90_000);
+        if closes {
+            let mut close = *b"\x88\x80\0\0\0\0";
+            while driver.received(&mut close, at_ms(0)).next().unwrap().is_some() {}
+        }
+        let unsent = driver.flow.unsent();
+        driver.flow.write_done(unsent, at_ms(0));
+        if closes {
+            assert_eq!(driver.step(), Step::EndWriting);
+        } else {
+            assert_eq!(driver.step(), Step::Read);
+        }
+        let live = counted().live;
+        assert!(live < 10_000, "{live} bytes");
+        drop(driver);
     }
 }

@@ -312,13 +312,16 @@ async fn both_ends_agree_on_a_subprotocol() {
         let config = server().build().unwrap();
         let incoming = PendingRequest::read(stream, &config).await.unwrap();
         assert_eq!(incoming.head().fields().get("X-Token"), Some(&b"1"[..]));
-        echo(incoming.accept(&options).await.unwrap()).await;
+        let ws = incoming.accept(&options).await.unwrap();
+        assert_eq!(ws.subprotocol(), Some("chat.v2"));
+        echo(ws).await;
     });
     let request = request.subprotocols(["chat.v1", "chat.v2"]).unwrap();
     let request = request.field("X-Token", "1").unwrap();
     let config = client().build().unwrap();
     let (mut ws, response) = with_timeout(WebSocket::connect(&request, &config)).await.unwrap();
     assert_eq!(response.subprotocol(), Some("chat.v2"));
+    assert_eq!(ws.subprotocol(), Some("chat.v2"));
     assert_eq!(response.fields().get("server"), Some(&b"test"[..]));
     assert!(ws.get_ref().as_tcp().unwrap().nodelay().unwrap());
     with_timeout(ws.close(CloseCode::NORMAL, "")).await.unwrap();

@@ -1,18 +1,22 @@
-//! Each `send_*` of each type: at its return the transport has accepted its bytes, and was flushed.
+//! Each `send_*` of each type, and each `feed_*` with a flush: when the call returns, the transport has
+//! accepted the bytes, and was flushed.
 
 use core::num::NonZeroUsize;
+use core::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 use futures_util::SinkExt;
-use sansocket::Connection;
+use sansocket::connection::Negotiated;
 use sansocket::message::{Data, SendOptions};
 use sansocket::tokio::WebSocket;
+use sansocket::{Connection, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream};
 use tokio::time::{Instant, sleep};
 
-use crate::common::sends::{append, each_send, messages, server};
-use crate::support::MS;
+use crate::common::preset;
+use crate::common::sends::{append, each_feed, each_send, messages, server};
+use crate::support::{MS, poll_once};
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;
@@ -62,15 +66,19 @@ async fn each_type<S: AsyncRead + AsyncWrite + Unpin>(wrap: fn(DuplexStream) -> 
     let (io, peer) = tokio::io::duplex(CAPACITY);
     let mut peer = Peer::new(peer).await;
     let mut ws = WebSocket::from_connection(wrap(io), connection(), &[]);
+    each_feed!("WebSocket", ws, peer, [await]);
     each_send!("WebSocket", ws, peer, [await]);
     {
         let (_, mut reply) = ws.read().await.unwrap().unwrap();
+        each_feed!("Reply", reply, peer, [await]);
         each_send!("Reply", reply, peer, [await]);
     }
     // The reader is not polled while the sender writes.
     let (mut reader, sender) = ws.split();
+    each_feed!("Sender", sender, peer, [await]);
     each_send!("Sender", sender, peer, [await]);
     let (_, mut reply) = reader.read().await.unwrap().unwrap();
+    each_feed!("HalfReply", reply, peer, [await]);
     each_send!("HalfReply", reply, peer, [await]);
 }
 
@@ -139,4 +147,35 @@ async fn pongs_are_sent_between_parts_but_not_between_fragments_of_one_call() {
     let before = fragments_before_a_pong(true).await;
     assert!(before <= 12, "{before} fragments before the pong");
     assert_eq!(fragments_before_a_pong(false).await, 100);
+}
+
+/// A peer that never reads: what a send has fed remains in the output when its future is dropped.
+#[tokio::test(start_paused = true)]
+async fn sends_wait_at_the_high_water_mark_and_replies_do_not() {
+    const MARK: usize = 1000;
+    let config = preset(Role::Server).high_water_mark(MARK).max_unsent(100 * MARK).build().unwrap();
+    let now = Instant::now().into_std().into();
+    let connection = Connection::new(Role::Server, &config, &Negotiated::new(), now);
+    let (io, mut peer) = tokio::io::duplex(CAPACITY);
+    peer.write_all(&b"\x81\x81\0\0\0\0x".repeat(2)).await.unwrap();
+    let message = [7; 100];
+    let mut ws = WebSocket::from_connection(io, connection, &[]);
+    for _ in 0..100 {
+        assert!(poll_once(pin!(ws.send_binary(&message))).is_pending());
+    }
+    let unsent = ws.unsent();
+    assert!((MARK..MARK + 102).contains(&unsent), "{unsent} bytes");
+    {
+        let (_, mut reply) = ws.read().await.unwrap().unwrap();
+        assert!(poll_once(pin!(reply.send_binary(&message))).is_pending());
+        assert_eq!(reply.unsent(), unsent + 102);
+    }
+    let (mut reader, sender) = ws.split();
+    for _ in 0..100 {
+        assert!(poll_once(pin!(sender.send_binary(&message))).is_pending());
+    }
+    assert_eq!(sender.unsent(), unsent + 102);
+    let (_, mut reply) = reader.read().await.unwrap().unwrap();
+    assert!(poll_once(pin!(reply.send_binary(&message))).is_pending());
+    assert_eq!(reply.unsent(), unsent + 2 * 102);
 }

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use futures_util::StreamExt;
 use sansocket::error::{PeerError, ProtocolError};
-use sansocket::{Role, WebSocketError};
+use sansocket::{Event, Message, Role, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 
@@ -47,14 +48,29 @@ async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_en
 
 #[tokio::test]
 async fn v34_the_drain_ends_after_the_linger_timeout() {
-    let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).linger_timeout(Duration::from_millis(100)).build().unwrap();
-    let served = tokio::spawn(echo(socket(Role::Server, b, &config)));
-    raw.write_all(&frame(0x83, b"x")).await.unwrap();
-    // The peer never ends its output.
-    let result = timeout(SECONDS_10, served).await.unwrap().unwrap();
-    let error = ProtocolError::Peer(PeerError::UnknownOpCode(3));
-    assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == error), "{result:?}");
+    // A violation in a header, and one in a payload, which is found while the event is received.
+    for (bytes, error) in [
+        (frame(0x83, b"x"), PeerError::UnknownOpCode(3)),
+        (frame(0x81, b"\xff"), PeerError::InvalidUtf8),
+    ] {
+        for split in [false, true] {
+            let (mut raw, b) = duplex(1 << 16);
+            let ws = socket(Role::Server, b, &config);
+            let served = tokio::spawn(async move {
+                if !split {
+                    return echo(ws).await;
+                }
+                let (mut reader, _sender) = ws.split();
+                reader.read().await.map(drop)
+            });
+            raw.write_all(&bytes).await.unwrap();
+            // The peer never ends its output.
+            let result = timeout(SECONDS_10, served).await.unwrap().unwrap();
+            let error = ProtocolError::Peer(error);
+            assert!(matches!(result, Err(WebSocketError::Protocol(e)) if e == error), "{result:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -68,4 +84,33 @@ async fn v37_messages_before_a_close_frame_are_answered_before_it() {
     assert_eq!(seen, b"\x81\x03one\x82\x03two\x88\x05\x03\xe9bye");
     drop(raw);
     served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_reply_to_a_close_frame_is_sent_before_the_event() {
+    for way in ["read", "Reader::read", "Stream::next"] {
+        let (mut raw, b) = duplex(100);
+        raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
+        let mut answer = [0; 4];
+        let mut ws = server(b);
+        match way {
+            "read" => {
+                let (event, _) = ws.read().await.unwrap().unwrap();
+                assert!(matches!(event, Event::Close(Some(_))));
+                timeout(SECONDS_10, raw.read_exact(&mut answer)).await.unwrap().unwrap();
+            }
+            "Reader::read" => {
+                let (mut reader, _sender) = ws.split();
+                let (event, _) = reader.read().await.unwrap().unwrap();
+                assert!(matches!(event, Event::Close(Some(_))));
+                timeout(SECONDS_10, raw.read_exact(&mut answer)).await.unwrap().unwrap();
+            }
+            _ => {
+                let mut messages = ws.into_messages();
+                assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
+                timeout(SECONDS_10, raw.read_exact(&mut answer)).await.unwrap().unwrap();
+            }
+        }
+        assert_eq!(&answer, b"\x88\x02\x03\xe8", "{way}");
+    }
 }

@@ -23,8 +23,9 @@ pub enum ProxyError {
     HostTooLong,
     /// The response of an HTTP proxy passes a limit of the [`Config`](crate::Config).
     Limit(LimitError),
-    /// An HTTP proxy answered with another status than 2xx: 407 asks for credentials, 403 is a rule
-    /// of the proxy, 502 and 504 are about the host of the request. The response has fields and body.
+    /// An HTTP proxy answered with another status than 2xx: 407 requests credentials, 403 is a rule
+    /// of the proxy, 502 and 504 are about the host of the request. Some proxies (tinyproxy) answer
+    /// wrong credentials with 401 in place of 407. The response has fields and body.
     Refused(Box<ConnectResponse>),
     /// A SOCKS5 proxy refused, or broke the protocol.
     Socks(SocksError),
