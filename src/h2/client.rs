@@ -26,6 +26,7 @@ use crate::h2::liveness::{Due, Liveness};
 use crate::h2::options::SessionOptions;
 use crate::h2::progress::{Observed, Progress};
 use crate::h2::pump::{Mailbox, Pump, Source};
+use crate::h2::session::MAX_DRIVES;
 use crate::h2::stream::{Input, Stream};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
@@ -84,6 +85,18 @@ impl Opened {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes the pumps of new streams. Returns false if there are none.
+    fn take(&self, pumps: &mut FuturesUnordered<Pump>, cx: &Context<'_>) -> bool {
+        let mut state = self.state();
+        let has_new = !state.pumps.is_empty();
+        pumps.extend(state.pumps.drain(..));
+        match &state.session {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => state.session = Some(cx.waker().clone()),
+        }
+        has_new
+    }
+
     fn push(&self, pump: Pump) {
         let mut state = self.state();
         if state.has_ended {
@@ -128,11 +141,11 @@ impl Client {
             .max_header_list_size(options.max_head_len);
         let deadline = tokio::time::Instant::now().checked_add(options.handshake_timeout);
         let observed = Observed::new(transport, progress.clone());
-        let (driving, read_len) = (progress.clone(), options.read_len());
+        let driving = progress.clone();
         let connected = async {
             let (requests, mut connection) = builder.handshake::<_, Bytes>(observed).await?;
             poll_fn(|cx| {
-                driving.begin(read_len);
+                driving.begin(usize::MAX);
                 match Pin::new(&mut connection).poll(cx) {
                     _ if requests.current_max_send_streams() != NO_SETTINGS => Poll::Ready(Ok(())),
                     Poll::Ready(Ok(())) => {
@@ -159,7 +172,7 @@ impl Client {
             pumps: FuturesUnordered::new(),
             opened: opened.clone(),
             progress: progress.clone(),
-            read_len,
+            read_len: options.read_len(),
         };
         let send_buffer = options.send_buffer;
         Ok((Self { requests, opened, progress, send_buffer }, session))
@@ -305,22 +318,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { connection, pumps, opened, progress, liveness, read_len } = &mut *self;
-        progress.begin(*read_len);
-        let done = Pin::new(&mut *connection).poll(cx);
-        progress.end();
-        let has_new = {
-            let mut state = opened.state();
-            let has_new = !state.pumps.is_empty();
-            pumps.extend(state.pumps.drain(..));
-            state.session = Some(cx.waker().clone());
-            has_new
-        };
-        while let Poll::Ready(Some(())) = Pin::new(&mut *pumps).poll_next(cx) {}
-        if let Poll::Ready(result) = done {
-            return Poll::Ready(result.map_err(SessionError::from));
+        let mut has_streams = false;
+        let mut has_more = true;
+        for _ in 0..MAX_DRIVES {
+            progress.begin(*read_len);
+            let done = Pin::new(&mut *connection).poll(cx);
+            has_more = progress.end();
+            has_streams |= opened.take(pumps, cx);
+            while let Poll::Ready(Some(())) = Pin::new(&mut *pumps).poll_next(cx) {}
+            if let Poll::Ready(result) = done {
+                return Poll::Ready(result.map_err(SessionError::from));
+            }
+            if !has_more {
+                break;
+            }
+        }
+        if has_more {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         // A session without streams is idle. It ends when its last `Client` is dropped.
-        let has_streams = has_new || !pumps.is_empty();
+        has_streams |= !pumps.is_empty();
         match liveness.poll(cx, has_streams, progress.take_heard()) {
             Poll::Ready(Due::KeepAlive) => Poll::Ready(Err(SessionError::KeepAliveTimeout)),
             Poll::Ready(Due::Idle) => Poll::Ready(Ok(())),

@@ -34,6 +34,8 @@ struct State {
     has_ended: bool,
     /// The number of bytes that this drive may still read. The last read may exceed it.
     room: usize,
+    /// This drive has stopped at its limit.
+    has_more: bool,
     /// Bytes were read since `take_heard`.
     heard: bool,
     waiting: Vec<Waker>,
@@ -59,18 +61,20 @@ impl Progress {
         let mut state = self.state();
         state.began += 1;
         state.room = room;
+        state.has_more = false;
     }
 
-    /// Ends a drive.
-    pub(super) fn end(&self) {
+    /// Ends a drive. Returns true if it has stopped at its limit: another drive must follow.
+    pub(super) fn end(&self) -> bool {
         let mut state = self.state();
-        if state.is_blocked {
-            return;
+        let has_more = state.has_more;
+        if !state.is_blocked {
+            state.written = state.began;
+            let waiting = core::mem::take(&mut state.waiting);
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
         }
-        state.written = state.began;
-        let waiting = core::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        has_more
     }
 
     pub(super) fn end_session(&self) {
@@ -134,10 +138,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Observed<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.progress.state().room == 0 {
-            // The next drive reads on.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        {
+            let mut state = self.progress.state();
+            if state.room == 0 {
+                // The next drive reads on. `end` reports it, so no waker is kept.
+                state.has_more = true;
+                return Poll::Pending;
+            }
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.transport).poll_read(cx, buf);

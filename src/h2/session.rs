@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use alloc::sync::Arc;
 
@@ -21,6 +21,9 @@ use crate::h2::options::SessionOptions;
 use crate::h2::progress::{Observed, Progress};
 use crate::h2::pump::Pump;
 use crate::h2::request::{Incoming, sort};
+
+/// The number of drives in one poll. It bounds the time until other tasks run.
+pub(super) const MAX_DRIVES: usize = 8;
 
 /// A session of HTTP/2: one transport with many streams, for a server.
 ///
@@ -88,29 +91,44 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Incoming>, SessionError>> {
-        self.progress.begin(self.read_len);
-        let accepted = self.connection.poll_accept(cx);
-        self.progress.end();
-        let accepted = match accepted {
-            Poll::Ready(None) => return Poll::Ready(Ok(None)),
+        for _ in 0..MAX_DRIVES {
+            self.progress.begin(self.read_len);
+            let accepted = self.poll_drive(cx);
+            let has_more = self.progress.end();
+            while let Poll::Ready(Some(())) = Pin::new(&mut self.pumps).poll_next(cx) {}
+            if accepted.is_ready() {
+                return accepted;
+            }
+            if !has_more {
+                return self.poll_liveness(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets h2 read, write, and return a request.
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, SessionError>> {
+        let (request, response) = match ready!(self.connection.poll_accept(cx)) {
+            Some(Ok(incoming)) => incoming,
             // A peer may end the transport as soon as it has read GOAWAY.
-            Poll::Ready(Some(Err(error)))
+            Some(Err(error))
                 if error.is_io() && self.is_draining && !self.connection.has_streams() =>
             {
                 return Poll::Ready(Ok(None));
             }
-            Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
-            Poll::Ready(Some(Ok((request, response)))) => {
-                let (incoming, pump) = sort(request, response, &self.progress, self.send_buffer);
-                self.pumps.extend(pump);
-                Poll::Ready(Ok(Some(incoming)))
-            }
-            Poll::Pending => Poll::Pending,
+            Some(Err(error)) => return Poll::Ready(Err(error.into())),
+            None => return Poll::Ready(Ok(None)),
         };
-        while let Poll::Ready(Some(())) = Pin::new(&mut self.pumps).poll_next(cx) {}
-        if accepted.is_ready() {
-            return accepted;
-        }
+        let (incoming, pump) = sort(request, response, &self.progress, self.send_buffer);
+        self.pumps.extend(pump);
+        Poll::Ready(Ok(Some(incoming)))
+    }
+
+    fn poll_liveness(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Incoming>, SessionError>> {
         let progress = &self.progress;
         let has_streams = self.connection.has_streams();
         match self.liveness.poll(cx, has_streams, progress.take_heard()) {
