@@ -7,8 +7,8 @@
 mod clock;
 
 use core::future::Future;
+use core::net::SocketAddr;
 use core::time::Duration;
-use std::net::SocketAddr;
 use std::thread;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
