@@ -13,6 +13,10 @@ pub mod cookbook {}
 #[doc = include_str!("../docs/embedding.md")]
 pub mod embedding {}
 
+#[cfg(feature = "h2")]
+#[doc = include_str!("../docs/http2.md")]
+pub mod http2 {}
+
 #[cfg(feature = "hyper")]
 #[doc = include_str!("../docs/hyper.md")]
 pub mod hyper {}

@@ -20,7 +20,7 @@
 //! * With tokio: `tokio::WebSocket` (feature `tokio`). With threads: `blocking::WebSocket` (feature
 //!   `std`).
 //! * On a hyper server: `hyper::upgrade` (feature `hyper`). In axum handlers: the crate
-//!   `sansocket-axum`. With the types of the crate `http`: the module `http` (feature `http`).
+//!   `sansocket-axum`. Over HTTP/2 without hyper: `h2::Session` (feature `h2`). With the types of the crate `http`: the module `http` (feature `http`).
 //! * In your own event loop: [`driver`], which does everything except the I/O.
 //! * With your own buffers and deadlines: an opening handshake ([`handshake`], for HTTP/1.1, HTTP/2
 //!   and HTTP/3), then [`Connection`].
@@ -93,6 +93,7 @@
 //! | `tokio` | no | the adapter for tokio |
 //! | `http` | no | opening handshakes with the types of the crate `http` |
 //! | `hyper` | no | WebSockets on a hyper server; implies `http` and `tokio` |
+//! | `h2` | no | WebSockets over HTTP/2, servers and clients; implies `http` and `tokio` |
 //! | `tls` | no | `wss://` for clients of the tokio adapter, with the roots of the system |
 //! | `rustls` | no | `wss://` with a rustls config of one's own; implies `tokio` |
 //!

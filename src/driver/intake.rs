@@ -57,6 +57,7 @@ pub struct Intake {
     buffer: Option<Box<[u8]>>,
     /// `buffer` was allocated by [`append`](Self::append), not supplied by the caller.
     is_own: bool,
+    /// `start` is at most `end`, and `end` at most the length of `buffer`. Without a buffer both are 0.
     start: usize,
     end: usize,
     /// The time at which the unread bytes were read.
@@ -142,6 +143,8 @@ impl Intake {
             return None;
         }
         self.release();
+        // The next buffer may be shorter.
+        (self.start, self.end) = (0, 0);
         self.buffer.take()
     }
 
@@ -281,6 +284,7 @@ impl Intake {
     pub(super) fn release(&mut self) {
         if self.is_own && self.is_empty() {
             (self.buffer, self.is_own) = (None, false);
+            (self.start, self.end) = (0, 0);
         }
     }
 

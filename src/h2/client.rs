@@ -185,7 +185,7 @@ impl Client {
     }
 
     /// Opens a WebSocket: an extended CONNECT request, within the `handshake_timeout` of the config. If
-    /// the server allows no more streams at present, it waits for one.
+    /// the server allows no more streams at present, the request is sent when one has ended.
     ///
     /// # Errors
     /// [`ConnectError`] of the step [`Handshake`](ConnectStep::Handshake), with the response and the body
@@ -277,7 +277,7 @@ impl Opening {
     }
 }
 
-/// Waits for `future`, but not beyond the deadline.
+/// Awaits `future`, but not beyond the deadline.
 async fn within<F: Future>(
     deadline: Option<Instant>,
     future: F,

@@ -1,7 +1,7 @@
 //! The bytes that a session has written and reads.
 //!
 //! A stream hands its output to the session, and the session's task writes it. To know that the end of a
-//! stream is written, it waits for a *drive* of the session that began afterwards, and left the
+//! stream is written, it needs a *drive* of the session that began afterwards, and left the
 //! transport without unwritten output. Output within the peer's windows is written by one drive.
 //!
 //! A drive reads a limited number of bytes, then the pumps take the data. h2 counts small frames that
@@ -91,7 +91,7 @@ impl Progress {
         Mark(self.state().began + 1)
     }
 
-    /// Waits until the output before the mark is written.
+    /// Ready when the output before the mark is written.
     ///
     /// # Errors
     /// If the session has ended before.

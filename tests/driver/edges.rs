@@ -385,3 +385,23 @@ fn appended_bytes_do_not_change_the_size_of_reads() {
     let buffer = driver.intake.take_buffer();
     assert!(buffer.is_none_or(|buffer| buffer.len() == 4096));
 }
+
+/// The buffers of a loop may have different lengths, and a loan may follow a read that did not take
+/// place.
+#[test]
+fn each_buffer_is_used_from_its_begin() {
+    for then in [1, 10, 100] {
+        let mut driver = server(quiet());
+        read(&mut driver, &frame(0x81, &[b'a'; 60]), at_ms(1));
+        assert_eq!(driver.step(), Step::Event);
+        assert!(driver.receive().unwrap().is_some());
+        assert!(matches!(driver.step(), Step::Read));
+        assert_eq!(driver.intake.take_buffer().unwrap().len(), 4096);
+        assert_eq!(driver.room(|| vec![0; then].into_boxed_slice()).len(), then);
+        // Bytes that are not received stay with the driver.
+        drop(driver.received(&mut frame(0x81, b"rest"), at_ms(2)));
+        assert_eq!(driver.intake.unread(), frame(0x81, b"rest"));
+        assert_eq!(driver.step(), Step::Event);
+        assert!(matches!(driver.receive().unwrap(), Some((Event::Text("rest"), _))));
+    }
+}

@@ -8,7 +8,7 @@ use sansocket::deflate::Deflate;
 use sansocket::handshake::{Fields, HttpResponse, HttpVersion, OriginPolicy, Refusal, RequestHead};
 use sansocket::http::{accept, upgrade};
 
-use crate::{extended_connect, upgrade_request};
+use super::{extended_connect, upgrade_request};
 
 fn status<B>(request: &Request<B>, protocol: Option<&str>) -> u16 {
     match accept(request, protocol, &AcceptOptions::new()) {

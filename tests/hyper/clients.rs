@@ -12,7 +12,7 @@ use sansocket::tokio::WebSocket;
 use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event, Instant};
 use tokio::io::DuplexStream;
 
-use crate::{Ended, answer, in_time, serve_http1, serve_http2};
+use super::{Ended, answer, in_time, serve_http1, serve_http2};
 
 pub(crate) type Http1 = hyper::client::conn::http1::SendRequest<Empty<bytes::Bytes>>;
 pub(crate) type Http2 = hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>>;

@@ -14,7 +14,7 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-use crate::{Body, Ended, answer, answer_with, config, in_time, run, serve_http1};
+use super::{Body, Ended, answer, answer_with, config, in_time, run, serve_http1};
 
 const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -180,7 +180,7 @@ async fn s19_a_dropped_upgrade_ends_the_connection() {
         Box::pin(async move {
             drop(dropped);
             response.map(|()| Body::default())
-        }) as crate::Answer
+        }) as super::Answer
     };
     let mut client = serve_http1(answer);
     head(&mut client, &request("")).await;
@@ -196,7 +196,7 @@ async fn a_ready_upgrade_stays_pending() {
         let (response, upgrade) =
             sansocket::hyper::upgrade(&mut request, &options, &config()).unwrap();
         sender.send(upgrade).unwrap();
-        Box::pin(async { response.map(|()| Body::default()) }) as crate::Answer
+        Box::pin(async { response.map(|()| Body::default()) }) as super::Answer
     };
     let mut client = serve_http1(answer);
     head(&mut client, &request("")).await;
@@ -240,7 +240,7 @@ async fn a_pending_upgrade_has_its_request() {
         let accepted = accepted.with_field("Set-Cookie", "x=1").unwrap();
         let (response, upgrade) = pending.accept_with(accepted, &config());
         tokio::spawn(run(upgrade, report.clone()));
-        Box::pin(async { response.map(|()| Body::default()) }) as crate::Answer
+        Box::pin(async { response.map(|()| Body::default()) }) as super::Answer
     };
     let mut client = serve_http1(answer);
     let head = head(&mut client, &request("Sec-WebSocket-Protocol: a, b\r\n")).await;

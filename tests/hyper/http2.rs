@@ -11,8 +11,8 @@ use sansocket::hyper::UpgradeError;
 use sansocket::{AcceptOptions, ConnectRequest, Event, Instant, WebSocketError};
 use tokio::sync::mpsc;
 
-use crate::clients::{connect_http2, http2_client, opened};
-use crate::{Answer, Body, Ended, answer, answer_with, config, in_time, serve_http2};
+use super::clients::{connect_http2, http2_client, opened};
+use super::{Answer, Body, Ended, answer, answer_with, config, in_time, serve_http2};
 
 fn request() -> ConnectRequest {
     ConnectRequest::new("wss://example.com/ws").unwrap()

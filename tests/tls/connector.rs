@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig};
 
-use crate::{
+use super::{
     accept, block_on, config, echo_server, request, serve_tcp, serve_tls, silent_server,
     silent_tcp_server, trickling_server, trusting,
 };
@@ -198,7 +198,7 @@ fn t5_a_config_of_the_caller() {
         ..aws_lc_rs::default_provider()
     };
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(crate::certificate("ca.pem")).unwrap();
+    roots.add(super::certificate("ca.pem")).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(tls13));
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
     let mut tls = builder.with_root_certificates(roots).with_no_client_auth();
@@ -311,12 +311,12 @@ fn t5_the_roots_of_the_system_are_the_default() {
         let output = Command::new(env::current_exe().unwrap())
             .args([
                 "--exact",
-                "connector::connects_with_the_default_roots",
+                "over_tls::connector::connects_with_the_default_roots",
                 "--ignored",
                 "--nocapture",
             ])
-            .env("SSL_CERT_FILE", crate::path(roots))
-            .env("SSL_CERT_DIR", crate::path("missing"))
+            .env("SSL_CERT_FILE", super::path(roots))
+            .env("SSL_CERT_DIR", super::path("missing"))
             .output()
             .unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();

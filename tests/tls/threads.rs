@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::rustls::ClientConnection;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::{
+use super::{
     accept, config, echo, echo_server, request, serve_tcp, serve_tls, silent_server,
     silent_tcp_server, trickling_server, trusting,
 };

@@ -1,14 +1,5 @@
 //! WebSockets on a hyper server.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-
 mod clients;
 mod http1;
 mod http2;

@@ -1,17 +1,5 @@
 //! `wss://` over loopback TCP, with the certificates of `certificates/`.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::std_instead_of_alloc,
-    clippy::wildcard_enum_match_arm,
-    reason = "tests"
-)]
-
 mod connector;
 mod threads;
 

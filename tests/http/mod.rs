@@ -1,14 +1,5 @@
 //! The opening handshake with the types of the crate `http`.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-
 mod accepting;
 mod connecting;
 
