@@ -145,7 +145,7 @@ impl Client {
         let connected = async {
             let (requests, mut connection) = builder.handshake::<_, Bytes>(observed).await?;
             poll_fn(|cx| {
-                driving.begin(usize::MAX);
+                driving.begin(usize::MAX, cx);
                 match Pin::new(&mut connection).poll(cx) {
                     _ if requests.current_max_send_streams() != NO_SETTINGS => Poll::Ready(Ok(())),
                     Poll::Ready(Ok(())) => {
@@ -321,7 +321,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
         let mut has_streams = false;
         let mut has_more = true;
         for _ in 0..MAX_DRIVES {
-            progress.begin(*read_len);
+            progress.begin(*read_len, cx);
             let done = Pin::new(&mut *connection).poll(cx);
             has_more = progress.end();
             has_streams |= opened.take(pumps, cx);

@@ -92,7 +92,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Incoming>, SessionError>> {
         for _ in 0..MAX_DRIVES {
-            self.progress.begin(self.read_len);
+            self.progress.begin(self.read_len, cx);
             let accepted = self.poll_drive(cx);
             let has_more = self.progress.end();
             while let Poll::Ready(Some(())) = Pin::new(&mut self.pumps).poll_next(cx) {}
