@@ -175,6 +175,8 @@ impl<T> Drop for Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("web_sockets", &self.pumps.len()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("received_streams", &self.pumps.len())
+            .finish_non_exhaustive()
     }
 }

@@ -34,6 +34,7 @@ pub struct Stream {
 }
 
 /// The input of a stream. Dropping it ends the pump.
+#[derive(Debug)]
 pub(super) struct Input {
     pub(super) mailbox: Arc<Mailbox>,
     /// The window of the stream; `None` before the response.
