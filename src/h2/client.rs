@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -145,7 +145,7 @@ impl Client {
         let connected = async {
             let (requests, mut connection) = builder.handshake::<_, Bytes>(observed).await?;
             poll_fn(|cx| {
-                driving.begin(usize::MAX);
+                driving.begin(usize::MAX, cx);
                 match Pin::new(&mut connection).poll(cx) {
                     _ if requests.current_max_send_streams() != NO_SETTINGS => Poll::Ready(Ok(())),
                     Poll::Ready(Ok(())) => {
@@ -301,7 +301,8 @@ impl fmt::Debug for Client {
 
 /// Moves the data of all streams of a [`Client`]: a future to spawn.
 ///
-/// It is ready when all clients are dropped and all WebSockets have ended, or when the session fails.
+/// It is ready when all clients are dropped and all WebSockets have ended, when the session had no
+/// WebSockets for the `idle_timeout`, or when it fails.
 /// Dropping it ends the WebSockets.
 #[must_use = "futures do nothing unless polled"]
 pub struct ClientSession<T: AsyncRead + AsyncWrite + Unpin> {
@@ -321,12 +322,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
         let mut has_streams = false;
         let mut has_more = true;
         for _ in 0..MAX_DRIVES {
-            progress.begin(*read_len);
+            progress.begin(*read_len, cx);
             let done = Pin::new(&mut *connection).poll(cx);
             has_more = progress.end();
             has_streams |= opened.take(pumps, cx);
             while let Poll::Ready(Some(())) = Pin::new(&mut *pumps).poll_next(cx) {}
             if let Poll::Ready(result) = done {
+                self.end();
                 return Poll::Ready(result.map_err(SessionError::from));
             }
             if !has_more {
@@ -335,26 +337,35 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
         }
         if has_more {
             cx.waker().wake_by_ref();
-            return Poll::Pending;
         }
         // A session without streams is idle. It ends when its last `Client` is dropped.
         has_streams |= !pumps.is_empty();
-        match liveness.poll(cx, has_streams, progress.take_heard()) {
-            Poll::Ready(Due::KeepAlive) => Poll::Ready(Err(SessionError::KeepAliveTimeout)),
-            Poll::Ready(Due::Idle) => Poll::Ready(Ok(())),
-            Poll::Pending => Poll::Pending,
-        }
+        let due = ready!(liveness.poll(cx, has_streams, progress.take_heard()));
+        self.end();
+        Poll::Ready(match due {
+            Due::KeepAlive => Err(SessionError::KeepAliveTimeout),
+            Due::Idle => Ok(()),
+        })
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> ClientSession<T> {
+    /// Ends the streams.
+    fn end(&mut self) {
+        self.progress.end_session();
+        let mut state = self.opened.state();
+        state.has_ended = true;
+        let pumps = core::mem::take(&mut state.pumps);
+        let session = state.session.take();
+        drop(state);
+        drop((pumps, session));
+        self.pumps.clear();
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Drop for ClientSession<T> {
     fn drop(&mut self) {
-        self.progress.end_session();
-        let mut state = self.opened.state();
-        state.has_ended = true;
-        let pumps = core::mem::take(&mut state.pumps);
-        drop(state);
-        drop(pumps);
+        self.end();
     }
 }
 

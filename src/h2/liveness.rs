@@ -20,12 +20,14 @@ pub(super) struct Liveness {
     fail_at: Option<Instant>,
     /// The session has no streams: the time at which it ends.
     idle_at: Option<Instant>,
+    /// GOAWAY was sent: a session without streams ends when the peer has answered, or by `timeout`.
+    is_draining: bool,
     timer: Timer,
 }
 
 /// A deadline has passed.
 pub(super) enum Due {
-    /// Nothing was heard from the peer.
+    /// Nothing was heard from the peer, or it did not answer GOAWAY.
     KeepAlive,
     /// The session has had no streams.
     Idle,
@@ -42,7 +44,21 @@ impl Liveness {
             check_at: interval.and_then(|interval| now().checked_add(interval)),
             fail_at: None,
             idle_at: None,
+            is_draining: false,
             timer: Timer::default(),
+        }
+    }
+
+    /// The session has received a request: it is idle again only after that.
+    pub(super) const fn renew(&mut self) {
+        self.idle_at = None;
+    }
+
+    /// The session ends when it has no streams, and the peer must answer to that.
+    pub(super) const fn drain(&mut self) {
+        if !self.is_draining {
+            self.is_draining = true;
+            self.idle_at = None;
         }
     }
 
@@ -56,7 +72,8 @@ impl Liveness {
         if has_streams {
             self.idle_at = None;
         } else if self.idle_at.is_none() {
-            self.idle_at = self.idle_timeout.and_then(|timeout| now().checked_add(timeout));
+            let timeout = if self.is_draining { Some(self.timeout) } else { self.idle_timeout };
+            self.idle_at = timeout.and_then(|timeout| now().checked_add(timeout));
         }
         if let Some(ping_pong) = &mut self.ping_pong {
             // A pong is input.
@@ -71,8 +88,8 @@ impl Liveness {
             let Poll::Ready(time) = self.timer.poll(cx, next) else { return Poll::Pending };
             if self.idle_at.is_some_and(|at| at <= time) {
                 self.idle_at = None;
-                self.idle_timeout = None;
-                return Poll::Ready(Due::Idle);
+                let due = if self.is_draining { Due::KeepAlive } else { Due::Idle };
+                return Poll::Ready(due);
             }
             if self.fail_at.is_some_and(|at| at <= time) {
                 self.fail_at = None;

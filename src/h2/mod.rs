@@ -60,6 +60,6 @@ mod stream;
 pub use crate::h2::client::{Client, ClientSession};
 pub use crate::h2::error::SessionError;
 pub use crate::h2::options::{SessionOptions, SessionOptionsBuilder};
-pub use crate::h2::request::{Incoming, PendingRequest};
+pub use crate::h2::request::{Body, Incoming, PendingRequest};
 pub use crate::h2::session::Session;
 pub use crate::h2::stream::Stream;

@@ -38,6 +38,8 @@ struct State {
     has_more: bool,
     /// Bytes were read since `take_heard`.
     heard: bool,
+    /// The task of the session, unless it was woken after the last drive began.
+    session: Option<Waker>,
     waiting: Vec<Waker>,
 }
 
@@ -57,11 +59,20 @@ impl Progress {
     }
 
     /// Begins a drive, which may read about this number of bytes.
-    pub(super) fn begin(&self, room: usize) {
+    pub(super) fn begin(&self, room: usize, cx: &Context<'_>) {
         let mut state = self.state();
         state.began += 1;
         state.room = room;
         state.has_more = false;
+        match &state.session {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => {
+                let former = state.session.replace(cx.waker().clone());
+                drop(state);
+                // A waker can run code of its executor.
+                drop(former);
+            }
+        }
     }
 
     /// Ends a drive. Returns true if it has stopped at its limit: another drive must follow.
@@ -80,15 +91,26 @@ impl Progress {
     pub(super) fn end_session(&self) {
         let mut state = self.state();
         state.has_ended = true;
+        let session = state.session.take();
         let waiting = core::mem::take(&mut state.waiting);
         drop(state);
+        drop(session);
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Returns the mark behind all output that the session has accepted so far.
+    /// Returns the mark behind all output that the session has accepted so far, and wakes the session.
     pub(super) fn mark(&self) -> Mark {
+        let mut state = self.state();
         // A drive in progress may have passed the stream.
-        Mark(self.state().began + 1)
+        let mark = Mark(state.began + 1);
+        // h2 does not wake the session for output that a drive in progress, or one that has ended since,
+        // has written: then no other drive would follow.
+        let session = state.session.take();
+        drop(state);
+        if let Some(session) = session {
+            session.wake();
+        }
+        mark
     }
 
     /// Ready when the output before the mark is written.

@@ -53,6 +53,11 @@ enum End {
 }
 
 impl Mailbox {
+    /// The mailbox of a stream without data.
+    pub(super) fn ended() -> Self {
+        Self(Mutex::new(State { end: End::Ended, ..State::default() }))
+    }
+
     /// No code panics under this lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,8 @@
 //! The requests of a session.
 
 use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use alloc::sync::Arc;
 use std::io;
@@ -10,6 +12,7 @@ use h2::RecvStream;
 use h2::ext::Protocol;
 use h2::server::SendResponse;
 use http::{Request, Response};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::config::Config;
 use crate::error::adapter::AcceptError;
@@ -31,11 +34,28 @@ pub enum Incoming {
     WebSocket(PendingRequest),
     /// Another request, for example for a page, with the types of the crates `http` and `h2`.
     ///
-    /// Read its body, or drop it: unread data occupy the window of the session. See `h2::RecvStream`.
-    Other(Request<RecvStream>, SendResponse<Bytes>),
+    /// Drop a body that is not read: its unread data occupy the window of the session.
+    Other(Request<Body>, SendResponse<Bytes>),
     /// A CONNECT request that violates a rule, or is not for a WebSocket. The session has sent this
     /// response.
     Refused(Refusal),
+}
+
+/// The body of a request that is not for a WebSocket. Trailers are discarded.
+///
+/// A body that is not read delays only its own stream. The errors are those of a
+/// [`Stream`].
+#[derive(Debug)]
+pub struct Body(Input);
+
+impl AsyncRead for Body {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll_read(cx, buf).map_ok(|_| ())
+    }
 }
 
 /// A valid request for a WebSocket: accept it or refuse it. Dropping it resets the stream.
@@ -108,7 +128,7 @@ impl fmt::Debug for PendingRequest {
     }
 }
 
-/// Sorts a request. A WebSocket's pump must be polled by the session.
+/// Sorts a request. The session must poll the pump of its data.
 pub(super) fn sort(
     request: Request<RecvStream>,
     mut response: SendResponse<Bytes>,
@@ -116,7 +136,9 @@ pub(super) fn sort(
     send_buffer: usize,
 ) -> (Incoming, Option<Pump>) {
     if request.method() != http::Method::CONNECT {
-        return (Incoming::Other(request, response), None);
+        let (head, stream) = request.into_parts();
+        let (input, pump) = receive(stream);
+        return (Incoming::Other(Request::from_parts(head, Body(input)), response), pump);
     }
     let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
     let valid = match crate::http::upgrade(&request, protocol) {
@@ -127,18 +149,21 @@ pub(super) fn sort(
             return (Incoming::Refused(refusal), None);
         }
     };
-    let mut stream = request.into_body();
+    let (input, pump) = receive(request.into_body());
+    let pending =
+        PendingRequest { request: valid, input, response, progress: progress.clone(), send_buffer };
+    (Incoming::WebSocket(pending), pump)
+}
+
+/// Receives the data of a stream; an empty body needs no pump.
+fn receive(mut stream: RecvStream) -> (Input, Option<Pump>) {
+    if stream.is_end_stream() {
+        return (Input { mailbox: Arc::new(Mailbox::ended()), flow: None }, None);
+    }
     let flow = stream.flow_control().clone();
     let mailbox = Arc::new(Mailbox::default());
     let pump = Pump::new(Source::Data(stream), mailbox.clone());
-    let pending = PendingRequest {
-        request: valid,
-        input: Input { mailbox, flow: Some(flow) },
-        response,
-        progress: progress.clone(),
-        send_buffer,
-    };
-    (Incoming::WebSocket(pending), Some(pump))
+    (Input { mailbox, flow: Some(flow) }, Some(pump))
 }
 
 fn send_refusal(response: &mut SendResponse<Bytes>, refusal: Refusal) -> io::Result<()> {

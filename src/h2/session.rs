@@ -92,19 +92,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Incoming>, SessionError>> {
         for _ in 0..MAX_DRIVES {
-            self.progress.begin(self.read_len);
+            self.progress.begin(self.read_len, cx);
             let accepted = self.poll_drive(cx);
             let has_more = self.progress.end();
             while let Poll::Ready(Some(())) = Pin::new(&mut self.pumps).poll_next(cx) {}
-            if accepted.is_ready() {
-                return accepted;
-            }
-            if !has_more {
-                return self.poll_liveness(cx);
+            match accepted {
+                Poll::Ready(Ok(Some(_))) => return accepted,
+                Poll::Ready(_) => {
+                    self.end();
+                    return accepted;
+                }
+                Poll::Pending if has_more => {}
+                Poll::Pending => return self.poll_liveness(cx),
             }
         }
         cx.waker().wake_by_ref();
-        Poll::Pending
+        self.poll_liveness(cx)
     }
 
     /// Lets h2 read, write, and return a request.
@@ -120,6 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             Some(Err(error)) => return Poll::Ready(Err(error.into())),
             None => return Poll::Ready(Ok(None)),
         };
+        self.liveness.renew();
         let (incoming, pump) = sort(request, response, &self.progress, self.send_buffer);
         self.pumps.extend(pump);
         Poll::Ready(Ok(Some(incoming)))
@@ -140,16 +144,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             }
             Poll::Ready(Due::KeepAlive) => {
                 self.connection.abrupt_shutdown(Reason::NO_ERROR);
+                self.end();
                 Poll::Ready(Err(SessionError::KeepAliveTimeout))
             }
             Poll::Pending => Poll::Pending,
         }
     }
 
+    /// Ends the streams of a session that has ended: it may be kept for some time.
+    fn end(&mut self) {
+        self.progress.end_session();
+        self.pumps.clear();
+    }
+
     /// Ends the session in order (GOAWAY): the peer opens no more streams, and the open ones go on.
-    /// Continue to call [`accept`](Self::accept) until it returns `None`.
+    /// Continue to call [`accept`](Self::accept) until it returns `None`. After the last stream the peer
+    /// must answer within the timeout of [`keep_alive`](crate::h2::SessionOptionsBuilder::keep_alive).
     pub fn drain(&mut self) {
         self.is_draining = true;
+        self.liveness.drain();
         self.connection.graceful_shutdown();
     }
 }
@@ -162,6 +175,8 @@ impl<T> Drop for Session<T> {
 
 impl<T> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("web_sockets", &self.pumps.len()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("received_streams", &self.pumps.len())
+            .finish_non_exhaustive()
     }
 }

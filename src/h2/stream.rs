@@ -34,6 +34,7 @@ pub struct Stream {
 }
 
 /// The input of a stream. Dropping it ends the pump.
+#[derive(Debug)]
 pub(super) struct Input {
     pub(super) mailbox: Arc<Mailbox>,
     /// The window of the stream; `None` before the response.
@@ -114,14 +115,21 @@ impl AsyncWrite for Stream {
         let output = &mut self.output;
         output.reserve_capacity(wanted);
         while output.capacity() == 0 {
-            match ready!(output.poll_capacity(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Poll::Ready(Err(stream_error(error))),
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            // h2 assigns the window of the session to the streams that have reserved it. A stream whose
+            // task writes no more would keep it from the others: wait for one byte, then reserve again.
+            output.reserve_capacity(1);
+            match output.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => output.reserve_capacity(wanted),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(stream_error(error))),
+                Poll::Ready(None) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                Poll::Pending => return Poll::Pending,
             }
         }
         let data = buf.get(..output.capacity().min(wanted)).unwrap_or_default();
         output.send_data(Bytes::copy_from_slice(data), false).map_err(stream_error)?;
+        if data.len() < wanted {
+            output.reserve_capacity(0);
+        }
         Poll::Ready(Ok(data.len()))
     }
 

@@ -5,12 +5,16 @@ use std::io;
 
 use bytes::Bytes;
 use h2::Reason;
+use http::Request;
 use sansocket::error::{PeerError, ProtocolError};
-use sansocket::h2::{Client, SessionError, SessionOptions};
-use sansocket::{CloseCode, Event, WebSocketError};
+use sansocket::h2::{Client, Incoming, Session, SessionError, SessionOptions};
+use sansocket::{AcceptOptions, CloseCode, Event, WebSocketError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::sleep;
 
-use crate::{Server, TRANSPORT, frame, in_time, open, options, pair, raw_client, raw_request};
+use crate::{
+    Server, TRANSPORT, frame, in_time, open, options, pair, raw_client, raw_request, server_config,
+};
 
 #[track_caller]
 fn io_kind(result: Result<(), WebSocketError>) -> io::ErrorKind {
@@ -117,7 +121,7 @@ async fn e6_a_lost_session_ends_a_write() {
         #[allow(unreachable_code, reason = "the type of the task")]
         Ok(())
     });
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     server.session.abort();
     let kind = io_kind(in_time(writing).await.unwrap());
     assert!(matches!(kind, io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe), "{kind}");
@@ -173,7 +177,7 @@ async fn a_session_without_streams_ends_in_order() {
     let (mut ws, mut far) = (open(&client).await, server.next().await);
     // An open WebSocket keeps the session.
     let echo = tokio::spawn(async move { crate::echo(&mut far).await });
-    tokio::time::sleep(Duration::from_secs(100)).await;
+    sleep(Duration::from_secs(100)).await;
     in_time(ws.send_text("still open")).await.unwrap();
     while !matches!(in_time(ws.read()).await.unwrap(), Some((Event::Text("still open"), _))) {}
     in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap();
@@ -182,4 +186,91 @@ async fn a_session_without_streams_ends_in_order() {
     let start = tokio::time::Instant::now();
     in_time(server.session).await.unwrap().unwrap();
     assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+}
+
+/// Requests that are answered at once: the session is idle only after the last one.
+#[tokio::test(start_paused = true)]
+async fn requests_for_pages_keep_a_session() {
+    let options = SessionOptions::builder().idle_timeout(Some(Duration::from_secs(5)));
+    let (near, far) = duplex(TRANSPORT);
+    let server = Server::start(far, options.build().unwrap());
+    let mut requests = in_time(raw_client(near)).await;
+    for _ in 0..20 {
+        let page = Request::get("https://server.example/page").body(()).unwrap();
+        let (response, _) = requests.send_request(page, true).unwrap();
+        let mut body = in_time(response).await.unwrap().into_body();
+        while let Some(data) = in_time(body.data()).await {
+            data.unwrap();
+        }
+        sleep(Duration::from_secs(2)).await;
+    }
+    in_time(server.session).await.unwrap().unwrap();
+}
+
+/// The preface and empty settings of a client.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A peer that ignores GOAWAY and its PING, but sends PRIORITY frames.
+#[tokio::test(start_paused = true)]
+async fn an_idle_session_ends_without_an_answer_of_the_peer() {
+    for keep_alive in [None, Some(Duration::from_secs(30))] {
+        let (near, far) = duplex(TRANSPORT);
+        let options = SessionOptions::builder().keep_alive(keep_alive, Duration::from_secs(30));
+        let server = Server::start(far, options.build().unwrap());
+        let (mut input, mut output) = tokio::io::split(near);
+        output.write_all(PREFACE).await.unwrap();
+        tokio::spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
+        tokio::spawn(async move {
+            while output.write_all(b"\0\0\x05\x02\0\0\0\0\x03\0\0\0\0\0").await.is_ok() {
+                sleep(Duration::from_secs(10)).await;
+            }
+        });
+        let start = tokio::time::Instant::now();
+        let ended = in_time(server.session).await.unwrap();
+        assert!(matches!(ended, Err(SessionError::KeepAliveTimeout)), "{ended:?}");
+        assert_eq!(start.elapsed().as_secs(), 90);
+    }
+}
+
+/// The streams of a session end with it, even if the application keeps it.
+#[tokio::test(start_paused = true)]
+async fn e6_a_failed_session_that_is_kept_ends_its_streams() {
+    let (near, far) = duplex(TRANSPORT);
+    let (mut input, mut output) = tokio::io::split(near);
+    // The head of a request: literal fields without an index.
+    let mut head = Vec::new();
+    for (name, value) in [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "https"),
+        (":path", "/"),
+        (":authority", "server.example"),
+        ("sec-websocket-version", "13"),
+    ] {
+        for text in [name, value] {
+            if text == name {
+                head.push(0);
+            }
+            head.push(u8::try_from(text.len()).unwrap());
+            head.extend_from_slice(text.as_bytes());
+        }
+    }
+    output.write_all(PREFACE).await.unwrap();
+    output.write_all(&[0, 0, u8::try_from(head.len()).unwrap(), 1, 4, 0, 0, 0, 1]).await.unwrap();
+    output.write_all(&head).await.unwrap();
+    tokio::spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
+
+    let timeout = Duration::from_secs(1);
+    let options = SessionOptions::builder().keep_alive(Some(timeout), timeout).build().unwrap();
+    let mut session = in_time(Session::handshake(far, &options)).await.unwrap();
+    let Some(Incoming::WebSocket(request)) = in_time(session.accept()).await.unwrap() else {
+        panic!("no WebSocket");
+    };
+    let mut ws = request.accept(&AcceptOptions::new(), &server_config()).unwrap();
+    let reading = tokio::spawn(async move { ws.read().await.map(|_| ()) });
+    let ended = in_time(session.accept()).await.map(|_| ()).unwrap_err();
+    assert!(matches!(ended, SessionError::KeepAliveTimeout), "{ended:?}");
+    let read = tokio::time::timeout(timeout, reading).await.expect("the stream has not ended");
+    assert_eq!(io_kind(read.unwrap()), io::ErrorKind::ConnectionAborted);
+    drop(session);
 }

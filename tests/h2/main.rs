@@ -15,6 +15,7 @@
 
 mod ends;
 mod messages;
+mod races;
 mod requests;
 mod stalls;
 

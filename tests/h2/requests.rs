@@ -5,10 +5,10 @@ use core::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use sansocket::error::{ConnectErrorKind, ConnectStep};
-use sansocket::h2::{Client, Incoming, Session};
+use sansocket::h2::{Client, Incoming, Session, SessionOptions};
 use sansocket::handshake::{BodyEnd, HandshakeError, Refusal};
 use sansocket::{AcceptOptions, Config, Entropy};
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt, duplex};
 
 use crate::{
     Server, TRANSPORT, client_config, frame, in_time, open, options, pair, raw_client, raw_request,
@@ -128,7 +128,7 @@ async fn an_opening_handshake_has_a_deadline() {
 /// A dropped `open` resets the stream, and leaves its place to others.
 #[tokio::test(start_paused = true)]
 async fn a_dropped_opening_handshake_frees_its_stream() {
-    let two = sansocket::h2::SessionOptions::builder().max_streams(2).build().unwrap();
+    let two = SessionOptions::builder().max_streams(2).build().unwrap();
     let (near, far) = duplex(TRANSPORT);
     let (keep, kept) = std::sync::mpsc::channel();
     tokio::spawn(async move {
@@ -235,5 +235,70 @@ async fn empty_writes_send_no_frames() {
     }
     let mut ws = sansocket::tokio::WebSocket::resume(parts);
     in_time(ws.send_text("alive")).await.unwrap();
+    assert!(in_time(ws.read()).await.unwrap().is_some());
+}
+
+/// Requests with bodies, whose tasks read them at once, later, or never.
+#[tokio::test(start_paused = true)]
+async fn bodies_of_other_requests() {
+    let (near, far) = duplex(TRANSPORT);
+    let (report, mut others) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut session = Session::handshake(far, &options()).await.unwrap();
+        while let Some(incoming) = session.accept().await.unwrap() {
+            let Incoming::Other(request, respond) = incoming else { panic!("{incoming:?}") };
+            report.send((request.into_body(), respond)).unwrap();
+        }
+    });
+    let mut requests = in_time(raw_client(near)).await;
+    let mut post = |end| {
+        let page = Request::post("https://server.example/page").body(()).unwrap();
+        requests.send_request(page, end).unwrap()
+    };
+    // Small frames that are not read: the session goes on.
+    let (_response, mut output) = post(false);
+    let (mut unread, _respond) = in_time(others.recv()).await.unwrap();
+    for _ in 0..20_000 {
+        output.send_data(Bytes::from_static(b"x"), false).unwrap();
+        tokio::task::yield_now().await;
+    }
+    // No body.
+    let _streams = post(true);
+    let (mut body, _respond) = in_time(others.recv()).await.unwrap();
+    assert_eq!(in_time(body.read(&mut [0; 10])).await.unwrap(), 0);
+    // A body that is longer than the window.
+    let (_response, mut long) = post(false);
+    let (mut body, _respond) = in_time(others.recv()).await.unwrap();
+    long.send_data(vec![7; 200_000].into(), false).unwrap();
+    long.send_trailers(http::HeaderMap::new()).unwrap();
+    let mut all = Vec::new();
+    in_time(body.read_to_end(&mut all)).await.unwrap();
+    assert!(all == [7; 200_000]);
+    // The first one is complete, and then reset.
+    let mut read = vec![0; 20_000];
+    in_time(unread.read_exact(&mut read)).await.unwrap();
+    assert!(read == [b'x'; 20_000]);
+    output.send_reset(h2::Reason::CANCEL);
+    let error = in_time(unread.read(&mut read)).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// Bodies that are dropped return their window to the session.
+#[tokio::test(start_paused = true)]
+async fn dropped_bodies_return_their_window() {
+    let (near, far) = duplex(TRANSPORT);
+    let smallest = SessionOptions::builder().max_streams(2).stream_window(32 << 10);
+    let mut server = Server::start(far, smallest.build().unwrap());
+    let mut requests = in_time(raw_client(near)).await;
+    for _ in 0..20 {
+        let page = Request::post("https://server.example/page").body(()).unwrap();
+        let (response, mut output) = requests.send_request(page, false).unwrap();
+        output.send_data(vec![7; 30_000].into(), true).unwrap();
+        let mut body = in_time(response).await.unwrap().into_body();
+        while let Some(Ok(_)) = in_time(body.data()).await {}
+    }
+    let (_response, mut output) = requests.send_request(raw_request(), false).unwrap();
+    let mut ws = server.next().await;
+    output.send_data(frame(0x82, &[0; 30_000]), false).unwrap();
     assert!(in_time(ws.read()).await.unwrap().is_some());
 }

@@ -121,3 +121,46 @@ async fn the_windows_of_discarded_data_return() {
     }
     another_echoes(&mut server, &mut requests).await;
 }
+
+/// A stream whose write was given up keeps no window of the session from the others.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_not_polled_holds_no_window_of_the_session() {
+    const LEN: usize = 1 << 20;
+
+    let (near, far) = duplex(TRANSPORT);
+    let mut server = Server::start(far, options());
+    // The window of the session is 65,535 bytes.
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(1 << 24);
+    let (mut requests, connection) = in_time(builder.handshake::<_, Bytes>(near)).await.unwrap();
+    tokio::spawn(connection);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let (response, _output) = requests.send_request(raw_request(), false).unwrap();
+    let mut stalled = server.next().await;
+    let mut body = in_time(response).await.unwrap().into_body();
+    let (response, _output) = requests.send_request(raw_request(), false).unwrap();
+    let mut other = server.next().await;
+    let mut other_body = in_time(response).await.unwrap().into_body();
+
+    let sent = timeout(Duration::from_millis(100), stalled.send_binary(&[0; LEN])).await;
+    assert!(sent.is_err());
+    // All windows return.
+    let mut received = 0;
+    while received < 65_535 {
+        let data = in_time(body.data()).await.unwrap().unwrap();
+        received += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    in_time(other.send_text("hello")).await.unwrap();
+    let data = in_time(other_body.data()).await.unwrap().unwrap();
+    assert_eq!(data, &b"\x81\x05hello"[..]);
+    // The message goes on when the WebSocket is polled again.
+    let flushing = tokio::spawn(async move { stalled.flush().await.map(|()| stalled) });
+    while received < LEN {
+        let data = in_time(body.data()).await.unwrap().unwrap();
+        received += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    in_time(flushing).await.unwrap().unwrap();
+}
