@@ -143,7 +143,8 @@ impl Client {
         let observed = Observed::new(transport, progress.clone());
         let driving = progress.clone();
         let connected = async {
-            let (requests, mut connection) = builder.handshake::<_, Bytes>(observed).await?;
+            let (requests, mut connection) =
+                builder.handshake::<_, Bytes>(observed).await.map_err(SessionError::new)?;
             poll_fn(|cx| {
                 driving.begin(usize::MAX, cx);
                 match Pin::new(&mut connection).poll(cx) {
@@ -151,7 +152,7 @@ impl Client {
                     Poll::Ready(Ok(())) => {
                         Poll::Ready(Err(SessionError::Io(io::ErrorKind::UnexpectedEof.into())))
                     }
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(SessionError::new(error))),
                     Poll::Pending => Poll::Pending,
                 }
             })
@@ -329,7 +330,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
             while let Poll::Ready(Some(())) = Pin::new(&mut *pumps).poll_next(cx) {}
             if let Poll::Ready(result) = done {
                 self.end();
-                return Poll::Ready(result.map_err(SessionError::from));
+                return Poll::Ready(result.map_err(SessionError::new));
             }
             if !has_more {
                 break;

@@ -50,8 +50,8 @@ impl core::error::Error for SessionError {
     }
 }
 
-impl From<h2::Error> for SessionError {
-    fn from(error: h2::Error) -> Self {
+impl SessionError {
+    pub(super) fn new(error: h2::Error) -> Self {
         match error.is_io() {
             true => Self::Io(stream_error(error)),
             false => Self::Http2(stream_error(error)),

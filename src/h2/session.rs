@@ -58,7 +58,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             .max_header_list_size(options.max_head_len);
         let handshake = builder.handshake(Observed::new(transport, progress.clone()));
         let connected = timeout(options.handshake_timeout, handshake).await;
-        let mut connection = connected.map_err(|_| SessionError::HandshakeTimeout)??;
+        let mut connection =
+            connected.map_err(|_| SessionError::HandshakeTimeout)?.map_err(SessionError::new)?;
         let liveness = Liveness::new(connection.ping_pong(), options);
         let pumps = FuturesUnordered::new();
         Ok(Self {
@@ -120,7 +121,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             {
                 return Poll::Ready(Ok(None));
             }
-            Some(Err(error)) => return Poll::Ready(Err(error.into())),
+            Some(Err(error)) => return Poll::Ready(Err(SessionError::new(error))),
             None => return Poll::Ready(Ok(None)),
         };
         self.liveness.renew();
