@@ -23,13 +23,18 @@ use http::Response;
 use tokio::io::ReadBuf;
 
 use crate::h2::error::stream_error;
+use crate::h2::slots::Slot;
 
 /// A larger buffer is freed when it is empty.
 const KEEP_LEN: usize = 4096;
 
 /// The data of a stream that are not read yet.
 #[derive(Default)]
-pub(super) struct Mailbox(Mutex<State>);
+pub(super) struct Mailbox {
+    state: Mutex<State>,
+    /// The stream of a client: the stream and the pump have it until both are dropped.
+    _slot: Option<Slot>,
+}
 
 #[derive(Default)]
 struct State {
@@ -55,12 +60,16 @@ enum End {
 impl Mailbox {
     /// The mailbox of a stream without data.
     pub(super) fn ended() -> Self {
-        Self(Mutex::new(State { end: End::Ended, ..State::default() }))
+        Self { state: Mutex::new(State { end: End::Ended, ..State::default() }), _slot: None }
+    }
+
+    pub(super) fn with_slot(slot: Slot) -> Self {
+        Self { state: Mutex::default(), _slot: Some(slot) }
     }
 
     /// No code panics under this lock.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads data, and returns their number.
