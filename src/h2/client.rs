@@ -224,7 +224,8 @@ impl Client {
             let slot = self.slots.take().await;
             let (response, output) = requests.send_request(made, false).map_err(stream_error)?;
             let mailbox = Arc::new(Mailbox::with_slot(slot));
-            let mut opening = Opening { input: Input { mailbox, flow: None }, output };
+            let mut opening =
+                Opening { input: Input { mailbox, flow: None, unwritten: None }, output };
             self.opened.push(Pump::new(Source::Response(response), opening.input.mailbox.clone()));
             let mailbox = &opening.input.mailbox;
             let (response, flow) = poll_fn(|cx| mailbox.poll_response(cx)).await?;
