@@ -27,6 +27,7 @@ use crate::h2::options::SessionOptions;
 use crate::h2::progress::{Observed, Progress};
 use crate::h2::pump::{Mailbox, Pump, Source};
 use crate::h2::session::MAX_DRIVES;
+use crate::h2::slots::Slots;
 use crate::h2::stream::{Input, Stream};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
@@ -63,6 +64,7 @@ use crate::tokio::timer::now;
 pub struct Client {
     requests: SendRequest<Bytes>,
     opened: Arc<Opened>,
+    slots: Arc<Slots>,
     progress: Arc<Progress>,
     send_buffer: usize,
 }
@@ -167,16 +169,18 @@ impl Client {
             }
         }?;
         let opened = Arc::new(Opened::default());
+        let slots = Arc::new(Slots::new(options.max_streams));
         let session = ClientSession {
             liveness: Liveness::new(connection.ping_pong(), options),
             connection,
             pumps: FuturesUnordered::new(),
             opened: opened.clone(),
+            slots: slots.clone(),
             progress: progress.clone(),
             read_len: options.read_len(),
         };
         let send_buffer = options.send_buffer;
-        Ok((Self { requests, opened, progress, send_buffer }, session))
+        Ok((Self { requests, opened, slots, progress, send_buffer }, session))
     }
 
     /// Returns whether the server allows WebSockets (`SETTINGS_ENABLE_CONNECT_PROTOCOL`).
@@ -186,7 +190,8 @@ impl Client {
     }
 
     /// Opens a WebSocket: an extended CONNECT request, within the `handshake_timeout` of the config. If
-    /// the server allows no more streams at present, the request is sent when one has ended.
+    /// the server or [`max_streams`](crate::h2::SessionOptionsBuilder::max_streams) allow no more streams
+    /// at present, the request is sent when one has ended.
     ///
     /// # Errors
     /// [`ConnectError`] of the step [`Handshake`](ConnectStep::Handshake), with the response and the body
@@ -217,9 +222,11 @@ impl Client {
         made.extensions_mut().insert(Protocol::from_static("websocket"));
         let exchange = async {
             let mut requests = self.requests.clone().ready().await.map_err(stream_error)?;
+            let slot = self.slots.take().await;
             let (response, output) = requests.send_request(made, false).map_err(stream_error)?;
-            let mailbox = Arc::new(Mailbox::default());
-            let mut opening = Opening { input: Input { mailbox, flow: None }, output };
+            let mailbox = Arc::new(Mailbox::with_slot(slot));
+            let mut opening =
+                Opening { input: Input { mailbox, flow: None, unwritten: None }, output };
             self.opened.push(Pump::new(Source::Response(response), opening.input.mailbox.clone()));
             let mailbox = &opening.input.mailbox;
             let (response, flow) = poll_fn(|cx| mailbox.poll_response(cx)).await?;
@@ -310,6 +317,7 @@ pub struct ClientSession<T: AsyncRead + AsyncWrite + Unpin> {
     connection: Connection<Observed<T>, Bytes>,
     pumps: FuturesUnordered<Pump>,
     opened: Arc<Opened>,
+    slots: Arc<Slots>,
     progress: Arc<Progress>,
     liveness: Liveness,
     read_len: usize,
@@ -319,7 +327,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
     type Output = Result<(), SessionError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { connection, pumps, opened, progress, liveness, read_len } = &mut *self;
+        let Self { connection, pumps, opened, progress, liveness, read_len, .. } = &mut *self;
         let mut has_streams = false;
         let mut has_more = true;
         for _ in 0..MAX_DRIVES {
@@ -361,6 +369,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientSession<T> {
         drop(state);
         drop((pumps, session));
         self.pumps.clear();
+        self.slots.end();
     }
 }
 

@@ -55,6 +55,7 @@ mod progress;
 mod pump;
 mod request;
 mod session;
+mod slots;
 mod stream;
 
 pub use crate::h2::client::{Client, ClientSession};

@@ -88,7 +88,8 @@ impl SessionOptions {
 }
 
 impl SessionOptionsBuilder {
-    /// Sets the largest number of streams that the peer may have open at the same time.
+    /// Sets the largest number of streams that are open at the same time: those of the peer, or those of
+    /// a [`Client`](crate::h2::Client), which the server may limit further.
     pub const fn max_streams(mut self, streams: u32) -> Self {
         self.options.max_streams = streams;
         self

@@ -23,13 +23,19 @@ use http::Response;
 use tokio::io::ReadBuf;
 
 use crate::h2::error::stream_error;
+use crate::h2::progress::{Mark, Progress};
+use crate::h2::slots::Slot;
 
 /// A larger buffer is freed when it is empty.
 const KEEP_LEN: usize = 4096;
 
 /// The data of a stream that are not read yet.
 #[derive(Default)]
-pub(super) struct Mailbox(Mutex<State>);
+pub(super) struct Mailbox {
+    state: Mutex<State>,
+    /// The stream of a client: the stream and the pump have it until both are dropped.
+    _slot: Option<Slot>,
+}
 
 #[derive(Default)]
 struct State {
@@ -40,6 +46,8 @@ struct State {
     reader: Option<Waker>,
     pump: Option<Waker>,
     is_dropped: bool,
+    /// The end of the output that the session has not written, when the stream was dropped.
+    unwritten: Option<(Arc<Progress>, Mark)>,
 }
 
 #[derive(Default)]
@@ -55,12 +63,16 @@ enum End {
 impl Mailbox {
     /// The mailbox of a stream without data.
     pub(super) fn ended() -> Self {
-        Self(Mutex::new(State { end: End::Ended, ..State::default() }))
+        Self { state: Mutex::new(State { end: End::Ended, ..State::default() }), _slot: None }
+    }
+
+    pub(super) fn with_slot(slot: Slot) -> Self {
+        Self { state: Mutex::default(), _slot: Some(slot) }
     }
 
     /// No code panics under this lock.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads data, and returns their number.
@@ -118,10 +130,12 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Makes the pump drop the stream of h2.
-    pub(super) fn end(&self) {
+    /// Makes the pump drop the stream of h2, after the output before the mark is written.
+    pub(super) fn end(&self, unwritten: Option<(Arc<Progress>, Mark)>) {
         let mut state = self.state();
         state.is_dropped = true;
+        state.unwritten = unwritten;
+        state.held = BytesMut::new();
         let pump = state.pump.take();
         drop(state);
         if let Some(pump) = pump {
@@ -137,7 +151,9 @@ impl fmt::Debug for Mailbox {
     }
 }
 
-/// Moves the data of a stream to its mailbox. Ready when the stream has ended.
+/// Moves the data of a stream to its mailbox. Ready when the stream has failed or was dropped.
+///
+/// It holds the stream of h2 until the output is written: h2 discards the output of a dropped stream.
 #[derive(Debug)]
 pub(super) struct Pump {
     source: Source,
@@ -164,10 +180,21 @@ impl Future for Pump {
         let Self { source, mailbox } = &mut *self;
         let mut state = mailbox.state();
         if state.is_dropped {
-            return Poll::Ready(());
+            let unwritten = state.unwritten.clone();
+            drop(state);
+            let Some((progress, mark)) = unwritten else { return Poll::Ready(()) };
+            if let Source::Data(stream) = source {
+                // Discarded. The window returns with the stream.
+                while let Poll::Ready(Some(Ok(_))) = stream.poll_data(cx) {}
+            }
+            // The session has ended, or it has written the output.
+            return progress.poll_written(mark, cx).map(|_| ());
         }
         let mut has_news = false;
-        let ended = loop {
+        let has_failed = loop {
+            if matches!(state.end, End::Ended) {
+                break false;
+            }
             let stream = match source {
                 Source::Data(stream) => stream,
                 Source::Response(response) => {
@@ -199,21 +226,21 @@ impl Future for Pump {
                     break true;
                 }
                 Poll::Ready(None) => {
+                    has_news = true;
                     state.end = End::Ended;
-                    break true;
                 }
                 Poll::Pending => break false,
             }
         };
-        if !ended {
+        if !has_failed {
             set(&mut state.pump, cx);
         }
-        let reader = if has_news || ended { state.reader.take() } else { None };
+        let reader = if has_news || has_failed { state.reader.take() } else { None };
         drop(state);
         if let Some(reader) = reader {
             reader.wake();
         }
-        if ended { Poll::Ready(()) } else { Poll::Pending }
+        if has_failed { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

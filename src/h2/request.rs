@@ -158,12 +158,12 @@ pub(super) fn sort(
 /// Receives the data of a stream; an empty body needs no pump.
 fn receive(mut stream: RecvStream) -> (Input, Option<Pump>) {
     if stream.is_end_stream() {
-        return (Input { mailbox: Arc::new(Mailbox::ended()), flow: None }, None);
+        return (Input { mailbox: Arc::new(Mailbox::ended()), flow: None, unwritten: None }, None);
     }
     let flow = stream.flow_control().clone();
     let mailbox = Arc::new(Mailbox::default());
     let pump = Pump::new(Source::Data(stream), mailbox.clone());
-    (Input { mailbox, flow: Some(flow) }, Some(pump))
+    (Input { mailbox, flow: Some(flow), unwritten: None }, Some(pump))
 }
 
 fn send_refusal(response: &mut SendResponse<Bytes>, refusal: Refusal) -> io::Result<()> {

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use std::io;
 
 use bytes::Bytes;
-use h2::{FlowControl, Reason, SendStream};
+use h2::{FlowControl, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::h2::error::stream_error;
@@ -20,8 +20,8 @@ use crate::h2::pump::Mailbox;
 /// The ends of a stream: END_STREAM is the end of the input, RST_STREAM an error of the kind
 /// [`ConnectionReset`](io::ErrorKind::ConnectionReset), the end of the session one of the kind
 /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) or
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). A dropped stream is reset (CANCEL), unless its output has
-/// ended. [`poll_shutdown`](AsyncWrite::poll_shutdown) ends the output, and is ready when the
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). The session writes the output of a dropped stream,
+/// then resets it (CANCEL), unless it has ended. [`poll_shutdown`](AsyncWrite::poll_shutdown) ends the output, and is ready when the
 /// session has written it.
 pub struct Stream {
     input: Input,
@@ -39,6 +39,8 @@ pub(super) struct Input {
     pub(super) mailbox: Arc<Mailbox>,
     /// The window of the stream; `None` before the response.
     pub(super) flow: Option<FlowControl>,
+    /// Set when a stream with output is dropped.
+    pub(super) unwritten: Option<(Arc<Progress>, Mark)>,
 }
 
 impl Input {
@@ -61,7 +63,7 @@ impl Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        self.mailbox.end();
+        self.mailbox.end(self.unwritten.take());
     }
 }
 
@@ -154,10 +156,10 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// h2 resets the stream when the pump has dropped it, too.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.end.is_none() {
-            self.output.send_reset(Reason::CANCEL);
-        }
+        let mark = self.end.unwrap_or_else(|| self.progress.mark());
+        self.input.unwritten = Some((self.progress.clone(), mark));
     }
 }

@@ -295,7 +295,7 @@ async fn open_tunnel(
 /// A deadline has passed.
 struct Passed;
 
-/// Waits for `future`, but not beyond the deadline.
+/// Awaits `future`, but not beyond the deadline.
 async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Passed> {
     match deadline.and_then(Instant::into_std) {
         None => Ok(future.await),

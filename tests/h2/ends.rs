@@ -70,6 +70,26 @@ async fn e6_a_dropped_web_socket_resets_its_stream() {
     assert_eq!(io_kind(in_time(far.read()).await.map(|_| ())), io::ErrorKind::ConnectionReset);
 }
 
+/// As with TCP, dropping a WebSocket loses no message whose send has returned.
+#[tokio::test(start_paused = true)]
+async fn e6_a_sent_message_precedes_the_reset_of_a_dropped_web_socket() {
+    let (mut server, client) = pair(options(), options()).await;
+    for len in [10, 60_000] {
+        let (mut ws, mut far) = (open(&client).await, server.next().await);
+        in_time(far.send_binary(&vec![7; len])).await.unwrap();
+        drop(far);
+        let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
+        assert!(matches!(event, Event::Binary(bytes) if bytes.len() == len));
+        assert_eq!(io_kind(in_time(ws.read()).await.map(|_| ())), io::ErrorKind::ConnectionReset);
+        let (mut ws, mut far) = (open(&client).await, server.next().await);
+        in_time(ws.send_binary(&vec![7; len])).await.unwrap();
+        drop(ws);
+        let (event, _) = in_time(far.read()).await.unwrap().unwrap();
+        assert!(matches!(event, Event::Binary(bytes) if bytes.len() == len));
+        assert_eq!(io_kind(in_time(far.read()).await.map(|_| ())), io::ErrorKind::ConnectionReset);
+    }
+}
+
 /// The Close frame and END_STREAM are written when `close` returns, however slow the transport is.
 #[tokio::test(start_paused = true)]
 async fn e6_the_session_can_be_dropped_after_a_close() {

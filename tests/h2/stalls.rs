@@ -6,12 +6,16 @@
 use core::time::Duration;
 
 use bytes::Bytes;
+use sansocket::CloseCode;
 use sansocket::h2::{SessionOptions, Stream};
 use sansocket::tokio::WebSocket;
 use tokio::io::duplex;
 use tokio::time::timeout;
 
-use crate::{Server, TRANSPORT, echo, frame, in_time, options, raw_client, raw_request};
+use crate::{
+    Server, TRANSPORT, client_config, echo, frame, in_time, open, options, pair, raw_client,
+    raw_request, request,
+};
 
 /// The echo of a further WebSocket, within half a second.
 async fn another_echoes(server: &mut Server, requests: &mut h2::client::SendRequest<Bytes>) {
@@ -163,4 +167,39 @@ async fn a_write_that_is_not_polled_holds_no_window_of_the_session() {
         body.flow_control().release_capacity(data.len()).unwrap();
     }
     in_time(flushing).await.unwrap().unwrap();
+}
+
+/// The server allows more streams than the window of the client's session has room for.
+#[tokio::test(start_paused = true)]
+async fn a_client_opens_as_many_streams_as_its_windows_allow() {
+    let (mut server, client) = pair(options(), smallest()).await;
+    let mut full = open(&client).await;
+    let mut far = server.next().await;
+    // One WebSocket is not read.
+    let filling = tokio::spawn(async move { far.send_binary(&[0; 200_000]).await.map(|()| far) });
+    let mut ws = open(&client).await;
+    let mut far = server.next().await;
+    let echoing = tokio::spawn(async move { echo(&mut far).await });
+    let third = tokio::spawn({
+        let client = client.clone();
+        async move { client.open(&request(), &client_config()).await.map(|(ws, _)| ws) }
+    });
+    // A further one that waits, and is given up.
+    let (to, config) = (request(), client_config());
+    assert!(timeout(Duration::from_secs(1), client.open(&to, &config)).await.is_err());
+    for _ in 0..10 {
+        in_time(ws.send_binary(&[0; 10_000])).await.unwrap();
+        assert!(in_time(ws.read()).await.unwrap().is_some());
+    }
+    assert!(!third.is_finished());
+    in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    in_time(echoing).await.unwrap().unwrap();
+    drop(ws);
+    let third = in_time(third).await.unwrap().unwrap();
+    let fourth = in_time(client.open(&to, &config)).await.unwrap_err();
+    assert!(fourth.is_timeout(), "{fourth:?}");
+    assert!(in_time(full.read()).await.unwrap().is_some());
+    drop(in_time(filling).await.unwrap().unwrap());
+    drop((full, third));
+    let _ws = open(&client).await;
 }
