@@ -148,14 +148,19 @@ impl Client {
             let (requests, mut connection) =
                 builder.handshake::<_, Bytes>(observed).await.map_err(SessionError::new)?;
             poll_fn(|cx| {
-                driving.begin(usize::MAX, cx);
+                driving.begin(options.read_len(), cx);
                 match Pin::new(&mut connection).poll(cx) {
                     _ if requests.current_max_send_streams() != NO_SETTINGS => Poll::Ready(Ok(())),
                     Poll::Ready(Ok(())) => {
                         Poll::Ready(Err(SessionError::Io(io::ErrorKind::UnexpectedEof.into())))
                     }
                     Poll::Ready(Err(error)) => Poll::Ready(Err(SessionError::new(error))),
-                    Poll::Pending => Poll::Pending,
+                    Poll::Pending => {
+                        if driving.end() {
+                            cx.waker().wake_by_ref();
+                        }
+                        Poll::Pending
+                    }
                 }
             })
             .await?;

@@ -112,7 +112,8 @@ impl SessionOptionsBuilder {
         self
     }
 
-    /// Sets the largest amount of output of a stream that the session buffers, in bytes.
+    /// Sets the largest amount of output of a stream that the session buffers, in bytes, at most
+    /// 2^31 - 1.
     pub const fn send_buffer(mut self, bytes: usize) -> Self {
         self.options.send_buffer = bytes;
         self
@@ -177,8 +178,10 @@ impl SessionOptionsBuilder {
                 return Err(ConfigError::ZeroDuration(name));
             }
         }
+        let send_buffer = u32::try_from(o.send_buffer).unwrap_or(u32::MAX);
         for (name, value, least, most) in [
             ("stream_window", o.stream_window, 1, MAX_WINDOW),
+            ("send_buffer", send_buffer, 1, MAX_WINDOW),
             ("max_frame_len", o.max_frame_len, 16 << 10, (1 << 24) - 1),
         ] {
             if value < least || value > most {

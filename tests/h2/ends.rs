@@ -1,5 +1,7 @@
 //! How streams and sessions end.
 
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
 
@@ -9,7 +11,7 @@ use http::Request;
 use sansocket::error::{PeerError, ProtocolError};
 use sansocket::h2::{Client, Incoming, Session, SessionError, SessionOptions};
 use sansocket::{AcceptOptions, CloseCode, Event, WebSocketError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::time::sleep;
 
 use crate::{
@@ -293,4 +295,54 @@ async fn e6_a_failed_session_that_is_kept_ends_its_streams() {
     let read = tokio::time::timeout(timeout, reading).await.expect("the stream has not ended");
     assert_eq!(io_kind(read.unwrap()), io::ErrorKind::ConnectionAborted);
     drop(session);
+}
+
+/// A server that sends PRIORITY frames in place of its settings, as fast as they are read.
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_delay_the_deadline_of_a_handshake() {
+    struct Flood(usize);
+
+    impl AsyncRead for Flood {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let frame = b"\0\0\x05\x02\0\0\0\0\x03\0\0\0\0\0";
+            for _ in 0..buf.remaining() {
+                buf.put_slice(&frame[self.0..=self.0]);
+                self.0 = (self.0 + 1) % frame.len();
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Flood {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    // The paused clock advances only when all tasks wait.
+    let clock = tokio::spawn(async {
+        loop {
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+    });
+    let handshake = tokio::spawn(async { Client::handshake(Flood(0), &options()).await.map(drop) });
+    let error = handshake.await.unwrap().unwrap_err();
+    assert!(matches!(error, SessionError::HandshakeTimeout), "{error:?}");
+    clock.abort();
 }

@@ -158,6 +158,49 @@ fn frame(first: u8, payload: &[u8]) -> Bytes {
     frame.into()
 }
 
+/// h2 panics at values that are out of its ranges.
+#[tokio::test(start_paused = true)]
+async fn options_at_their_limits() {
+    let builder = SessionOptions::builder;
+    let max = (1 << 31) - 1;
+    for (name, wrong) in [
+        ("send_buffer", builder().send_buffer(0)),
+        ("send_buffer", builder().send_buffer(max + 1)),
+        ("send_buffer", builder().send_buffer(usize::MAX)),
+        ("stream_window", builder().max_streams(1).stream_window(0)),
+        ("stream_window", builder().max_streams(1).stream_window(1 << 31)),
+        ("session_window", builder().session_window(1 << 31)),
+        ("session_window", builder().max_streams(u32::MAX)),
+        ("max_streams", builder().max_streams(0)),
+        ("max_frame_len", builder().max_frame_len((16 << 10) - 1)),
+        ("max_frame_len", builder().max_frame_len(1 << 24)),
+        ("max_head_len", builder().max_head_len(0)),
+    ] {
+        let error = wrong.build().unwrap_err().to_string();
+        assert!(error.contains(name), "{name}: {error}");
+    }
+    let large = builder()
+        .max_streams(1)
+        .stream_window((1 << 31) - 1)
+        .send_buffer(max)
+        .max_frame_len((1 << 24) - 1)
+        .max_head_len(u32::MAX)
+        .handshake_timeout(Duration::MAX)
+        .idle_timeout(Some(Duration::MAX))
+        .keep_alive(Some(Duration::MAX), Duration::MAX);
+    let small = builder().max_streams(1).stream_window(1).send_buffer(1).max_head_len(1000);
+    for options in [large, small] {
+        let options = options.build().unwrap();
+        let (mut server, client) = pair(options.clone(), options).await;
+        let mut ws = open(&client).await;
+        let mut far = server.next().await;
+        tokio::spawn(async move { echo(&mut far).await });
+        in_time(ws.send_text("a text")).await.unwrap();
+        let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
+        assert!(matches!(event, Event::Text("a text")));
+    }
+}
+
 /// No test may hang.
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(300), future).await.expect("no end in time")

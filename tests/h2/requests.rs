@@ -302,3 +302,75 @@ async fn dropped_bodies_return_their_window() {
     output.send_data(frame(0x82, &[0; 30_000]), false).unwrap();
     assert!(in_time(ws.read()).await.unwrap().is_some());
 }
+
+/// `open` and the handshakes, dropped after each number of polls. The place of each stream is free again.
+#[tokio::test(start_paused = true)]
+async fn futures_that_are_dropped_at_any_poll() {
+    use core::future::poll_fn;
+    use core::task::Poll;
+
+    /// Polls at most `polls` times. Returns the result if there is one.
+    async fn polled<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+        let mut future = core::pin::pin!(future);
+        let mut count = 0;
+        poll_fn(|cx| {
+            count += 1;
+            if count > polls {
+                return Poll::Ready(None);
+            }
+            let result = future.as_mut().poll(cx);
+            // Does not wait.
+            cx.waker().wake_by_ref();
+            result.map(Some)
+        })
+        .await
+    }
+
+    let two = SessionOptions::builder().max_streams(2).build().unwrap();
+    for (server, client) in [(two.clone(), options()), (options(), two)] {
+        let (_server, client) = pair(server, client).await;
+        for polls in 0..60 {
+            drop(polled(client.open(&request(), &client_config()), polls % 20).await);
+        }
+        let (_first, _second) = (open(&client).await, open(&client).await);
+    }
+    for polls in 0..20 {
+        let (near, far) = duplex(10);
+        let settings = options();
+        let client = Client::handshake(near, &settings);
+        let server = polled(Session::handshake(far, &settings), polls);
+        let (client, server) = tokio::join!(polled(client, polls), server);
+        drop((client, server));
+    }
+}
+
+/// A request that is accepted or refused after its end.
+#[tokio::test(start_paused = true)]
+async fn requests_that_have_ended_are_not_accepted() {
+    for session_ends in [true, false] {
+        let (near, far) = duplex(TRANSPORT);
+        let (report, mut pending) = tokio::sync::mpsc::unbounded_channel();
+        let session = tokio::spawn(async move {
+            let mut session = Session::handshake(far, &options()).await.unwrap();
+            while let Some(incoming) = session.accept().await.unwrap() {
+                let Incoming::WebSocket(request) = incoming else { panic!("{incoming:?}") };
+                report.send(request).unwrap();
+            }
+        });
+        let mut requests = in_time(raw_client(near)).await;
+        let mut streams = Vec::new();
+        for _ in 0..2 {
+            streams.push(requests.send_request(raw_request(), false).unwrap());
+        }
+        let (first, second) = (pending.recv().await.unwrap(), pending.recv().await.unwrap());
+        if session_ends {
+            session.abort();
+        } else {
+            streams.iter_mut().for_each(|(_, output)| output.send_reset(h2::Reason::CANCEL));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let error = first.accept(&AcceptOptions::new(), &server_config()).unwrap_err();
+        assert!(matches!(error, sansocket::error::AcceptError::Io(_)), "{error:?}");
+        second.refuse(Refusal::new(404).unwrap()).unwrap_err();
+    }
+}
