@@ -1,4 +1,4 @@
-//! The features `http`, `hyper` and `tls`. They are one binary, so that a change of the library links their
+//! The features `http`, `hyper`, `tls` and `h2`. They are one binary, so that a change of the library links their
 //! dependencies once.
 
 #![allow(
@@ -16,6 +16,9 @@
 #[cfg(all(feature = "deflate", feature = "hyper"))]
 #[path = "../hyper/mod.rs"]
 mod on_hyper;
+#[cfg(all(feature = "deflate", feature = "h2"))]
+#[path = "../h2/mod.rs"]
+mod over_http2;
 #[cfg(feature = "tls")]
 #[path = "../tls/mod.rs"]
 mod over_tls;

@@ -14,7 +14,7 @@ use sansocket::{AcceptOptions, CloseCode, Event, WebSocketError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::time::sleep;
 
-use crate::{
+use super::{
     Server, TRANSPORT, frame, in_time, open, options, pair, raw_client, raw_request, server_config,
 };
 
@@ -195,10 +195,10 @@ async fn a_vanished_peer_ends_the_session() {
 #[tokio::test(start_paused = true)]
 async fn a_session_without_streams_ends_in_order() {
     let options = SessionOptions::builder().idle_timeout(Some(Duration::from_secs(5)));
-    let (mut server, client) = pair(options.build().unwrap(), crate::options()).await;
+    let (mut server, client) = pair(options.build().unwrap(), super::options()).await;
     let (mut ws, mut far) = (open(&client).await, server.next().await);
     // An open WebSocket keeps the session.
-    let echo = tokio::spawn(async move { crate::echo(&mut far).await });
+    let echo = tokio::spawn(async move { super::echo(&mut far).await });
     sleep(Duration::from_secs(100)).await;
     in_time(ws.send_text("still open")).await.unwrap();
     while !matches!(in_time(ws.read()).await.unwrap(), Some((Event::Text("still open"), _))) {}

@@ -5,7 +5,7 @@ use sansocket::h2::{Client, Incoming, Session};
 use sansocket::{AcceptOptions, CloseCode, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-use crate::{TRANSPORT, client_config, echo, in_time, open, options, pair, request, server_config};
+use super::{TRANSPORT, client_config, echo, in_time, open, options, pair, request, server_config};
 
 #[tokio::test(start_paused = true)]
 async fn e5_messages_in_both_directions_and_a_close() {

@@ -11,7 +11,7 @@ use sansocket::{AcceptOptions, CloseCode, Event};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinSet;
 
-use crate::{
+use super::{
     TRANSPORT, client_config, echo, in_time, options, raw_client, raw_request, request,
     server_config,
 };

@@ -10,7 +10,7 @@ use sansocket::handshake::{BodyEnd, HandshakeError, Refusal};
 use sansocket::{AcceptOptions, Config, Entropy};
 use tokio::io::{AsyncReadExt, duplex};
 
-use crate::{
+use super::{
     Server, TRANSPORT, client_config, frame, in_time, open, options, pair, raw_client, raw_request,
     request, server_config,
 };
@@ -226,7 +226,7 @@ async fn empty_writes_send_no_frames() {
     let (mut server, client) = pair(options(), options()).await;
     let ws = open(&client).await;
     let mut far = server.next().await;
-    tokio::spawn(async move { crate::echo(&mut far).await });
+    tokio::spawn(async move { super::echo(&mut far).await });
     let parts = ws.into_inner();
     let mut parts = parts;
     for _ in 0..200 {

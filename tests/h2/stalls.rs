@@ -12,7 +12,7 @@ use sansocket::tokio::WebSocket;
 use tokio::io::duplex;
 use tokio::time::timeout;
 
-use crate::{
+use super::{
     Server, TRANSPORT, client_config, echo, frame, in_time, open, options, pair, raw_client,
     raw_request, request,
 };
