@@ -91,6 +91,7 @@
 //! | `deflate` | yes | compression; see the module |
 //! | `miniz_oxide` | no | an alternative compression engine |
 //! | `tokio` | no | the adapter for tokio |
+//! | `socket2` | no | the local address of blocking clients |
 //! | `http` | no | opening handshakes with the types of the crate `http` |
 //! | `hyper` | no | WebSockets on a hyper server; implies `http` and `tokio` |
 //! | `h2` | no | WebSockets over HTTP/2, servers and clients; implies `http` and `tokio` |

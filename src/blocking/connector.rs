@@ -42,6 +42,8 @@ use crate::instant::Instant;
 #[derive(Clone, Debug, Default)]
 pub struct Connector {
     settings: Settings,
+    #[cfg(feature = "socket2")]
+    local_addr: Option<IpAddr>,
 }
 
 impl Connector {
@@ -56,6 +58,16 @@ impl Connector {
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.settings.proxy = Some(proxy);
+        self
+    }
+
+    /// Sets the local address that connections come from (feature `socket2`: the standard library can't
+    /// set it). Only addresses of its family are tried.
+    #[cfg(feature = "socket2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "socket2")))]
+    #[must_use]
+    pub const fn local_addr(mut self, address: IpAddr) -> Self {
+        self.local_addr = Some(address);
         self
     }
 
@@ -113,6 +125,10 @@ impl Connector {
         let deadline = start.checked_add(config.handshake_timeout());
         let resolved = resolve(target.host, target.port, deadline);
         let addresses = resolved.map_err(|kind| target.error(ConnectStep::Resolve, kind))?;
+        #[cfg(feature = "socket2")]
+        let addresses = addresses.into_iter().filter(|address| {
+            self.local_addr.is_none_or(|local| local.is_ipv4() == address.is_ipv4())
+        });
         let mut dial = Dial::new(addresses, deadline, self.settings.connect_timeout);
         let mut stream = loop {
             let Some((address, timeout)) = dial.next(Instant::now()) else {
@@ -120,11 +136,7 @@ impl Connector {
                 let kind = error.unwrap_or(ConnectErrorKind::Timeout);
                 return Err(target.error(ConnectStep::Connect, kind));
             };
-            let connected = match timeout {
-                Some(timeout) => TcpStream::connect_timeout(&address, timeout),
-                None => TcpStream::connect(address),
-            };
-            match connected {
+            match self.connect_to(address, timeout) {
                 Ok(stream) => break stream,
                 Err(error) => dial.failed(error),
             }
@@ -137,6 +149,34 @@ impl Connector {
         }
         Ok(stream)
     }
+
+    fn connect_to(&self, address: SocketAddr, timeout: Option<Duration>) -> io::Result<TcpStream> {
+        #[cfg(feature = "socket2")]
+        if let Some(local) = self.local_addr {
+            return connect_from(local, address, timeout);
+        }
+        match timeout {
+            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
+            None => TcpStream::connect(address),
+        }
+    }
+}
+
+#[cfg(feature = "socket2")]
+fn connect_from(
+    local: IpAddr,
+    address: SocketAddr,
+    timeout: Option<Duration>,
+) -> io::Result<TcpStream> {
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::new(local, 0).into())?;
+    match timeout {
+        Some(timeout) => socket.connect_timeout(&address.into(), timeout),
+        None => socket.connect(&address.into()),
+    }?;
+    Ok(socket.into())
 }
 
 impl WebSocket<ClientStream> {

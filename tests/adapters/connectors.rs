@@ -428,6 +428,35 @@ fn tokio_connects_from_a_local_address() {
     }
 }
 
+#[cfg(feature = "socket2")]
+#[test]
+fn blocking_connects_from_a_local_address() {
+    for connect_timeout in [None, Some(Duration::from_secs(5))] {
+        for (local, is_of_family) in [("127.0.0.2", true), ("::1", false)] {
+            let server = echo();
+            let mut connector = blocking::Connector::new().local_addr(local.parse().unwrap());
+            if let Some(timeout) = connect_timeout {
+                connector = connector.connect_timeout(timeout);
+            }
+            match connector.connect(&request(server), &config(5000)) {
+                Ok((mut ws, _)) => {
+                    assert!(is_of_family);
+                    assert_eq!(ws.get_ref().local_addr().unwrap().ip().to_string(), local);
+                    ws.send_text(TEXT).unwrap();
+                    assert!(matches!(ws.read().unwrap(), Some((Event::Text(TEXT), _))));
+                    ws.close(CloseCode::NORMAL, "").unwrap();
+                }
+                Err(error) => {
+                    assert!(!is_of_family, "{error}");
+                    check(&error, ConnectStep::Connect, server, "the name has no address");
+                    // The thread of the server ends.
+                    drop(TcpStream::connect(server));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn v25_an_error_of_the_deadline_names_its_setting() {
     let text = ConnectErrorKind::Timeout.to_string();
