@@ -24,7 +24,7 @@ use sansocket::{
 use crate::common::{BOTH, at_ms, connection, preset, weak_entropy_for_tests_only};
 
 /// The root's public modules.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 14] = [
     "blocking",
     "config",
     "connection",
@@ -35,6 +35,7 @@ const MODULES: [&str; 13] = [
     "guide",
     "handshake",
     "http",
+    "h2",
     "hyper",
     "message",
     "tokio",
