@@ -27,7 +27,6 @@ use crate::tokio::WebSocket;
 use crate::tokio::timer::now;
 
 /// A request of a session.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Incoming {
     /// A valid request for a WebSocket: accept it or refuse it.
@@ -39,6 +38,21 @@ pub enum Incoming {
     /// A CONNECT request that violates a rule, or is not for a WebSocket. The session has sent this
     /// response.
     Refused(Refusal),
+}
+
+/// Without the values of fields, which may be credentials.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WebSocket(request) => f.debug_tuple("WebSocket").field(request).finish(),
+            Self::Other(request, _) => f
+                .debug_struct("Other")
+                .field("method", request.method())
+                .field("path", &request.uri().path())
+                .finish_non_exhaustive(),
+            Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
+        }
+    }
 }
 
 /// The body of a request that is not for a WebSocket. Trailers are discarded.

@@ -38,6 +38,13 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("error/send.rs", &["SendError"]),
     // The header of a frame, requested by the caller. Its key is sent in front of the data.
     ("frame.rs", &["FrameHead", "FrameHeader"]),
+    ("h2/client.rs", &["Client", "ClientSession"]),
+    ("h2/error.rs", &["SessionError"]),
+    ("h2/options.rs", &["SessionOptions", "SessionOptionsBuilder"]),
+    // Method and path, or a type of `handshake`.
+    ("h2/request.rs", &["Body", "Incoming", "PendingRequest"]),
+    ("h2/session.rs", &["Session"]),
+    ("h2/stream.rs", &["Stream"]),
     ("handshake/backoff.rs", &["Backoff"]),
     // The origins that a server accepts.
     ("handshake/origin.rs", &["OriginList", "OriginPolicy"]),

@@ -374,3 +374,24 @@ async fn requests_that_have_ended_are_not_accepted() {
         second.refuse(Refusal::new(404).unwrap()).unwrap_err();
     }
 }
+
+/// Debug output ends in logs.
+#[tokio::test(start_paused = true)]
+async fn debug_output_has_no_values_of_fields() {
+    let (near, far) = duplex(TRANSPORT);
+    let (report, mut shown) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut session = Session::handshake(far, &options()).await.unwrap();
+        while let Ok(Some(incoming)) = session.accept().await {
+            report.send(format!("{incoming:?}")).unwrap();
+        }
+    });
+    let mut requests = in_time(raw_client(near)).await;
+    let page = Request::get("https://server.example/page").body(()).unwrap();
+    for mut request in [page, raw_request()] {
+        request.headers_mut().insert("authorization", "Bearer secret-value".parse().unwrap());
+        let (_response, _output) = requests.send_request(request, false).unwrap();
+        let shown = in_time(shown.recv()).await.unwrap();
+        assert!(!shown.contains("secret-value"), "{shown}");
+    }
+}
