@@ -231,6 +231,29 @@ fn t5_one_deadline_over_all_steps() {
     }
 }
 
+/// The server serves one connection after the other: each dropped attempt must end its transport.
+#[test]
+fn t5_an_attempt_dropped_at_any_poll_ends_its_connection() {
+    let address = echo_server("localhost.pem");
+    block_on(async {
+        for polls in 1..30 {
+            let (connector, to, config) =
+                (connector(), request("localhost", address), config(5000));
+            let mut attempt = core::pin::pin!(connector.connect(&to, &config));
+            for _ in 0..polls {
+                let once = core::future::poll_fn(|cx| {
+                    core::task::Poll::Ready(attempt.as_mut().poll(cx).is_ready())
+                });
+                if once.await {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        connect(address).await.close(CloseCode::NORMAL, "").await.unwrap();
+    });
+}
+
 #[test]
 fn t5_tls_and_plain_ports_mistaken_for_each_other() {
     let plain = serve_tcp(|stream| async move {
