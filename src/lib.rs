@@ -94,7 +94,7 @@
 //! | `socket2` | no | the local address of blocking clients |
 //! | `http` | no | opening handshakes with the types of the crate `http` |
 //! | `hyper` | no | WebSockets on a hyper server; implies `http` and `tokio` |
-//! | `h2` | no | WebSockets over HTTP/2, servers and clients; implies `http` and `tokio` |
+//! | `h2` | no | WebSockets over HTTP/2, servers and clients, `Connector::http2`; implies `http` and `tokio` |
 //! | `tls` | no | `wss://` for clients of the tokio adapter, with the roots of the system |
 //! | `rustls` | no | `wss://` with a rustls config of one's own; implies `tokio` |
 //!

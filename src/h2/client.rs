@@ -17,7 +17,6 @@ use h2::SendStream;
 use h2::client::{Builder, Connection, SendRequest};
 use h2::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout_at;
 
 use crate::config::Config;
 use crate::error::adapter::{ConnectError, ConnectErrorKind, ConnectStep};
@@ -27,7 +26,7 @@ use crate::h2::options::SessionOptions;
 use crate::h2::progress::{Observed, Progress};
 use crate::h2::pump::{Mailbox, Pump, Source};
 use crate::h2::session::MAX_DRIVES;
-use crate::h2::slots::Slots;
+use crate::h2::slots::{Slot, Slots};
 use crate::h2::stream::{Input, Stream};
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
@@ -36,7 +35,7 @@ use crate::http::Handshake;
 use crate::http1::body::BodyEnd;
 use crate::instant::Instant;
 use crate::tokio::WebSocket;
-use crate::tokio::timer::now;
+use crate::tokio::timer::{Passed, now, within};
 
 /// Opens WebSockets on a session of a client. Clones open them on the same session.
 ///
@@ -141,7 +140,7 @@ impl Client {
             .data_frame_budget(options.small_frame_budget())
             .max_frame_size(options.max_frame_len)
             .max_header_list_size(options.max_head_len);
-        let deadline = tokio::time::Instant::now().checked_add(options.handshake_timeout);
+        let deadline = now().checked_add(options.handshake_timeout);
         let observed = Observed::new(transport, progress.clone());
         let driving = progress.clone();
         let connected = async {
@@ -166,21 +165,20 @@ impl Client {
             .await?;
             Ok((requests, connection))
         };
-        let (requests, mut connection) = match deadline {
-            None => connected.await,
-            Some(at) => {
-                let timed = timeout_at(at, connected).await;
-                timed.unwrap_or(Err(SessionError::HandshakeTimeout))
-            }
-        }?;
+        let connected = within(deadline, connected).await;
+        let (requests, mut connection) =
+            connected.unwrap_or(Err(SessionError::HandshakeTimeout))?;
         let opened = Arc::new(Opened::default());
-        let slots = Arc::new(Slots::new(options.max_streams));
+        let own_limit = usize::try_from(options.max_streams).unwrap_or(usize::MAX);
+        let peer_limit = connection.max_concurrent_send_streams();
+        let slots = Arc::new(Slots::new(own_limit, peer_limit));
         let session = ClientSession {
             liveness: Liveness::new(connection.ping_pong(), options),
             connection,
             pumps: FuturesUnordered::new(),
             opened: opened.clone(),
             slots: slots.clone(),
+            peer_limit,
             progress: progress.clone(),
             read_len: options.read_len(),
         };
@@ -192,6 +190,11 @@ impl Client {
     #[must_use]
     pub fn allows_web_sockets(&self) -> bool {
         self.requests.is_extended_connect_protocol_enabled()
+    }
+
+    /// Returns the slots of the streams.
+    pub(super) const fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     /// Opens a WebSocket: an extended CONNECT request, within the `handshake_timeout` of the config. If
@@ -207,18 +210,22 @@ impl Client {
         config: &Config,
     ) -> Result<(WebSocket<Stream>, ConnectResponse), ConnectError> {
         let deadline = now().checked_add(config.handshake_timeout());
-        let opened = self.open_until(request, config, deadline).await;
+        let opened = self.open_in(None, request, config, deadline, |stream| stream).await;
         opened.map_err(|kind| {
             ConnectError::new(ConnectStep::Handshake, request.host(), request.port(), kind)
         })
     }
 
-    async fn open_until(
+    /// Opens a WebSocket in a slot, or in the next one that is free, until the deadline. `wrap` makes its
+    /// transport.
+    pub(super) async fn open_in<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
+        slot: Option<Slot>,
         request: &ConnectRequest,
         config: &Config,
         deadline: Option<Instant>,
-    ) -> Result<(WebSocket<Stream>, ConnectResponse), ConnectErrorKind> {
+        wrap: impl FnOnce(Stream) -> S,
+    ) -> Result<(WebSocket<S>, ConnectResponse), ConnectErrorKind> {
         if !self.allows_web_sockets() {
             return Err(ConnectErrorKind::Http2NotAllowed);
         }
@@ -227,7 +234,10 @@ impl Client {
         made.extensions_mut().insert(Protocol::from_static("websocket"));
         let exchange = async {
             let mut requests = self.requests.clone().ready().await.map_err(stream_error)?;
-            let slot = self.slots.take().await;
+            let slot = match slot {
+                Some(slot) => slot,
+                None => self.slots.take().await,
+            };
             let (response, output) = requests.send_request(made, false).map_err(stream_error)?;
             let mailbox = Arc::new(Mailbox::with_slot(slot));
             let mut opening =
@@ -238,12 +248,13 @@ impl Client {
             opening.input.flow = Some(flow);
             Ok::<_, ConnectErrorKind>((response, opening))
         };
-        let (response, mut opening) = within(deadline, exchange).await??;
+        let exchanged = within(deadline, exchange).await;
+        let (response, mut opening) = exchanged.map_err(|Passed| HandshakeError::Timeout)??;
         match handshake.receive_response(&response, now()) {
             Ok((connection, response)) => {
                 let Opening { input, output } = opening;
                 let stream = Stream::new(input, output, self.progress.clone(), self.send_buffer);
-                Ok((WebSocket::from_connection(stream, connection, &[]), response))
+                Ok((WebSocket::from_connection(wrap(stream), connection, &[]), response))
             }
             Err(HandshakeError::Status(mut response)) => {
                 let (body, end) = opening.read_body(config.max_refusal_body_len(), deadline).await;
@@ -290,20 +301,6 @@ impl Opening {
     }
 }
 
-/// Awaits `future`, but not beyond the deadline.
-async fn within<F: Future>(
-    deadline: Option<Instant>,
-    future: F,
-) -> Result<F::Output, HandshakeError> {
-    match deadline.and_then(Instant::into_std) {
-        None => Ok(future.await),
-        Some(at) => {
-            let timed = timeout_at(tokio::time::Instant::from_std(at), future).await;
-            timed.map_err(|_| HandshakeError::Timeout)
-        }
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -323,6 +320,8 @@ pub struct ClientSession<T: AsyncRead + AsyncWrite + Unpin> {
     pumps: FuturesUnordered<Pump>,
     opened: Arc<Opened>,
     slots: Arc<Slots>,
+    /// The limit of the server that `slots` has.
+    peer_limit: usize,
     progress: Arc<Progress>,
     liveness: Liveness,
     read_len: usize,
@@ -332,7 +331,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
     type Output = Result<(), SessionError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { connection, pumps, opened, progress, liveness, read_len, .. } = &mut *self;
+        let Self { connection, pumps, opened, slots, peer_limit, progress, liveness, read_len } =
+            &mut *self;
         let mut has_streams = false;
         let mut has_more = true;
         for _ in 0..MAX_DRIVES {
@@ -351,6 +351,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
         }
         if has_more {
             cx.waker().wake_by_ref();
+        }
+        let limit = connection.max_concurrent_send_streams();
+        if limit != *peer_limit {
+            *peer_limit = limit;
+            slots.set_peer_limit(limit);
         }
         // A session without streams is idle. It ends when its last `Client` is dropped.
         has_streams |= !pumps.is_empty();

@@ -48,9 +48,12 @@
 //! ```
 
 mod client;
+mod connector;
 mod error;
 mod liveness;
 mod options;
+mod pool;
+mod prefer;
 mod progress;
 mod pump;
 mod request;
@@ -61,6 +64,7 @@ mod stream;
 pub use crate::h2::client::{Client, ClientSession};
 pub use crate::h2::error::SessionError;
 pub use crate::h2::options::{SessionOptions, SessionOptionsBuilder};
+pub use crate::h2::prefer::Prefer;
 pub use crate::h2::request::{Body, Incoming, PendingRequest};
 pub use crate::h2::session::Session;
 pub use crate::h2::stream::Stream;

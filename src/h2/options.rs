@@ -55,25 +55,24 @@ pub struct SessionOptionsBuilder {
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 impl SessionOptions {
+    pub(super) const DEFAULT: Self = Self {
+        max_streams: 256,
+        stream_window: 64 << 10,
+        session_window: 256 * (64 << 10),
+        send_buffer: 64 << 10,
+        max_frame_len: 16 << 10,
+        max_head_len: 16 << 10,
+        handshake_timeout: Duration::from_secs(10),
+        idle_timeout: Some(Duration::from_secs(60)),
+        keep_alive_interval: Some(Duration::from_secs(30)),
+        keep_alive_timeout: Duration::from_secs(30),
+    };
+
     /// Returns a builder with the defaults.
     pub const fn builder() -> SessionOptionsBuilder {
-        let options = Self {
-            max_streams: 256,
-            stream_window: 64 << 10,
-            session_window: 0,
-            send_buffer: 64 << 10,
-            max_frame_len: 16 << 10,
-            max_head_len: 16 << 10,
-            handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Some(Duration::from_secs(60)),
-            keep_alive_interval: Some(Duration::from_secs(30)),
-            keep_alive_timeout: Duration::from_secs(30),
-        };
-        SessionOptionsBuilder { options, session_window: None }
+        SessionOptionsBuilder { options: Self::DEFAULT, session_window: None }
     }
-}
 
-impl SessionOptions {
     /// The number of bytes that a drive of the session reads before the pumps take the data.
     pub(super) const fn read_len(&self) -> usize {
         self.max_frame_len as usize

@@ -1,8 +1,7 @@
 //! The number of streams that a client has open at the same time.
 //!
 //! The window of a session is shared by its streams. If it is less than the sum of their windows, some
-//! streams that are not read use it up, and the others get no data. The server bounds the streams of a
-//! client by its own limit, which may be larger.
+//! streams that are not read use it up, and the others get no data. The server has a limit of its own.
 
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
@@ -16,7 +15,11 @@ pub(super) struct Slots(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    free: u32,
+    taken: usize,
+    /// The limit of the client.
+    own_limit: usize,
+    /// The limit of the server.
+    peer_limit: usize,
     /// The session takes no more streams.
     has_ended: bool,
     /// The number of the next waiter.
@@ -35,9 +38,17 @@ struct Waiter<'a> {
 }
 
 impl Slots {
-    pub(super) const fn new(free: u32) -> Self {
+    pub(super) const fn new(own_limit: usize, peer_limit: usize) -> Self {
         let waiting = VecDeque::new();
-        Self(Mutex::new(State { free, has_ended: false, next: 0, waiting }))
+        let state = State { taken: 0, own_limit, peer_limit, has_ended: false, next: 0, waiting };
+        Self(Mutex::new(state))
+    }
+
+    /// Sets the limit of the server, which its settings may change.
+    pub(super) fn set_peer_limit(&self, limit: usize) {
+        let mut state = self.state();
+        state.peer_limit = limit;
+        Self::wake(state);
     }
 
     /// No code panics under this lock.
@@ -58,8 +69,8 @@ impl Slots {
         poll_fn(|cx| {
             let mut state = self.state();
             let is_first = state.waiting.front().is_some_and(|(first, _)| *first == number);
-            if state.has_ended || (is_first && state.free > 0) {
-                state.free = state.free.saturating_sub(1);
+            if state.has_ended || (is_first && state.has_free()) {
+                state.taken += 1;
                 return Poll::Ready(());
             }
             // The numbers are in order.
@@ -78,6 +89,16 @@ impl Slots {
         Slot(self.clone())
     }
 
+    /// Takes a slot if one is free and no call waits.
+    pub(super) fn try_take(self: &Arc<Self>) -> Option<Slot> {
+        let mut state = self.state();
+        if state.has_ended || !state.has_free() || !state.waiting.is_empty() {
+            return None;
+        }
+        state.taken += 1;
+        Some(Slot(self.clone()))
+    }
+
     /// Wakes all callers.
     pub(super) fn end(&self) {
         let mut state = self.state();
@@ -89,14 +110,20 @@ impl Slots {
 
     /// Wakes the first waiter if it can have a slot.
     fn wake(mut state: MutexGuard<'_, State>) {
-        let first = match state.free {
-            0 => None,
-            _ => state.waiting.front_mut().and_then(|(_, waker)| waker.take()),
+        let first = match state.has_free() {
+            false => None,
+            true => state.waiting.front_mut().and_then(|(_, waker)| waker.take()),
         };
         drop(state);
         if let Some(first) = first {
             first.wake();
         }
+    }
+}
+
+impl State {
+    fn has_free(&self) -> bool {
+        self.taken < self.own_limit.min(self.peer_limit)
     }
 }
 
@@ -113,7 +140,7 @@ impl Drop for Waiter<'_> {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        state.free = state.free.saturating_add(1);
+        state.taken -= 1;
         Slots::wake(state);
     }
 }

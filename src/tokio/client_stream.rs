@@ -9,10 +9,12 @@ use std::io::{self, IoSlice};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::handshake::version::HttpVersion;
+use crate::tokio::session_stream::SessionStream;
 use crate::tokio::tls::TlsStream;
 
-/// The transport of a client that [`Connector`](crate::tokio::Connector) has connected: TCP or TLS,
-/// later also streams of HTTP/2.
+/// The transport of a client that [`Connector`](crate::tokio::Connector) has connected: TCP, TLS, or a
+/// stream of HTTP/2.
 #[derive(Debug)]
 pub struct ClientStream(Inner);
 
@@ -20,6 +22,7 @@ pub struct ClientStream(Inner);
 enum Inner {
     Tcp(TcpStream),
     Tls(TlsStream),
+    Http2(SessionStream),
 }
 
 impl ClientStream {
@@ -29,6 +32,7 @@ impl ClientStream {
         match &self.0 {
             Inner::Tcp(tcp) => Some(tcp),
             Inner::Tls(_) => None,
+            Inner::Http2(_) => None,
         }
     }
 
@@ -39,7 +43,16 @@ impl ClientStream {
     pub fn into_tcp(self) -> Result<TcpStream, Self> {
         match self.0 {
             Inner::Tcp(tcp) => Ok(tcp),
-            tls @ Inner::Tls(_) => Err(Self(tls)),
+            other @ (Inner::Tls(_) | Inner::Http2(_)) => Err(Self(other)),
+        }
+    }
+
+    /// Returns the version of HTTP that carries the WebSocket: HTTP/1.1 or HTTP/2.
+    #[must_use]
+    pub const fn http_version(&self) -> HttpVersion {
+        match &self.0 {
+            Inner::Tcp(_) | Inner::Tls(_) => HttpVersion::Http11,
+            Inner::Http2(_) => HttpVersion::Http2,
         }
     }
 
@@ -48,7 +61,11 @@ impl ClientStream {
     /// # Errors
     /// If the transport has none any more.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp().peer_addr()
+        match &self.0 {
+            Inner::Tcp(tcp) => tcp.peer_addr(),
+            Inner::Tls(tls) => tls.tcp().peer_addr(),
+            Inner::Http2(stream) => stream.peer_addr(),
+        }
     }
 
     /// Returns the local address.
@@ -56,13 +73,10 @@ impl ClientStream {
     /// # Errors
     /// If the transport has none any more.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp().local_addr()
-    }
-
-    fn tcp(&self) -> &TcpStream {
         match &self.0 {
-            Inner::Tcp(tcp) => tcp,
-            Inner::Tls(tls) => tls.tcp(),
+            Inner::Tcp(tcp) => tcp.local_addr(),
+            Inner::Tls(tls) => tls.tcp().local_addr(),
+            Inner::Http2(stream) => stream.local_addr(),
         }
     }
 }
@@ -79,6 +93,12 @@ impl From<TlsStream> for ClientStream {
     }
 }
 
+impl From<SessionStream> for ClientStream {
+    fn from(stream: SessionStream) -> Self {
+        Self(Inner::Http2(stream))
+    }
+}
+
 impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -88,6 +108,7 @@ impl AsyncRead for ClientStream {
         match &mut self.0 {
             Inner::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Inner::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Inner::Http2(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -101,6 +122,7 @@ impl AsyncWrite for ClientStream {
         match &mut self.0 {
             Inner::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Inner::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Inner::Http2(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -112,6 +134,7 @@ impl AsyncWrite for ClientStream {
         match &mut self.0 {
             Inner::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Inner::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            Inner::Http2(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -119,6 +142,7 @@ impl AsyncWrite for ClientStream {
         match &self.0 {
             Inner::Tcp(tcp) => tcp.is_write_vectored(),
             Inner::Tls(tls) => tls.is_write_vectored(),
+            Inner::Http2(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -126,6 +150,7 @@ impl AsyncWrite for ClientStream {
         match &mut self.0 {
             Inner::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
             Inner::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Inner::Http2(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -133,6 +158,7 @@ impl AsyncWrite for ClientStream {
         match &mut self.0 {
             Inner::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Inner::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Inner::Http2(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,34 +1,25 @@
-//! From a URL to a WebSocket: name resolution, TCP, a proxy, TLS, the opening handshake.
+//! The settings of clients, and their calls.
 
-use core::future::Future;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 #[cfg(feature = "rustls")]
 use alloc::sync::Arc;
-use alloc::vec;
-use std::io;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::timeout_at;
+use tokio::net::TcpStream;
 #[cfg(feature = "rustls")]
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::adapter::connector::{Settings, Target};
-use crate::adapter::dial::Dial;
 use crate::config::Config;
-use crate::error::adapter::{ConnectError, ConnectErrorKind, ConnectStep};
+use crate::error::adapter::ConnectError;
 use crate::handshake::connect::ConnectRequest;
 use crate::handshake::connect_response::ConnectResponse;
-use crate::handshake::proxy::{Proxy, ProxyError, ProxyHandshake, ProxyServer};
-use crate::input::Input;
-use crate::instant::Instant;
+use crate::handshake::proxy::Proxy;
 use crate::tokio::client_stream::ClientStream;
+use crate::tokio::dialer::Dialer;
+use crate::tokio::sessions::SharedSessions;
 use crate::tokio::socket::WebSocket;
 use crate::tokio::timer::now;
-use crate::tokio::tls::TlsSettings;
 
 /// Connects clients: through a proxy, from a local address, with timeouts. Clones are cheap.
 ///
@@ -48,9 +39,9 @@ use crate::tokio::tls::TlsSettings;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Connector {
-    settings: Settings,
-    local_addr: Option<IpAddr>,
-    tls: TlsSettings,
+    dialer: Dialer,
+    /// They belong to these settings: a change of a setting forgets them.
+    pub(crate) sessions: SharedSessions,
 }
 
 impl Connector {
@@ -65,14 +56,16 @@ impl Connector {
     /// ([`Proxy::from_env`]).
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.settings.proxy = Some(proxy);
+        self.dialer.settings.proxy = Some(proxy);
+        self.sessions = self.sessions.renewed();
         self
     }
 
     /// Sets the local address that connections come from. Only addresses of its family are tried.
     #[must_use]
-    pub const fn local_addr(mut self, address: IpAddr) -> Self {
-        self.local_addr = Some(address);
+    pub fn local_addr(mut self, address: IpAddr) -> Self {
+        self.dialer.local_addr = Some(address);
+        self.sessions = self.sessions.renewed();
         self
     }
 
@@ -80,13 +73,13 @@ impl Connector {
     /// share of the time that is left: at least 2 seconds.
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.connect_timeout = Some(timeout);
+        self.dialer.settings.connect_timeout = Some(timeout);
         self
     }
 
     /// Sets the TLS config for `wss://` URLs: other roots, client certificates, or a provider of one's
-    /// own (feature `rustls`; the types are those of rustls 0.23). The ALPN protocol is set to
-    /// `http/1.1` in a copy.
+    /// own (feature `rustls`; the types are those of rustls 0.23). The ALPN protocols are set in a copy:
+    /// `http/1.1`, and `h2` if the connector uses HTTP/2.
     ///
     /// The feature `tls` has a default, which all connectors of the process share: the verifier and the
     /// roots of the system, read at the first connection, and aws-lc-rs, or the provider that the
@@ -116,7 +109,8 @@ impl Connector {
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
-        self.tls.set(config);
+        self.dialer.tls.set(config);
+        self.sessions = self.sessions.renewed();
         self
     }
 
@@ -128,8 +122,8 @@ impl Connector {
     /// [`Runtime::shutdown_background`](tokio::runtime::Runtime::shutdown_background) does not wait.
     ///
     /// # Errors
-    /// [`ConnectError`] with the step that failed. For `wss://` URLs [`ConnectErrorKind::TlsNotSupported`]
-    /// without the feature `rustls`, and [`ConnectErrorKind::TlsNotConfigured`] without the feature `tls`
+    /// [`ConnectError`] with the step that failed. For `wss://` URLs [`TlsNotSupported`](crate::error::ConnectErrorKind::TlsNotSupported)
+    /// without the feature `rustls`, and [`TlsNotConfigured`](crate::error::ConnectErrorKind::TlsNotConfigured) without the feature `tls`
     /// and without a config.
     pub async fn connect(
         &self,
@@ -137,19 +131,10 @@ impl Connector {
         config: &Config,
     ) -> Result<(WebSocket<ClientStream>, ConnectResponse), ConnectError> {
         let start = now();
-        if !request.is_secure() {
-            let stream = self.transport(request, config, start).await?;
-            return WebSocket::ask(stream.into(), request, config, start).await;
+        if let Some(connecting) = self.sessions.connect(&self.dialer, request, config, start) {
+            return connecting.await;
         }
-        let failed =
-            |kind| ConnectError::new(ConnectStep::Tls, request.host(), request.port(), kind);
-        self.tls.check().map_err(failed)?;
-        let stream = self.transport(request, config, start).await?;
-        let deadline = start.checked_add(config.handshake_timeout());
-        let connect = within(deadline, self.tls.connect(request.host(), stream));
-        let connected = connect.await.unwrap_or(Err(ConnectErrorKind::Timeout));
-        let stream = connected.map_err(failed)?;
-        WebSocket::ask(stream.into(), request, config, start).await
+        self.dialer.connect_http1(request, config, start).await
     }
 
     /// Connects a transport to the host and port of the request, through the proxy if there is one: for
@@ -177,55 +162,7 @@ impl Connector {
         request: &ConnectRequest,
         config: &Config,
     ) -> Result<TcpStream, ConnectError> {
-        self.transport(request, config, now()).await
-    }
-
-    async fn transport(
-        &self,
-        request: &ConnectRequest,
-        config: &Config,
-        start: Instant,
-    ) -> Result<TcpStream, ConnectError> {
-        let target = Target::new(&self.settings, request);
-        let deadline = start.checked_add(config.handshake_timeout());
-        let resolve = within(deadline, lookup_host((target.host, target.port)));
-        let resolved = match resolve.await {
-            Ok(resolved) => resolved.map_err(|error| target.error(ConnectStep::Resolve, error))?,
-            Err(Passed) => {
-                return Err(target.error(ConnectStep::Resolve, ConnectErrorKind::Timeout));
-            }
-        };
-        let addresses = resolved.filter(|address| {
-            self.local_addr.is_none_or(|local| local.is_ipv4() == address.is_ipv4())
-        });
-        let mut dial = Dial::new(addresses, deadline, self.settings.connect_timeout);
-        let mut stream = loop {
-            let Some((address, timeout)) = dial.next(now()) else {
-                let error = dial.into_error().map(ConnectErrorKind::Io);
-                let kind = error.unwrap_or(ConnectErrorKind::Timeout);
-                return Err(target.error(ConnectStep::Connect, kind));
-            };
-            let until = timeout.and_then(|timeout| now().checked_add(timeout));
-            match within(until, self.connect_to(address)).await {
-                Ok(Ok(stream)) => break stream,
-                Ok(Err(error)) => dial.failed(error),
-                Err(Passed) => dial.failed(io::ErrorKind::TimedOut.into()),
-            }
-        };
-        let nodelay = stream.set_nodelay(true);
-        nodelay.map_err(|error| target.error(ConnectStep::Connect, error))?;
-        if let Some(server) = target.proxy {
-            let tunnel = open_tunnel(&mut stream, server, request, config, start).await;
-            tunnel.map_err(|kind| target.error(ConnectStep::Proxy, kind))?;
-        }
-        Ok(stream)
-    }
-
-    async fn connect_to(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let Some(local) = self.local_addr else { return TcpStream::connect(address).await };
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.bind(SocketAddr::new(local, 0))?;
-        socket.connect(address).await
+        self.dialer.transport(request, config, now()).await
     }
 }
 
@@ -247,64 +184,3 @@ impl WebSocket<ClientStream> {
         Connector::new().connect(request, config).await
     }
 }
-
-/// Opens a tunnel. No byte of the tunnel is taken from the stream.
-async fn open_tunnel(
-    stream: &mut TcpStream,
-    server: &ProxyServer,
-    request: &ConnectRequest,
-    config: &Config,
-    start: Instant,
-) -> Result<(), ConnectErrorKind> {
-    let mut out = BytesMut::new();
-    let mut handshake = ProxyHandshake::new(server, request, config, start, &mut out)?;
-    let mut buffer = vec![0; REPLY_LEN];
-    loop {
-        let exchange = async {
-            // A proxy that has ended may have refused before: the read shows it.
-            if stream.write_all_buf(&mut out).await.is_err() {
-                out.clear();
-            }
-            stream.peek(&mut buffer).await
-        };
-        let len = match within(handshake.poll_timeout(), exchange).await {
-            Ok(Ok(0)) => return Ok(handshake.receive_eof()?),
-            Ok(Ok(len)) => len,
-            Ok(Err(error)) => {
-                return Err(match handshake.failed() {
-                    Err(refusal @ ProxyError::Refused(_)) => refusal.into(),
-                    _ => error.into(),
-                });
-            }
-            Err(Passed) => {
-                handshake.handle_timeout(now())?;
-                continue;
-            }
-        };
-        let mut input = Input::new(now(), buffer.get_mut(..len).unwrap_or_default());
-        let is_open = handshake.receive(&mut input, &mut out)?;
-        let taken = len - input.len();
-        // These bytes were peeked: they are there.
-        stream.read_exact(buffer.get_mut(..taken).unwrap_or_default()).await?;
-        if is_open {
-            return Ok(());
-        }
-    }
-}
-
-/// A deadline has passed.
-struct Passed;
-
-/// Awaits `future`, but not beyond the deadline.
-async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Passed> {
-    match deadline.and_then(Instant::into_std) {
-        None => Ok(future.await),
-        Some(at) => {
-            let timed = timeout_at(tokio::time::Instant::from_std(at), future).await;
-            timed.map_err(|_| Passed)
-        }
-    }
-}
-
-/// The longest section of a proxy's reply that is read at once, in bytes.
-const REPLY_LEN: usize = 1024;

@@ -236,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// The same, with a handshake timeout that runs from `start`.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         stream: S,
         request: &ConnectRequest,
         config: &Config,

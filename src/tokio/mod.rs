@@ -53,17 +53,20 @@
 //! `use sansocket::tokio::WebSocket`, not `use sansocket::*`.
 
 mod byte_stream;
-mod client_stream;
+pub(crate) mod client_stream;
 mod connections;
 mod connector;
+pub(crate) mod dialer;
 mod drive;
 mod handshake;
 mod messages;
+pub(crate) mod session_stream;
+pub(crate) mod sessions;
 mod shared;
 mod socket;
 mod split;
 pub(crate) mod timer;
-mod tls;
+pub(crate) mod tls;
 mod wakers;
 
 pub use crate::adapter::connections::Drained;

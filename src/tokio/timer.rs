@@ -1,17 +1,36 @@
 //! The clock and the timers of the runtime.
 
+use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use alloc::boxed::Box;
 
-use tokio::time::Sleep;
+use tokio::time::{Sleep, timeout_at};
 
 use crate::instant::Instant;
 
 /// Reads the clock of the runtime, which tests can pause.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std().into()
+}
+
+/// A deadline has passed.
+#[derive(Debug)]
+pub(crate) struct Passed;
+
+/// Awaits `future`, but not beyond the deadline.
+pub(crate) async fn within<F: Future>(
+    deadline: Option<Instant>,
+    future: F,
+) -> Result<F::Output, Passed> {
+    match deadline.and_then(Instant::into_std) {
+        None => Ok(future.await),
+        Some(at) => {
+            let timed = timeout_at(tokio::time::Instant::from_std(at), future).await;
+            timed.map_err(|_| Passed)
+        }
+    }
 }
 
 /// One timer for all deadlines of a connection.

@@ -41,6 +41,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("h2/client.rs", &["Client", "ClientSession"]),
     ("h2/error.rs", &["SessionError"]),
     ("h2/options.rs", &["SessionOptions", "SessionOptionsBuilder"]),
+    ("h2/prefer.rs", &["Prefer"]),
     // Method and path, or a type of `handshake`.
     ("h2/request.rs", &["Body", "Incoming", "PendingRequest"]),
     ("h2/session.rs", &["Session"]),

@@ -293,6 +293,18 @@ const NAME_RUSTLS: &[(&str, usize)] = &[
     ("tokio/connector.rs", 4),
 ];
 
+/// Files that may name the feature `h2`, and the number of lines, in addition to `h2/` and the modules
+/// with two variants.
+const NAME_H2: &[(&str, usize)] = &[
+    // The ALPN protocol, and the config that offers it.
+    ("tokio/tls/offer.rs", 1),
+    ("tokio/tls/on.rs", 5),
+    ("tokio/tls/off.rs", 1),
+    // The module itself, and its document.
+    ("lib.rs", 1),
+    ("guide.rs", 1),
+];
+
 /// Returns the number of modules with two variants. They select `on` or `off` by the feature; their
 /// callers need no `cfg`.
 fn modules_with_two_variants(feature: &str, named: &[(&str, usize)]) -> usize {
@@ -322,6 +334,11 @@ fn compression_is_switched_in_modules_with_two_variants() {
 #[test]
 fn tls_is_switched_in_a_module_with_two_variants() {
     assert_eq!(modules_with_two_variants("rustls", NAME_RUSTLS), 1);
+}
+
+#[test]
+fn http2_is_switched_in_modules_with_two_variants() {
+    assert_eq!(modules_with_two_variants("h2", NAME_H2), 2);
 }
 
 /// The test of the test: it finds known violations.

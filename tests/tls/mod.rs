@@ -1,6 +1,8 @@
 //! `wss://` over loopback TCP, with the certificates of `certificates/`.
 
 mod connector;
+#[cfg(feature = "h2")]
+mod http2;
 mod threads;
 
 use core::net::SocketAddr;
@@ -41,7 +43,7 @@ fn trusting(root: &str) -> ClientConfig {
     builder.with_root_certificates(roots).with_no_client_auth()
 }
 
-fn acceptor(name: &str) -> TlsAcceptor {
+fn server_config(name: &str) -> ServerConfig {
     let key = PrivateKeyDer::from_pem_slice(&fs::read(path("key.pem")).unwrap()).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider);
@@ -49,7 +51,11 @@ fn acceptor(name: &str) -> TlsAcceptor {
     let mut config = builder.with_single_cert(vec![certificate(name)], key).unwrap();
     // A server that also has HTTP/2: a client that offers it gets it.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    TlsAcceptor::from(Arc::new(config))
+    config
+}
+
+fn acceptor(name: &str) -> TlsAcceptor {
+    TlsAcceptor::from(Arc::new(server_config(name)))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -124,6 +130,27 @@ fn echo_server(name: &str) -> SocketAddr {
         assert_eq!(protocol, Some(&b"http/1.1"[..]));
         let _ = echo(&mut accept(stream).await).await;
     })
+}
+
+/// A `wss://` server without HTTP/2, in the runtime of the test. It echoes.
+#[cfg(feature = "h2")]
+async fn echo_server_http1() -> SocketAddr {
+    let mut config = server_config("localhost.pem");
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let stream = acceptor.accept(stream).await.unwrap();
+                drop(echo(&mut accept(stream).await).await);
+            });
+        }
+    });
+    address
 }
 
 /// Completes the TLS handshake, and writes nothing.

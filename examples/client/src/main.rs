@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use sansocket::connection::CloseStatus;
 use sansocket::error::{ConnectError, SendError};
+use sansocket::h2::Prefer;
 use sansocket::tokio::{ClientStream, Connector, Reader, Sender};
 use sansocket::{CloseCode, Config, Entropy, Event, WebSocketError};
 
@@ -52,7 +53,7 @@ fn block_on(run: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(),
 
 /// Returns when the connection has closed.
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    let Options { request, proxy, tls, timeout } = options;
+    let Options { request, proxy, tls, http2, timeout } = options;
     let mut config = Config::client(Entropy::os());
     if let Some(timeout) = timeout {
         config = config.handshake_timeout(timeout);
@@ -64,8 +65,14 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if let Some(tls) = tls {
         connector = connector.tls(tls);
     }
+    if http2 {
+        connector = connector.http2(Prefer::new());
+    }
     let connected = connector.connect(&request, &config.build()?).await;
     let (ws, _response) = connected.map_err(|error| failure(&error))?;
+    if http2 {
+        eprintln!("connected over {}", ws.get_ref().http_version());
+    }
 
     let host = request.host();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };

@@ -21,6 +21,7 @@ usage: client URL [OPTIONS]
                        environment variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY
   --ca PEM             a file of certificates: the only roots for wss://, in place of those of
                        the system
+  --http2              prefer HTTP/2 for wss://, and print the version of HTTP on stderr
   --timeout SECONDS    time to connect, from name resolution to opening handshake (default 10)
 
 Sends each line of stdin as a text message, and prints the messages of the server. At the end of
@@ -33,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) proxy: Option<Proxy>,
     /// `None` for the roots of the system.
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) http2: bool,
     /// `None` for the default.
     pub(crate) timeout: Option<Duration>,
 }
@@ -47,6 +49,7 @@ impl Options {
             argument.map_err(|argument| format!("the argument {argument:?} is not UTF-8"))
         });
         let (mut url, mut proxy, mut tls, mut timeout) = (None, None, None, None);
+        let mut http2 = false;
         while let Some(argument) = arguments.next().transpose()? {
             let mut value = |kind: &str| {
                 let value = arguments.next().transpose()?;
@@ -55,6 +58,7 @@ impl Options {
             match argument.as_str() {
                 "--proxy" => proxy = Some(parse_proxy(&value("a URL, or env")?)?),
                 "--ca" => tls = Some(read_roots(&value("a file")?)?),
+                "--http2" => http2 = true,
                 "--timeout" => timeout = Some(parse_timeout(&value("seconds")?)?),
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option:?}"));
@@ -68,7 +72,10 @@ impl Options {
         if tls.is_some() && !request.is_secure() {
             return Err("--ca has no effect with ws://: use wss://, or omit it".into());
         }
-        Ok(Self { request, proxy, tls, timeout })
+        if http2 && !request.is_secure() {
+            return Err("--http2 has no effect with ws://: use wss://, or omit it".into());
+        }
+        Ok(Self { request, proxy, tls, http2, timeout })
     }
 }
 
@@ -122,6 +129,7 @@ mod tests {
         assert_eq!(options.timeout, Some(Duration::from_millis(2500)));
         let options = parse("ws://example.com").unwrap();
         assert!(options.proxy.is_none() && options.tls.is_none() && options.timeout.is_none());
+        assert!(!options.http2 && parse("wss://example.com --http2").unwrap().http2);
     }
 
     #[test]
@@ -155,6 +163,7 @@ mod tests {
         for (line, part) in [
             ("ftp://a", "the URL doesn't begin with ws:// or wss://"),
             ("ws://a#b", "the URL has a fragment"),
+            ("ws://a --http2", "--http2 has no effect with ws://"),
             ("ws://a --proxy https://localhost", "--proxy: the proxy's scheme is not supported"),
             ("ws://a --proxy socks5://user@localhost", "--proxy: the proxy's user or password"),
             ("ws://a --proxy http://localhost:0", "--proxy: the proxy's port is not"),

@@ -5,16 +5,19 @@
 //!
 //! * [`TlsSettings`], the setting of a connector: `check` returns the error of `wss://` URLs that
 //!   can't be connected, before anything is dialled; `connect` performs the TLS handshake.
-//! * [`TlsStream`], a connected stream: `AsyncRead`, `AsyncWrite`, and `tcp`. In `off` it has no values.
+//! * [`TlsStream`], a connected stream: `AsyncRead`, `AsyncWrite`, `tcp`, and `is_http2` with the
+//!   feature `h2`. In `off` it has no values.
 //!
-//! `on` also has `TlsSettings::set`.
+//! Both take an [`Offer`] of protocols. `on` also has `TlsSettings::set`.
 
 #[cfg(not(feature = "rustls"))]
 mod off;
+mod offer;
 #[cfg(feature = "rustls")]
 mod on;
 
 #[cfg(not(feature = "rustls"))]
-pub(super) use crate::tokio::tls::off::{TlsSettings, TlsStream};
+pub(crate) use crate::tokio::tls::off::{TlsSettings, TlsStream};
+pub(crate) use crate::tokio::tls::offer::Offer;
 #[cfg(feature = "rustls")]
-pub(super) use crate::tokio::tls::on::{TlsSettings, TlsStream};
+pub(crate) use crate::tokio::tls::on::{TlsSettings, TlsStream};

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::error::adapter::ConnectErrorKind;
+use crate::tokio::tls::offer::Offer;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TlsSettings;
@@ -22,6 +23,7 @@ impl TlsSettings {
         &self,
         _host: &str,
         _stream: TcpStream,
+        _offer: Offer,
     ) -> Result<TlsStream, ConnectErrorKind> {
         Err(ConnectErrorKind::TlsNotSupported)
     }
@@ -31,6 +33,11 @@ impl TlsSettings {
 pub(crate) enum TlsStream {}
 
 impl TlsStream {
+    #[cfg(feature = "h2")]
+    pub(crate) const fn is_http2(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) const fn tcp(&self) -> &TcpStream {
         match *self {}
     }

@@ -7,7 +7,6 @@ use core::task::{Context, Poll};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec;
 use std::io::{self, IoSlice};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,18 +15,45 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::error::adapter::ConnectErrorKind;
+use crate::tokio::tls::offer::Offer;
 
-/// The protocol that is offered: an opening handshake by GET needs HTTP/1.1 (RFC 7301, RFC 6455
-/// section 4.1).
-const ALPN: &[u8] = b"http/1.1";
+#[cfg(feature = "h2")]
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// The caller's rustls config; `None` for that of the feature `tls`.
 #[derive(Clone, Default)]
-pub(crate) struct TlsSettings(Option<Arc<ClientConfig>>);
+pub(crate) struct TlsSettings(Option<Configs>);
+
+/// A config with each offer of protocols.
+#[derive(Clone)]
+struct Configs {
+    http1: Arc<ClientConfig>,
+    #[cfg(feature = "h2")]
+    http2: Arc<ClientConfig>,
+}
+
+impl Configs {
+    fn new(config: Arc<ClientConfig>) -> Self {
+        Self {
+            #[cfg(feature = "h2")]
+            http2: with_alpn(config.clone(), &[HTTP2, HTTP1]),
+            http1: with_alpn(config, &[HTTP1]),
+        }
+    }
+
+    fn get(&self, offer: Offer) -> Arc<ClientConfig> {
+        match offer {
+            Offer::Http1 => self.http1.clone(),
+            #[cfg(feature = "h2")]
+            Offer::Http2 => self.http2.clone(),
+        }
+    }
+}
 
 impl TlsSettings {
     pub(crate) fn set(&mut self, config: Arc<ClientConfig>) {
-        self.0 = Some(with_alpn(config));
+        self.0 = Some(Configs::new(config));
     }
 
     pub(crate) const fn check(&self) -> Result<(), ConnectErrorKind> {
@@ -41,10 +67,11 @@ impl TlsSettings {
         &self,
         host: &str,
         stream: TcpStream,
+        offer: Offer,
     ) -> Result<TlsStream, ConnectErrorKind> {
         let config = match &self.0 {
-            Some(config) => config.clone(),
-            None => default_config().await?,
+            Some(configs) => configs.get(offer),
+            None => default_configs().await?.get(offer),
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             let message = "the host of the URL can't be the name of a certificate";
@@ -64,35 +91,35 @@ impl fmt::Debug for TlsSettings {
     }
 }
 
-/// Sets the ALPN protocol, in a copy if it differs. The caller's config may be in use elsewhere.
-fn with_alpn(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
-    if matches!(config.alpn_protocols.as_slice(), [protocol] if protocol.as_slice() == ALPN) {
+/// Sets the ALPN protocols, in a copy if they differ. The caller's config may be in use elsewhere.
+fn with_alpn(config: Arc<ClientConfig>, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    if config.alpn_protocols == protocols {
         return config;
     }
     let mut config = ClientConfig::clone(&config);
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }
 
 #[cfg(not(feature = "tls"))]
-async fn default_config() -> Result<Arc<ClientConfig>, ConnectErrorKind> {
+async fn default_configs() -> Result<Configs, ConnectErrorKind> {
     Err(ConnectErrorKind::TlsNotConfigured)
 }
 
-/// Returns the config that all connectors without a config of the caller share: the system's roots and
+/// Returns the configs that all connectors without a config of the caller share: the system's roots and
 /// its session cache are loaded once.
 #[cfg(feature = "tls")]
-async fn default_config() -> Result<Arc<ClientConfig>, ConnectErrorKind> {
+async fn default_configs() -> Result<Configs, ConnectErrorKind> {
     use std::sync::OnceLock;
 
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
+    static CONFIGS: OnceLock<Configs> = OnceLock::new();
+    if let Some(configs) = CONFIGS.get() {
+        return Ok(configs.clone());
     }
     // The roots are files. An error is not kept: the next connection tries again.
     let built = tokio::task::spawn_blocking(platform_config).await.map_err(io::Error::other);
     let config = built.and_then(|built| built).map_err(ConnectErrorKind::Tls)?;
-    Ok(CONFIG.get_or_init(|| config).clone())
+    Ok(CONFIGS.get_or_init(|| Configs::new(config)).clone())
 }
 
 /// Builds a config with the system's verifier of certificates, and with the provider of the process if
@@ -109,13 +136,19 @@ fn platform_config() -> io::Result<Arc<ClientConfig>> {
         .with_safe_default_protocol_versions()
         .and_then(BuilderVerifierExt::with_platform_verifier)
         .map_err(io::Error::other)?;
-    Ok(with_alpn(Arc::new(builder.with_no_client_auth())))
+    Ok(Arc::new(builder.with_no_client_auth()))
 }
 
 /// A stream of a client. It is on the heap: the state of a TLS connection has about a kilobyte.
 pub(crate) struct TlsStream(Box<tokio_rustls::client::TlsStream<TcpStream>>);
 
 impl TlsStream {
+    /// Returns whether the server has selected HTTP/2.
+    #[cfg(feature = "h2")]
+    pub(crate) fn is_http2(&self) -> bool {
+        self.0.get_ref().1.alpn_protocol() == Some(HTTP2)
+    }
+
     pub(crate) fn tcp(&self) -> &TcpStream {
         self.0.get_ref().0
     }
