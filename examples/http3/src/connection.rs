@@ -4,8 +4,8 @@ use core::error::Error;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use quinn::{Connection, ConnectionError, Incoming, RecvStream, SendStream};
-use sansocket::handshake::{Accepted, HttpVersion, Refusal, RequestHead, StatusError};
+use quinn::{Connection, ConnectionError, Incoming, RecvStream, SendStream, TransportErrorCode};
+use sansocket::handshake::{Accepted, HttpVersion, Refusal, RequestHead};
 use sansocket::tokio::WebSocket;
 use sansocket::{AcceptOptions, CloseCode, Event, Instant};
 use shiguredo_http3::ErrorCode;
@@ -82,15 +82,14 @@ fn ended(error: ConnectionError) -> Result<()> {
         ConnectionError::ApplicationClosed(_)
         | ConnectionError::LocallyClosed
         | ConnectionError::TimedOut => Ok(()),
+        // Browsers end so.
+        ConnectionError::ConnectionClosed(close)
+            if close.error_code == TransportErrorCode::NO_ERROR =>
+        {
+            Ok(())
+        }
         error => Err(error.into()),
     }
-}
-
-/// The response to a request.
-enum Answer {
-    Page(&'static str),
-    Refusal(Refusal),
-    WebSocket(Accepted),
 }
 
 async fn handle(
@@ -101,43 +100,35 @@ async fn handle(
     ending: watch::Receiver<bool>,
 ) -> Result<()> {
     let mut input = Input::new(recv, BytesMut::new());
-    let limit = app.config.handshake_timeout();
-    let answer = match timeout(limit, read_answer(&mut input, &app.accept)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Fault::Stream(ErrorCode::RequestRejected)),
+    let answered = answer(&mut input, &mut send, &app.accept);
+    let answered = match timeout(app.config.handshake_timeout(), answered).await {
+        Ok(answered) => answered,
+        Err(_) => Err(Fault::Stream(ErrorCode::RequestCancelled)),
     };
-    let answer = match answer {
-        Ok(answer) => answer?,
+    match answered {
+        Ok(Some(accepted)) => {
+            let stream = Stream::new(connection, input, send);
+            let websocket = accepted.into_connection(&app.config, Instant::now());
+            echo(WebSocket::from_connection(stream, websocket, &[]), ending).await
+        }
+        Ok(None) => {
+            // RFC 9114 section 4.1.1: the rest of the request is not needed. Fails if it has ended.
+            let _ = input.recv.stop(quic(ErrorCode::NoError));
+            Ok(())
+        }
         Err(fault) => {
-            fault.report(&connection, &mut send);
-            return Err(fault.into());
+            fault.report(&connection, &mut send, &mut input.recv);
+            Err(fault.into())
         }
-    };
-    let html = [("content-type", &b"text/html; charset=utf-8"[..])].into_iter();
-    let response = match &answer {
-        Answer::Page(body) => encode(200, html, Some(body.as_bytes())),
-        Answer::Refusal(refusal) => {
-            encode(refusal.status(), refusal.fields(), Some(refusal.body()))
-        }
-        Answer::WebSocket(accepted) => encode(accepted.status(), accepted.fields(), None),
-    }?;
-    timeout(limit, send.write_all(&response)).await??;
-    let Answer::WebSocket(accepted) = answer else {
-        send.finish()?;
-        // RFC 9114 section 4.1.1: the rest of the request is not needed. Fails if it has ended.
-        let _ = input.recv.stop(quic(ErrorCode::NoError));
-        return Ok(());
-    };
-    let stream = Stream::new(connection, input, send);
-    let websocket = accepted.into_connection(&app.config, Instant::now());
-    echo(WebSocket::from_connection(stream, websocket, &[]), ending).await
+    }
 }
 
-/// Reads the head of a request.
-async fn read_answer(
+/// Reads a request and sends the response. Returns the handshake of a WebSocket.
+async fn answer(
     input: &mut Input,
+    send: &mut SendStream,
     accept: &AcceptOptions,
-) -> core::result::Result<core::result::Result<Answer, StatusError>, Fault> {
+) -> core::result::Result<Option<Accepted>, Fault> {
     let section = loop {
         match input.read().await? {
             Some(Part::Frame(FrameType::Headers, section)) => break section,
@@ -149,19 +140,39 @@ async fn read_answer(
             None => return Err(Fault::Stream(ErrorCode::RequestIncomplete)),
         }
     };
-    match Request::decode(&section)? {
-        Some(request) => request.with_head(|head| answer(head, accept)),
-        None => Ok(refuse(431)),
+    let answer = match Request::decode(&section)? {
+        Some(request) => request.with_head(|head| choose(head, accept))??,
+        None => Answer::Refusal(refuse(431)?),
+    };
+    let html = [("content-type", &b"text/html; charset=utf-8"[..])].into_iter();
+    let response = match &answer {
+        Answer::Page(body) => encode(200, html, Some(body.as_bytes())),
+        Answer::Refusal(refusal) => {
+            encode(refusal.status(), refusal.fields(), Some(refusal.body()))
+        }
+        Answer::WebSocket(accepted) => encode(accepted.status(), accepted.fields(), None),
+    };
+    send.write_all(&response.map_err(|_| INTERNAL)?).await?;
+    if let Answer::WebSocket(accepted) = answer {
+        return Ok(Some(accepted));
     }
+    // Fails if the peer has stopped the stream.
+    let _ = send.finish();
+    Ok(None)
 }
 
-fn answer(
-    head: RequestHead<'_>,
-    accept: &AcceptOptions,
-) -> core::result::Result<Answer, StatusError> {
+/// The response to a request.
+enum Answer {
+    Page(&'static str),
+    Refusal(Refusal),
+    WebSocket(Accepted),
+}
+
+/// Chooses the response.
+fn choose(head: RequestHead<'_>, accept: &AcceptOptions) -> core::result::Result<Answer, Fault> {
     match (head.method(), head.path()) {
         ("CONNECT", path) => match head.upgrade() {
-            Ok(_) if path != "/ws" => refuse(404),
+            Ok(_) if path != "/ws" => Ok(Answer::Refusal(refuse(404)?)),
             Ok(request) => {
                 Ok(request.accept(accept).map_or_else(Answer::Refusal, Answer::WebSocket))
             }
@@ -169,14 +180,20 @@ fn answer(
         },
         ("GET", "/") => Ok(Answer::Page(include_str!("../../echo/src/page.html"))),
         ("HEAD", "/") => Ok(Answer::Page("")),
-        (_, "/") => refuse(405),
-        _ => refuse(404),
+        (_, "/") => {
+            let refusal = refuse(405)?.with_field("allow", "GET, HEAD").map_err(|_| INTERNAL)?;
+            Ok(Answer::Refusal(refusal))
+        }
+        _ => Ok(Answer::Refusal(refuse(404)?)),
     }
 }
 
-fn refuse(status: u16) -> core::result::Result<Answer, StatusError> {
-    Ok(Answer::Refusal(Refusal::new(status)?.with_version(HttpVersion::Http3)))
+fn refuse(status: u16) -> core::result::Result<Refusal, Fault> {
+    Ok(Refusal::new(status).map_err(|_| INTERNAL)?.with_version(HttpVersion::Http3))
 }
+
+/// For responses that can't be encoded; there is none.
+const INTERNAL: Fault = Fault::Stream(ErrorCode::InternalError);
 
 /// Echoes until the peer closes or the app ends.
 async fn echo(mut ws: WebSocket<Stream>, mut ending: watch::Receiver<bool>) -> Result<()> {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use quinn::{Connection, ReadError, SendStream, VarInt, WriteError};
+use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use shiguredo_http3::{Error, ErrorCode};
 
 /// The end of a stream or of its connection, by a violation of HTTP/3 or by an I/O error.
@@ -18,14 +18,24 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Closes the connection or resets the stream.
-    pub(crate) fn report(&self, connection: &Connection, send: &mut SendStream) {
-        match self {
-            Self::Connection(code) => connection.close(quic(*code), code.to_string().as_bytes()),
-            // Fails if the stream has ended.
-            Self::Stream(code) => drop(send.reset(quic(*code))),
-            Self::Io(_) => {}
-        }
+    /// Closes the connection or resets both directions of the stream.
+    pub(crate) fn report(
+        &self,
+        connection: &Connection,
+        send: &mut SendStream,
+        recv: &mut RecvStream,
+    ) {
+        let code = match self {
+            Self::Connection(code) => {
+                return connection.close(quic(*code), code.to_string().as_bytes());
+            }
+            Self::Stream(code) => *code,
+            Self::Io(_) => ErrorCode::RequestCancelled,
+        };
+        // They fail if the stream has ended. quinn sends FIN for a stream that is dropped, which would be
+        // an orderly end.
+        let _ = send.reset(quic(code));
+        let _ = recv.stop(quic(code));
     }
 }
 

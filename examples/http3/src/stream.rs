@@ -93,7 +93,7 @@ impl Stream {
     }
 
     fn fail(&mut self, fault: Fault) -> io::Error {
-        fault.report(&self.connection, &mut self.send);
+        fault.report(&self.connection, &mut self.send, &mut self.input.recv);
         fault.into()
     }
 
