@@ -103,8 +103,8 @@ def headers(protocol="websocket", path="/ws", version="13", method="CONNECT", sc
 
 
 @contextlib.asynccontextmanager
-async def client():
-    configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"], cafile=CERT, verify_mode=ssl.CERT_REQUIRED)
+async def client(**settings):
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"], cafile=CERT, verify_mode=ssl.CERT_REQUIRED, **settings)
     async with connect(HOST, PORT, configuration=configuration, create_protocol=Client) as made:
         yield made
 
@@ -287,7 +287,7 @@ async def twenty_at_once():
 
 async def stalled():
     """Six WebSockets whose echoes the client does not take. The seventh is not delayed."""
-    async with client() as c:
+    async with client(max_stream_data=64 * 1024) as c:
         stalled = [await WebSocket.open(c) for _ in range(6)]
         ids, extend = [ws.stream for ws in stalled], c._quic._write_stream_limits
 
@@ -296,17 +296,19 @@ async def stalled():
                 extend(builder=builder, space=space, stream=stream)
 
         c._quic._write_stream_limits = stall
-        # More than the windows of both ends for each of them.
+        # More than the windows and buffers of both ends.
         for ws in stalled:
-            for _ in range(300):
+            for _ in range(100):
                 ws.send(BytesMessage(data=bytes(10_000)))
-        ws = await WebSocket.open(c)
+        left, before = [1_000_000] * 6, None
+        while left != before:
+            await asyncio.sleep(1)
+            left, before = [len(c._quic._streams[stream].sender._buffer) for stream in ids], left
+        same("they are stalled", all(number > 100_000 for number in left), True)
+        ws = await asyncio.wait_for(WebSocket.open(c), 5)
         await asyncio.wait_for(ws.echo("Hello"), 5)
-        await asyncio.sleep(1)
-        await asyncio.wait_for(ws.echo("again"), 5)
+        await asyncio.wait_for(ws.echo(bytes(200_000)), 5)
         await ws.close()
-        unsent = [len(c._quic._streams[stream].sender._buffer) for stream in ids]
-        same("the others are stalled", all(number > 100_000 for number in unsent), True)
 
 
 async def more_than_16_mib():

@@ -201,3 +201,104 @@ pub(crate) fn put_frame(kind: FrameType, payload: &[u8], out: &mut BytesMut) -> 
     out.extend_from_slice(payload);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+    use quinn::{ClientConfig, Endpoint, ReadError, ServerConfig};
+    use rustls::RootCertStore;
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::version::TLS13;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// The two ends of a stream.
+    struct Pair {
+        stream: Stream,
+        send: SendStream,
+        recv: RecvStream,
+        client: Connection,
+        /// They end the connection when they are dropped.
+        _others: (Connection, [Endpoint; 2]),
+    }
+
+    async fn pair() -> Pair {
+        let made = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let provider = Arc::new(default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.into()], made.signing_key.into())
+            .unwrap();
+        let server = Arc::new(QuicServerConfig::try_from(server).unwrap());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(client).unwrap()));
+
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        let listener = Endpoint::server(ServerConfig::with_crypto(server), any).unwrap();
+        let connector = Endpoint::client(any).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connecting = connector.connect_with(client, address, "localhost").unwrap();
+        let accepting = async { listener.accept().await.unwrap().await };
+        let (client, server) = tokio::try_join!(connecting, accepting).unwrap();
+        let (mut send, recv) = client.open_bi().await.unwrap();
+        // A frame of an unknown type.
+        send.write_all(&[0x21, 0]).await.unwrap();
+        let (output, input) = server.accept_bi().await.unwrap();
+        let stream = Stream::new(server.clone(), Input::new(input, BytesMut::new()), output);
+        Pair { stream, send, recv, client, _others: (server, [listener, connector]) }
+    }
+
+    #[tokio::test]
+    async fn a_dropped_stream_is_reset() {
+        let Pair { mut stream, send, mut recv, client: _client, _others } = pair().await;
+        stream.write_all(b"abc").await.unwrap();
+        drop(stream);
+        let code = quic(ErrorCode::RequestCancelled);
+        assert_eq!(recv.read_to_end(100).await, Err(ReadError::Reset(code).into()));
+        assert_eq!(send.stopped().await, Ok(Some(code)));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_was_shut_down_ends_in_order() {
+        let Pair { mut stream, send, mut recv, client: _client, _others } = pair().await;
+        stream.write_all(b"abc").await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(stream.write_all(b"d").await.is_err());
+        drop(stream);
+        assert_eq!(recv.read_to_end(100).await.unwrap(), b"\x00\x03abc");
+        assert_eq!(send.stopped().await, Ok(Some(quic(ErrorCode::NoError))));
+    }
+
+    #[tokio::test]
+    async fn the_ends_of_the_input() {
+        let Pair { mut stream, mut send, client: _client, _others, .. } = pair().await;
+        send.write_all(b"\x00\x03abc").await.unwrap();
+        send.finish().unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"abc");
+
+        let Pair { mut stream, mut send, client: _client, _others, .. } = pair().await;
+        send.reset(quic(ErrorCode::RequestCancelled)).unwrap();
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(error.to_string(), "RESET_STREAM from the peer: H3_REQUEST_CANCELLED");
+
+        let Pair { mut stream, client, _others, .. } = pair().await;
+        client.close(quic(ErrorCode::NoError), b"");
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+    }
+}
