@@ -10,7 +10,7 @@ use shiguredo_http3::frame::{FrameHeader, FrameType, decode_frame_header};
 
 use crate::fault::Fault;
 
-/// The longest payload of a frame that is read as a whole, such as HEADERS.
+/// The longest payload of a frame that is buffered until it is complete, such as HEADERS.
 pub(crate) const MAX_PAYLOAD: usize = 16 * 1024;
 
 /// A part of the input.

@@ -119,26 +119,33 @@ async fn run(address: SocketAddr, certificate: &Certificate) -> Result<(), Box<d
     Ok(())
 }
 
-fn start(arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    let (address, certificate) = match arguments {
-        [address] => (address, Certificate::ThrowAway),
-        [address, cert, key] => {
-            (address, Certificate::Files { cert: cert.clone(), key: key.clone() })
-        }
-        _ => return Err(USAGE.into()),
-    };
+fn start(address: &str, certificate: &Certificate) -> Result<(), Box<dyn Error>> {
     let address = address
         .to_socket_addrs()
         .map_err(|error| format!("cannot use the address {address}: {error}"))?
         .next()
         .ok_or_else(|| format!("no address for {address}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(address, &certificate))
+    runtime.block_on(run(address, certificate))
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match start(&arguments) {
+    let started = match arguments.as_slice() {
+        [help] if help == "--help" || help == "-h" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [address] => start(address, &Certificate::ThrowAway),
+        [address, cert, key] => {
+            start(address, &Certificate::Files { cert: cert.clone(), key: key.clone() })
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("echo_http3: {error}");
