@@ -9,9 +9,6 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-/// RFC 9113 section 3.4: the first bytes of a client that uses HTTP/2.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// Reads until the input is the preface of HTTP/2, or differs from it. Returns the version and the
 /// transport, which returns the same bytes again. `None` if it was not known within `limit`.
 pub(crate) async fn detect<S: AsyncRead + Unpin>(
@@ -98,6 +95,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+/// RFC 9113 section 3.4: the first bytes of a client that uses HTTP/2.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[cfg(test)]
 mod tests {
