@@ -57,6 +57,7 @@ mod request;
 mod session;
 mod slots;
 mod stream;
+mod tunnel;
 
 pub use crate::h2::client::{Client, ClientSession};
 pub use crate::h2::error::SessionError;
@@ -64,3 +65,4 @@ pub use crate::h2::options::{SessionOptions, SessionOptionsBuilder};
 pub use crate::h2::request::{Body, Incoming, PendingRequest};
 pub use crate::h2::session::Session;
 pub use crate::h2::stream::Stream;
+pub use crate::h2::tunnel::TunnelError;

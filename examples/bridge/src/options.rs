@@ -1,0 +1,125 @@
+//! The command line.
+
+use core::time::Duration;
+use std::ffi::OsString;
+
+/// The text of `--help`.
+pub const USAGE: &str = "\
+usage: bridge LISTEN TARGET [--timeout SECONDS]
+
+  LISTEN               the address to listen on, for example 127.0.0.1:8080: clients use HTTP/1.1
+                       or HTTP/2 (with prior knowledge), both on this port
+  TARGET               ws://HOST[:PORT]   the target uses HTTP/1.1
+                       h2c://HOST[:PORT]  the target uses HTTP/2 (with prior knowledge); all
+                                          WebSockets share one session
+  --timeout SECONDS    time for the opening handshake with the client, and again with the
+                       target (default 10)
+
+Forwards WebSockets, and translates their opening handshakes: GET with Upgrade (HTTP/1.1) is CONNECT
+with :protocol websocket (HTTP/2, RFC 8441). Path, host and end-to-end fields pass unchanged, with a
+Via field. The data pass byte for byte, with any extension. FIN becomes END_STREAM, and a reset a
+reset. A refusal of the target passes with its body, up to 64 KiB. The bridge itself answers
+
+  400  an invalid request                  502  the target is unreachable or breaks a rule
+  408  an incomplete request               504  the target does not answer in time
+  501  a request that is not for a WebSocket: the bridge forwards no others
+  508  a request that has passed 16 proxies
+
+TLS is the task of other programs: use the bridge on the loopback or in a trusted network. The exit
+status is 1 after a failure, 2 after a wrong argument.";
+
+/// The parsed command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The address to listen on.
+    pub listen: String,
+    /// The server of the WebSockets.
+    pub target: Target,
+    /// The time for an opening handshake, with the client and again with the target.
+    pub timeout: Duration,
+}
+
+/// The server of the WebSockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// HTTP/2 instead of HTTP/1.1.
+    pub is_http2: bool,
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Options {
+    /// Parses the arguments after the name of the program.
+    ///
+    /// # Errors
+    /// A text that describes the correction.
+    pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, String> {
+        let mut arguments = arguments.into_iter().map(|argument| {
+            let argument = argument.into().into_string();
+            argument.map_err(|argument| format!("the argument {argument:?} is not UTF-8"))
+        });
+        let (mut listen, mut target, mut timeout) = (None, None, Duration::from_secs(10));
+        while let Some(argument) = arguments.next().transpose()? {
+            match argument.as_str() {
+                "--timeout" => {
+                    let seconds = arguments.next().transpose()?;
+                    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+                    let seconds: u32 = seconds
+                        .filter(|&seconds| seconds > 0)
+                        .ok_or("--timeout needs a value: seconds, at least 1")?;
+                    timeout = Duration::from_secs(seconds.into());
+                }
+                option if option.starts_with('-') => {
+                    return Err(format!("unknown option {option:?}"));
+                }
+                _ if listen.is_none() => listen = Some(argument),
+                _ if target.is_none() => target = Some(Target::parse(&argument)?),
+                other => return Err(format!("more than two arguments: {other:?}")),
+            }
+        }
+        let listen = listen.ok_or("no LISTEN")?;
+        let target = target.ok_or("no TARGET")?;
+        Ok(Self { listen, target, timeout })
+    }
+}
+
+impl Target {
+    /// Parses `ws://HOST[:PORT]` or `h2c://HOST[:PORT]`. The default port is 80.
+    ///
+    /// # Errors
+    /// A text that describes the correction.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |problem: &str| {
+            format!("TARGET {text:?} {problem}: use ws://HOST[:PORT] or h2c://HOST[:PORT]")
+        };
+        let (is_http2, authority) = match text.split_once("://") {
+            Some(("ws", rest)) => (false, rest),
+            Some(("h2c", rest)) => (true, rest),
+            Some(("wss" | "https", _)) => return Err(wrong("needs TLS, which the bridge lacks")),
+            _ => return Err(wrong("has another scheme")),
+        };
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let parsed: Result<http::uri::Authority, _> = authority.parse();
+        match parsed {
+            Ok(parsed) if !authority.contains('@') => {
+                let host = parsed.host().trim_start_matches('[').trim_end_matches(']');
+                let port = match parsed.port() {
+                    None if authority.ends_with(':') => return Err(wrong("has an empty port")),
+                    None => 80,
+                    Some(port) => port.as_u16(),
+                };
+                if host.is_empty() || port == 0 {
+                    return Err(wrong("has no host or port"));
+                }
+                Ok(Self { is_http2, host: host.to_owned(), port })
+            }
+            Ok(_) => Err(wrong("has a user")),
+            Err(_) if authority.contains('/') => Err(wrong("has a path, and paths pass unchanged")),
+            Err(_) => Err(wrong("has no valid host and port")),
+        }
+    }
+}
