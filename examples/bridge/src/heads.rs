@@ -62,18 +62,19 @@ impl Request {
             _ => Version::HTTP_11,
         };
         let mut fields = end_to_end(&all, version);
-        join_cookies(&mut fields);
+        // RFC 9113 section 8.2.3: HTTP/2 may split a Cookie field, and HTTP/1.1 has one.
+        join(&mut fields, &COOKIE, b"; ");
         Ok(Self { scheme, authority, path, fields })
     }
 }
 
-/// RFC 9113 section 8.2.3: HTTP/2 may split a Cookie field, and HTTP/1.1 has one.
-fn join_cookies(fields: &mut HeaderMap) {
-    let cookies: Vec<&[u8]> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if cookies.len() > 1
-        && let Ok(cookie) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+/// Joins the lines of a field.
+fn join(fields: &mut HeaderMap, name: &HeaderName, separator: &[u8]) {
+    let lines: Vec<&[u8]> = fields.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&lines.join(separator))
     {
-        fields.insert(COOKIE, cookie);
+        fields.insert(name, joined);
     }
 }
 
@@ -88,9 +89,12 @@ pub(crate) fn end_to_end(all: &HeaderMap, version: Version) -> HeaderMap {
             fields.append(name, value.clone());
         }
     }
-    let via =
-        if version == Version::HTTP_2 { "2 sansocket-bridge" } else { "1.1 sansocket-bridge" };
-    fields.append(VIA, HeaderValue::from_static(via));
+    let own = match version {
+        Version::HTTP_2 => HeaderValue::from_static("2 sansocket-bridge"),
+        _ => HeaderValue::from_static("1.1 sansocket-bridge"),
+    };
+    fields.append(VIA, own);
+    join(&mut fields, &VIA, b", ");
     fields
 }
 

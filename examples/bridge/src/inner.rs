@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::heads::{Request, plain};
 use crate::inner::http2::Sessions;
-use crate::options::Target;
+use crate::options::{Options, Target};
 use crate::tunnel::End;
 
 /// The longest body of a refusal that passes.
@@ -26,9 +26,8 @@ const MAX_HEAD_LEN: usize = 16 << 10;
 
 /// The client of the target.
 pub(crate) struct Inner {
-    target: Target,
+    options: Options,
     sessions: Sessions,
-    timeout: Duration,
 }
 
 /// The response of the target.
@@ -56,25 +55,25 @@ impl Failure {
 }
 
 impl Inner {
-    pub(crate) fn new(target: &Target, timeout: Duration) -> Result<Self, ConfigError> {
-        Ok(Self { target: target.clone(), sessions: Sessions::new(target, timeout)?, timeout })
+    pub(crate) fn new(options: &Options) -> Result<Self, ConfigError> {
+        Ok(Self { options: options.clone(), sessions: Sessions::new(options)? })
     }
 
     /// Opens a WebSocket, or returns the response to send: the target's, or 502 or 504.
     pub(crate) async fn open(&self, request: &Request) -> Answer {
-        let deadline = tokio::time::Instant::now() + self.timeout;
+        let deadline = tokio::time::Instant::now() + self.options.timeout;
         let exchange = async {
-            if self.target.is_http2 {
+            if self.options.target.is_http2 {
                 self.sessions.open(request, deadline).await
             } else {
-                http1::open(&self.target, request, deadline).await
+                http1::open(&self.options, request, deadline).await
             }
         };
         let answer = tokio::time::timeout_at(deadline, exchange).await;
         match answer.unwrap_or_else(|_| Err(Failure::timeout())) {
             Ok(answer) => answer,
             Err(Failure { status, text }) => {
-                let Target { host, port, .. } = &self.target;
+                let Target { host, port, .. } = &self.options.target;
                 eprintln!("target {host}:{port}: {text}");
                 // The text may have details of the network that are not for clients.
                 let text = match status {
@@ -87,26 +86,26 @@ impl Inner {
     }
 }
 
-async fn connect(target: &Target) -> Result<TcpStream, Failure> {
-    let connected = TcpStream::connect((&*target.host, target.port)).await;
+async fn connect(options: &Options) -> Result<TcpStream, Failure> {
+    let Target { host, port, .. } = &options.target;
+    let connected = TcpStream::connect((&**host, *port)).await;
     let stream = connected.map_err(|error| Failure::new(format!("can't connect: {error}")))?;
-    prepare(&stream);
+    prepare(&stream, options.keep_alive);
     Ok(stream)
 }
 
-/// Sets the options of a socket: no delay, and an error after some minutes if the peer has vanished.
-pub(crate) fn prepare(stream: &TcpStream) {
+/// Sets the options of a socket: no delay, and an error if the peer has vanished.
+pub(crate) fn prepare(stream: &TcpStream, keep_alive: Duration) {
     // Each may be missing on a system, and none is necessary.
     let _ = stream.set_nodelay(true);
     let socket = SockRef::from(stream);
-    let keep_alive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4);
-    let _ = socket.set_tcp_keepalive(&keep_alive);
-    // Data that are not acknowledged suspend keep-alive.
+    let probe = (keep_alive / 4).max(Duration::from_secs(1));
+    let params = TcpKeepalive::new().with_time(keep_alive).with_interval(probe).with_retries(4);
+    let _ = socket.set_tcp_keepalive(&params);
+    // There are no probes while data are not acknowledged. This bounds that time, and the time for which
+    // the peer's window is closed.
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(120)));
+    let _ = socket.set_tcp_user_timeout(Some(keep_alive.saturating_mul(4)));
 }
 
 /// Reads a body of at most `MAX_BODY_LEN` bytes. `None` if it is longer, or fails.

@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
         Ok(listener) => listener,
         Err(error) => return failed(&error),
     };
-    let bridge = match Bridge::new(&options.target, options.timeout) {
+    let bridge = match Bridge::new(&options) {
         Ok(bridge) => bridge,
         Err(error) => return failed(&error),
     };

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 /// The text of `--help`.
 pub const USAGE: &str = "\
-usage: bridge LISTEN TARGET [--timeout SECONDS]
+usage: bridge LISTEN TARGET [OPTIONS]
 
   LISTEN               the address to listen on, for example 127.0.0.1:8080: clients use HTTP/1.1
                        or HTTP/2 (with prior knowledge), both on this port
@@ -14,6 +14,9 @@ usage: bridge LISTEN TARGET [--timeout SECONDS]
                                           WebSockets share one session
   --timeout SECONDS    time for the opening handshake with the client, and again with the
                        target (default 10)
+  --keep-alive SECONDS time after which a silent peer is probed (PING of HTTP/2, keep-alive of
+                       TCP); without an answer for as long again it is lost. On Linux a TCP peer
+                       that reads nothing for four times as long is lost, too (default 30)
 
 Forwards WebSockets, and translates their opening handshakes: GET with Upgrade (HTTP/1.1) is CONNECT
 with :protocol websocket (HTTP/2, RFC 8441). Path, host and end-to-end fields pass unchanged, with a
@@ -38,6 +41,8 @@ pub struct Options {
     pub target: Target,
     /// The time for an opening handshake, with the client and again with the target.
     pub timeout: Duration,
+    /// The time after which a silent peer is probed, and the time for its answer.
+    pub keep_alive: Duration,
 }
 
 /// The server of the WebSockets.
@@ -62,17 +67,18 @@ impl Options {
             let argument = argument.into().into_string();
             argument.map_err(|argument| format!("the argument {argument:?} is not UTF-8"))
         });
-        let (mut listen, mut target, mut timeout) = (None, None, Duration::from_secs(10));
+        let (mut listen, mut target) = (None, None);
+        let (mut timeout, mut keep_alive) = (Duration::from_secs(10), Duration::from_secs(30));
         while let Some(argument) = arguments.next().transpose()? {
+            let mut seconds = || {
+                let value = arguments.next().transpose()?;
+                let seconds = value.and_then(|value| value.parse().ok()).filter(|&value| value > 0);
+                let wrong = || format!("{argument} needs a value: seconds, at least 1");
+                seconds.map(|value: u32| Duration::from_secs(value.into())).ok_or_else(wrong)
+            };
             match argument.as_str() {
-                "--timeout" => {
-                    let seconds = arguments.next().transpose()?;
-                    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
-                    let seconds: u32 = seconds
-                        .filter(|&seconds| seconds > 0)
-                        .ok_or("--timeout needs a value: seconds, at least 1")?;
-                    timeout = Duration::from_secs(seconds.into());
-                }
+                "--timeout" => timeout = seconds()?,
+                "--keep-alive" => keep_alive = seconds()?,
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option:?}"));
                 }
@@ -83,7 +89,7 @@ impl Options {
         }
         let listen = listen.ok_or("no LISTEN")?;
         let target = target.ok_or("no TARGET")?;
-        Ok(Self { listen, target, timeout })
+        Ok(Self { listen, target, timeout, keep_alive })
     }
 }
 
@@ -108,7 +114,9 @@ impl Target {
             Ok(parsed) if !authority.contains('@') => {
                 let host = parsed.host().trim_start_matches('[').trim_end_matches(']');
                 let port = match parsed.port() {
-                    None if authority.ends_with(':') => return Err(wrong("has an empty port")),
+                    None if authority.len() > parsed.host().len() => {
+                        return Err(wrong("has no valid port"));
+                    }
                     None => 80,
                     Some(port) => port.as_u16(),
                 };

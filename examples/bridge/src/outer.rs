@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::heads::{Request, plain, write_101, write_http1};
 use crate::inner::{Answer, Inner, prepare};
-use crate::options::Target;
+use crate::options::Options;
 use crate::tunnel::{End, Ended, Tcp, Tunnel};
 
 /// The first bytes of a client of HTTP/2 (RFC 9113 section 3.4).
@@ -41,19 +41,23 @@ struct Shared {
     config: Config,
     sessions: SessionOptions,
     timeout: Duration,
+    keep_alive: Duration,
 }
 
 impl Bridge {
-    /// Creates a bridge. `timeout` bounds the opening handshake with the client, and again the one with
-    /// the target.
+    /// Creates a bridge. It does not bind the address of the options.
     ///
     /// # Errors
-    /// None with a positive timeout.
-    pub fn new(target: &Target, timeout: Duration) -> Result<Self, ConfigError> {
-        let inner = Inner::new(target, timeout)?;
+    /// None with positive times.
+    pub fn new(options: &Options) -> Result<Self, ConfigError> {
+        let inner = Inner::new(options)?;
+        let &Options { timeout, keep_alive, .. } = options;
         let config = Config::server().handshake_timeout(timeout).build()?;
-        let sessions = SessionOptions::builder().handshake_timeout(timeout).build()?;
-        Ok(Self(Arc::new(Shared { inner, config, sessions, timeout })))
+        let sessions = SessionOptions::builder()
+            .handshake_timeout(timeout)
+            .keep_alive(Some(keep_alive), keep_alive)
+            .build()?;
+        Ok(Self(Arc::new(Shared { inner, config, sessions, timeout, keep_alive })))
     }
 
     /// Accepts clients.
@@ -63,7 +67,7 @@ impl Bridge {
                 sleep(Duration::from_millis(100)).await; // out of file descriptors, for example
                 continue;
             };
-            prepare(&stream);
+            prepare(&stream, self.0.keep_alive);
             let shared = self.0.clone();
             tokio::spawn(async move {
                 if let Err(error) = shared.serve(stream, peer).await {

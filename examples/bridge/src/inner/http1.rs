@@ -21,16 +21,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::heads::{Request, end_to_end, members, refusal};
 use crate::inner::{Answer, Failure, MAX_BODY_LEN, MAX_HEAD_LEN, connect};
-use crate::options::Target;
+use crate::options::Options;
 use crate::tunnel::{End, Tcp};
 
 /// Opens a connection and sends the request. The body of a refusal is read until the deadline.
 pub(super) async fn open(
-    target: &Target,
+    options: &Options,
     request: &Request,
     deadline: Instant,
 ) -> Result<Answer, Failure> {
-    let stream = connect(target).await?;
+    let stream = connect(options).await?;
     let key = fresh_key()?;
     let broken = |error: hyper::Error| Failure::new(format!("no valid response: {error}"));
     let (mut requests, connection) = Builder::new()

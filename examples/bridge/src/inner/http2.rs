@@ -1,18 +1,17 @@
 //! A target that uses HTTP/2: one session for all WebSockets, which is opened again when it is lost.
 
-use core::time::Duration;
 use std::sync::Arc;
 
 use http::uri::Parts;
 use http::{Method, StatusCode, Uri};
 use sansocket::error::ConfigError;
-use sansocket::h2::{Client, SessionOptions, TunnelError};
+use sansocket::h2::{Client, SessionError, SessionOptions, TunnelError};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::heads::{Request, end_to_end, refusal};
 use crate::inner::{Answer, Failure, connect, read_body};
-use crate::options::Target;
+use crate::options::Options;
 use crate::tunnel::End;
 
 /// The largest number of WebSockets on the session, unless the target allows fewer.
@@ -20,8 +19,8 @@ const MAX_STREAMS: u32 = 1000;
 
 /// The session of the target.
 pub(super) struct Sessions {
-    target: Target,
-    options: SessionOptions,
+    options: Options,
+    session_options: SessionOptions,
     current: Arc<Mutex<Current>>,
 }
 
@@ -33,10 +32,13 @@ struct Current {
 }
 
 impl Sessions {
-    pub(super) fn new(target: &Target, timeout: Duration) -> Result<Self, ConfigError> {
-        let options = SessionOptions::builder().max_streams(MAX_STREAMS).handshake_timeout(timeout);
-        let options = options.build()?;
-        Ok(Self { target: target.clone(), options, current: Arc::default() })
+    pub(super) fn new(options: &Options) -> Result<Self, ConfigError> {
+        let session_options = SessionOptions::builder()
+            .max_streams(MAX_STREAMS)
+            .handshake_timeout(options.timeout)
+            .keep_alive(Some(options.keep_alive), options.keep_alive)
+            .build()?;
+        Ok(Self { options: options.clone(), session_options, current: Arc::default() })
     }
 
     /// Sends the request, on a new session if the current one takes no more. The body of a refusal is read
@@ -77,9 +79,12 @@ impl Sessions {
         }
         // Its WebSockets go on.
         current.client = None;
-        let stream = connect(&self.target).await?;
-        let opened = Client::handshake(stream, &self.options).await;
-        let (client, session) = opened.map_err(|error| Failure::new(error.to_string()))?;
+        let stream = connect(&self.options).await?;
+        let opened = Client::handshake(stream, &self.session_options).await;
+        let (client, session) = opened.map_err(|error| match error {
+            SessionError::HandshakeTimeout => Failure::timeout(),
+            error => Failure::new(error.to_string()),
+        })?;
         current.number += 1;
         let number = current.number;
         current.client = Some(client.clone());
