@@ -27,8 +27,9 @@ use crate::tunnel::{End, Ended, Tcp, Tunnel};
 /// The first bytes of a client of HTTP/2 (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The time in which a client can read a refusal.
+/// The time for the client's end after a refusal, and the largest amount of input in it.
 const LINGER: Duration = Duration::from_secs(2);
+const MAX_DISCARDED: u64 = 1 << 20;
 
 const ONLY_WEB_SOCKETS: &str = "this is a bridge for WebSockets: it forwards no other requests";
 
@@ -88,7 +89,7 @@ impl Shared {
     async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let mut input = BytesMut::new();
         let sniffed = timeout(self.timeout, is_http2(&mut stream, &mut input)).await;
-        let Ok(sniffed) = sniffed else { return refuse(&mut stream, &late()).await };
+        let Ok(sniffed) = sniffed else { return refuse(&mut stream, &late(), self.timeout).await };
         match sniffed? {
             // Clients open connections in reserve.
             None => Ok(()),
@@ -106,11 +107,11 @@ impl Shared {
         let read = timeout(self.timeout, read_head(&mut stream, &mut input, &self.config)).await;
         let head = match read {
             Ok(head) => head?,
-            Err(_) => return refuse(&mut stream, &late()).await,
+            Err(_) => return refuse(&mut stream, &late(), self.timeout).await,
         };
         let (request, accept) = match parse(head) {
             Ok(parsed) => parsed,
-            Err(refusal) => return refuse(&mut stream, &refusal).await,
+            Err(refusal) => return refuse(&mut stream, &refusal, self.timeout).await,
         };
         let mut outer = Tcp::new(stream, input);
         let answer = tokio::select! {
@@ -125,7 +126,7 @@ impl Shared {
                 Ok(())
             }
             Answer::Refused(refusal) => match outer.into_stream() {
-                Some(mut stream) => refuse(&mut stream, &refusal).await,
+                Some(mut stream) => refuse(&mut stream, &refusal, self.timeout).await,
                 None => Ok(()),
             },
         }
@@ -251,15 +252,24 @@ async fn read_head(
     }
 }
 
-/// Sends a response, and ends the connection. Unread input would make it a reset, which can destroy the
-/// response; so input is discarded for some time.
-async fn refuse(stream: &mut TcpStream, response: &Response<Bytes>) -> io::Result<()> {
-    let sent = async {
+/// Sends a response within the timeout, and ends the connection. Unread input would make it a reset,
+/// which can destroy the response; so input is discarded for some time.
+async fn refuse(
+    stream: &mut TcpStream,
+    response: &Response<Bytes>,
+    timeout: Duration,
+) -> io::Result<()> {
+    let sending = async {
         stream.write_all(&write_http1(response)).await?;
-        stream.shutdown().await?;
-        tokio::io::copy(&mut (&mut *stream).take(1 << 20), &mut tokio::io::sink()).await.map(|_| ())
+        stream.shutdown().await
     };
-    timeout(LINGER, sent).await.unwrap_or(Ok(()))
+    tokio::time::timeout(timeout, sending).await??;
+    let mut input = stream.take(MAX_DISCARDED);
+    let mut sink = tokio::io::sink();
+    let discarding = tokio::io::copy(&mut input, &mut sink);
+    // The response was sent: nothing depends on the end.
+    let _ = tokio::time::timeout(LINGER, discarding).await;
+    Ok(())
 }
 
 /// A transport with input that was read before.

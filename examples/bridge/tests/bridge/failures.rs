@@ -184,3 +184,33 @@ async fn a_client_that_stops_reading_is_lost() {
         }
     }
 }
+
+/// REFUSED_STREAM: the request is repeated once, on another session.
+#[tokio::test]
+async fn a_refused_stream_is_repeated() {
+    for refusing_sessions in [1, 2] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bridge = bridge(Kind::Http2, listener.local_addr().unwrap()).await;
+        tokio::spawn(async move {
+            for number in 1.. {
+                let (tcp, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut builder = h2::server::Builder::new();
+                    builder.enable_connect_protocol();
+                    let mut session = builder.handshake::<_, bytes::Bytes>(tcp).await.unwrap();
+                    while let Some(Ok((_, mut respond))) = session.accept().await {
+                        if number <= refusing_sessions {
+                            respond.send_reset(h2::Reason::REFUSED_STREAM);
+                        } else {
+                            let response = http::Response::builder().status(403).body(()).unwrap();
+                            respond.send_response(response, true).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        let expected = if refusing_sessions == 1 { 403 } else { 502 };
+        let client = Outer::new(Kind::Http1, bridge).await;
+        assert_eq!(client.request("/", &[]).await.0.status(), expected);
+    }
+}
