@@ -21,12 +21,15 @@ usage: bridge LISTEN TARGET [OPTIONS]
 Forwards WebSockets, and translates their opening handshakes: GET with Upgrade (HTTP/1.1) is CONNECT
 with :protocol websocket (HTTP/2, RFC 8441). Path, host and end-to-end fields pass unchanged, with a
 Via field. The data pass byte for byte, with any extension. FIN becomes END_STREAM, and a reset a
-reset. A refusal of the target passes with its body, up to 64 KiB. The bridge itself answers
+reset. A refusal of the target passes with its body; one of more than 64 KiB is left out. The bridge
+itself answers
 
-  400  an invalid request                  502  the target is unreachable or breaks a rule
-  408  an incomplete request               504  the target does not answer in time
-  501  a request that is not for a WebSocket: the bridge forwards no others
-  508  a request that has passed 16 proxies
+  400, 405, 426, 431   an invalid request
+  408                  a request that is not complete in time
+  501                  a request that is not for a WebSocket: the bridge forwards no others
+  502                  the target is unreachable or violates a rule
+  504                  the target does not answer in time
+  508                  a request that has passed 16 proxies
 
 TLS is the task of other programs: use the bridge on the loopback or in a trusted network. The exit
 status is 1 after a failure, 2 after a wrong argument.";
