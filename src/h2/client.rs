@@ -61,16 +61,16 @@ use crate::tokio::timer::{Passed, now, within};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    requests: SendRequest<Bytes>,
-    opened: Arc<Opened>,
-    slots: Arc<Slots>,
-    progress: Arc<Progress>,
-    send_buffer: usize,
+    pub(super) requests: SendRequest<Bytes>,
+    pub(super) opened: Arc<Opened>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) send_buffer: usize,
 }
 
 /// The pumps of new streams, on their way to the session.
 #[derive(Default)]
-struct Opened(Mutex<OpenedState>);
+pub(super) struct Opened(Mutex<OpenedState>);
 
 #[derive(Default)]
 struct OpenedState {
@@ -98,7 +98,7 @@ impl Opened {
         has_new
     }
 
-    fn push(&self, pump: Pump) {
+    pub(super) fn push(&self, pump: Pump) {
         let mut state = self.state();
         if state.has_ended {
             drop(state);
@@ -267,9 +267,9 @@ impl Client {
 }
 
 /// A stream whose response is awaited. Dropping it resets the stream.
-struct Opening {
-    input: Input,
-    output: SendStream<Bytes>,
+pub(super) struct Opening {
+    pub(super) input: Input,
+    pub(super) output: SendStream<Bytes>,
 }
 
 impl Opening {
