@@ -1,10 +1,11 @@
 //! The events of one stream of an HTTP/2 session, in any order: data cut anywhere, ends, resets, windows that open late, drops.
 //! The peer is made of the crate `h2`. The reference is a pair of byte sequences with their ends.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
-use std::time::Duration;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
 
 use bytes::{Buf, Bytes};
 use h2::client::SendRequest;
@@ -16,9 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, duplex};
 use tokio::sync::mpsc;
 
 /// The most data that an end sends, in bytes.
-const MOST: usize = 200_000;
+const MOST: usize = 100_000;
 
-pub fn check(data: &[u8]) {
+/// The same with the smallest windows, which take a turn of both ends for some bytes.
+const MOST_IN_SMALL_WINDOWS: usize = 2_000;
+
+pub(crate) fn check(data: &[u8]) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
@@ -75,6 +79,7 @@ impl Direction {
 }
 
 struct World {
+    most: usize,
     up: Direction,
     down: Direction,
     output: SendStream<Bytes>,
@@ -112,7 +117,9 @@ async fn run(data: &[u8]) {
     }
     let (witness_output, mut witness_input, mut witness) = open(&mut requests, &mut accepted).await;
     let (output, peer_input, stream) = open(&mut requests, &mut accepted).await;
+    let is_small = transport < 1000 || window < 1000 || send_buffer < 1000 || peer_window < 1000;
     let mut world = World {
+        most: if is_small { MOST_IN_SMALL_WINDOWS } else { MOST },
         up: Direction::default(),
         down: Direction::default(),
         output,
@@ -191,7 +198,7 @@ async fn turns(count: usize) {
 }
 
 /// Polls once.
-async fn once<T>(mut poll: impl FnMut(&mut std::task::Context<'_>) -> Poll<T>) -> Option<T> {
+async fn once<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     poll_fn(|cx| {
         Poll::Ready(match poll(cx) {
             Poll::Ready(value) => Some(value),
@@ -210,7 +217,7 @@ impl World {
             4 | 5 => self.read(input.len()).await,
             6 | 7 => self.write(input.len()).await,
             8 => self.shut_down().await,
-            9 => self.receive_down(input.byte().unwrap_or(0) % 2 == 0).await,
+            9 => self.receive_down(input.byte().unwrap_or(0).is_multiple_of(2)).await,
             10 => match input.byte().unwrap_or(0) % 16 {
                 0 => self.stream = None,
                 1 => {
@@ -231,7 +238,7 @@ impl World {
 
     /// The peer sends data. h2 keeps them until the window permits them.
     fn send_up(&mut self, len: usize, end: bool) {
-        let len = len.min(MOST - self.up.sent);
+        let len = len.min(self.most - self.up.sent);
         // h2 ends a session after 100 empty frames: the peer sends none but the last.
         if self.up.is_ended || self.is_reset || (len == 0 && !end) {
             return;
@@ -271,14 +278,14 @@ impl World {
     }
 
     /// Only a reset is an error: the session lives.
-    fn input_has_failed(&self, error: &std::io::Error) {
+    fn input_has_failed(&self, error: &io::Error) {
         assert!(self.is_reset || self.is_deaf, "{error:?}");
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
     async fn write(&mut self, len: usize) {
         let Some(stream) = &mut self.stream else { return };
-        let data = bytes(self.down.sent, len.min(MOST - self.down.sent));
+        let data = bytes(self.down.sent, len.min(self.most - self.down.sent));
         match once(|cx| Pin::new(&mut *stream).poll_write(cx, &data)).await {
             Some(Ok(written)) => {
                 assert!(written <= data.len() && (written > 0 || data.is_empty()));

@@ -1,19 +1,16 @@
 //! Streams of a client without a WebSocket, for tunnels.
 
 use core::fmt;
-use core::future::poll_fn;
 
-use alloc::sync::Arc;
 use std::io;
 
 use h2::Reason;
 use h2::ext::Protocol;
 use http::{Request, Response};
 
-use crate::h2::client::{Client, Opening};
+use crate::h2::client::{Client, RequestError};
 use crate::h2::error::stream_error;
-use crate::h2::pump::{Mailbox, Pump, Source};
-use crate::h2::stream::{Input, Stream};
+use crate::h2::stream::Stream;
 
 impl Client {
     /// Opens a stream by an extended CONNECT request with `:protocol` `websocket`, for programs that move
@@ -48,24 +45,8 @@ impl Client {
         *request.method_mut() = http::Method::CONNECT;
         *request.version_mut() = http::Version::HTTP_2;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
-        let ready = self.requests.clone().ready().await;
-        let mut requests = ready.map_err(|error| TunnelError::Unprocessed(stream_error(error)))?;
-        let slot = self.slots.take().await;
-        let sent = requests.send_request(request, false);
-        let (response, output) = sent.map_err(|error| {
-            let has_ended = error.is_io() || error.is_go_away();
-            let error = stream_error(error);
-            if has_ended { TunnelError::Unprocessed(error) } else { TunnelError::Io(error) }
-        })?;
-        let mailbox = Arc::new(Mailbox::with_slot(slot));
-        let mut opening = Opening { input: Input { mailbox, flow: None, unwritten: None }, output };
-        self.opened.push(Pump::new(Source::Response(response), opening.input.mailbox.clone()));
-        let mailbox = &opening.input.mailbox;
-        let (response, flow) =
-            poll_fn(|cx| mailbox.poll_response(cx)).await.map_err(TunnelError::new)?;
-        opening.input.flow = Some(flow);
-        let Opening { input, output } = opening;
-        Ok((response, Stream::new(input, output, self.progress.clone(), self.send_buffer)))
+        let (response, opening) = self.request(None, request).await.map_err(TunnelError::new)?;
+        Ok((response, self.stream(opening)))
     }
 }
 
@@ -85,7 +66,14 @@ pub enum TunnelError {
 }
 
 impl TunnelError {
-    fn new(error: io::Error) -> Self {
+    fn new(error: RequestError) -> Self {
+        let error = match error {
+            RequestError::NotSent(error) if error.is_io() || error.is_go_away() => {
+                return Self::Unprocessed(stream_error(error));
+            }
+            RequestError::NotSent(error) => return Self::Io(stream_error(error)),
+            RequestError::NoResponse(error) => error,
+        };
         let cause = error.get_ref().and_then(|error| error.downcast_ref::<h2::Error>());
         let is_unprocessed = cause.is_some_and(|cause| {
             let reason = if cause.is_reset() { Reason::REFUSED_STREAM } else { Reason::NO_ERROR };
