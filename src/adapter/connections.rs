@@ -50,6 +50,16 @@ struct State {
     aborted: usize,
     /// Tasks that wait for the last connection to end.
     waiting: Vec<Waker>,
+    /// Tasks that wait for the begin of a drain, by number.
+    #[cfg(feature = "tokio")]
+    waiting_for_begin: BTreeMap<u64, Waker>,
+}
+
+/// A task that waits for the begin of a drain.
+#[cfg(feature = "tokio")]
+pub(crate) struct WaitForBegin<'a> {
+    registry: &'a Registry,
+    id: u64,
 }
 
 /// A registered connection. It is one as long as this lives.
@@ -111,10 +121,24 @@ impl Registry {
                 return Ok(());
             }
             state.drain = Some((code, reason.into()));
-            state.upgrade()
+            #[cfg(feature = "tokio")]
+            let waiting = core::mem::take(&mut state.waiting_for_begin);
+            let entries = state.upgrade();
+            drop(state);
+            #[cfg(feature = "tokio")]
+            waiting.into_values().for_each(Waker::wake);
+            entries
         };
         order(entries, CLOSE);
         Ok(())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn wait_for_begin(&self) -> WaitForBegin<'_> {
+        let mut state = lock(&self.state);
+        let id = state.next_id;
+        state.next_id += 1;
+        WaitForBegin { registry: self, id }
     }
 
     /// Ready when no connection is left.
@@ -231,6 +255,28 @@ impl Drop for Registration {
         };
         registry.changed.notify_all();
         waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl WaitForBegin<'_> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.registry.state);
+        if state.drain.is_some() {
+            return Poll::Ready(());
+        }
+        let former = state.waiting_for_begin.insert(self.id, cx.waker().clone());
+        drop(state);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Drop for WaitForBegin<'_> {
+    fn drop(&mut self) {
+        let former = lock(&self.registry.state).waiting_for_begin.remove(&self.id);
+        drop(former);
     }
 }
 

@@ -107,6 +107,15 @@ impl Connections {
         }
     }
 
+    /// Waits until a drain has begun: for tasks without a connection that end at the same time, such as
+    /// sessions of HTTP/2, which announce the end (`h2::Session::drain`).
+    ///
+    /// Cancel safe.
+    pub async fn draining(&self) {
+        let wait = self.0.wait_for_begin();
+        poll_fn(|cx| wait.poll(cx)).await;
+    }
+
     /// Returns whether a drain has begun. A server that does can refuse opening handshakes.
     #[must_use]
     pub fn is_draining(&self) -> bool {

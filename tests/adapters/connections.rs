@@ -43,6 +43,32 @@ fn patient(len: usize) -> (WebSocket<DuplexStream>, DuplexStream) {
     (socket(Role::Server, here, &config), there)
 }
 
+#[tokio::test(start_paused = true)]
+async fn tasks_wait_for_the_begin_of_a_drain() {
+    let connections = Connections::new();
+    let mut waits = JoinSet::new();
+    for i in 0..10 {
+        let connections = connections.clone();
+        waits.spawn(async move {
+            // A wait that was given up, and one that goes on in another task.
+            let _ = tokio::time::timeout(SECOND, connections.draining()).await;
+            let mut wait = Box::pin(async move { connections.draining().await });
+            if i % 2 == 0 {
+                let once =
+                    core::future::poll_fn(|cx| core::task::Poll::Ready(wait.as_mut().poll(cx)));
+                assert!(once.await.is_pending());
+            }
+            tokio::spawn(wait).await.unwrap();
+        });
+    }
+    sleep(10 * SECOND).await;
+    assert!(waits.try_join_next().is_none());
+    connections.drain(CloseCode::GOING_AWAY, "", SECOND).await.unwrap();
+    waits.join_all().await;
+    // A later call returns at once.
+    connections.draining().await;
+}
+
 async fn read_to_end(mut ws: WebSocket<DuplexStream>) -> Result<(), WebSocketError> {
     while ws.read().await?.is_some() {}
     Ok(())

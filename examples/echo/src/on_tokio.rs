@@ -11,28 +11,11 @@ use sansocket::tokio::{Connections, PendingRequest, WebSocket};
 use sansocket::{CloseCode, Event};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::preface::{Version, detect};
 use crate::{App, CLOSING_TIME, PAUSE, page, session, signal, tls};
-
-/// The shutdown of the app: sessions of HTTP/2 and WebSockets learn that it has begun.
-#[derive(Clone)]
-pub(crate) struct Shutdown {
-    /// The open WebSockets.
-    pub(crate) connections: Connections,
-    has_begun: watch::Receiver<bool>,
-}
-
-impl Shutdown {
-    /// Waits until it has begun.
-    pub(crate) async fn begun(&mut self) {
-        // Fails if the app has ended.
-        let _ = self.has_begun.wait_for(|has_begun| *has_begun).await;
-    }
-}
 
 pub(crate) fn serve(
     listener: StdListener,
@@ -50,8 +33,7 @@ pub(crate) fn serve(
 async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let (begin, has_begun) = watch::channel(false);
-    let shutdown = Shutdown { connections: Connections::new(), has_begun };
+    let connections = Connections::new();
     let mut tasks = JoinSet::new();
     let mut stopped = core::pin::pin!(signal()?);
     loop {
@@ -62,9 +44,9 @@ async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
         };
         match accepted {
             Ok((stream, _)) => {
-                let (app, shutdown) = (app.clone(), shutdown.clone());
+                let (app, connections) = (app.clone(), connections.clone());
                 tasks.spawn(async move {
-                    if let Err(error) = handle(stream, &app, shutdown).await {
+                    if let Err(error) = handle(stream, &app, connections).await {
                         eprintln!("{error}");
                     }
                 });
@@ -76,12 +58,10 @@ async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
         }
     }
     drop(listener);
-    // Sessions end after their last WebSocket, so both begin at once.
-    begin.send_replace(true);
+    // Sessions of HTTP/2 wait for the begin of the drain, too. They end after their last WebSocket.
     let all = async {
         // Fails only for a code or reason that can't be sent, and this one can.
-        let closed =
-            shutdown.connections.drain(CloseCode::GOING_AWAY, "server shutdown", CLOSING_TIME);
+        let closed = connections.drain(CloseCode::GOING_AWAY, "server shutdown", CLOSING_TIME);
         let _ = closed.await;
         while tasks.join_next().await.is_some() {}
     };
@@ -92,24 +72,24 @@ async fn accept_all(listener: StdListener, app: App) -> io::Result<()> {
 async fn handle(
     stream: TcpStream,
     app: &App,
-    shutdown: Shutdown,
+    connections: Connections,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let limit = app.config.handshake_timeout();
     if let Some(tls) = &app.tls {
         let stream = tls.accept(stream, limit).await?;
         return if tls::is_http2(&stream) {
-            session::serve(stream, app, shutdown).await
+            session::serve(stream, app, connections).await
         } else {
-            respond(stream, app, shutdown).await
+            respond(stream, app, connections).await
         };
     }
     if !app.h2c {
-        return respond(stream, app, shutdown).await;
+        return respond(stream, app, connections).await;
     }
     match detect(stream, limit).await {
-        Ok(Some((Version::Http1, stream))) => respond(stream, app, shutdown).await,
-        Ok(Some((Version::Http2, stream))) => session::serve(stream, app, shutdown).await,
+        Ok(Some((Version::Http1, stream))) => respond(stream, app, connections).await,
+        Ok(Some((Version::Http2, stream))) => session::serve(stream, app, connections).await,
         // The peer has disconnected, or has sent no request.
         Ok(None) | Err(_) => Ok(()),
     }
@@ -119,7 +99,7 @@ async fn handle(
 async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     app: &App,
-    shutdown: Shutdown,
+    connections: Connections,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let request = match PendingRequest::read(stream, &app.config).await {
         Ok(request) => request,
@@ -133,7 +113,7 @@ async fn respond<S: AsyncRead + AsyncWrite + Unpin>(
     }
     match request.accept(&app.accept).await {
         Ok(mut ws) => {
-            shutdown.connections.add(&mut ws);
+            connections.add(&mut ws);
             echo(ws).await
         }
         Err(AcceptError::Refused(_)) => Ok(()),

@@ -6,16 +6,17 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use sansocket::h2::{Incoming, PendingRequest, Session, SessionError};
 use sansocket::handshake::{HttpVersion, Refusal};
+use sansocket::tokio::Connections;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::on_tokio::{Shutdown, echo};
+use crate::on_tokio::echo;
 use crate::{App, page};
 
 /// Serves a session until it ends. At the shutdown the client opens no more streams.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     app: &App,
-    mut shutdown: Shutdown,
+    connections: Connections,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut session = match Session::handshake(stream, &app.session).await {
         Ok(session) => session,
@@ -27,14 +28,14 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let accepted = tokio::select! {
             accepted = session.accept() => accepted,
-            () = shutdown.begun(), if !is_draining => {
+            () = connections.draining(), if !is_draining => {
                 is_draining = true;
                 session.drain();
                 continue;
             }
         };
         match accepted {
-            Ok(Some(Incoming::WebSocket(request))) => accept(request, app, &shutdown)?,
+            Ok(Some(Incoming::WebSocket(request))) => accept(request, app, &connections)?,
             Ok(Some(Incoming::Other(request, mut respond))) => {
                 let (head, body) = answer(&request)?.into_parts();
                 let has_body = !body.is_empty() && request.method() != Method::HEAD;
@@ -56,7 +57,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 fn accept(
     request: PendingRequest,
     app: &App,
-    shutdown: &Shutdown,
+    connections: &Connections,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     if let Some(page) = page(HttpVersion::Http2, "CONNECT", request.request().path())? {
         // An error means that the stream has ended.
@@ -64,7 +65,7 @@ fn accept(
         return Ok(());
     }
     if let Ok(mut ws) = request.accept(&app.accept, &app.config) {
-        shutdown.connections.add(&mut ws);
+        connections.add(&mut ws);
         tokio::spawn(async move {
             if let Err(error) = echo(ws).await {
                 eprintln!("{error}");
