@@ -35,6 +35,8 @@ pub mod sends;
 pub mod shown;
 #[cfg(feature = "tokio")]
 pub mod sockets;
+#[cfg(feature = "tokio")]
+pub mod tasks;
 pub mod violations;
 
 use core::time::Duration;

@@ -13,6 +13,7 @@ use tokio::io::{AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 
 use crate::common::head::client_config;
+use crate::common::tasks::spawn;
 use crate::handshakes::{SECRET, client_request, shown, valid_lines};
 
 #[test]
@@ -49,7 +50,7 @@ pub(crate) fn upgrades_show_names_and_lengths() {
             async { Ok::<Response<_>, Infallible>(response.map(|()| Empty::<bytes::Bytes>::new())) }
         });
         let builder = hyper::server::conn::http1::Builder::new();
-        tokio::spawn(builder.serve_connection(TokioIo::new(server), service).with_upgrades());
+        spawn(builder.serve_connection(TokioIo::new(server), service).with_upgrades());
         let mut bytes = valid_lines().bytes();
         // The first frame arrives with the request: a text, masked with zeros.
         bytes.extend_from_slice(b"\x81\x87\0\0\0\0");
