@@ -9,8 +9,8 @@ use sansocket::handshake::HttpResponse;
 use sansocket::handshake::Refusal;
 use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy};
 
-use crate::pipe::pipe;
-use crate::support::MS;
+use crate::blocking::pipe::pipe;
+use crate::blocking::support::MS;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -11,8 +11,8 @@ use sansocket::error::PeerError;
 use sansocket::message::{Data, SendOptions};
 use sansocket::{CloseCode, Event, Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
 
 /// A peer that sends much and does not read: reading stops, and the connection holds little. Then
 /// the peer reads.

@@ -9,7 +9,7 @@ use std::thread;
 use sansocket::error::{PeerError, SendError, TimeoutError};
 use sansocket::{CloseCode, Event, Role, WebSocketError};
 
-use crate::support::*;
+use crate::blocking::support::*;
 
 #[test]
 fn d14_an_end_without_a_close_frame_is_an_error() {

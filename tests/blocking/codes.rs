@@ -14,8 +14,8 @@ use sansocket::message::OwnedCloseFrame;
 use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
     // A blocked read checks four times in a close timeout.

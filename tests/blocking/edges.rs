@@ -12,8 +12,8 @@ use sansocket::error::{PeerError, ProtocolError};
 use sansocket::handshake::HttpResponse;
 use sansocket::{Event, Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
 
 /// The bound of a call that must not block: far below the linger timeouts of these tests, far above
 /// the needs of a busy machine.

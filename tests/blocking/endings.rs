@@ -14,8 +14,8 @@ use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 
 /// Close frames with code 1000.
 const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];

@@ -12,8 +12,8 @@ use sansocket::error::{PeerError, SendError};
 use sansocket::message::{Data, SendOptions};
 use sansocket::{CloseCode, Event, Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
 
 #[test]
 fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {

@@ -11,8 +11,8 @@ use sansocket::error::{AcceptError, ConnectErrorKind, ConnectStep, PeerError, Se
 use sansocket::handshake::{HandshakeError, HttpResponse, Refusal};
 use sansocket::{AcceptOptions, CloseCode, ConnectRequest, Event, Role};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

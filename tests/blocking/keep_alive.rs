@@ -7,8 +7,8 @@ use sansocket::blocking::Transport;
 use sansocket::error::{PeerError, TimeoutError};
 use sansocket::{Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
 
 #[test]
 fn s27_a_vanished_peer_is_detected() {

@@ -12,8 +12,8 @@ use sansocket::error::{LimitError, ProtocolError, TimeoutError};
 use sansocket::{Connection, Event, Role, WebSocketError};
 
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];

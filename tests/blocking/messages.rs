@@ -11,8 +11,8 @@ use sansocket::error::PeerError;
 use sansocket::message::MessageKind;
 use sansocket::{CloseCode, Event, Message, Prepared, Role};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
 
 #[test]
 fn echoes_and_closes_in_order() {

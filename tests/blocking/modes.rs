@@ -10,7 +10,7 @@ use std::time::Duration;
 use sansocket::blocking::{PendingRequest, Transport, WebSocket};
 use sansocket::{CloseCode, ConnectRequest, Event, Role};
 
-use crate::support::*;
+use crate::blocking::support::*;
 
 /// Counts the calls that can block, including failed ones.
 #[derive(Debug)]

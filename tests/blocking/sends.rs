@@ -16,8 +16,8 @@ use sansocket::{Connection, Role};
 
 use crate::common::preset;
 use crate::common::sends::{append, each_feed, each_send, messages, server};
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;

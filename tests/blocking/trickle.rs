@@ -10,8 +10,8 @@ use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 
 /// Each write moves one byte, in less time than any turn.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Pipe>) -> Outcome;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::common::head::client_config;
 use crate::common::tasks::spawn;
-use crate::handshakes::{SECRET, client_request, shown, valid_lines};
+use crate::debug::handshakes::{SECRET, client_request, shown, valid_lines};
 
 #[test]
 pub(crate) fn requests_of_a_client_for_another_library() {

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sansocket::deflate::{Decoder, Needs, WindowBits};
 
-use crate::bit_writer::{BitWriter, Code};
+use crate::deflate::bit_writer::{BitWriter, Code};
 use crate::common::inflate_model::InflateModel;
 
 /// An element of a block.

@@ -1,6 +1,18 @@
 //! WebSockets over HTTP/2: both ends of this crate, and peers made of the crate `h2` that break rules or
 //! do not read. The runtime's clock is paused: a test that waits for nothing ends at its timeout.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
 mod ends;
 mod messages;
 mod races;

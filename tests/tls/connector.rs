@@ -334,7 +334,7 @@ fn t5_the_roots_of_the_system_are_the_default() {
         let output = Command::new(env::current_exe().unwrap())
             .args([
                 "--exact",
-                "over_tls::connector::connects_with_the_default_roots",
+                "tls::connector::connects_with_the_default_roots",
                 "--ignored",
                 "--nocapture",
             ])

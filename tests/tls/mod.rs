@@ -1,5 +1,17 @@
 //! `wss://` over loopback TCP, with the certificates of `certificates/`.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
 mod connector;
 mod threads;
 

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::secs;
 use crate::common::tasks::spawn;
-use crate::faulty::Faulty;
+use crate::tokio::faulty::Faulty;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{SECONDS_10, client, echo, socket, with_timeout};
+use crate::tokio::support::{SECONDS_10, client, echo, socket, with_timeout};
 
 #[tokio::test]
 async fn v36_reading_stops_when_a_peer_floods_and_never_reads() {

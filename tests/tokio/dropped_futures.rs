@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{plain, poll_once, socket, with_timeout};
+use crate::tokio::support::{plain, poll_once, socket, with_timeout};
 
 /// A send dropped while it waits for capacity has sent no byte, and blocks no other future.
 #[tokio::test]

@@ -24,8 +24,8 @@ use tokio::time::sleep;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::faulty::Faulty;
-use crate::support::{SECONDS_10, plain, poll_once, socket, with_timeout};
+use crate::tokio::faulty::Faulty;
+use crate::tokio::support::{SECONDS_10, plain, poll_once, socket, with_timeout};
 
 fn text(text: &'static str) -> Message {
     Message::Text(text.into())

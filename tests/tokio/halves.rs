@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{SECONDS_10, client, server, socket};
+use crate::tokio::support::{SECONDS_10, client, server, socket};
 
 #[tokio::test]
 async fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {

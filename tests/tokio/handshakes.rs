@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::common::tasks::spawn;
-use crate::support::with_timeout;
+use crate::tokio::support::with_timeout;
 
 /// The example of RFC 6455 section 1.2, and its response.
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{SECONDS_10, socket};
+use crate::tokio::support::{SECONDS_10, socket};
 
 #[tokio::test]
 async fn s27_a_vanished_peer_times_out_and_a_slow_one_does_not() {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::MS;
+use crate::tokio::support::MS;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];

@@ -15,7 +15,7 @@ use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, m
 use crate::common::preset;
 use crate::common::sockets::small_tcp;
 use crate::common::tasks::spawn;
-use crate::support::{plain, with_timeout};
+use crate::tokio::support::{plain, with_timeout};
 
 fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> {
     let now = tokio::time::Instant::now().into_std().into();

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{MS, SECONDS_10, client, echo, server, socket, with_timeout};
+use crate::tokio::support::{MS, SECONDS_10, client, echo, server, socket, with_timeout};
 
 #[tokio::test]
 async fn echoes_and_closes_in_order() {

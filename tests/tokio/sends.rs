@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::common::preset;
 use crate::common::sends::{append, each_feed, each_send, messages, server};
 use crate::common::tasks::spawn;
-use crate::support::{MS, poll_once};
+use crate::tokio::support::{MS, poll_once};
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{plain, socket, with_timeout};
+use crate::tokio::support::{plain, socket, with_timeout};
 
 /// The runtime's clock is used, so that tests can pause it.
 #[tokio::test(start_paused = true)]

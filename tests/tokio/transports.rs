@@ -16,8 +16,8 @@ use tokio::time::sleep;
 
 use crate::common::frame::frame;
 use crate::common::tasks::spawn;
-use crate::faulty::Faulty;
-use crate::support::{plain, tcp_pair, with_timeout};
+use crate::tokio::faulty::Faulty;
+use crate::tokio::support::{plain, tcp_pair, with_timeout};
 
 /// Moves one byte per call, and is pending every other time.
 struct SingleBytes {

@@ -12,7 +12,7 @@ use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
 use crate::common::violations::violations;
-use crate::support::{SECONDS_10, echo, server, socket};
+use crate::tokio::support::{SECONDS_10, echo, server, socket};
 
 #[tokio::test]
 async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {

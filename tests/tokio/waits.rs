@@ -17,7 +17,7 @@ use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::secs;
 use crate::common::tasks::spawn;
-use crate::support::{socket, tcp_pair, with_timeout};
+use crate::tokio::support::{socket, tcp_pair, with_timeout};
 
 type Io = DuplexStream;
 type Outcome = Result<(), WebSocketError>;

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::tasks::spawn;
-use crate::support::{plain, socket, tcp_pair, with_timeout};
+use crate::tokio::support::{plain, socket, tcp_pair, with_timeout};
 
 /// Counts the polls of a future.
 async fn counted<F: Future>(count: &Cell<usize>, future: F) -> F::Output {
