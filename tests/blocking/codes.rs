@@ -13,9 +13,9 @@ use sansocket::connection::{CloseStatus, Negotiated};
 use sansocket::message::OwnedCloseFrame;
 use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 
-use crate::common::preset;
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
+use crate::common::preset;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
     // A blocked read checks four times in a close timeout.

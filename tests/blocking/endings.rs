@@ -13,9 +13,9 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
-use crate::common::preset;
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
+use crate::common::preset;
 
 /// Close frames with code 1000.
 const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];

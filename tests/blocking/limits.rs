@@ -11,9 +11,9 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{LimitError, ProtocolError, TimeoutError};
 use sansocket::{Connection, Event, Role, WebSocketError};
 
-use crate::common::preset;
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
+use crate::common::preset;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];

@@ -10,10 +10,10 @@ use sansocket::connection::Negotiated;
 use sansocket::error::SendError;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
-use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
-use crate::common::preset;
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::{MS, with_timeout};
+use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
+use crate::common::preset;
 
 fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection(role, plan, Instant::now()), &[])

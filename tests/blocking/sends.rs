@@ -14,10 +14,10 @@ use sansocket::connection::Negotiated;
 use sansocket::message::{Data, SendOptions};
 use sansocket::{Connection, Role};
 
-use crate::common::preset;
-use crate::common::sends::{append, each_feed, each_send, messages, server};
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
+use crate::common::preset;
+use crate::common::sends::{append, each_feed, each_send, messages, server};
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;

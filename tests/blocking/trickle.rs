@@ -9,9 +9,9 @@ use sansocket::blocking::{Transport, WebSocket};
 use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
-use crate::common::preset;
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
+use crate::common::preset;
 
 /// Each write moves one byte, in less time than any turn.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use sansocket::error::PeerError;
 use sansocket::message::SendOptions;
 use sansocket::{Event, Message, Role, WebSocketError};
 
-use crate::common::violations::violations;
 use crate::blocking::support::*;
 use crate::blocking::transports::*;
+use crate::common::violations::violations;
 
 #[test]
 fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {

@@ -12,9 +12,9 @@ use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
-use crate::common::preset;
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
+use crate::common::preset;
 
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Pipe>) -> Outcome;
