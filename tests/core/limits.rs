@@ -8,7 +8,6 @@ use sansocket::message::SendOptions;
 use sansocket::{Event, Inbox, Input};
 
 use crate::common::frame::{BINARY, CONT, TEXT, sent};
-use crate::common::tasks::spawn;
 use crate::common::{BOTH, End, Frame, at_ms, connection, preset};
 
 const TOO_LONG: ProtocolError = ProtocolError::Limit(LimitError::MessageTooLong);
@@ -297,7 +296,7 @@ async fn q6_an_adapter_sends_the_pending_pong_after_a_write() {
     let pings = [Frame::ping("a"), Frame::ping("b")].map(|p| p.to(Role::Server).bytes()).concat();
     let mut ws = WebSocket::from_connection(io, conn, &pings);
     ws.feed_binary(&[1; 100]).unwrap();
-    let served = spawn(async move { while let Ok(Some(_)) = ws.read().await {} });
+    let served = tokio::spawn(async move { while let Ok(Some(_)) = ws.read().await {} });
     let (mut read, mut buffer) = (Vec::new(), [0; 64]);
     while let Ok(Ok(n)) = tokio::time::timeout(Duration::from_secs(1), peer.read(&mut buffer)).await
     {

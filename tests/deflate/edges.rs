@@ -9,11 +9,10 @@ use sansocket::error::SendError;
 use sansocket::message::{Data, OwnedData, SendOptions};
 use sansocket::{Input, Role};
 
+#[cfg(feature = "miniz_oxide")]
 use crate::common::deflate::noise;
 use crate::common::deflate::{Terms, compressed, payload, prose};
 use crate::common::frame::{self, BINARY, TEXT};
-#[cfg(feature = "miniz_oxide")]
-use crate::common::tasks::spawn;
 use crate::common::{BOTH, Frame, at_ms, preset};
 
 fn bytes_of(event: &OwnedEvent) -> &[u8] {
@@ -189,7 +188,7 @@ mod on_tokio {
                 frame::bytes(&fragments)
             };
             let expected = if compress { 200_000 } else { 5000 };
-            let peer = spawn(async move {
+            let peer = tokio::spawn(async move {
                 a.write_all(&bytes).await.unwrap();
                 // Half-closed and slow to read: a keep-alive ping is due before the next read.
                 a.shutdown().await.unwrap();
