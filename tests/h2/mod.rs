@@ -30,6 +30,8 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::common::tasks::spawn;
+
 /// The longest message of these tests is 1 MiB.
 const TRANSPORT: usize = 64 << 10;
 
@@ -70,7 +72,7 @@ impl Server {
     /// Serves a session in a task of its own.
     fn start(transport: DuplexStream, options: SessionOptions) -> Self {
         let (report, accepted) = mpsc::unbounded_channel();
-        let session = tokio::spawn(async move {
+        let session = spawn(async move {
             let mut session = Session::handshake(transport, &options).await?;
             serve(&mut session, |ws| drop(report.send(ws))).await
         });
@@ -111,7 +113,7 @@ async fn pair(server: SessionOptions, client: SessionOptions) -> (Server, Client
     let (near, far) = duplex(TRANSPORT);
     let server = Server::start(far, server);
     let (client, session) = in_time(Client::handshake(near, &client)).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     (server, client)
 }
 
@@ -124,7 +126,7 @@ async fn raw_client(transport: DuplexStream) -> h2::client::SendRequest<Bytes> {
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size((1 << 31) - 1).initial_connection_window_size((1 << 31) - 1);
     let (requests, connection) = builder.handshake(transport).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     // The settings of the server allow the protocol.
     while !requests.is_extended_connect_protocol_enabled() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -194,7 +196,7 @@ async fn options_at_their_limits() {
         let (mut server, client) = pair(options.clone(), options).await;
         let mut ws = open(&client).await;
         let mut far = server.next().await;
-        tokio::spawn(async move { echo(&mut far).await });
+        spawn(async move { echo(&mut far).await });
         in_time(ws.send_text("a text")).await.unwrap();
         let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
         assert!(matches!(event, Event::Text("a text")));
