@@ -1,16 +1,43 @@
 //! Tasks of the tokio runtime.
 
+use core::any::Any;
+use core::marker::PhantomData;
+use core::ops::Deref;
 use core::pin::Pin;
+use core::task::{Context, Poll};
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
-/// `tokio::spawn` with a boxed future. tokio compiles its task code once per type of future and per scheduler, and tests
-/// spawn hundreds of types: boxes leave one type per output, which halves the build time of the tests.
+type Output = Box<dyn Any + Send>;
+
+/// The `JoinHandle` of a task with output `T`.
+pub struct Task<T>(JoinHandle<Output>, PhantomData<fn() -> T>);
+
+impl<T: 'static> Future for Task<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let output = Pin::new(&mut self.0).poll(cx);
+        output.map_ok(|output| *output.downcast().expect("the output of `spawn`"))
+    }
+}
+
+impl<T> Deref for Task<T> {
+    type Target = JoinHandle<Output>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// `tokio::spawn` with one type for all futures. Otherwise the compiler repeats tokio's task code for each type of
+/// future and each scheduler, which is most of the code of these tests.
 #[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+pub fn spawn<F>(future: F) -> Task<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let boxed: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(future);
-    tokio::spawn(boxed)
+    let erased = async move { Box::new(future.await) as Output };
+    let boxed: Pin<Box<dyn Future<Output = Output> + Send>> = Box::pin(erased);
+    Task(tokio::spawn(boxed), PhantomData)
 }

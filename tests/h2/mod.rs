@@ -28,9 +28,8 @@ use sansocket::tokio::WebSocket;
 use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Event, WebSocketError};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use crate::common::tasks::spawn;
+use crate::common::tasks::{Task, spawn};
 
 /// The longest message of these tests is 1 MiB.
 const TRANSPORT: usize = 64 << 10;
@@ -65,7 +64,7 @@ async fn echo(ws: &mut WebSocket<Stream>) -> Result<(), WebSocketError> {
 /// The WebSockets of a server, and its session.
 struct Server {
     accepted: mpsc::UnboundedReceiver<WebSocket<Stream>>,
-    session: JoinHandle<Result<(), SessionError>>,
+    session: Task<Result<(), SessionError>>,
 }
 
 impl Server {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{Task, spawn};
 use crate::tokio::support::{SECONDS_10, client, server, socket};
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn senders_wait_for_capacity_and_a_close_wakes_them() {
                 }
             })
         })
-        .collect::<Vec<tokio::task::JoinHandle<Result<(), WebSocketError>>>>();
+        .collect::<Vec<Task<Result<(), WebSocketError>>>>();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(waiting.iter().all(|task| !task.is_finished()));
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();

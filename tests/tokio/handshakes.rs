@@ -12,10 +12,9 @@ use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::common::tasks::spawn;
+use crate::common::tasks::{Task, spawn};
 use crate::tokio::support::with_timeout;
 
 /// The example of RFC 6455 section 1.2, and its response.
@@ -34,7 +33,7 @@ fn client() -> ConfigBuilder {
 }
 
 /// A client's connection that writes bytes, and the result of `serve` at the other end.
-async fn served<F, T>(serve: impl FnOnce(TcpStream) -> F) -> (TcpStream, JoinHandle<T>)
+async fn served<F, T>(serve: impl FnOnce(TcpStream) -> F) -> (TcpStream, Task<T>)
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
