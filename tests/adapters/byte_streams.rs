@@ -6,7 +6,6 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -24,6 +23,7 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec, LinesCodec};
 
 use crate::common::preset;
 use crate::common::tasks::spawn;
+use crate::common::thread;
 
 const FILE_LEN: usize = 10_000_000;
 

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::connection::Negotiated;
@@ -18,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::common::preset;
 use crate::common::tasks::spawn;
+use crate::common::thread;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -4,13 +4,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread;
 
 use sansocket::error::{ConnectError, ConnectErrorKind, ConnectStep};
 use sansocket::handshake::proxy::{Proxy, ProxyError, SocksError, SocksReply};
 use sansocket::handshake::{BodyEnd, HandshakeError};
 use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Event, Instant, blocking};
 
+use crate::common::thread;
 use crate::common::weak_entropy_for_tests_only;
 
 const TEXT: &str = "through the tunnel";

@@ -3,7 +3,6 @@
 
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::Delivery;
@@ -13,6 +12,7 @@ use sansocket::{CloseCode, Config, Connection, Event, Instant, Message, Role};
 use crate::common::deflate::Terms;
 use crate::common::preset;
 use crate::common::tasks::spawn;
+use crate::common::thread;
 
 const SECONDS_10: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
 
 use sansocket::blocking::WebSocket;
 use sansocket::config::Delivery;
@@ -13,6 +12,7 @@ use sansocket::{CloseCode, Event, Role, WebSocketError};
 
 use crate::blocking::support::*;
 use crate::blocking::transports::*;
+use crate::common::thread::{self, JoinHandle};
 
 /// A peer that sends much and does not read: reading stops, and the connection holds little. Then
 /// the peer reads.

@@ -4,7 +4,6 @@
 use core::task::Poll;
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
 use crate::common::preset;
+use crate::common::thread;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
     // A blocked read checks four times in a close timeout.

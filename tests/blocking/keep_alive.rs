@@ -1,7 +1,6 @@
 //! Vanished, slow and idle peers.
 
 use std::io::{self, Read, Write};
-use std::thread;
 
 use sansocket::blocking::Transport;
 use sansocket::error::{PeerError, TimeoutError};
@@ -9,6 +8,7 @@ use sansocket::{Role, WebSocketError};
 
 use crate::blocking::support::*;
 use crate::blocking::transports::*;
+use crate::common::thread;
 
 #[test]
 fn s27_a_vanished_peer_is_detected() {

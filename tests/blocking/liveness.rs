@@ -2,7 +2,6 @@
 
 use core::task::Poll;
 use std::sync::mpsc;
-use std::thread;
 
 use proptest::prelude::*;
 use sansocket::blocking::{Transport, WebSocket};
@@ -14,6 +13,7 @@ use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::{MS, with_timeout};
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
+use crate::common::thread;
 
 fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection(role, plan, Instant::now()), &[])

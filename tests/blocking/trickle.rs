@@ -3,7 +3,6 @@
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
-use std::thread;
 
 use sansocket::blocking::{Transport, WebSocket};
 use sansocket::connection::Negotiated;
@@ -12,6 +11,7 @@ use sansocket::{CloseCode, Connection, Event, Instant, Role};
 use crate::blocking::pipe::{Pipe, pipe};
 use crate::blocking::support::MS;
 use crate::common::preset;
+use crate::common::thread;
 
 /// Each write moves one byte, in less time than any turn.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use sansocket::error::PeerError;
 use sansocket::message::SendOptions;
@@ -11,6 +10,7 @@ use sansocket::{Event, Message, Role, WebSocketError};
 
 use crate::blocking::support::*;
 use crate::blocking::transports::*;
+use crate::common::thread;
 use crate::common::violations::violations;
 
 #[test]

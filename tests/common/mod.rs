@@ -37,6 +37,8 @@ pub mod shown;
 pub mod sockets;
 #[cfg(feature = "tokio")]
 pub mod tasks;
+#[cfg(feature = "std")]
+pub mod thread;
 pub mod violations;
 
 use core::time::Duration;
