@@ -1,9 +1,8 @@
-//! The tests without a transport: the protocol, the opening handshake, permessage-deflate, the driver, and the output
-//! of `{:?}`. They are one binary, so that a change of the library compiles the shared code and links once.
+//! The tests without a transport: the protocol, the opening handshake, permessage-deflate, and the driver. They are one
+//! binary, so that a change of the library compiles the shared code and links once.
 
 mod common;
 mod core;
-mod debug;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod driver;

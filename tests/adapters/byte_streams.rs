@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tokio_util::codec::{Framed, LengthDelimitedCodec, LinesCodec};
 
 use crate::common::preset;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 use crate::common::thread;
 
 const FILE_LEN: usize = 10_000_000;
@@ -744,7 +744,7 @@ fn w1_a_reset_of_a_tcp_connection_is_a_distinct_error() {
     reset(&client, server);
     client.set_nonblocking(true).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let read = runtime.block_on(async {
+    let read = tasks::block_on(&runtime, async {
         let client = tokio::net::TcpStream::from_std(client).unwrap();
         plain(Role::Client, client).into_byte_stream(Binary).read(&mut [0]).await
     });

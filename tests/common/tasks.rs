@@ -6,6 +6,7 @@ use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use tokio::runtime::Runtime;
 use tokio::task::{JoinError, JoinHandle};
 
 type Output = Box<dyn Any + Send>;
@@ -37,7 +38,23 @@ pub fn spawn<F>(future: F) -> Task<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    spawn_boxed(Box::pin(future))
+}
+
+/// Apart from [`spawn`], so that it is compiled once per output.
+#[track_caller]
+fn spawn_boxed<T: Send + 'static>(future: Pin<Box<dyn Future<Output = T> + Send>>) -> Task<T> {
     let erased = async move { Box::new(future.await) as Output };
     let boxed: Pin<Box<dyn Future<Output = Output> + Send>> = Box::pin(erased);
     Task(tokio::spawn(boxed), PhantomData)
+}
+
+/// `Runtime::block_on` with one type for all futures.
+pub fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
+    let mut output = None;
+    let mut done = Box::pin(async { output = Some(future.await) });
+    let erased: Pin<&mut dyn Future<Output = ()>> = done.as_mut();
+    runtime.block_on(erased);
+    drop(done);
+    output.expect("the output of the future")
 }

@@ -196,6 +196,7 @@ pub(crate) mod tokio {
     use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
     use super::{Script, client_request, config, messages, responses};
+    use crate::common::tasks;
     use crate::common::{BOTH, End};
     use crate::debug::secrets::{check_hidden, request};
 
@@ -231,7 +232,7 @@ pub(crate) mod tokio {
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(future)
+        tasks::block_on(&runtime.enable_time().start_paused(true).build().unwrap(), future)
     }
 
     fn open(secrets: &crate::debug::secrets::Secrets, role: Role) -> WebSocket<Script> {

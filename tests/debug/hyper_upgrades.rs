@@ -13,7 +13,7 @@ use tokio::io::{AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 
 use crate::common::head::client_config;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 use crate::debug::handshakes::{SECRET, client_request, shown, valid_lines};
 
 #[test]
@@ -33,7 +33,7 @@ pub(crate) fn requests_of_a_client_for_another_library() {
 #[test]
 pub(crate) fn upgrades_show_names_and_lengths() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    tasks::block_on(&runtime, async {
         let (mut client, server) = duplex(64 * 1024);
         let (sender, mut upgrades) = mpsc::unbounded_channel();
         let service = service_fn(move |mut request| {

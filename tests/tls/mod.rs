@@ -34,6 +34,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use crate::common::tasks;
 use crate::common::thread;
 
 fn path(name: &str) -> PathBuf {
@@ -68,7 +69,7 @@ fn acceptor(name: &str) -> TlsAcceptor {
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limit = Duration::from_secs(30);
-    runtime.block_on(async { tokio::time::timeout(limit, future).await.expect("a hang") })
+    tasks::block_on(&runtime, async { tokio::time::timeout(limit, future).await.expect("a hang") })
 }
 
 /// Serves each TCP connection with a function, in a thread.
@@ -82,7 +83,7 @@ where
     listener.set_nonblocking(true).unwrap();
     thread::spawn(move || {
         let builder = &mut tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().build().unwrap().block_on(async {
+        tasks::block_on(&builder.enable_all().build().unwrap(), async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::secs;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 use crate::tokio::faulty::Faulty;
 
 const REQUEST: &[u8] =
@@ -239,7 +239,7 @@ fn a_socket_can_continue_in_another_runtime() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (io, mut peer) = duplex(4096);
     let first = runtime();
-    let ws = first.block_on(async {
+    let ws = tasks::block_on(&first, async {
         let now = Instant::now().into_std().into();
         let connection = Connection::new(Role::Server, &server(), &Negotiated::new(), now);
         let mut ws = WebSocket::from_connection(io, connection, &[]);
@@ -251,7 +251,7 @@ fn a_socket_can_continue_in_another_runtime() {
     });
     drop(first);
     let parts = ws.into_inner();
-    runtime().block_on(async {
+    tasks::block_on(&runtime(), async {
         let mut ws = WebSocket::resume(parts);
         peer.write_all(b"i").await.unwrap();
         let event = timeout(secs(60), ws.read()).await.unwrap().unwrap().unwrap().0;

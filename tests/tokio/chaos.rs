@@ -20,7 +20,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 
 /// Pseudo-random numbers.
 #[derive(Debug)]
@@ -462,7 +462,7 @@ fn dropped_futures_lose_no_message_and_none_depends_on_a_timer() {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.unwrap();
-        let run = core::panic::AssertUnwindSafe(|| runtime.block_on(run(seed)));
+        let run = core::panic::AssertUnwindSafe(|| tasks::block_on(&runtime, run(seed)));
         let result = std::panic::catch_unwind(run);
         assert!(result.is_ok(), "seed {seed}");
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
 use crate::common::sockets::small_tcp;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 use crate::tokio::support::{plain, with_timeout};
 
 fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> {
@@ -130,7 +130,7 @@ async fn end(role: Role, case: Case, io: DuplexStream, closes: bool) {
 fn run(case: &Case) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async {
+    tasks::block_on(&runtime.unwrap(), async {
         let (a, b) = duplex(case.capacity);
         let client = spawn(end(Role::Client, case.clone(), a, true));
         let server = spawn(end(Role::Server, case.clone(), b, false));

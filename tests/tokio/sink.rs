@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{Instant, sleep};
 
 use crate::common::preset;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -106,6 +106,6 @@ proptest! {
     #[test]
     fn a_ready_sink_never_returns_full(case in case()) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(run(case));
+        tasks::block_on(&runtime.enable_time().start_paused(true).build().unwrap(), run(case));
     }
 }

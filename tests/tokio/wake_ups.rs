@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{self, spawn};
 use crate::tokio::support::{plain, socket, tcp_pair, with_timeout};
 
 /// Counts the polls of a future.
@@ -93,7 +93,7 @@ async fn many_senders_on_threads_and_a_reader() {
         let foreign = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_time().build().unwrap();
-            runtime.block_on(async {
+            tasks::block_on(&runtime, async {
                 for i in 0..200_u8 {
                     sender.send_binary(&[4, i]).await.unwrap();
                 }
