@@ -6,7 +6,6 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -23,6 +22,8 @@ use tokio::time::timeout;
 use tokio_util::codec::{Framed, LengthDelimitedCodec, LinesCodec};
 
 use crate::common::preset;
+use crate::common::tasks::{self, spawn};
+use crate::common::thread;
 
 const FILE_LEN: usize = 10_000_000;
 
@@ -197,7 +198,7 @@ async fn w1_data_discarded_by_a_read_is_an_error_too() {
         peer.write_all(&frame(0x82, &[7; 100])).await.unwrap();
     }
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let closing = tokio::spawn(async move { writer.shutdown().await });
+    let closing = spawn(async move { writer.shutdown().await });
     let reading = async {
         let mut received = Vec::new();
         let end = reader.read_to_end(&mut received).await;
@@ -413,7 +414,7 @@ async fn w1_a_read_has_the_deadline_of_pending_output() {
     let config = preset(Role::Client).keep_alive(None, None).build().unwrap();
     let stream = socket(Role::Client, io, &config).into_byte_stream(Binary);
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let reading = tokio::spawn(async move { reader.read(&mut [0; 8]).await });
+    let reading = spawn(async move { reader.read(&mut [0; 8]).await });
     tokio::time::sleep(Duration::from_secs(5)).await;
     writer.write_all(&[0; 1000]).await.unwrap();
     let started = tokio::time::Instant::now();
@@ -573,11 +574,11 @@ async fn halves_in_two_tasks_of_both_ends_miss_no_wake_up() {
         for stream in [here, there] {
             let (mut reader, mut writer) = tokio::io::split(stream);
             let (sending, expected) = (sent.clone(), sent.clone());
-            tasks.push(tokio::spawn(async move {
+            tasks.push(spawn(async move {
                 writer.write_all(&sending).await.unwrap();
                 writer.flush().await.unwrap();
             }));
-            tasks.push(tokio::spawn(async move {
+            tasks.push(spawn(async move {
                 let mut received = vec![0; expected.len()];
                 reader.read_exact(&mut received).await.unwrap();
                 assert!(received == expected);
@@ -743,7 +744,7 @@ fn w1_a_reset_of_a_tcp_connection_is_a_distinct_error() {
     reset(&client, server);
     client.set_nonblocking(true).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let read = runtime.block_on(async {
+    let read = tasks::block_on(&runtime, async {
         let client = tokio::net::TcpStream::from_std(client).unwrap();
         plain(Role::Client, client).into_byte_stream(Binary).read(&mut [0]).await
     });

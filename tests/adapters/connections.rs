@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::connection::Negotiated;
@@ -17,6 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::common::preset;
+use crate::common::tasks::spawn;
+use crate::common::thread;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,7 +81,7 @@ async fn serve(i: usize, ws: WebSocket<DuplexStream>) -> Result<(), WebSocketErr
         0 => read_to_end(ws).await,
         1 => {
             let (mut reader, sender) = ws.split();
-            let ended = tokio::spawn(async move { sender.closed().await });
+            let ended = spawn(async move { sender.closed().await });
             while reader.read().await?.is_some() {}
             assert_eq!(ended.await.unwrap().unwrap().code, CloseCode::GOING_AWAY);
             Ok(())
@@ -159,8 +160,8 @@ async fn a_silent_client_is_dropped_at_the_deadline() {
     }
     let (mut ws, good) = patient(100);
     connections.add(&mut ws);
-    let good = tokio::spawn(read_to_end(plain(Role::Client, good)));
-    let good_server = tokio::spawn(read_to_end(ws));
+    let good = spawn(read_to_end(plain(Role::Client, good)));
+    let good_server = spawn(read_to_end(ws));
 
     let started = tokio::time::Instant::now();
     let drained =
@@ -232,7 +233,7 @@ async fn the_close_timeout_can_end_a_connection_before_the_drain_deadline() {
     let (here, _there) = duplex(100);
     let mut ws = plain(Role::Server, here);
     connections.add(&mut ws);
-    let server = tokio::spawn(read_to_end(ws));
+    let server = spawn(read_to_end(ws));
     let started = tokio::time::Instant::now();
     let drained = connections.drain(CloseCode::GOING_AWAY, "", Duration::MAX).await.unwrap();
     assert_eq!((drained.ended, drained.aborted), (1, 0));
@@ -246,8 +247,8 @@ async fn a_connection_that_is_added_during_a_drain_is_closed_at_once() {
     let connections = Connections::new();
     let (mut ws, _slow) = patient(100);
     connections.add(&mut ws);
-    let server = tokio::spawn(read_to_end(ws));
-    let draining = tokio::spawn({
+    let server = spawn(read_to_end(ws));
+    let draining = spawn({
         let connections = connections.clone();
         async move { connections.drain(CloseCode::GOING_AWAY, "", 10 * SECOND).await.unwrap() }
     });
@@ -261,7 +262,7 @@ async fn a_connection_that_is_added_during_a_drain_is_closed_at_once() {
         let (mut new, client) = (plain(Role::Server, here), plain(Role::Client, there));
         connections.add(&mut new);
         assert!(matches!(new.feed_text("x"), Err(SendError::Closed)));
-        let client = tokio::spawn(async move {
+        let client = spawn(async move {
             let mut client = client;
             while client.read().await?.is_some() {}
             Ok::<_, WebSocketError>(client.close_status().unwrap().code)
@@ -279,7 +280,7 @@ async fn a_drain_can_be_dropped_or_repeated() {
     let connections = Connections::new();
     let (mut ws, _silent) = patient(100);
     connections.add(&mut ws);
-    let server = tokio::spawn(read_to_end(ws));
+    let server = spawn(read_to_end(ws));
     let timeout = tokio::time::timeout(
         SECOND,
         connections.drain(CloseCode::GOING_AWAY, "", Duration::from_secs(3)),

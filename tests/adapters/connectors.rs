@@ -4,13 +4,14 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread;
 
 use sansocket::error::{ConnectError, ConnectErrorKind, ConnectStep};
 use sansocket::handshake::proxy::{Proxy, ProxyError, SocksError, SocksReply};
 use sansocket::handshake::{BodyEnd, HandshakeError};
 use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Event, Instant, blocking};
 
+use crate::common::tasks;
+use crate::common::thread;
 use crate::common::weak_entropy_for_tests_only;
 
 const TEXT: &str = "through the tunnel";
@@ -196,7 +197,7 @@ impl Tokio {
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(future)
+        tasks::block_on(&runtime, future)
     }
 }
 

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use sansocket::connection::Negotiated;
 use sansocket::{Config, Connection, Event, Instant, Role, blocking, tokio};
 
+use crate::common::tasks;
+
 const MS: Duration = Duration::from_millis(1);
 
 /// A text of 10 bytes in two fragments.
@@ -64,7 +66,7 @@ fn an_unfinished_message_and_pending_output_move_between_adapters() {
         }
         let mut other = to_tokio(ws);
         if i % 3 == 1 {
-            runtime.block_on(async {
+            tasks::block_on(&runtime, async {
                 assert!(::tokio::time::timeout(20 * MS, other.read()).await.is_err());
             });
         }
@@ -94,7 +96,8 @@ fn the_rest_of_a_message_moves_between_adapters() {
             ws.read_into(&mut buffer).unwrap().unwrap()
         } else {
             let mut other = to_tokio(ws);
-            let received = runtime.block_on(other.read_into(&mut buffer)).unwrap().unwrap();
+            let received =
+                tasks::block_on(&runtime, other.read_into(&mut buffer)).unwrap().unwrap();
             ws = to_blocking(other);
             received
         };
@@ -105,6 +108,6 @@ fn the_rest_of_a_message_moves_between_adapters() {
     }
     assert_eq!(text, b"helloworld");
     let mut ws = to_tokio(ws);
-    let event = runtime.block_on(ws.read()).unwrap().unwrap().0;
+    let event = tasks::block_on(&runtime, ws.read()).unwrap().unwrap().0;
     assert_eq!(event, Event::Binary(b"x"));
 }

@@ -3,7 +3,6 @@
 
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use sansocket::config::Delivery;
@@ -12,6 +11,8 @@ use sansocket::{CloseCode, Config, Connection, Event, Instant, Message, Role};
 
 use crate::common::deflate::Terms;
 use crate::common::preset;
+use crate::common::tasks::spawn;
+use crate::common::thread;
 
 const SECONDS_10: Duration = Duration::from_secs(10);
 
@@ -108,7 +109,7 @@ mod on_tokio {
         let (client, server) = pair(Delivery::Whole);
         let mut client = client.into_messages();
         let (mut reader, sender) = server.split();
-        let echo = tokio::spawn(async move {
+        let echo = spawn(async move {
             while let Some((event, _)) = reader.read().await.unwrap() {
                 match event {
                     Event::Text(text) => {

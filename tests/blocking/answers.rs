@@ -1,7 +1,6 @@
 //! Responses to opening handshakes: their content and their delivery.
 
 use std::io::{Read, Write};
-use std::thread;
 use std::time::Instant;
 
 use sansocket::blocking::{PendingRequest, WebSocket};
@@ -9,8 +8,9 @@ use sansocket::handshake::HttpResponse;
 use sansocket::handshake::Refusal;
 use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy};
 
-use crate::pipe::pipe;
-use crate::support::MS;
+use crate::blocking::pipe::pipe;
+use crate::blocking::support::MS;
+use crate::common::thread;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
 
 use sansocket::blocking::WebSocket;
 use sansocket::config::Delivery;
@@ -11,8 +10,9 @@ use sansocket::error::PeerError;
 use sansocket::message::{Data, SendOptions};
 use sansocket::{CloseCode, Event, Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread::{self, JoinHandle};
 
 /// A peer that sends much and does not read: reading stops, and the connection holds little. Then
 /// the peer reads.

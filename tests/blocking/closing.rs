@@ -4,12 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use sansocket::error::{PeerError, SendError, TimeoutError};
 use sansocket::{CloseCode, Event, Role, WebSocketError};
 
-use crate::support::*;
+use crate::blocking::support::*;
+use crate::common::thread;
 
 #[test]
 fn d14_an_end_without_a_close_frame_is_an_error() {

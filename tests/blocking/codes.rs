@@ -4,7 +4,6 @@
 use core::task::Poll;
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,9 +12,10 @@ use sansocket::connection::{CloseStatus, Negotiated};
 use sansocket::message::OwnedCloseFrame;
 use sansocket::{CloseCode, Connection, Event, Message, Prepared, Role};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::common::thread;
 
 fn open(role: Role, io: Pipe) -> WebSocket<Pipe> {
     // A blocked read checks four times in a close timeout.

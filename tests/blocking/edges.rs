@@ -4,7 +4,6 @@
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Sender, Transport, WebSocket};
@@ -12,8 +11,9 @@ use sansocket::error::{PeerError, ProtocolError};
 use sansocket::handshake::HttpResponse;
 use sansocket::{Event, Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread;
 
 /// The bound of a call that must not block: far below the linger timeouts of these tests, far above
 /// the needs of a busy machine.

@@ -4,7 +4,6 @@
 use core::task::Poll;
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use sansocket::blocking::{Transport, WebSocket};
@@ -13,9 +12,10 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{PeerError, ProtocolError, SendError, TimeoutError};
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::common::thread::{self, JoinHandle};
 
 /// Close frames with code 1000.
 const CLIENT_CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];

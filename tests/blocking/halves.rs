@@ -4,7 +4,6 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Transport, WebSocket};
@@ -12,8 +11,9 @@ use sansocket::error::{PeerError, SendError};
 use sansocket::message::{Data, SendOptions};
 use sansocket::{CloseCode, Event, Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread;
 
 #[test]
 fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {

@@ -4,15 +4,15 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use sansocket::blocking::{PendingRequest, WebSocket};
 use sansocket::error::{AcceptError, ConnectErrorKind, ConnectStep, PeerError, SendError};
 use sansocket::handshake::{HandshakeError, HttpResponse, Refusal};
 use sansocket::{AcceptOptions, CloseCode, ConnectRequest, Event, Role};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread;
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

@@ -1,14 +1,14 @@
 //! Vanished, slow and idle peers.
 
 use std::io::{self, Read, Write};
-use std::thread;
 
 use sansocket::blocking::Transport;
 use sansocket::error::{PeerError, TimeoutError};
 use sansocket::{Role, WebSocketError};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread;
 
 #[test]
 fn s27_a_vanished_peer_is_detected() {

@@ -2,7 +2,6 @@
 //! messages.
 
 use std::io::{Read, Write};
-use std::thread;
 use std::time::Instant;
 
 use sansocket::blocking::{Transport, WebSocket};
@@ -11,9 +10,10 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{LimitError, ProtocolError, TimeoutError};
 use sansocket::{Connection, Event, Role, WebSocketError};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::common::thread;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];

@@ -2,7 +2,6 @@
 
 use core::task::Poll;
 use std::sync::mpsc;
-use std::thread;
 
 use proptest::prelude::*;
 use sansocket::blocking::{Transport, WebSocket};
@@ -10,10 +9,11 @@ use sansocket::connection::Negotiated;
 use sansocket::error::SendError;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::{MS, with_timeout};
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::{MS, with_timeout};
+use crate::common::thread;
 
 fn socket(role: Role, plan: &Plan, io: Pipe) -> WebSocket<Pipe> {
     WebSocket::from_connection(io, connection(role, plan, Instant::now()), &[])

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::WebSocket;
@@ -11,8 +10,9 @@ use sansocket::error::PeerError;
 use sansocket::message::MessageKind;
 use sansocket::{CloseCode, Event, Message, Prepared, Role};
 
-use crate::support::*;
-use crate::transports::*;
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread;
 
 #[test]
 fn echoes_and_closes_in_order() {

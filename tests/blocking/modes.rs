@@ -4,13 +4,13 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::{PendingRequest, Transport, WebSocket};
 use sansocket::{CloseCode, ConnectRequest, Event, Role};
 
-use crate::support::*;
+use crate::blocking::support::*;
+use crate::common::thread;
 
 /// Counts the calls that can block, including failed ones.
 #[derive(Debug)]

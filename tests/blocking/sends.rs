@@ -5,7 +5,6 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -14,10 +13,11 @@ use sansocket::connection::Negotiated;
 use sansocket::message::{Data, SendOptions};
 use sansocket::{Connection, Role};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 use crate::common::preset;
 use crate::common::sends::{append, each_feed, each_send, messages, server};
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::common::thread;
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;

@@ -2,7 +2,6 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sansocket::blocking::{Transport, WebSocket};
@@ -10,6 +9,8 @@ use sansocket::connection::Negotiated;
 use sansocket::error::{ProtocolError, SendError};
 use sansocket::message::SendOptions;
 use sansocket::{Config, Connection, Event, Instant, Role, WebSocketError};
+
+use crate::common::thread::{self, JoinHandle};
 
 pub(crate) use crate::common::frame::{Frame, frame};
 pub(crate) use crate::common::preset;

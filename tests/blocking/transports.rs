@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sansocket::blocking::Transport;
 
-pub(crate) use crate::pipe::{Pipe, pipe};
+pub(crate) use crate::blocking::pipe::{Pipe, pipe};
 
 /// Counts calls and bytes, and can make each call do the minimum.
 pub(crate) struct Metered<S> {

@@ -3,15 +3,15 @@
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
-use std::thread;
 
 use sansocket::blocking::{Transport, WebSocket};
 use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Instant, Role};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::common::thread;
 
 /// Each write moves one byte, in less time than any turn.
 #[derive(Debug)]

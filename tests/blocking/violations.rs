@@ -3,15 +3,15 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use sansocket::error::PeerError;
 use sansocket::message::SendOptions;
 use sansocket::{Event, Message, Role, WebSocketError};
 
+use crate::blocking::support::*;
+use crate::blocking::transports::*;
+use crate::common::thread;
 use crate::common::violations::violations;
-use crate::support::*;
-use crate::transports::*;
 
 #[test]
 fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {

@@ -4,7 +4,6 @@
 use core::task::Poll;
 use std::io::Write;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Instant;
 
 use sansocket::blocking::{Reader, Sender, WebSocket};
@@ -12,9 +11,10 @@ use sansocket::config::ConfigBuilder;
 use sansocket::connection::Negotiated;
 use sansocket::{CloseCode, Connection, Event, Message, Role, WebSocketError};
 
+use crate::blocking::pipe::{Pipe, pipe};
+use crate::blocking::support::MS;
 use crate::common::preset;
-use crate::pipe::{Pipe, pipe};
-use crate::support::MS;
+use crate::common::thread;
 
 type Outcome = Result<(), WebSocketError>;
 type Wait = fn(WebSocket<Pipe>) -> Outcome;

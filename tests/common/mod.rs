@@ -35,6 +35,10 @@ pub mod sends;
 pub mod shown;
 #[cfg(feature = "tokio")]
 pub mod sockets;
+#[cfg(feature = "tokio")]
+pub mod tasks;
+#[cfg(feature = "std")]
+pub mod thread;
 pub mod violations;
 
 use core::time::Duration;

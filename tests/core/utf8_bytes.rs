@@ -1,7 +1,7 @@
 //! `Utf8Bytes`: constructors, comparisons and shared memory; it only ever contains UTF-8.
 //!
 //! Its `Deref` has a line of `unsafe`. So these tests run under Miri, too, in seconds:
-//! `cargo +nightly miri test --test core utf8_bytes::`.
+//! `cargo +nightly miri test --test protocol core::utf8_bytes::`.
 
 use core::hash::{Hash, Hasher};
 use std::collections::HashMap;

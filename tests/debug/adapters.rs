@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use sansocket::{Config, ConnectRequest, Role};
 
 use crate::common::{Frame, preset};
-use crate::secrets::Secrets;
+use crate::debug::secrets::Secrets;
 
 /// A transport that has been read up to its end, and accepts all output. The crate is not
 /// responsible for the `Debug` output of a transport.
@@ -83,7 +83,7 @@ pub(crate) mod blocking {
 
     use super::{Script, client_request, config, messages, responses};
     use crate::common::{BOTH, End};
-    use crate::secrets::{check_hidden, request};
+    use crate::debug::secrets::{check_hidden, request};
 
     impl Transport for Script {
         fn set_read_timeout(&mut self, _: Option<Duration>) -> std::io::Result<()> {
@@ -196,8 +196,9 @@ pub(crate) mod tokio {
     use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
     use super::{Script, client_request, config, messages, responses};
+    use crate::common::tasks;
     use crate::common::{BOTH, End};
-    use crate::secrets::{check_hidden, request};
+    use crate::debug::secrets::{check_hidden, request};
 
     impl AsyncRead for Script {
         fn poll_read(
@@ -231,10 +232,10 @@ pub(crate) mod tokio {
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(future)
+        tasks::block_on(&runtime.enable_time().start_paused(true).build().unwrap(), future)
     }
 
-    fn open(secrets: &crate::secrets::Secrets, role: Role) -> WebSocket<Script> {
+    fn open(secrets: &crate::debug::secrets::Secrets, role: Role) -> WebSocket<Script> {
         let io = Script::new(messages(secrets, role));
         WebSocket::from_connection(io, End::preset(role).conn, &[])
     }

@@ -4,7 +4,7 @@ use sansocket::driver::{Driver, Step};
 use sansocket::{AcceptOptions, ConnectRequest, Role};
 
 use crate::common::{BOTH, End, Frame, at_ms, preset};
-use crate::secrets::{check, request};
+use crate::debug::secrets::{check, request};
 
 #[test]
 pub(crate) fn drivers_and_their_parts() {

@@ -13,7 +13,8 @@ use tokio::io::{AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 
 use crate::common::head::client_config;
-use crate::handshakes::{SECRET, client_request, shown, valid_lines};
+use crate::common::tasks::{self, spawn};
+use crate::debug::handshakes::{SECRET, client_request, shown, valid_lines};
 
 #[test]
 pub(crate) fn requests_of_a_client_for_another_library() {
@@ -32,7 +33,7 @@ pub(crate) fn requests_of_a_client_for_another_library() {
 #[test]
 pub(crate) fn upgrades_show_names_and_lengths() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    tasks::block_on(&runtime, async {
         let (mut client, server) = duplex(64 * 1024);
         let (sender, mut upgrades) = mpsc::unbounded_channel();
         let service = service_fn(move |mut request| {
@@ -49,7 +50,7 @@ pub(crate) fn upgrades_show_names_and_lengths() {
             async { Ok::<Response<_>, Infallible>(response.map(|()| Empty::<bytes::Bytes>::new())) }
         });
         let builder = hyper::server::conn::http1::Builder::new();
-        tokio::spawn(builder.serve_connection(TokioIo::new(server), service).with_upgrades());
+        spawn(builder.serve_connection(TokioIo::new(server), service).with_upgrades());
         let mut bytes = valid_lines().bytes();
         // The first frame arrives with the request: a text, masked with zeros.
         bytes.extend_from_slice(b"\x81\x87\0\0\0\0");

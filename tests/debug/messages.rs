@@ -10,7 +10,7 @@ use sansocket::{CloseCode, CloseFrame, Event, Input, Message, Prepared, Role};
 
 use crate::common::shown::note_type;
 use crate::common::{BOTH, End, Frame, at_ms, entropy, preset, reseed};
-use crate::secrets::{add_end, check};
+use crate::debug::secrets::{add_end, check};
 
 #[test]
 fn unfinished_messages_in_every_state() {

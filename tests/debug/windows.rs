@@ -9,7 +9,7 @@ use sansocket::message::{Data, SendOptions};
 use crate::common::deflate::{RSV1, Terms, compressed, payload};
 use crate::common::frame::{BINARY, TEXT};
 use crate::common::{BOTH, preset};
-use crate::secrets::{add_end, check};
+use crate::debug::secrets::{add_end, check};
 
 fn engines() -> Vec<Engine> {
     vec![

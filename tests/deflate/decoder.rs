@@ -4,7 +4,7 @@
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress};
 use sansocket::deflate::{Corrupt, Decoder, Needs, WindowBits};
 
-use crate::bit_writer::{BitWriter, Code};
+use crate::deflate::bit_writer::{BitWriter, Code};
 
 /// A decoder with the largest window, with context takeover.
 fn decoder() -> Decoder {

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sansocket::deflate::{Decoder, Needs, WindowBits};
 
-use crate::bit_writer::{BitWriter, Code};
 use crate::common::inflate_model::InflateModel;
+use crate::deflate::bit_writer::{BitWriter, Code};
 
 /// An element of a block.
 #[derive(Clone, Debug)]

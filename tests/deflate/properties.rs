@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sansocket::deflate::{Decoder, Encoder, Level};
 
-use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
-use crate::engine::{Connection, LEVELS, Random, Uncut, compress, inflate, window};
+use crate::deflate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
+use crate::deflate::engine::{Connection, LEVELS, Random, Uncut, compress, inflate, window};
 
 /// A component of a message.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use sansocket::driver::{Driver, Step};
 use sansocket::error::{PeerError, ProtocolError, TimeoutError};
 use sansocket::{CloseCode, Config, Event, Role};
 
-use crate::support::{Loop, Pipe, Style, at_ms, open, preset};
+use crate::driver::support::{Loop, Pipe, Style, at_ms, open, preset};
 
 const CLOSED_WITHOUT_HANDSHAKE: ProtocolError =
     ProtocolError::Peer(PeerError::ClosedWithoutHandshake);

@@ -4,7 +4,7 @@ use sansocket::driver::Step;
 use sansocket::{CloseCode, Event, Role};
 
 use crate::common::Frame;
-use crate::support::{at_ms, open, preset};
+use crate::driver::support::{at_ms, open, preset};
 
 #[test]
 fn an_event_above_the_mark_is_received_after_an_event_step() {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sansocket::error::SendError;
 use sansocket::{CloseCode, Event, Role};
 
-use crate::support::{Loop, Pipe, Style, open, preset};
+use crate::driver::support::{Loop, Pipe, Style, open, preset};
 
 /// The behaviour of one end.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use sansocket::handshake::{
 };
 use sansocket::{AcceptOptions, ConnectRequest, Event, Role};
 
-use crate::support::{Loop, Pipe, Style, at_ms, preset};
+use crate::driver::support::{Loop, Pipe, Style, at_ms, preset};
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -4,7 +4,7 @@ use bytes::Buf;
 use sansocket::driver::{Driver, Parts, Step};
 use sansocket::{CloseCode, Event, Inbox, Role};
 
-use crate::support::{at_ms, open, preset};
+use crate::driver::support::{at_ms, open, preset};
 
 fn server() -> Driver {
     open(Role::Server, &preset(Role::Server).build().unwrap())

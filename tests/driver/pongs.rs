@@ -8,7 +8,7 @@ use sansocket::error::TimeoutError;
 use sansocket::{CloseCode, Config, Role};
 
 use crate::common::Frame;
-use crate::support::{at_ms, open, preset};
+use crate::driver::support::{at_ms, open, preset};
 
 const MARK: usize = 1000;
 

@@ -12,7 +12,7 @@ use sansocket::message::{Data, OwnedData, SendOptions};
 use sansocket::{Connection, Prepared, Role};
 
 use crate::common::deflate::{Terms, chat, noise};
-use crate::support::{at_ms, preset};
+use crate::driver::support::{at_ms, preset};
 
 /// The next operation of an end, selected by numbers.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use sansocket::driver::{Driver, Step};
 use sansocket::error::{ProtocolError, TimeoutError};
 use sansocket::{CloseCode, Config, Role};
 
-use crate::support::{at_ms, open, preset};
+use crate::driver::support::{at_ms, open, preset};
 
 fn ms(ms: u64) -> core::time::Duration {
     core::time::Duration::from_millis(ms)

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::{
     Server, TRANSPORT, frame, in_time, open, options, pair, raw_client, raw_request, server_config,
 };
+use crate::common::tasks::spawn;
 
 #[track_caller]
 fn io_kind(result: Result<(), WebSocketError>) -> io::ErrorKind {
@@ -99,9 +100,9 @@ async fn e6_the_session_can_be_dropped_after_a_close() {
         let (near, far) = duplex(transport);
         let mut server = Server::start(far, options());
         let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-        let session = tokio::spawn(session);
+        let session = spawn(session);
         let (mut ws, mut far) = (open(&client).await, server.next().await);
-        let reading = tokio::spawn(async move {
+        let reading = spawn(async move {
             let closed = far.read().await.map(|event| {
                 assert!(matches!(event, Some((Event::Close(Some(_)), _))));
             });
@@ -136,7 +137,7 @@ async fn e6_a_lost_session_ends_its_streams() {
 async fn e6_a_lost_session_ends_a_write() {
     let (mut server, client) = pair(options(), options()).await;
     let (ws, mut far) = (open(&client).await, server.next().await);
-    let writing = tokio::spawn(async move {
+    let writing = spawn(async move {
         loop {
             far.send_binary(&[0; 100_000]).await?;
         }
@@ -184,7 +185,7 @@ async fn a_vanished_peer_ends_the_session() {
         let server = Server::start(far, options());
         near.write_all(preface).await.unwrap();
         let start = tokio::time::Instant::now();
-        let keep_reading = tokio::spawn(async move {
+        let keep_reading = spawn(async move {
             let _ = tokio::io::copy(&mut near, &mut tokio::io::sink()).await;
         });
         let ended = in_time(server.session).await.unwrap();
@@ -200,7 +201,7 @@ async fn a_session_without_streams_ends_in_order() {
     let (mut server, client) = pair(options.build().unwrap(), super::options()).await;
     let (mut ws, mut far) = (open(&client).await, server.next().await);
     // An open WebSocket keeps the session.
-    let echo = tokio::spawn(async move { super::echo(&mut far).await });
+    let echo = spawn(async move { super::echo(&mut far).await });
     sleep(Duration::from_secs(100)).await;
     in_time(ws.send_text("still open")).await.unwrap();
     while !matches!(in_time(ws.read()).await.unwrap(), Some((Event::Text("still open"), _))) {}
@@ -243,8 +244,8 @@ async fn an_idle_session_ends_without_an_answer_of_the_peer() {
         let server = Server::start(far, options.build().unwrap());
         let (mut input, mut output) = tokio::io::split(near);
         output.write_all(PREFACE).await.unwrap();
-        tokio::spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
-        tokio::spawn(async move {
+        spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
+        spawn(async move {
             while output.write_all(b"\0\0\x05\x02\0\0\0\0\x03\0\0\0\0\0").await.is_ok() {
                 sleep(Duration::from_secs(10)).await;
             }
@@ -282,7 +283,7 @@ async fn e6_a_failed_session_that_is_kept_ends_its_streams() {
     output.write_all(PREFACE).await.unwrap();
     output.write_all(&[0, 0, u8::try_from(head.len()).unwrap(), 1, 4, 0, 0, 0, 1]).await.unwrap();
     output.write_all(&head).await.unwrap();
-    tokio::spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
+    spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
 
     let timeout = Duration::from_secs(1);
     let options = SessionOptions::builder().keep_alive(Some(timeout), timeout).build().unwrap();
@@ -291,7 +292,7 @@ async fn e6_a_failed_session_that_is_kept_ends_its_streams() {
         panic!("no WebSocket");
     };
     let mut ws = request.accept(&AcceptOptions::new(), &server_config()).unwrap();
-    let reading = tokio::spawn(async move { ws.read().await.map(|_| ()) });
+    let reading = spawn(async move { ws.read().await.map(|_| ()) });
     let ended = in_time(session.accept()).await.map(|_| ()).unwrap_err();
     assert!(matches!(ended, SessionError::KeepAliveTimeout), "{ended:?}");
     let read = tokio::time::timeout(timeout, reading).await.expect("the stream has not ended");
@@ -338,12 +339,12 @@ async fn a_flood_does_not_delay_the_deadline_of_a_handshake() {
     }
 
     // The paused clock advances only when all tasks wait.
-    let clock = tokio::spawn(async {
+    let clock = spawn(async {
         loop {
             tokio::time::advance(Duration::from_secs(10)).await;
         }
     });
-    let handshake = tokio::spawn(async { Client::handshake(Flood(0), &options()).await.map(drop) });
+    let handshake = spawn(async { Client::handshake(Flood(0), &options()).await.map(drop) });
     let error = handshake.await.unwrap().unwrap_err();
     assert!(matches!(error, SessionError::HandshakeTimeout), "{error:?}");
     clock.abort();

@@ -6,6 +6,7 @@ use sansocket::{AcceptOptions, CloseCode, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::{TRANSPORT, client_config, echo, in_time, open, options, pair, request, server_config};
+use crate::common::tasks::spawn;
 
 #[tokio::test(start_paused = true)]
 async fn e5_messages_in_both_directions_and_a_close() {
@@ -13,7 +14,7 @@ async fn e5_messages_in_both_directions_and_a_close() {
     assert!(client.allows_web_sockets());
     let mut ws = open(&client).await;
     let mut far = server.next().await;
-    let echoes = tokio::spawn(async move {
+    let echoes = spawn(async move {
         let result = echo(&mut far).await;
         (result, far.close_status())
     });
@@ -38,16 +39,16 @@ async fn e5_messages_in_both_directions_and_a_close() {
 #[tokio::test(start_paused = true)]
 async fn e5_compression_is_negotiated() {
     let (near, far) = duplex(TRANSPORT);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = Session::handshake(far, &options()).await.unwrap();
         while let Some(Incoming::WebSocket(request)) = session.accept().await.unwrap() {
             let options = AcceptOptions::new().deflate(Deflate::default());
             let mut ws = request.accept(&options, &server_config()).unwrap();
-            tokio::spawn(async move { echo(&mut ws).await });
+            spawn(async move { echo(&mut ws).await });
         }
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     let request = request().deflate(Deflate::default());
     let (mut ws, response) = in_time(client.open(&request, &client_config())).await.unwrap();
     assert_eq!(response.status(), 200);
@@ -63,7 +64,7 @@ async fn e5_halves_and_byte_streams() {
     let (mut server, client) = pair(options(), options()).await;
     let (ws, far) = (open(&client).await, server.next().await);
     let (mut reader, sender) = far.split();
-    tokio::spawn(async move {
+    spawn(async move {
         while let Some((event, _)) = reader.read().await.unwrap() {
             if let Event::Binary(bytes) = event {
                 sender.send_binary(bytes).await.unwrap();
@@ -74,7 +75,7 @@ async fn e5_halves_and_byte_streams() {
         tokio::io::split(ws.into_byte_stream(sansocket::message::MessageKind::Binary));
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| i.to_le_bytes()[1]).collect();
     let sent = bytes.clone();
-    let writing = tokio::spawn(async move {
+    let writing = spawn(async move {
         writer.write_all(&sent).await.unwrap();
         writer.flush().await.unwrap();
         writer
@@ -92,7 +93,7 @@ async fn e5_many_web_sockets_on_a_session() {
     for i in 0..200_u32 {
         let ws = open(&client).await;
         let mut far = server.next().await;
-        tokio::spawn(async move { echo(&mut far).await });
+        spawn(async move { echo(&mut far).await });
         all.push((i.to_string(), ws));
     }
     for (text, ws) in &mut all {

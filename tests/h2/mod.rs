@@ -1,6 +1,18 @@
 //! WebSockets over HTTP/2: both ends of this crate, and peers made of the crate `h2` that break rules or
 //! do not read. The runtime's clock is paused: a test that waits for nothing ends at its timeout.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
 mod ends;
 mod messages;
 mod races;
@@ -17,7 +29,8 @@ use sansocket::tokio::WebSocket;
 use sansocket::{AcceptOptions, Config, ConnectRequest, Entropy, Event, WebSocketError};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+
+use crate::common::tasks::{Task, spawn};
 
 /// The longest message of these tests is 1 MiB.
 const TRANSPORT: usize = 64 << 10;
@@ -52,14 +65,14 @@ async fn echo(ws: &mut WebSocket<Stream>) -> Result<(), WebSocketError> {
 /// The WebSockets of a server, and its session.
 struct Server {
     accepted: mpsc::UnboundedReceiver<WebSocket<Stream>>,
-    session: JoinHandle<Result<(), SessionError>>,
+    session: Task<Result<(), SessionError>>,
 }
 
 impl Server {
     /// Serves a session in a task of its own.
     fn start(transport: DuplexStream, options: SessionOptions) -> Self {
         let (report, accepted) = mpsc::unbounded_channel();
-        let session = tokio::spawn(async move {
+        let session = spawn(async move {
             let mut session = Session::handshake(transport, &options).await?;
             serve(&mut session, |ws| drop(report.send(ws))).await
         });
@@ -100,7 +113,7 @@ async fn pair(server: SessionOptions, client: SessionOptions) -> (Server, Client
     let (near, far) = duplex(TRANSPORT);
     let server = Server::start(far, server);
     let (client, session) = in_time(Client::handshake(near, &client)).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     (server, client)
 }
 
@@ -113,7 +126,7 @@ async fn raw_client(transport: DuplexStream) -> h2::client::SendRequest<Bytes> {
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size((1 << 31) - 1).initial_connection_window_size((1 << 31) - 1);
     let (requests, connection) = builder.handshake(transport).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     // The settings of the server allow the protocol.
     while !requests.is_extended_connect_protocol_enabled() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -183,7 +196,7 @@ async fn options_at_their_limits() {
         let (mut server, client) = pair(options.clone(), options).await;
         let mut ws = open(&client).await;
         let mut far = server.next().await;
-        tokio::spawn(async move { echo(&mut far).await });
+        spawn(async move { echo(&mut far).await });
         in_time(ws.send_text("a text")).await.unwrap();
         let (event, _) = in_time(ws.read()).await.unwrap().unwrap();
         assert!(matches!(event, Event::Text("a text")));

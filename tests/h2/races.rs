@@ -15,6 +15,7 @@ use super::{
     TRANSPORT, client_config, echo, in_time, options, raw_client, raw_request, request,
     server_config,
 };
+use crate::common::tasks::spawn;
 
 /// A transport that shuts a stream down in the middle of a drive, as another thread can do.
 struct Interrupts {
@@ -64,7 +65,7 @@ async fn e6_an_end_that_is_sent_during_a_drive_is_confirmed() {
     let transport =
         Interrupts { transport: far, stream: Arc::clone(&armed), report: Arc::clone(&report) };
     let (keep, mut accepted) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = Session::handshake(transport, &options()).await.unwrap();
         while let Some(incoming) = session.accept().await.unwrap() {
             let Incoming::WebSocket(request) = incoming else { panic!("{incoming:?}") };
@@ -92,18 +93,18 @@ async fn e6_an_end_that_is_sent_during_a_drive_is_confirmed() {
 async fn many_web_sockets_on_several_threads() {
     for transport in [100, 5000, TRANSPORT] {
         let (near, far) = duplex(transport);
-        tokio::spawn(async move {
+        spawn(async move {
             let mut session = Session::handshake(far, &options()).await.unwrap();
             while let Some(incoming) = session.accept().await.unwrap() {
                 let Incoming::WebSocket(request) = incoming else { panic!("{incoming:?}") };
-                tokio::spawn(async move {
+                spawn(async move {
                     let mut ws = request.accept(&AcceptOptions::new(), &server_config()).unwrap();
                     echo(&mut ws).await.unwrap();
                 });
             }
         });
         let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-        tokio::spawn(session);
+        spawn(session);
         let mut tasks = JoinSet::new();
         for i in 0..32 {
             let client = client.clone();

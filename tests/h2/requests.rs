@@ -14,6 +14,7 @@ use super::{
     Server, TRANSPORT, client_config, frame, in_time, open, options, pair, raw_client, raw_request,
     request, server_config,
 };
+use crate::common::tasks::spawn;
 
 fn with(change: impl FnOnce(&mut Request<()>)) -> Request<()> {
     let mut request = raw_request();
@@ -75,7 +76,7 @@ async fn e4_e7_refused_requests_leave_the_session_open() {
 /// A client whose requests this server treats in its own way.
 async fn client_of(serve: impl Fn(sansocket::h2::PendingRequest) + Send + 'static) -> Client {
     let (near, far) = duplex(TRANSPORT);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = Session::handshake(far, &options()).await.unwrap();
         while let Ok(Some(incoming)) = session.accept().await {
             if let Incoming::WebSocket(request) = incoming {
@@ -84,7 +85,7 @@ async fn client_of(serve: impl Fn(sansocket::h2::PendingRequest) + Send + 'stati
         }
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     client
 }
 
@@ -131,14 +132,14 @@ async fn a_dropped_opening_handshake_frees_its_stream() {
     let two = SessionOptions::builder().max_streams(2).build().unwrap();
     let (near, far) = duplex(TRANSPORT);
     let (keep, kept) = std::sync::mpsc::channel();
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = Session::handshake(far, &two).await.unwrap();
         while let Ok(Some(incoming)) = session.accept().await {
             keep.send(incoming).unwrap();
         }
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     for _ in 0..10 {
         let (to, config) = (request(), client_config());
         let open = client.open(&to, &config);
@@ -151,13 +152,13 @@ async fn a_dropped_opening_handshake_frees_its_stream() {
 #[tokio::test(start_paused = true)]
 async fn e1_a_server_without_the_setting() {
     let (near, far) = duplex(TRANSPORT);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut connection: h2::server::Connection<_, Bytes> =
             h2::server::handshake(far).await.unwrap();
         while connection.accept().await.is_some() {}
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     assert!(!client.allows_web_sockets());
     let error = in_time(client.open(&request(), &client_config())).await.unwrap_err();
     assert!(matches!(error.kind(), ConnectErrorKind::Http2NotAllowed), "{error:?}");
@@ -168,7 +169,7 @@ async fn e1_a_server_without_the_setting() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_no_web_socket() {
     let (near, far) = duplex(TRANSPORT);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut builder = h2::server::Builder::new();
         builder.enable_connect_protocol();
         let mut connection = builder.handshake::<_, Bytes>(far).await.unwrap();
@@ -178,7 +179,7 @@ async fn an_answer_that_is_no_web_socket() {
         }
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     let error = in_time(client.open(&request(), &client_config())).await.unwrap_err();
     let kind = error.kind();
     assert!(
@@ -211,7 +212,7 @@ async fn a_response_with_fields() {
         let accepted = request.request().accept(&AcceptOptions::new()).unwrap();
         let accepted = accepted.with_field("Set-Cookie", "a=b").unwrap();
         let mut ws = request.accept_with(&accepted, &server_config()).unwrap();
-        tokio::spawn(async move { while ws.read().await.unwrap().is_some() {} });
+        spawn(async move { while ws.read().await.unwrap().is_some() {} });
     });
     let client = client.await;
     let (_ws, response) = in_time(client.open(&request(), &client_config())).await.unwrap();
@@ -226,7 +227,7 @@ async fn empty_writes_send_no_frames() {
     let (mut server, client) = pair(options(), options()).await;
     let ws = open(&client).await;
     let mut far = server.next().await;
-    tokio::spawn(async move { super::echo(&mut far).await });
+    spawn(async move { super::echo(&mut far).await });
     let parts = ws.into_inner();
     let mut parts = parts;
     for _ in 0..200 {
@@ -243,7 +244,7 @@ async fn empty_writes_send_no_frames() {
 async fn bodies_of_other_requests() {
     let (near, far) = duplex(TRANSPORT);
     let (report, mut others) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = Session::handshake(far, &options()).await.unwrap();
         while let Some(incoming) = session.accept().await.unwrap() {
             let Incoming::Other(request, respond) = incoming else { panic!("{incoming:?}") };
@@ -350,7 +351,7 @@ async fn requests_that_have_ended_are_not_accepted() {
     for session_ends in [true, false] {
         let (near, far) = duplex(TRANSPORT);
         let (report, mut pending) = tokio::sync::mpsc::unbounded_channel();
-        let session = tokio::spawn(async move {
+        let session = spawn(async move {
             let mut session = Session::handshake(far, &options()).await.unwrap();
             while let Some(incoming) = session.accept().await.unwrap() {
                 let Incoming::WebSocket(request) = incoming else { panic!("{incoming:?}") };
@@ -380,7 +381,7 @@ async fn requests_that_have_ended_are_not_accepted() {
 async fn debug_output_has_no_values_of_fields() {
     let (near, far) = duplex(TRANSPORT);
     let (report, mut shown) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = Session::handshake(far, &options()).await.unwrap();
         while let Ok(Some(incoming)) = session.accept().await {
             report.send(format!("{incoming:?}")).unwrap();

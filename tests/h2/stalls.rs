@@ -16,12 +16,13 @@ use super::{
     Server, TRANSPORT, client_config, echo, frame, in_time, open, options, pair, raw_client,
     raw_request, request,
 };
+use crate::common::tasks::spawn;
 
 /// The echo of a further WebSocket, within half a second.
 async fn another_echoes(server: &mut Server, requests: &mut h2::client::SendRequest<Bytes>) {
     let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
     let mut ws = server.next().await;
-    let echoing = tokio::spawn(async move { echo(&mut ws).await });
+    let echoing = spawn(async move { echo(&mut ws).await });
     output.send_data(frame(0x81, b"echo"), false).unwrap();
     let body = async {
         let mut body = response.await.unwrap().into_body();
@@ -80,11 +81,11 @@ async fn small_messages_in_the_window_of_one_stream() {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(1000).initial_connection_window_size((1 << 31) - 1);
         let (mut requests, connection) = in_time(builder.handshake(near)).await.unwrap();
-        tokio::spawn(connection);
+        spawn(connection);
         tokio::time::sleep(Duration::from_millis(10)).await;
         let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
         let mut ws: WebSocket<Stream> = server.next().await;
-        let reading = tokio::spawn(async move {
+        let reading = spawn(async move {
             if waits_in_flush {
                 ws.send_binary(&[0; 2000]).await.unwrap();
             } else {
@@ -122,11 +123,11 @@ async fn small_messages_to_a_task_that_waits_for_the_peer() {
     // The window of the stream is too small for all echoes.
     builder.initial_window_size(1000).initial_connection_window_size((1 << 31) - 1);
     let (mut requests, connection) = in_time(builder.handshake(near)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     tokio::time::sleep(Duration::from_millis(10)).await;
     let (_response, mut output) = requests.send_request(raw_request(), false).unwrap();
     let mut ws: WebSocket<Stream> = server.next().await;
-    let echoing = tokio::spawn(async move { echo(&mut ws).await });
+    let echoing = spawn(async move { echo(&mut ws).await });
     in_time(fill(&mut output, b"ten bytes!", 20_000)).await;
     another_echoes(&mut server, &mut requests).await;
     echoing.abort();
@@ -156,7 +157,7 @@ async fn the_windows_of_discarded_data_return() {
     for _ in 0..40 {
         let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
         let mut ws = server.next().await;
-        let reading = tokio::spawn(async move {
+        let reading = spawn(async move {
             while ws.read().await?.is_some() {}
             Ok(())
         });
@@ -181,7 +182,7 @@ async fn a_write_that_is_not_polled_holds_no_window_of_the_session() {
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(1 << 24);
     let (mut requests, connection) = in_time(builder.handshake::<_, Bytes>(near)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     tokio::time::sleep(Duration::from_millis(10)).await;
     let (response, _output) = requests.send_request(raw_request(), false).unwrap();
     let mut stalled = server.next().await;
@@ -204,7 +205,7 @@ async fn a_write_that_is_not_polled_holds_no_window_of_the_session() {
     let data = in_time(other_body.data()).await.unwrap().unwrap();
     assert_eq!(data, &b"\x81\x05hello"[..]);
     // The message goes on when the WebSocket is polled again.
-    let flushing = tokio::spawn(async move { stalled.flush().await.map(|()| stalled) });
+    let flushing = spawn(async move { stalled.flush().await.map(|()| stalled) });
     while received < LEN {
         let data = in_time(body.data()).await.unwrap().unwrap();
         received += data.len();
@@ -220,11 +221,11 @@ async fn a_client_opens_as_many_streams_as_its_windows_allow() {
     let mut full = open(&client).await;
     let mut far = server.next().await;
     // One WebSocket is not read.
-    let filling = tokio::spawn(async move { far.send_binary(&[0; 200_000]).await.map(|()| far) });
+    let filling = spawn(async move { far.send_binary(&[0; 200_000]).await.map(|()| far) });
     let mut ws = open(&client).await;
     let mut far = server.next().await;
-    let echoing = tokio::spawn(async move { echo(&mut far).await });
-    let third = tokio::spawn({
+    let echoing = spawn(async move { echo(&mut far).await });
+    let third = spawn({
         let client = client.clone();
         async move { client.open(&request(), &client_config()).await.map(|(ws, _)| ws) }
     });

@@ -10,13 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
 use super::{TRANSPORT, in_time, options};
+use crate::common::tasks::spawn;
 
 /// A client, and the requests that its server receives.
 async fn ends() -> (Client, mpsc::UnboundedReceiver<PendingRequest>, mpsc::UnboundedSender<()>) {
     let (near, far) = duplex(TRANSPORT);
     let (report, requests) = mpsc::unbounded_channel();
     let (drain, mut drains) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session: Session<DuplexStream> = Session::handshake(far, &options()).await.unwrap();
         loop {
             tokio::select! {
@@ -30,7 +31,7 @@ async fn ends() -> (Client, mpsc::UnboundedReceiver<PendingRequest>, mpsc::Unbou
         }
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     (client, requests, drain)
 }
 
@@ -154,7 +155,7 @@ async fn a_session_that_drains_takes_no_requests() {
 async fn a_refused_stream_was_not_processed() {
     for (reason, is_unprocessed) in [(Reason::REFUSED_STREAM, true), (Reason::CANCEL, false)] {
         let (near, far) = duplex(TRANSPORT);
-        tokio::spawn(async move {
+        spawn(async move {
             let mut builder = h2::server::Builder::new();
             builder.enable_connect_protocol();
             let mut session = builder.handshake::<_, Bytes>(far).await.unwrap();
@@ -163,7 +164,7 @@ async fn a_refused_stream_was_not_processed() {
             }
         });
         let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-        tokio::spawn(session);
+        spawn(session);
         let error = in_time(client.open_tunnel(request())).await.unwrap_err();
         assert_eq!(matches!(error, TunnelError::Unprocessed(_)), is_unprocessed, "{error}");
         assert_eq!(matches!(error, TunnelError::Io(_)), !is_unprocessed, "{error}");
@@ -173,12 +174,12 @@ async fn a_refused_stream_was_not_processed() {
 #[tokio::test(start_paused = true)]
 async fn a_server_without_extended_connect_allows_no_tunnels() {
     let (near, far) = duplex(TRANSPORT);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut session = h2::server::handshake(far).await.unwrap();
         while session.accept().await.is_some() {}
     });
     let (client, session) = in_time(Client::handshake(near, &options())).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     let error = in_time(client.open_tunnel(request())).await.unwrap_err();
     assert_eq!(error.to_string(), "the server does not allow WebSockets over HTTP/2");
 }

@@ -15,7 +15,7 @@ use crate::common::head::{
     receive_chunks, response_outcome,
 };
 use crate::common::{at_ms, entropy, secs, weak_entropy_for_tests_only};
-use crate::support::assert_any_split_is_the_same;
+use crate::handshake::support::assert_any_split_is_the_same;
 
 /// The outcome of a response that differs from a valid one by this change.
 fn outcome(change: impl FnOnce(Lines) -> Lines) -> Result<Option<String>, HandshakeError> {

@@ -4,7 +4,7 @@ use sansocket::AcceptOptions;
 use sansocket::handshake::{FieldError, OriginPolicy};
 
 use crate::common::head::{Lines, read_head, serve_with};
-use crate::support::{config, expect_lines};
+use crate::handshake::support::{config, expect_lines};
 
 #[test]
 fn hs9_hs10_v19_q12_origins() {

@@ -8,7 +8,7 @@ use sansocket::handshake::{
 
 use crate::common::at_ms;
 use crate::common::head::{Lines, RequestOutcome, read_head, serve, serve_with};
-use crate::support::config;
+use crate::handshake::support::config;
 
 #[test]
 fn v21_added_fields_cannot_split_the_response() {

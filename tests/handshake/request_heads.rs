@@ -5,7 +5,7 @@ use sansocket::handshake::{Fields, RequestHead};
 use sansocket::{AcceptOptions, Config};
 
 use crate::common::head::{Lines, RequestOutcome, read_head, serve, serve_chunks};
-use crate::support::{assert_any_split_is_the_same, config, expect, expect_lines};
+use crate::handshake::support::{assert_any_split_is_the_same, config, expect, expect_lines};
 
 // ---------------------------------------------------------------- the request line
 

@@ -7,7 +7,7 @@ use sansocket::{AcceptOptions, Config, Input};
 
 use crate::common::head::{Lines, serve_chunks};
 use crate::common::{at_ms, secs};
-use crate::support::{config, expect};
+use crate::handshake::support::{config, expect};
 
 #[test]
 fn v1_v30_byte_by_byte_up_to_the_limit() {

@@ -11,7 +11,7 @@ use crate::common::at_ms;
 use crate::common::head::{
     Lines, RequestOutcome, client_config, cut, payloads, read_head, serve, serve_with,
 };
-use crate::support::{config, expect_lines};
+use crate::handshake::support::{config, expect_lines};
 
 #[test]
 fn hs13_the_response_is_that_of_the_rfc() {

@@ -13,6 +13,7 @@ use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event
 use tokio::io::DuplexStream;
 
 use super::{Ended, answer, in_time, serve_http1, serve_http2};
+use crate::common::tasks::spawn;
 
 pub(crate) type Http1 = hyper::client::conn::http1::SendRequest<Empty<bytes::Bytes>>;
 pub(crate) type Http2 = hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>>;
@@ -24,14 +25,14 @@ pub(crate) fn client_config() -> Config {
 pub(crate) async fn http1_client(stream: DuplexStream) -> Http1 {
     let (sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection.with_upgrades());
+    spawn(connection.with_upgrades());
     sender
 }
 
 pub(crate) async fn http2_client(stream: DuplexStream) -> Http2 {
     let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     sender
 }
 

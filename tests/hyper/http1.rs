@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
 use super::{Body, Ended, answer, answer_with, config, in_time, run, serve_http1};
+use crate::common::tasks::spawn;
 
 const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -123,7 +124,7 @@ async fn a_response_other_than_that_of_the_upgrade_is_an_error() {
 async fn a_connection_without_upgrades_is_an_error() {
     let (answer, mut ended) = answer(AcceptOptions::new());
     let (mut client, server) = duplex(1024);
-    tokio::spawn(async move {
+    spawn(async move {
         let service = service_fn(move |request| {
             let response = answer(request);
             async { Ok::<_, core::convert::Infallible>(response.await) }
@@ -239,7 +240,7 @@ async fn a_pending_upgrade_has_its_request() {
         let accepted = pending.request().accept(&options).unwrap();
         let accepted = accepted.with_field("Set-Cookie", "x=1").unwrap();
         let (response, upgrade) = pending.accept_with(accepted, &config());
-        tokio::spawn(run(upgrade, report.clone()));
+        spawn(run(upgrade, report.clone()));
         Box::pin(async { response.map(|()| Body::default()) }) as super::Answer
     };
     let mut client = serve_http1(answer);

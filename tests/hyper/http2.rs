@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::clients::{connect_http2, http2_client, opened};
 use super::{Answer, Body, Ended, answer, answer_with, config, in_time, serve_http2};
+use crate::common::tasks::spawn;
 
 fn request() -> ConnectRequest {
     ConnectRequest::new("wss://example.com/ws").unwrap()
@@ -109,7 +110,7 @@ async fn s17_a_session_dropped_before_the_response_is_an_error() {
         pending()
     });
     let mut sender = http2_client(serve_http2(answer)).await;
-    let client = tokio::spawn(async move {
+    let client = spawn(async move {
         connect_http2(&mut sender, &request()).await;
     });
     in_time(all_accepted.recv()).await.unwrap();
@@ -132,7 +133,7 @@ async fn stalled_handlers_do_not_stop_the_session() {
         let options = AcceptOptions::new();
         let (response, upgrade) =
             sansocket::hyper::upgrade(&mut request, &options, &config()).unwrap();
-        tokio::spawn(async {
+        spawn(async {
             let _ws = upgrade.await.unwrap();
             pending::<()>().await;
         });

@@ -1,5 +1,17 @@
 //! WebSockets on a hyper server.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
 mod clients;
 mod http1;
 mod http2;
@@ -19,6 +31,8 @@ use sansocket::tokio::WebSocket;
 use sansocket::{AcceptOptions, Config, Event, WebSocketError};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
+
+use crate::common::tasks::spawn;
 
 type Body = Full<Bytes>;
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -61,7 +75,7 @@ fn answer(
     let answer = move |mut request: Request<Incoming>| {
         let response = match sansocket::hyper::upgrade(&mut request, &options, &config()) {
             Ok((response, upgrade)) => {
-                tokio::spawn(run(upgrade, report.clone()));
+                spawn(run(upgrade, report.clone()));
                 response.map(|()| Body::default())
             }
             Err(refusal) => Response::<Bytes>::from(refusal).map(Full::new),
@@ -83,7 +97,7 @@ where
         let options = AcceptOptions::new();
         let (response, upgrade) =
             sansocket::hyper::upgrade(&mut request, &options, &config()).unwrap();
-        tokio::spawn(run(upgrade, report.clone()));
+        spawn(run(upgrade, report.clone()));
         Box::pin(finish(response)) as Answer
     };
     (answer, ended)
@@ -92,7 +106,7 @@ where
 /// Serves one connection over HTTP/1.1, and returns the client's end.
 fn serve_http1(answer: impl Fn(Request<Incoming>) -> Answer + Send + 'static) -> DuplexStream {
     let (client, server) = duplex(64 * 1024);
-    tokio::spawn(async move {
+    spawn(async move {
         let service = service_fn(move |request| {
             let response = answer(request);
             async { Ok::<_, Infallible>(response.await) }
@@ -106,7 +120,7 @@ fn serve_http1(answer: impl Fn(Request<Incoming>) -> Answer + Send + 'static) ->
 /// Serves one session of HTTP/2, and returns the client's end.
 fn serve_http2(answer: impl Fn(Request<Incoming>) -> Answer + Send + 'static) -> DuplexStream {
     let (client, server) = duplex(64 * 1024);
-    tokio::spawn(async move {
+    spawn(async move {
         let service = service_fn(move |request| {
             let response = answer(request);
             async { Ok::<_, Infallible>(response.await) }

@@ -20,6 +20,7 @@ use super::{
     accept, block_on, config, echo_server, request, serve_tcp, serve_tls, silent_server,
     silent_tcp_server, trickling_server, trusting,
 };
+use crate::common::tasks;
 
 fn connector() -> Connector {
     Connector::new().tls(Arc::new(trusting("ca.pem")))
@@ -101,7 +102,7 @@ fn t5_a_sent_message_leaves_without_a_further_call() {
         }
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let ws = runtime.block_on(async {
+    let ws = tasks::block_on(&runtime, async {
         let mut ws = connect(address).await;
         ws.send_text("Hello").await.unwrap();
         ws
@@ -334,7 +335,7 @@ fn t5_the_roots_of_the_system_are_the_default() {
         let output = Command::new(env::current_exe().unwrap())
             .args([
                 "--exact",
-                "over_tls::connector::connects_with_the_default_roots",
+                "tls::connector::connects_with_the_default_roots",
                 "--ignored",
                 "--nocapture",
             ])

@@ -1,5 +1,17 @@
 //! `wss://` over loopback TCP, with the certificates of `certificates/`.
 
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
 mod connector;
 #[cfg(feature = "h2")]
 mod http2;
@@ -11,7 +23,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use sansocket::WebSocketError;
 use sansocket::tokio::WebSocket;
@@ -24,6 +35,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
+
+use crate::common::tasks;
+use crate::common::thread;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/certificates").join(name)
@@ -61,7 +75,7 @@ fn acceptor(name: &str) -> TlsAcceptor {
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limit = Duration::from_secs(30);
-    runtime.block_on(async { tokio::time::timeout(limit, future).await.expect("a hang") })
+    tasks::block_on(&runtime, async { tokio::time::timeout(limit, future).await.expect("a hang") })
 }
 
 /// Serves each TCP connection with a function, in a thread.
@@ -75,7 +89,7 @@ where
     listener.set_nonblocking(true).unwrap();
     thread::spawn(move || {
         let builder = &mut tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().build().unwrap().block_on(async {
+        tasks::block_on(&builder.enable_all().build().unwrap(), async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();

@@ -17,7 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::secs;
-use crate::faulty::Faulty;
+use crate::common::tasks::{self, spawn};
+use crate::tokio::faulty::Faulty;
 
 const REQUEST: &[u8] =
     b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -37,7 +38,7 @@ async fn with_request(capacity: usize) -> (DuplexStream, DuplexStream) {
 #[tokio::test(start_paused = true)]
 async fn both_ends_have_the_subprotocol_and_the_fields_of_a_custom_response() {
     let (io, peer) = duplex(4096);
-    let serving = tokio::spawn(async move {
+    let serving = spawn(async move {
         let request = PendingRequest::read(io, &server()).await.unwrap();
         let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
         let accepted = request.head().upgrade().unwrap().accept(&options).unwrap();
@@ -83,7 +84,7 @@ async fn a_slow_client_receives_the_complete_page() {
         let (io, mut peer) = with_request(4096).await;
         let request = PendingRequest::read(io, &server()).await.unwrap();
         // 20 KB/s.
-        let reading = tokio::spawn(async move {
+        let reading = spawn(async move {
             let (mut all, mut buffer) = (Vec::<u8>::new(), [0; 200]);
             loop {
                 sleep(Duration::from_millis(10)).await;
@@ -141,7 +142,7 @@ const ENDS: [(&str, End, bool); 7] = [
         |ws| {
             Box::pin(async move {
                 let (mut reader, sender) = ws.split();
-                tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+                spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
                 sender.closed().await.is_some()
             })
         },
@@ -238,7 +239,7 @@ fn a_socket_can_continue_in_another_runtime() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (io, mut peer) = duplex(4096);
     let first = runtime();
-    let ws = first.block_on(async {
+    let ws = tasks::block_on(&first, async {
         let now = Instant::now().into_std().into();
         let connection = Connection::new(Role::Server, &server(), &Negotiated::new(), now);
         let mut ws = WebSocket::from_connection(io, connection, &[]);
@@ -250,7 +251,7 @@ fn a_socket_can_continue_in_another_runtime() {
     });
     drop(first);
     let parts = ws.into_inner();
-    runtime().block_on(async {
+    tasks::block_on(&runtime(), async {
         let mut ws = WebSocket::resume(parts);
         peer.write_all(b"i").await.unwrap();
         let event = timeout(secs(60), ws.read()).await.unwrap().unwrap().unwrap().0;

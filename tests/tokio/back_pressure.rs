@@ -9,18 +9,19 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, client, echo, socket, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{SECONDS_10, client, echo, socket, with_timeout};
 
 #[tokio::test]
 async fn v36_reading_stops_when_a_peer_floods_and_never_reads() {
     let (raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).build().unwrap();
     let ws = socket(Role::Server, b, &config);
-    let served = tokio::spawn(echo(ws));
+    let served = spawn(echo(ws));
     let (mut from, mut to) = tokio::io::split(raw);
     let message = frame(0x82, &[7; 1000]);
     let count = 20_000;
-    let flood = tokio::spawn(async move {
+    let flood = spawn(async move {
         for _ in 0..count {
             to.write_all(&message).await.unwrap();
         }
@@ -47,7 +48,7 @@ async fn reads_and_writes_alternate_with_a_peer_that_replies_while_it_receives()
     // Much more than the buffers between and both marks together.
     let (a, b) = duplex(1 << 12);
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
-    let served = tokio::spawn(echo(socket(Role::Server, a, &config)));
+    let served = spawn(echo(socket(Role::Server, a, &config)));
     let mut ws = client(b);
     let message = vec![7; 4 << 20];
     ws.feed_binary(&message).unwrap();
@@ -65,7 +66,7 @@ async fn v18_v36_a_flood_of_pings_is_answered_up_to_the_limit() {
     let (a, mut raw) = duplex(1 << 10);
     let config = preset(Role::Server).build().unwrap();
     let mut ws = socket(Role::Server, a, &config);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         while ws.read().await.unwrap().is_some() {
             assert!(ws.unsent() < config.high_water_mark() + 6);
         }

@@ -20,6 +20,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
+use crate::common::tasks::{self, spawn};
 
 /// Pseudo-random numbers.
 #[derive(Debug)]
@@ -275,9 +276,9 @@ async fn halves(ws: WebSocket<Flaky>, end: End) {
     let (mut reader, sender) = ws.split();
     let dice = Dice::new(end.seed * 7);
     let senders: Vec<_> = (0..1 + dice.roll(3) as u8)
-        .map(|id| tokio::spawn(send(sender.clone(), end.clone(), id)))
+        .map(|id| spawn(send(sender.clone(), end.clone(), id)))
         .collect();
-    let finish = tokio::spawn({
+    let finish = spawn({
         let (sender, end) = (sender.clone(), end.clone());
         async move {
             for sender in senders {
@@ -314,7 +315,7 @@ async fn halves(ws: WebSocket<Flaky>, end: End) {
             && let Some(finish) = finish.take()
         {
             let sender = sender.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 finish.await.unwrap();
                 sender.close_output(CloseCode::NORMAL, "").unwrap();
             });
@@ -344,7 +345,7 @@ async fn messages(ws: WebSocket<Flaky>, end: End) {
     let dice = Dice::new(end.seed * 7);
     let (tell, told) = tokio::sync::oneshot::channel();
     let mut tell = Some(tell);
-    let sending = tokio::spawn({
+    let sending = spawn({
         let end = end.clone();
         async move {
             let dice = Dice::new(end.seed * 13);
@@ -444,8 +445,8 @@ async fn run(seed: u64) {
     let mark = [1, 30, 1000, 70_000];
     let (client, server) = (end(Role::Client, 0), end(Role::Server, 1));
     let start = Instant::now();
-    let first = tokio::spawn(run_end(a, client.clone(), mark[dice.roll(4)]));
-    let second = tokio::spawn(run_end(b, server.clone(), mark[dice.roll(4)]));
+    let first = spawn(run_end(a, client.clone(), mark[dice.roll(4)]));
+    let second = spawn(run_end(b, server.clone(), mark[dice.roll(4)]));
     let both = async { (first.await, second.await) };
     let (first, second) = timeout(Duration::from_secs(3600), both).await.expect("a hang");
     first.unwrap();
@@ -461,7 +462,7 @@ fn dropped_futures_lose_no_message_and_none_depends_on_a_timer() {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.unwrap();
-        let run = core::panic::AssertUnwindSafe(|| runtime.block_on(run(seed)));
+        let run = core::panic::AssertUnwindSafe(|| tasks::block_on(&runtime, run(seed)));
         let result = std::panic::catch_unwind(run);
         assert!(result.is_ok(), "seed {seed}");
     }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
 use crate::common::secs;
+use crate::common::tasks::spawn;
 
 fn open(role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     let config = preset(role).build().unwrap();
@@ -121,7 +122,7 @@ async fn each_type_closes_with_a_code_and_a_reason() {
     let status = |status: CloseStatus| (status.code.value(), status.by, status.clean);
     for way in ["close", "close_output", "Reply", "Sender", "HalfReply", "Sink"] {
         let (mut ws, mut peer) = server_after_input(TEXT).await;
-        let answering = tokio::spawn(async move {
+        let answering = spawn(async move {
             let mut close = [0; ECHO.len()];
             peer.read_exact(&mut close).await.unwrap();
             peer.write_all(CLOSE).await.unwrap();
@@ -185,7 +186,7 @@ async fn closed_waits_while_the_peer_sends_and_no_longer() {
         let (reader, sender) = ws.split();
         (reader, sender, peer)
     };
-    let reading = tokio::spawn(async move {
+    let reading = spawn(async move {
         let mut count = 0;
         loop {
             match reader.read().await {
@@ -195,7 +196,7 @@ async fn closed_waits_while_the_peer_sends_and_no_longer() {
         }
     });
     sender.close_output(CloseCode::NORMAL, "").unwrap();
-    let closed = tokio::spawn(async move { sender.closed().await });
+    let closed = spawn(async move { sender.closed().await });
     // The close timeout is 5 s.
     for _ in 0..20 {
         sleep(secs(3)).await;

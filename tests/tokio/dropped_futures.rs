@@ -13,7 +13,8 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{plain, poll_once, socket, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{plain, poll_once, socket, with_timeout};
 
 /// A send dropped while it waits for capacity has sent no byte, and blocks no other future.
 #[tokio::test]
@@ -26,8 +27,8 @@ async fn a_send_dropped_while_it_waits_for_capacity_has_no_effect() {
         assert!(timeout(Duration::from_millis(1), sender.send_binary(&[2; 500])).await.is_err());
     }
     let other = sender.clone();
-    let waiting = tokio::spawn(async move { other.send_binary(&[3; 5]).await });
-    let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_none()) });
+    let waiting = spawn(async move { other.send_binary(&[3; 5]).await });
+    let reading = spawn(async move { reader.read().await.map(|event| event.is_none()) });
     let mut seen = vec![0; 504 + 7];
     with_timeout(raw.read_exact(&mut seen)).await.unwrap();
     assert_eq!(seen[504..], [0x82, 5, 3, 3, 3, 3, 3]);
@@ -92,7 +93,7 @@ async fn v32_a_read_dropped_after_every_poll_loses_no_data() {
 async fn v32_a_dropped_error_is_returned_again() {
     let (mut raw, b) = duplex(1);
     let mut ws = plain(Role::Server, b);
-    let writing = tokio::spawn(async move {
+    let writing = spawn(async move {
         raw.write_all(&frame(0x83, b"x")).await.unwrap();
         let mut seen = Vec::new();
         raw.read_to_end(&mut seen).await.unwrap();
@@ -118,7 +119,7 @@ async fn large_frames_arrive_intact() {
     let mut ws = plain(Role::Server, b);
     let big: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
     let want = big.clone();
-    let writing = tokio::spawn(async move {
+    let writing = spawn(async move {
         for _ in 0..3 {
             raw.write_all(&frame(0x81, b"before")).await.unwrap();
             raw.write_all(&frame(0x02, &big[..1_000_000])).await.unwrap();
@@ -161,7 +162,7 @@ async fn read_into_returns_text_split_inside_characters() {
     let config = preset(Role::Server).delivery(Delivery::Parts).build().unwrap();
     let mut ws = socket(Role::Server, b, &config);
     let text = "\u{20ac}\u{1f600}".repeat(20);
-    let writing = tokio::spawn(async move {
+    let writing = spawn(async move {
         for (i, byte) in text.bytes().enumerate() {
             let last = i + 1 == text.len();
             let first = if i == 0 { 1 } else { 0 } | if last { 0x80 } else { 0 };

@@ -23,8 +23,9 @@ use tokio::time::sleep;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::faulty::Faulty;
-use crate::support::{SECONDS_10, plain, poll_once, socket, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::faulty::Faulty;
+use crate::tokio::support::{SECONDS_10, plain, poll_once, socket, with_timeout};
 
 fn text(text: &'static str) -> Message {
     Message::Text(text.into())
@@ -113,7 +114,7 @@ async fn output_of_a_dropped_send_is_written_by_the_waiting_reader() {
         let capacity = if buffering { 1000 } else { 0 };
         let (mut reader, sender) =
             plain(Role::Server, BufWriter::with_capacity(capacity, b)).split();
-        let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_some()) });
+        let reading = spawn(async move { reader.read().await.map(|event| event.is_some()) });
         sleep(Duration::from_millis(10)).await;
         assert!(sender.send_binary(&[7; 100]).now_or_never().is_none());
         let mut seen = [0; 102];
@@ -150,7 +151,7 @@ async fn buffered_bytes_of_a_disassembled_transport_are_flushed() {
     assert!(ws.read().now_or_never().is_none());
     assert_eq!(ws.unsent(), 0);
     let mut ws = WebSocket::resume(ws.into_inner());
-    let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_some()) });
+    let reading = spawn(async move { ws.read().await.map(|event| event.is_some()) });
     let mut seen = [0; 6];
     with_timeout(raw.read_exact(&mut seen)).await.unwrap();
     assert_eq!(&seen, b"\x81\x04held");
@@ -246,7 +247,7 @@ async fn the_reply_to_a_close_frame_is_sent_before_its_message_is_yielded() {
 async fn closing_the_sink_loses_no_message_in_transit() {
     for forward in [false, true] {
         let (a, b) = duplex(1000);
-        let peer = tokio::spawn(async move {
+        let peer = spawn(async move {
             let mut ws = plain(Role::Server, a);
             let (event, _) = ws.read().await.unwrap().unwrap();
             assert_eq!(event, Event::Text("go"));
@@ -270,7 +271,7 @@ async fn closing_the_sink_loses_no_message_in_transit() {
         if forward {
             with_timeout(stream.forward(sink)).await.unwrap();
         } else {
-            let counted = tokio::spawn(counting(stream));
+            let counted = spawn(counting(stream));
             with_timeout(sink.close()).await.unwrap();
             assert_eq!(with_timeout(counted).await.unwrap(), 100);
         }
@@ -285,7 +286,7 @@ async fn no_message_is_yielded_after_one_discarded_by_closing() {
     let (mut raw, b) = duplex(1 << 16);
     let config = preset(Role::Server).high_water_mark(300).build().unwrap();
     let (mut sink, mut stream) = socket(Role::Server, b, &config).into_messages().split();
-    let closing = tokio::spawn(async move { sink.close().await });
+    let closing = spawn(async move { sink.close().await });
     for i in 0..20_u8 {
         raw.write_all(&frame(0x82, &[i; 100])).await.unwrap();
     }
@@ -531,7 +532,7 @@ async fn a_waiting_sink_is_woken_by_a_close_frame_read_by_the_stream() {
     let (mut raw, b) = duplex(16);
     let config = preset(Role::Server).high_water_mark(50).max_unsent(500).build().unwrap();
     let (mut sink, mut stream) = socket(Role::Server, b, &config).into_messages().split();
-    let sending = tokio::spawn(async move {
+    let sending = spawn(async move {
         sink.feed(binary(100)).await.unwrap();
         sink.send(binary(100)).await
     });
@@ -550,12 +551,12 @@ async fn a_transport_panic_in_a_sender_fails_the_connection_for_all_handles() {
     for (closes, wrote) in [(false, &b"\x81\x01a"[..]), (true, b"\x88\x02\x03\xe8")] {
         let (io, mut peer) = duplex(100);
         let (mut reader, sender) = plain(Role::Server, Faulty::writes_panic(io)).split();
-        let reading = tokio::spawn(async move { reader.read().await.map(|event| event.is_some()) });
+        let reading = spawn(async move { reader.read().await.map(|event| event.is_some()) });
         let other = sender.clone();
-        let closed = tokio::spawn(async move { other.closed().await });
+        let closed = spawn(async move { other.closed().await });
         tokio::task::yield_now().await;
         let other = sender.clone();
-        let panics = tokio::spawn(async move {
+        let panics = spawn(async move {
             if closes {
                 return other.close_output(CloseCode::NORMAL, "").is_ok();
             }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
 use crate::common::secs;
+use crate::common::tasks::spawn;
 
 fn open(preset: ConfigBuilder, role: Role, io: DuplexStream) -> WebSocket<DuplexStream> {
     let now = Instant::now().into_std().into();
@@ -61,7 +62,7 @@ async fn slow_peer(mut peer: DuplexStream, closes_first: bool) -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn close_sends_a_slow_peer_all_output_and_the_close_frame() {
     let (io, peer) = duplex(4096);
-    let peer = tokio::spawn(slow_peer(peer, false));
+    let peer = spawn(slow_peer(peer, false));
     let mut ws = server(io);
     ws.feed_binary(&vec![7; 1_000_000]).unwrap();
     let status = ws.close(CloseCode::NORMAL, "").await.unwrap();
@@ -76,7 +77,7 @@ async fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
     for (len, count, frame) in [(1_000_000, 1, 1_000_010), (1000, 1000, 1004)] {
         for split in [false, true] {
             let (io, peer) = duplex(4096);
-            let peer = tokio::spawn(slow_peer(peer, true));
+            let peer = spawn(slow_peer(peer, true));
             let mut ws = open(preset(Role::Server).max_unsent(2 << 20), Role::Server, io);
             for _ in 0..count {
                 ws.feed_binary(&vec![7; len]).unwrap();
@@ -97,7 +98,7 @@ async fn a_peer_that_closes_first_gets_all_output_and_the_close_frame() {
 #[tokio::test(start_paused = true)]
 async fn a_trickle_reader_times_out() {
     let (io, mut peer) = duplex(64);
-    tokio::spawn(async move {
+    spawn(async move {
         // 100 bytes in each close timeout.
         while peer.read(&mut [0; 10]).await.is_ok_and(|n| n > 0) {
             sleep(Duration::from_millis(500)).await;
@@ -117,7 +118,7 @@ async fn a_peer_that_sends_a_long_frame_is_not_timed_out() {
     let (io, mut peer) = duplex(4096);
     let half = Duration::from_millis(500);
     let mut ws = open(preset(Role::Server).keep_alive(Some(half), Some(half)), Role::Server, io);
-    tokio::spawn(async move {
+    spawn(async move {
         // Silent until our ping has arrived.
         peer.read_exact(&mut [0; 10]).await.unwrap();
         // One frame of 600 KB at 300 KB/s, and only then the pong.
@@ -157,7 +158,7 @@ fn is_message(message: &Message, i: usize) -> bool {
 async fn closing_the_sink_keeps_messages_in_transit() {
     for capacity in [10, 64, 64 << 10] {
         let (io, peer) = duplex(capacity);
-        tokio::spawn(answer_go(peer));
+        spawn(answer_go(peer));
         let (mut sink, mut stream) = server(io).into_messages().split();
         sink.send(Message::Text("go".into())).await.unwrap();
         sink.close().await.unwrap();
@@ -175,7 +176,7 @@ async fn closing_the_sink_keeps_messages_in_transit() {
 #[tokio::test(start_paused = true)]
 async fn forward_keeps_messages_in_transit() {
     let (io, peer) = duplex(4096);
-    tokio::spawn(answer_go(peer));
+    spawn(answer_go(peer));
     let (sink, mut stream) = server(io).into_messages().split();
     // `forward` closes the sink when its source has ended.
     let source = futures_util::stream::iter([Ok(Message::Text("go".into()))]);
@@ -193,7 +194,7 @@ async fn forward_keeps_messages_in_transit() {
 async fn forward_sends_the_close_frame_of_the_peer_back() {
     let (io, peer) = duplex(4096);
     let (sink, stream) = server(io).into_messages().split();
-    let echo = tokio::spawn(stream.forward(sink));
+    let echo = spawn(stream.forward(sink));
     let mut ws = client(peer);
     ws.send_text("hello").await.unwrap();
     assert!(matches!(ws.read().await, Ok(Some((Event::Text("hello"), _)))));
@@ -205,7 +206,7 @@ async fn forward_sends_the_close_frame_of_the_peer_back() {
 #[tokio::test(start_paused = true)]
 async fn the_sink_stops_reading_with_a_mark_of_kept_messages_then_discards() {
     let (io, peer) = duplex(4096);
-    let peer = tokio::spawn(async move {
+    let peer = spawn(async move {
         let mut ws = client(peer);
         // Each message is as long as the mark.
         for _ in 0..10 {
@@ -268,7 +269,7 @@ async fn a_send_returns_when_the_transport_has_accepted_it() {
     let (io, mut peer) = duplex(4096);
     // The peer reads 1,000 bytes every 10 ms.
     let start = Instant::now();
-    tokio::spawn(async move {
+    spawn(async move {
         let mut buffer = [0; 1000];
         while peer.read(&mut buffer).await.is_ok_and(|n| n > 0) {
             sleep(Duration::from_millis(10)).await;
@@ -320,7 +321,7 @@ async fn a_half_closed_peer_gets_the_replies_and_a_close_frame() {
 #[tokio::test(start_paused = true)]
 async fn both_ends_of_a_closing_handshake_report_code_reason_and_side() {
     let (io, peer) = duplex(4096);
-    let peer = tokio::spawn(async move {
+    let peer = spawn(async move {
         let mut ws = client(peer);
         assert!(matches!(ws.read().await, Ok(Some((Event::Close(_), _)))));
         assert!(ws.read().await.unwrap().is_none());
@@ -340,7 +341,7 @@ async fn both_ends_of_a_closing_handshake_report_code_reason_and_side() {
     let mut peer = client(peer);
     let (mut reader, sender) = server(io).split();
     peer.close_output(CloseCode::GOING_AWAY, "moving").unwrap();
-    tokio::spawn(async move { while let Ok(Some(_)) = peer.read().await {} });
+    spawn(async move { while let Ok(Some(_)) = peer.read().await {} });
     while reader.read().await.unwrap().is_some() {}
     for status in [reader.close_status().unwrap(), sender.closed().await.unwrap()] {
         let seen = (status.code, status.reason.as_str(), status.by, status.clean);
@@ -353,11 +354,11 @@ async fn senders_see_the_end_and_can_close_and_abort() {
     // The reader is dropped: this end ends the connection, without a Close frame.
     let (io, _peer) = duplex(4096);
     let (reader, sender) = server(io).split();
-    let waiting = tokio::spawn({
+    let waiting = spawn({
         let sender = sender.clone();
         async move { sender.send_binary(&[7; 100_000]).await }
     });
-    let closed = tokio::spawn({
+    let closed = spawn({
         let sender = sender.clone();
         async move { sender.closed().await }
     });
@@ -371,7 +372,7 @@ async fn senders_see_the_end_and_can_close_and_abort() {
     // A sender aborts: the transport is dropped at once.
     let (io, mut peer) = duplex(4096);
     let (mut reader, sender) = server(io).split();
-    let reading = tokio::spawn(async move { reader.read().await.map(|_| ()) });
+    let reading = spawn(async move { reader.read().await.map(|_| ()) });
     tokio::task::yield_now().await;
     sender.abort();
     assert_eq!(peer.read(&mut [0; 10]).await.unwrap(), 0);
@@ -390,7 +391,7 @@ async fn a_sender_that_waits_for_the_end_waits_for_pending_output() {
         sender.feed_binary(&[7; 100_000]).unwrap();
         peer.write_all(b"\x88\x80\0\0\0\0").await.unwrap();
         assert!(matches!(reader.read().await, Ok(Some((Event::Close(_), _)))));
-        let reading = tokio::spawn(async move {
+        let reading = spawn(async move {
             if !reads_on {
                 sleep(secs(3600)).await;
             }

@@ -9,7 +9,7 @@ use tokio::io::duplex;
 use tokio::time::timeout;
 
 use crate::common::preset;
-use crate::support::{plain, tcp_pair};
+use crate::tokio::support::{plain, tcp_pair};
 
 fn can_be_spawned<T: Send + 'static>(_: &T) {}
 fn can_be_shared<T: Send + Sync>(_: &T) {}

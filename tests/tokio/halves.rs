@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, client, server, socket};
+use crate::common::tasks::{Task, spawn};
+use crate::tokio::support::{SECONDS_10, client, server, socket};
 
 #[tokio::test]
 async fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
@@ -38,9 +39,9 @@ async fn s17_a_connection_dropped_early_is_reported_at_the_other_end() {
 #[tokio::test]
 async fn s18_a_background_task_writes_while_the_handler_reads() {
     let (a, b) = duplex(256);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         let (mut reader, sender) = server(a).split();
-        let background = tokio::spawn(async move {
+        let background = spawn(async move {
             for i in 0..1000 {
                 sender.send_text(&format!("tick {i}")).await.unwrap();
             }
@@ -84,17 +85,17 @@ async fn senders_wait_for_capacity_and_a_close_wakes_them() {
     let waiting: Vec<_> = (0..5)
         .map(|_| {
             let sender = sender.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 loop {
                     sender.send_binary(&[0; 50]).await?;
                 }
             })
         })
-        .collect::<Vec<tokio::task::JoinHandle<Result<(), WebSocketError>>>>();
+        .collect::<Vec<Task<Result<(), WebSocketError>>>>();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(waiting.iter().all(|task| !task.is_finished()));
     raw.write_all(&frame(0x88, b"\x03\xe8")).await.unwrap();
-    let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+    let reading = spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
     // Senders that have fed wait for their bytes, the others return at the end at once.
     let mut rest = Vec::new();
     timeout(SECONDS_10, raw.read_to_end(&mut rest)).await.unwrap().unwrap();

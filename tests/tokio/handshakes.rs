@@ -12,10 +12,10 @@ use sansocket::tokio::{PendingRequest, WebSocket};
 use sansocket::{AcceptOptions, CloseCode, Config, ConnectRequest, Entropy, Event};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::support::with_timeout;
+use crate::common::tasks::{Task, spawn};
+use crate::tokio::support::with_timeout;
 
 /// The example of RFC 6455 section 1.2, and its response.
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -33,7 +33,7 @@ fn client() -> ConfigBuilder {
 }
 
 /// A client's connection that writes bytes, and the result of `serve` at the other end.
-async fn served<F, T>(serve: impl FnOnce(TcpStream) -> F) -> (TcpStream, JoinHandle<T>)
+async fn served<F, T>(serve: impl FnOnce(TcpStream) -> F) -> (TcpStream, Task<T>)
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
@@ -41,7 +41,7 @@ where
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let raw = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    (raw, tokio::spawn(serve(stream)))
+    (raw, spawn(serve(stream)))
 }
 
 /// The usual echo loop, until the end.
@@ -87,7 +87,7 @@ async fn listen() -> (TcpListener, ConnectRequest) {
 async fn a_page_and_a_404_beside_the_websocket() {
     let (listener, request) = listen().await;
     let url = listener.local_addr().unwrap();
-    let serving = tokio::spawn(async move {
+    let serving = spawn(async move {
         let config = server().build().unwrap();
         for _ in 0..4 {
             let (stream, _) = listener.accept().await.unwrap();
@@ -217,7 +217,7 @@ async fn v27_v46_frames_after_the_request_are_the_first_frames() {
 async fn v46_more_frames_after_the_request_than_one_read_holds() {
     let (raw, serving) = served(accept_and_echo).await;
     let (mut from, mut to) = raw.into_split();
-    let writing = tokio::spawn(async move {
+    let writing = spawn(async move {
         let mut bytes = REQUEST.as_bytes().to_vec();
         for i in 0..50_000_u32 {
             bytes.extend_from_slice(b"\x82\x84\0\0\0\0");
@@ -305,7 +305,7 @@ async fn a_request_that_ends_early_is_an_error() {
 #[tokio::test]
 async fn both_ends_agree_on_a_subprotocol() {
     let (listener, request) = listen().await;
-    let serving = tokio::spawn(async move {
+    let serving = spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let options = AcceptOptions::new().subprotocols(["chat.v2", "chat.v1"]).unwrap();
         let options = options.field("Server", "test").unwrap();
@@ -331,7 +331,7 @@ async fn both_ends_agree_on_a_subprotocol() {
 #[tokio::test]
 async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
     let (listener, request) = listen().await;
-    tokio::spawn(async move {
+    spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let incoming = PendingRequest::read(stream, &server().build().unwrap()).await.unwrap();
         let refusal = Refusal::new(401).unwrap().with_field("WWW-Authenticate", "Bearer").unwrap();
@@ -352,7 +352,7 @@ async fn a_client_gets_a_refusal_with_its_status_fields_and_body() {
 async fn v27_v46_frames_after_the_101_are_the_first_frames() {
     for cut in [0, 3] {
         let (listener, request) = listen().await;
-        let serving = tokio::spawn(async move {
+        let serving = spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -419,7 +419,7 @@ async fn v35_a_client_handshake_has_a_deadline() {
     assert!(error.to_string().contains("handshake_timeout"), "{error}");
     assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
 
-    let dripping = tokio::spawn(async move {
+    let dripping = spawn(async move {
         let (_silent, _) = listener.accept().await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         for byte in b"HTTP/1.1 101 Switching Protocols\r\n".iter().cycle() {
@@ -436,7 +436,7 @@ async fn v35_a_client_handshake_has_a_deadline() {
     assert!(start.elapsed() >= short && start.elapsed() < 5 * short, "{:?}", start.elapsed());
 
     let listener = with_timeout(dripping).await.unwrap();
-    let ending = tokio::spawn(async move {
+    let ending = spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.read_exact(&mut [0; 10]).await.unwrap();
         stream.write_all(b"HTTP/1.1 101 Switch").await.unwrap();
@@ -457,7 +457,7 @@ async fn v35_a_client_handshake_has_a_deadline() {
 async fn keep_alive_runs_while_both_ends_read() {
     let (listener, request) = listen().await;
     let every = Duration::from_millis(30);
-    let serving = tokio::spawn(async move {
+    let serving = spawn(async move {
         let config = server().keep_alive(Some(every), Some(10 * every)).build().unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let mut ws = WebSocket::accept(stream, &config, &AcceptOptions::new()).await.unwrap();

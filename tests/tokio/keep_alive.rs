@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{SECONDS_10, socket};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{SECONDS_10, socket};
 
 #[tokio::test]
 async fn s27_a_vanished_peer_times_out_and_a_slow_one_does_not() {
@@ -33,7 +34,7 @@ async fn s27_a_vanished_peer_times_out_and_a_slow_one_does_not() {
     let (mut raw, b) = duplex(64);
     let mut ws = socket(Role::Server, b, &config);
     ws.feed_binary(&[0; 2000]).unwrap();
-    let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_none()) });
+    let reading = spawn(async move { ws.read().await.map(|event| event.is_none()) });
     let mut seen = vec![0; 2004];
     for byte in seen.chunks_mut(100) {
         tokio::time::sleep(Duration::from_millis(30)).await;

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::preset;
-use crate::support::MS;
+use crate::common::tasks::spawn;
+use crate::tokio::support::MS;
 
 /// Close frames with the codes 1008 and 1013.
 const POLICY: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];
@@ -39,14 +40,14 @@ async fn forty_sockets_share_a_budget() {
     for _ in 0..40 {
         let (io, peer) = duplex(16 << 10);
         let mut ws = open(preset(Role::Server).memory_budget(budget.clone()), io);
-        reads.push(tokio::spawn(async move {
+        reads.push(spawn(async move {
             let len = match ws.read().await? {
                 Some((Event::Binary(bytes), _)) => bytes.len(),
                 event => panic!("{event:?}"),
             };
             Ok::<_, WebSocketError>((len, ws))
         }));
-        peers.push(tokio::spawn(async move {
+        peers.push(spawn(async move {
             let mut peer = peer;
             let mut frame = vec![0x82, 0xff];
             frame.extend((LEN as u64).to_be_bytes());
@@ -117,7 +118,7 @@ async fn a_trickled_message_fails_with_1008_at_its_deadline() {
             let config = preset(Role::Server).keep_alive(None, None);
             let ws = open(config.message_timeout(Some(1000 * MS)), io);
             // Time before the message does not count.
-            let reading = tokio::spawn(read(ws));
+            let reading = spawn(read(ws));
             sleep(5000 * MS).await;
             let start = Instant::now();
             peer.write_all(b"\x02\x81\0\0\0\0x").await.unwrap();

@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use crate::common::plan::{Case, Plan, Received, UNSOLICITED, case, connection, message};
 use crate::common::preset;
 use crate::common::sockets::small_tcp;
-use crate::support::{plain, with_timeout};
+use crate::common::tasks::{self, spawn};
+use crate::tokio::support::{plain, with_timeout};
 
 fn socket(role: Role, plan: &Plan, io: DuplexStream) -> WebSocket<DuplexStream> {
     let now = tokio::time::Instant::now().into_std().into();
@@ -70,7 +71,7 @@ async fn run_unsplit(
 
 async fn run_halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Received, closes: bool) {
     let (mut reader, sender) = ws.split();
-    let sending = tokio::spawn({
+    let sending = spawn({
         let sender = sender.clone();
         async move {
             for (i, &len) in plan.messages.iter().enumerate() {
@@ -96,7 +97,7 @@ async fn run_halves(ws: WebSocket<DuplexStream>, plan: Plan, mut received: Recei
             && let Some(sending) = sending.take()
         {
             let sender = sender.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 sending.await.unwrap();
                 sender.close_output(CloseCode::NORMAL, "").unwrap();
             });
@@ -129,10 +130,10 @@ async fn end(role: Role, case: Case, io: DuplexStream, closes: bool) {
 fn run(case: &Case) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async {
+    tasks::block_on(&runtime.unwrap(), async {
         let (a, b) = duplex(case.capacity);
-        let client = tokio::spawn(end(Role::Client, case.clone(), a, true));
-        let server = tokio::spawn(end(Role::Server, case.clone(), b, false));
+        let client = spawn(end(Role::Client, case.clone(), a, true));
+        let server = spawn(end(Role::Server, case.clone(), b, false));
         let both = async { (client.await, server.await) };
         let (client, server) = timeout(Duration::from_secs(3600), both).await.expect("a hang");
         client.unwrap();
@@ -166,7 +167,7 @@ where
         WebSocket::from_connection(io, connection, &[])
     };
     let (mut client, mut server) = (socket(Role::Client, a), socket(Role::Server, b));
-    tokio::spawn(async move {
+    spawn(async move {
         while let Ok(Some((event, mut reply))) = server.read().await {
             if let Event::Text(text) = event {
                 reply.feed_text(text).unwrap();
@@ -208,7 +209,7 @@ async fn a_batch_before_the_first_read_is_echoed_completely_over_sockets() {
 #[tokio::test]
 async fn halves_that_flood_each_other_do_not_deadlock() {
     let (a, b) = duplex(1 << 12);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         let mut ws = plain(Role::Server, a);
         while let Some((event, mut reply)) = ws.read().await.unwrap() {
             if let Event::Binary(bytes) = event {
@@ -218,7 +219,7 @@ async fn halves_that_flood_each_other_do_not_deadlock() {
     });
     let (mut reader, sender) = plain(Role::Client, b).split();
     let count = 100;
-    let sending = tokio::spawn(async move {
+    let sending = spawn(async move {
         for i in 0..count {
             sender.send_binary(&vec![i; 50_000]).await.unwrap();
         }
@@ -238,7 +239,7 @@ async fn halves_that_flood_each_other_do_not_deadlock() {
 #[tokio::test]
 async fn stream_and_sink_that_flood_each_other_do_not_deadlock() {
     let (a, b) = duplex(1 << 12);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut ws = plain(Role::Server, a);
         while let Some((event, mut reply)) = ws.read().await.unwrap() {
             if let Event::Binary(bytes) = event {
@@ -248,7 +249,7 @@ async fn stream_and_sink_that_flood_each_other_do_not_deadlock() {
     });
     let (mut sink, mut stream) = plain(Role::Client, b).into_messages().split();
     let count = 100;
-    let sending = tokio::spawn(async move {
+    let sending = spawn(async move {
         for i in 0..count {
             sink.send(Message::Binary(vec![i; 50_000].into())).await.unwrap();
         }

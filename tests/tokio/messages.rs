@@ -10,12 +10,13 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{MS, SECONDS_10, client, echo, server, socket, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{MS, SECONDS_10, client, echo, server, socket, with_timeout};
 
 #[tokio::test]
 async fn echoes_and_closes_in_order() {
     let (a, b) = duplex(1 << 16);
-    let served = tokio::spawn(echo(server(a)));
+    let served = spawn(echo(server(a)));
     let mut ws = client(b);
     let big = "\u{20ac}".repeat(100_000);
     for text in ["", "Hello", &big] {
@@ -66,7 +67,7 @@ async fn s24_read_into_a_small_buffer_has_the_end_of_message() {
 #[tokio::test]
 async fn messages_are_a_stream_and_a_sink() {
     let (a, b) = duplex(1 << 16);
-    let served = tokio::spawn(echo(server(a)));
+    let served = spawn(echo(server(a)));
     let mut messages = client(b).into_messages();
     let sent: Vec<Message> = (0..100)
         .map(|i| match i % 2 {
@@ -120,7 +121,7 @@ async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
         .await
         .unwrap();
     assert_eq!(messages.next().await.unwrap().unwrap(), Message::Text("one".into()));
-    let reading = tokio::spawn(async move {
+    let reading = spawn(async move {
         let mut seen = Vec::new();
         raw.read_to_end(&mut seen).await.unwrap();
         seen
@@ -138,7 +139,7 @@ async fn the_stream_ends_after_an_error_and_the_sink_is_closed_then() {
 #[tokio::test]
 async fn a_message_larger_than_every_mark_is_received() {
     let (a, b) = duplex(1 << 12);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         let mut messages = server(a).into_messages();
         while let Some(message) = messages.next().await {
             messages.send(message.unwrap()).await.unwrap();

@@ -16,7 +16,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::common::preset;
 use crate::common::sends::{append, each_feed, each_send, messages, server};
-use crate::support::{MS, poll_once};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{MS, poll_once};
 
 /// The capacity of the transport, in bytes.
 const CAPACITY: usize = 64;
@@ -39,7 +40,7 @@ impl Peer {
         let (mut reader, mut writer) = tokio::io::split(io);
         writer.write_all(&b"\x81\x81\0\0\0\0x".repeat(2)).await.unwrap();
         let all = received.clone();
-        tokio::spawn(async move {
+        spawn(async move {
             // The peer does not end its output.
             let _writer = writer;
             let mut buffer = [0; 32];
@@ -111,8 +112,8 @@ async fn each_message_in_a_sink_is_sent_when_the_sink_is_flushed() {
 async fn fragments_before_a_pong(by_parts: bool) -> usize {
     let (io, mut peer) = tokio::io::duplex(CAPACITY);
     let (mut reader, sender) = WebSocket::from_connection(io, connection(), &[]).split();
-    let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
-    tokio::spawn(async move {
+    let reading = spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+    spawn(async move {
         let payload = [7; 10_000];
         if !by_parts {
             let options = SendOptions::new().max_frame_len(NonZeroUsize::new(100).unwrap());

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{Instant, sleep};
 
 use crate::common::preset;
+use crate::common::tasks::{self, spawn};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -59,13 +60,13 @@ fn message(kind: u8, len: usize) -> Message {
 async fn run(case: Case) {
     let (io, peer) = duplex(case.capacity);
     let (mut input, mut output) = tokio::io::split(peer);
-    tokio::spawn(async move {
+    spawn(async move {
         let mut buffer = vec![0; case.reads];
         while input.read(&mut buffer).await.is_ok_and(|n| n > 0) {
             sleep(Duration::from_millis(1)).await;
         }
     });
-    tokio::spawn(async move {
+    spawn(async move {
         for _ in 0..case.pings {
             let ping = [&b"\x89\xfd\0\0\0\0"[..], &[7; 125]].concat();
             if output.write_all(&ping).await.is_err() {
@@ -86,7 +87,7 @@ async fn run(case: Case) {
         WebSocket::from_connection(io, connection, &[]).into_messages().split();
     // Either half alone, or both in two tasks.
     let reading = case.split.then(|| {
-        tokio::spawn(async move { while stream.next().await.is_some_and(|item| item.is_ok()) {} })
+        spawn(async move { while stream.next().await.is_some_and(|item| item.is_ok()) {} })
     });
     for (kind, len) in case.messages {
         poll_fn(|cx| sink.poll_ready_unpin(cx)).await.unwrap();
@@ -105,6 +106,6 @@ proptest! {
     #[test]
     fn a_ready_sink_never_returns_full(case in case()) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(run(case));
+        tasks::block_on(&runtime.enable_time().start_paused(true).build().unwrap(), run(case));
     }
 }

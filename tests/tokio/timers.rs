@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt, duplex};
 use tokio::time::{sleep, timeout};
 
 use crate::common::preset;
-use crate::support::{plain, socket, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{plain, socket, with_timeout};
 
 /// The runtime's clock is used, so that tests can pause it.
 #[tokio::test(start_paused = true)]
@@ -20,7 +21,7 @@ async fn deadlines_follow_the_clock_of_the_runtime() {
     let config = preset(Role::Server).keep_alive(Some(hour), None).build().unwrap();
     let mut ws = socket(Role::Server, b, &config);
     let start = tokio::time::Instant::now();
-    let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_none()) });
+    let reading = spawn(async move { ws.read().await.map(|event| event.is_none()) });
     let mut pongs = [0; 6];
     raw.read_exact(&mut pongs).await.unwrap();
     assert_eq!(pongs, *b"\x8a\0\x8a\0\x8a\0");
@@ -91,7 +92,7 @@ async fn a_paused_handler_is_not_timed_out() {
     let (a, b) = duplex(1 << 16);
     let config = preset(Role::Server).keep_alive(Some(short), Some(short)).build().unwrap();
     let mut ws = socket(Role::Server, a, &config);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         for _ in 0..5 {
             // Long enough for a ping, then without reads and writes.
             let _ = timeout(short + short / 2, ws.read()).await;
@@ -109,7 +110,7 @@ async fn a_paused_handler_is_not_timed_out() {
         timeout(30 * short, async { while peer.read().await.is_ok_and(|e| e.is_some()) {} }).await;
     peer.feed_text("end").unwrap();
     peer.flush().await.unwrap();
-    let reading = tokio::spawn(async move { while let Ok(Some(_)) = peer.read().await {} });
+    let reading = spawn(async move { while let Ok(Some(_)) = peer.read().await {} });
     with_timeout(served).await.unwrap().unwrap();
     with_timeout(reading).await.unwrap();
 }

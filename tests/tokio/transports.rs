@@ -15,8 +15,9 @@ use tokio::io::{
 use tokio::time::sleep;
 
 use crate::common::frame::frame;
-use crate::faulty::Faulty;
-use crate::support::{plain, tcp_pair, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::faulty::Faulty;
+use crate::tokio::support::{plain, tcp_pair, with_timeout};
 
 /// Moves one byte per call, and is pending every other time.
 struct SingleBytes {
@@ -91,7 +92,7 @@ async fn a_buffering_transport_is_flushed() {
     // A sender while the reader waits.
     let (a, b) = duplex(1 << 16);
     let (mut reader, sender) = plain(Role::Server, BufWriter::new(a)).split();
-    let reading = tokio::spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
+    let reading = spawn(async move { while let Ok(Some(_)) = reader.read().await {} });
     let mut ws = plain(Role::Client, b);
     sleep(Duration::from_millis(10)).await;
     sender.send_text("hello").await.unwrap();
@@ -128,7 +129,7 @@ async fn a_buffering_transport_is_flushed() {
     let (mut raw, b) = duplex(1 << 16);
     let mut messages = plain(Role::Client, BufWriter::new(b)).into_messages();
     raw.write_all(b"\x88\x02\x03\xe8").await.unwrap();
-    let reading = tokio::spawn(async move {
+    let reading = spawn(async move {
         assert!(matches!(messages.next().await, Some(Ok(Message::Close(Some(_))))));
         messages.next().await.is_none()
     });
@@ -140,7 +141,7 @@ async fn a_buffering_transport_is_flushed() {
 #[tokio::test]
 async fn a_transport_with_one_byte_per_call_works() {
     let (a, b) = duplex(1 << 16);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         let mut ws = plain(Role::Server, BufWriter::with_capacity(100, SingleBytes::new(a)));
         while let Some((event, mut reply)) = ws.read().await? {
             if let Event::Text(text) = event {
@@ -212,7 +213,7 @@ async fn a_client_receives_the_close_frame_of_a_server_that_stopped_reading() {
     let (a, mut raw) = tcp_pair().await;
     let mut ws = plain(Role::Client, a);
     ws.feed_binary(&vec![0; 16 << 20]).unwrap();
-    let reading = tokio::spawn(async move {
+    let reading = spawn(async move {
         let mut seen = None;
         loop {
             match ws.read().await {
@@ -242,14 +243,14 @@ async fn a_reset_is_an_error_of_every_call() {
     // While a write is pending; the other half returns the error too.
     let (a, raw) = tcp_pair().await;
     let (mut reader, sender) = plain(Role::Server, a).split();
-    let sending = tokio::spawn(async move {
+    let sending = spawn(async move {
         loop {
             if let Err(error) = sender.send_binary(&[0; 100_000]).await {
                 return error;
             }
         }
     });
-    let reading = tokio::spawn(async move { reader.read().await.is_err() });
+    let reading = spawn(async move { reader.read().await.is_err() });
     sleep(Duration::from_millis(50)).await;
     raw.set_zero_linger().unwrap();
     drop(raw);
@@ -264,7 +265,7 @@ async fn a_half_closed_peer_receives_all_output() {
     let mut ws = plain(Role::Server, b);
     ws.feed_text("still").unwrap();
     raw.shutdown().await.unwrap();
-    let reading = tokio::spawn(async move { ws.read().await.map(|event| event.is_none()) });
+    let reading = spawn(async move { ws.read().await.map(|event| event.is_none()) });
     let mut seen = Vec::new();
     with_timeout(raw.read_to_end(&mut seen)).await.unwrap();
     assert_eq!(seen, b"\x81\x05still\x88\x02\x03\xea");

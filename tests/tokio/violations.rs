@@ -10,8 +10,9 @@ use tokio::time::timeout;
 
 use crate::common::frame::frame;
 use crate::common::preset;
+use crate::common::tasks::spawn;
 use crate::common::violations::violations;
-use crate::support::{SECONDS_10, echo, server, socket};
+use crate::tokio::support::{SECONDS_10, echo, server, socket};
 
 #[tokio::test]
 async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_end() {
@@ -20,7 +21,7 @@ async fn v34_after_every_violation_the_peer_receives_the_close_frame_then_the_en
             let (mut raw, b) = duplex(1 << 16);
             let config = preset(Role::Server).max_message_len(1000).build().unwrap();
             let ws = socket(Role::Server, b, &config);
-            let served = tokio::spawn(async move {
+            let served = spawn(async move {
                 if !split {
                     return echo(ws).await;
                 }
@@ -57,7 +58,7 @@ async fn v34_the_drain_ends_after_the_linger_timeout() {
         for split in [false, true] {
             let (mut raw, b) = duplex(1 << 16);
             let ws = socket(Role::Server, b, &config);
-            let served = tokio::spawn(async move {
+            let served = spawn(async move {
                 if !split {
                     return echo(ws).await;
                 }
@@ -76,7 +77,7 @@ async fn v34_the_drain_ends_after_the_linger_timeout() {
 #[tokio::test]
 async fn v37_messages_before_a_close_frame_are_answered_before_it() {
     let (mut raw, b) = duplex(1 << 16);
-    let served = tokio::spawn(echo(server(b)));
+    let served = spawn(echo(server(b)));
     let bytes = [frame(0x81, b"one"), frame(0x82, b"two"), frame(0x88, b"\x03\xe9bye")].concat();
     raw.write_all(&bytes).await.unwrap();
     let mut seen = Vec::new();

@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout};
 use crate::common::frame::frame;
 use crate::common::preset;
 use crate::common::secs;
-use crate::support::{socket, tcp_pair, with_timeout};
+use crate::common::tasks::spawn;
+use crate::tokio::support::{socket, tcp_pair, with_timeout};
 
 type Io = DuplexStream;
 type Outcome = Result<(), WebSocketError>;
@@ -40,7 +41,7 @@ macro_rules! until_error {
 
 /// Reads in another task, and drops the events.
 fn poll_reader(mut reader: Reader<Io>) {
-    tokio::spawn(async move {
+    spawn(async move {
         while let Ok(Some(_)) = reader.read().await {
             tokio::task::yield_now().await;
         }
@@ -203,7 +204,7 @@ const WAITS: &[(&str, Wait)] = &[
     }),
     ("Sink::feed, stream polled", |ws| {
         let (mut sink, mut stream) = ws.into_messages().split();
-        tokio::spawn(async move { while stream.next().await.is_some() {} });
+        spawn(async move { while stream.next().await.is_some() {} });
         Box::pin(
             async move { until_error!(sink.feed(Message::Binary(LONG.to_vec().into())).await) },
         )
@@ -218,7 +219,7 @@ const WAITS: &[(&str, Wait)] = &[
     }),
     ("Sink::close, stream polled", |ws| {
         let (mut sink, mut stream) = ws.into_messages().split();
-        tokio::spawn(async move { while stream.next().await.is_some() {} });
+        spawn(async move { while stream.next().await.is_some() {} });
         Box::pin(async move { sink.close().await })
     }),
     ("Sink::close, no output before it", |ws| {
@@ -247,7 +248,7 @@ async fn run(config: fn(ConfigBuilder) -> ConfigBuilder, longest: Duration) {
         .run_until(async {
             for (name, wait) in WAITS {
                 let (io, mut peer) = duplex(64 << 10);
-                let flood = tokio::spawn(async move {
+                let flood = spawn(async move {
                     let frame = [&b"\x82\xfe\x03\xe8\0\0\0\0"[..], &[7; 1000]].concat().repeat(4);
                     while peer.write_all(&frame).await.is_ok() {
                         // The clock is virtual, and advances.
@@ -296,7 +297,7 @@ async fn v25_a_flood_does_not_prevent_the_end_of_a_close() {
     for split in [false, true] {
         let (a, raw) = tcp_pair().await;
         let (_from, mut to) = raw.into_split();
-        let flood = tokio::spawn(async move {
+        let flood = spawn(async move {
             let pings = frame(0x89, &[7; 100]).repeat(100);
             while to.write_all(&pings).await.is_ok() {}
         });

@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::common::frame::frame;
 use crate::common::preset;
-use crate::support::{plain, socket, tcp_pair, with_timeout};
+use crate::common::tasks::{self, spawn};
+use crate::tokio::support::{plain, socket, tcp_pair, with_timeout};
 
 /// Counts the polls of a future.
 async fn counted<F: Future>(count: &Cell<usize>, future: F) -> F::Output {
@@ -34,7 +35,7 @@ async fn both_halves_wake_their_common_task() {
     sender.feed_binary(&[7; 1000]).unwrap();
     raw.write_all(&frame(0x81, b"go")).await.unwrap();
     let (done, is_done) = oneshot::channel();
-    let task = tokio::spawn(async move {
+    let task = spawn(async move {
         let flush = async {
             sender.flush().await.unwrap();
             done.send(()).unwrap();
@@ -55,12 +56,12 @@ async fn both_halves_wake_their_common_task() {
 #[tokio::test]
 async fn closing_the_sink_wakes_the_stream_of_another_task() {
     let (a, b) = duplex(1 << 16);
-    let served = tokio::spawn(async move {
+    let served = spawn(async move {
         let mut ws = plain(Role::Server, a);
         while ws.read().await.unwrap().is_some() {}
     });
     let (mut sink, mut stream) = plain(Role::Client, b).into_messages().split();
-    let streaming = tokio::spawn(async move {
+    let streaming = spawn(async move {
         matches!(stream.next().await, Some(Ok(Message::Close(Some(_)))))
             && stream.next().await.is_none()
     });
@@ -78,7 +79,7 @@ async fn many_senders_on_threads_and_a_reader() {
         let (mut reader, sender) = socket(Role::Server, a, &config).split();
         for task in 0..4_u8 {
             let sender = sender.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 for i in 0..200_u8 {
                     sender.send_binary(&[task, i]).await.unwrap();
                     if i % 50 == 0 {
@@ -87,12 +88,12 @@ async fn many_senders_on_threads_and_a_reader() {
                 }
             });
         }
-        let reading = tokio::spawn(async move { while reader.read().await.unwrap().is_some() {} });
+        let reading = spawn(async move { while reader.read().await.unwrap().is_some() {} });
         // One more on a thread without a runtime.
         let foreign = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_time().build().unwrap();
-            runtime.block_on(async {
+            tasks::block_on(&runtime, async {
                 for i in 0..200_u8 {
                     sender.send_binary(&[4, i]).await.unwrap();
                 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use sansocket::deflate::Decoder;
 
-use crate::codecs::naive::{self, Fault};
-use crate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
-use crate::corpus::{KINDS, Rng, messages};
-use crate::engine::{Random, Verdict, by_miniz, by_zlib, classify, inflate, window};
+use crate::deflate::codecs::naive::{self, Fault};
+use crate::deflate::codecs::{Flush, TAIL, miniz, zlib, zlib_rs};
+use crate::deflate::corpus::{KINDS, Rng, messages};
+use crate::deflate::engine::{Random, Verdict, by_miniz, by_zlib, classify, inflate, window};
 
 const ROUNDS: u64 = if cfg!(debug_assertions) { 2500 } else { 40_000 };
 

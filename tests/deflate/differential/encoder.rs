@@ -2,8 +2,8 @@
 //! small parts of output (one large buffer hides a violation of the window), and miniz_oxide in a
 //! ring buffer of the length of the window.
 
-use crate::corpus::{KINDS, Kind, Rng, Source};
-use crate::engine::{Connection, LEVELS};
+use crate::deflate::corpus::{KINDS, Kind, Rng, Source};
+use crate::deflate::engine::{Connection, LEVELS};
 
 /// Operations of one connection: complete messages, parts, messages compressed elsewhere,
 /// incompressible ones, and resets.
@@ -108,7 +108,7 @@ fn long_messages() {
 /// The same messages have the same payloads, independent of other output of the thread.
 #[test]
 fn output_does_not_depend_on_other_connections() {
-    let messages = crate::corpus::messages(Kind::Chat, 500, 6, 9);
+    let messages = crate::deflate::corpus::messages(Kind::Chat, 500, 6, 9);
     for level in LEVELS {
         for takeover in [true, false] {
             let mut first = None;

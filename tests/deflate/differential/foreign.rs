@@ -2,9 +2,9 @@
 
 use sansocket::deflate::Decoder;
 
-use crate::codecs::{Flush, Strategy, TAIL, miniz, zlib, zlib_rs};
-use crate::corpus::{KINDS, Kind, Rng, Source};
-use crate::engine::{Random, inflate, window};
+use crate::deflate::codecs::{Flush, Strategy, TAIL, miniz, zlib, zlib_rs};
+use crate::deflate::corpus::{KINDS, Kind, Rng, Source};
+use crate::deflate::engine::{Random, inflate, window};
 
 const STRATEGIES: [Strategy; 5] =
     [Strategy::Default, Strategy::Filtered, Strategy::Fixed, Strategy::HuffmanOnly, Strategy::Rle];

@@ -3,10 +3,10 @@
 
 use sansocket::deflate::Decoder;
 
-use crate::bit_writer::{BitWriter, Code};
-use crate::codecs::{Flush, TAIL, zlib};
-use crate::corpus::{Kind, messages};
-use crate::engine::{Uncut, inflate, window};
+use crate::deflate::bit_writer::{BitWriter, Code};
+use crate::deflate::codecs::{Flush, TAIL, zlib};
+use crate::deflate::corpus::{Kind, messages};
+use crate::deflate::engine::{Uncut, inflate, window};
 
 /// A message that begins with a copy from `distance` bytes before its first.
 fn copy_from(distance: u16) -> Vec<u8> {

@@ -3,10 +3,10 @@
 
 use sansocket::deflate::Decoder;
 
-use crate::bit_writer::{BitWriter, Code};
-use crate::codecs::{Flush, TAIL, naive, zlib};
-use crate::corpus::{Kind, messages};
-use crate::engine::{Cuts, Random, Uncut, inflate, window};
+use crate::deflate::bit_writer::{BitWriter, Code};
+use crate::deflate::codecs::{Flush, TAIL, naive, zlib};
+use crate::deflate::corpus::{Kind, messages};
+use crate::deflate::engine::{Cuts, Random, Uncut, inflate, window};
 
 /// Stored bytes, then a copy, in one message.
 fn stored_and_copy(stored: &[u8], distance: u16) -> Vec<u8> {

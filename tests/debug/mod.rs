@@ -13,8 +13,6 @@
 
 #[cfg(feature = "std")]
 mod adapters;
-#[path = "../common/mod.rs"]
-mod common;
 mod drivers;
 mod handshakes;
 #[cfg(feature = "hyper")]

@@ -19,8 +19,6 @@
 
 mod auto_traits;
 mod byte_streams;
-#[path = "../common/mod.rs"]
-mod common;
 mod connections;
 mod connectors;
 mod crossing;

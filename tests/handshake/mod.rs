@@ -9,8 +9,6 @@
 )]
 
 mod client;
-#[path = "../common/mod.rs"]
-mod common;
 mod extended_connect;
 mod origins;
 mod proxies;

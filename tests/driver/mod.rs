@@ -16,8 +16,6 @@
     reason = "tests"
 )]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod edges;
 mod endings;
 mod event_loops;

@@ -17,8 +17,6 @@
 mod bit_writer;
 #[path = "../common/codecs/mod.rs"]
 mod codecs;
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../common/corpus/mod.rs"]
 mod corpus;
 mod cutting;

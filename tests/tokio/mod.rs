@@ -1,8 +1,5 @@
-//! The blocking adapter: opening handshake, reads, sends, back-pressure, timeouts, halves, and
-//! ends. Files with the same name as in `tests/tokio` test the same rules.
-//!
-//! Over loopback TCP, or over a pipe in memory where the size of the buffers matters. A watchdog ends a
-//! test that hangs.
+//! The tokio adapter: opening handshake, reads, sends, back-pressure, dropped futures, halves,
+//! timeouts, and ends. Files with the same name as in `tests/blocking` test the same rules.
 
 #![allow(
     clippy::alloc_instead_of_core,
@@ -22,23 +19,24 @@
 
 mod answers;
 mod back_pressure;
-mod closing;
+mod chaos;
 mod codes;
-#[path = "../common/mod.rs"]
-mod common;
+mod dropped_futures;
 mod edges;
 mod endings;
+mod faulty;
+mod futures;
 mod halves;
 mod handshakes;
 mod keep_alive;
 mod limits;
 mod liveness;
 mod messages;
-mod modes;
-mod pipe;
 mod sends;
+mod sink;
 mod support;
+mod timers;
 mod transports;
-mod trickle;
 mod violations;
 mod waits;
+mod wake_ups;

@@ -17,8 +17,6 @@
 mod api;
 mod close;
 mod close_timeout;
-#[path = "../common/mod.rs"]
-mod common;
 mod endings;
 mod fragmentation;
 mod frames;
