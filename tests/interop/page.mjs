@@ -1,26 +1,17 @@
-// Uses the page of the sample app like a visitor, in a headless Chromium controlled by npm playwright-core.
+// Uses the page of the sample app like a visitor, in a headless Chromium.
 //
-//   page.mjs http[s]://HOST:PORT/ PATH-OF-CHROMIUM EXTENSIONS [FOLDER]
+//   page.mjs http[s]://HOST:PORT/ PATH-OF-CHROMIUM VERSION EXTENSIONS [FOLDER]
 //
-// EXTENSIONS is the expected value of the `extensions` attribute of the WebSocket, or `none`. FOLDER receives the screenshots
-// desktop.png and phone.png. Over https, Node must trust the certificate (NODE_EXTRA_CA_CERTS). Chromium accepts it by its
-// public key, and no other one.
+// VERSION is the expected version of HTTP, HTTP/1.1 or HTTP/2; Chromium uses HTTP/2 only over https. EXTENSIONS is the expected
+// value of the `extensions` attribute of the WebSocket, or `none`. FOLDER receives the screenshots desktop.png and phone.png.
 //
 // All elements are found by role and visible name, so a page that a screen reader cannot use fails too.
-import crypto from 'node:crypto'
-import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import tls from 'node:tls'
+import { run, same, sameVersion } from './browser.mjs'
 
-const require = createRequire(path.join(process.env.INTEROP_NODE_MODULES ?? process.cwd(), 'x.js'))
-const { chromium } = require('playwright-core')
-const [address, executablePath, extensions, folder] = process.argv.slice(2)
-const { protocol, host, hostname, port } = new URL(address)
+const [address, executablePath, version, extensions, folder] = process.argv.slice(2)
+const { protocol, host } = new URL(address)
 const socketUrl = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`
-const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sansocket-page-'))
 
 // Runs in the page. Sends bytes by the page's own WebSocket, since the page has no field for them, and compares the echo.
 async function binaryEcho(length) {
@@ -41,36 +32,8 @@ function inSight(element) {
   return top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth
 }
 
-let checks = 0
-function same(what, got, expected) {
-  checks += 1
-  if (JSON.stringify(got) !== JSON.stringify(expected))
-    throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`)
-}
-
-async function publicKeyHash() {
-  const socket = tls.connect({ host: hostname, port })
-  await once(socket, 'secureConnect', { signal: AbortSignal.timeout(10_000) })
-  const key = socket.getPeerX509Certificate().publicKey.export({ type: 'spki', format: 'der' })
-  socket.end()
-  return crypto.createHash('sha256').update(key).digest('base64')
-}
-
-const args = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-if (protocol === 'https:') args.push(`--ignore-certificate-errors-spki-list=${await publicKeyHash()}`)
-// A temporary profile, and a browser without requests of its own.
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  chromiumSandbox: false,
-  viewport: { width: 900, height: 700 },
-  args,
-})
-const screenshot = async name => folder && browser.pages()[0]?.screenshot({ path: path.join(folder, `${name}.png`) })
-let status = 0
-try {
-  const page = browser.pages()[0] ?? (await browser.newPage())
-  page.setDefaultTimeout(10_000)
+async function use(page) {
+  const screenshot = async name => folder && page.screenshot({ path: path.join(folder, `${name}.png`) })
   const problems = []
   page.on('pageerror', error => problems.push(String(error)))
   page.on('console', line => line.type() === 'error' && problems.push(line.text()))
@@ -88,6 +51,8 @@ try {
   const becomes = text => page.waitForFunction(t => document.querySelector('[role=status]').textContent === t, text)
   const count = n => page.waitForFunction(n => document.querySelectorAll('tbody tr').length === n, n)
 
+  same('the version in the page', await page.getByText(`This page was sent over ${version}.`).count(), 1)
+  same('the version that the browser used', await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol), version === 'HTTP/2' ? 'h2' : 'http/1.1')
   const box = await state.boundingBox()
   same('the state is at the upper left', box.x < 100 && box.y < 100, true)
   same('the URL', await url.inputValue(), socketUrl)
@@ -153,13 +118,6 @@ try {
   await connect.click()
   await becomes('Not connected')
   same('the buttons after a bad URL', await enabled(), [true, false, false])
-  console.log(`${checks} checks passed`)
-} catch (error) {
-  status = 1
-  console.log(`FAILED: ${error.message}`)
-  await screenshot('failed')
-} finally {
-  await browser.close()
-  fs.rmSync(profile, { recursive: true, force: true })
 }
-process.exit(status)
+
+await run(address, executablePath, version, use, log => sameVersion(version, log, 2, 1))

@@ -37,7 +37,8 @@ def tcp(address):
 
 def tls(address, file, name="localhost", alpn=("http/1.1",)):
     context = ssl.create_default_context(cafile=file)
-    context.set_alpn_protocols(list(alpn))
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
     # By default a stream without close_notify ends like one with it.
     return context.wrap_socket(tcp(address), server_hostname=name, suppress_ragged_eofs=False)
 
@@ -88,10 +89,16 @@ def not_trusted(address, _file):
 
 
 def alpn(address, file):
-    for offer in [("http/1.1",), ("h2", "http/1.1")]:
+    for offer, selected in [
+        (("http/1.1",), "http/1.1"),
+        (("h2", "http/1.1"), "h2"),
+        (("http/1.1", "h2"), "h2"),
+        (("h2",), "h2"),
+        ((), None),
+    ]:
         with tls(address, file, alpn=offer) as stream:
-            same("the protocol", stream.selected_alpn_protocol(), "http/1.1")
-    refused(lambda: tls(address, file, alpn=("h2",)), ssl.SSLError, "no application protocol")
+            same(f"the protocol of {offer}", stream.selected_alpn_protocol(), selected)
+    refused(lambda: tls(address, file, alpn=("h3",)), ssl.SSLError, "no application protocol")
 
 
 def page(address, file):

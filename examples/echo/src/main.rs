@@ -8,6 +8,8 @@
 mod on_threads;
 mod on_tokio;
 mod options;
+mod preface;
+mod session;
 mod tls;
 
 use core::error::Error;
@@ -20,7 +22,8 @@ use std::process::ExitCode;
 use sansocket::config::Delivery;
 use sansocket::deflate::Deflate;
 use sansocket::error::ConfigError;
-use sansocket::handshake::{HttpResponse, OriginPolicy, OwnedRequestHead};
+use sansocket::h2::SessionOptions;
+use sansocket::handshake::{HttpResponse, HttpVersion, OriginPolicy};
 use sansocket::{AcceptOptions, Config};
 
 use crate::options::{Compression, Options, USAGE};
@@ -38,8 +41,11 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) accept: AcceptOptions,
+    pub(crate) session: SessionOptions,
     /// `None` for http and ws.
     pub(crate) tls: Option<Tls>,
+    /// HTTP/2 without TLS.
+    pub(crate) h2c: bool,
 }
 
 impl App {
@@ -56,8 +62,9 @@ impl App {
         if let Some(compression) = options.compression {
             accept = accept.deflate(deflate(compression)?);
         }
+        let session = SessionOptions::builder().build()?;
         let tls = options.tls.as_ref().map(Tls::new).transpose()?;
-        Ok(Self { config, accept, tls })
+        Ok(Self { config, accept, session, tls, h2c: options.h2c })
     }
 }
 
@@ -77,15 +84,17 @@ fn deflate(compression: Compression) -> Result<Deflate, ConfigError> {
 
 /// Returns the response to a request for a page; `None` if the request is for the WebSocket.
 pub(crate) fn page(
-    head: &OwnedRequestHead,
+    version: HttpVersion,
+    method: &str,
+    path: &str,
 ) -> Result<Option<HttpResponse>, Box<dyn Error + Send + Sync>> {
     let plain = "text/plain; charset=utf-8";
-    Ok(match (head.path(), head.method()) {
+    Ok(match (path, method) {
         ("/ws", _) => None,
         ("/", "GET" | "HEAD") => Some(
             HttpResponse::new(200)?
                 .with_field("Cache-Control", "no-cache")?
-                .with_body("text/html; charset=utf-8", include_str!("page.html"))?,
+                .with_body("text/html; charset=utf-8", html(version))?,
         ),
         ("/", _) => Some(
             HttpResponse::new(405)?
@@ -98,6 +107,21 @@ pub(crate) fn page(
         ),
     })
 }
+
+/// Returns the page, with a sentence about the version of HTTP that it is sent over.
+fn html(version: HttpVersion) -> String {
+    let transport = match version {
+        HttpVersion::Http2 => {
+            "The WebSocket uses the same connection, if the browser supports RFC 8441."
+        }
+        _ => "The WebSocket has a connection of its own.",
+    };
+    let sentences = format!("This page was sent over {version}. {transport}");
+    include_str!("page.html").replace(HTTP_PLACEHOLDER, &sentences)
+}
+
+/// The place of the sentence in the page.
+const HTTP_PLACEHOLDER: &str = "{{http}}";
 
 /// Waits for SIGINT or SIGTERM.
 #[cfg(unix)]
@@ -154,6 +178,20 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("echo: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_its_version_of_http() {
+        for version in [HttpVersion::Http11, HttpVersion::Http2] {
+            let page = html(version);
+            assert_eq!(page.matches(&format!("sent over {version}.")).count(), 1);
+            assert!(!page.contains(HTTP_PLACEHOLDER));
         }
     }
 }

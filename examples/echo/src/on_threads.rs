@@ -9,6 +9,7 @@ use std::thread;
 
 use sansocket::blocking::{PendingRequest, Sender};
 use sansocket::error::{AcceptError, SendError};
+use sansocket::handshake::HttpVersion;
 use sansocket::message::SendOptions;
 use sansocket::{CloseCode, Event};
 
@@ -105,7 +106,8 @@ fn handle(
         Err(AcceptError::Io(_) | AcceptError::Refused(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    if let Some(page) = page(request.head())? {
+    let head = request.head();
+    if let Some(page) = page(HttpVersion::Http11, head.method(), head.path())? {
         return Ok(request.respond(&page)?);
     }
     let ws = match request.accept(&app.accept) {

@@ -8,10 +8,12 @@ pub(crate) const USAGE: &str = "\
 usage: echo [ADDR] [OPTIONS]
 
   ADDR                               address to listen on (default 127.0.0.1:9001)
-  --tls                              serve https and wss, with a throw-away certificate for
-                                     localhost, 127.0.0.1 and ::1
-  --cert FILE --key FILE             serve https and wss, with this certificate chain and this
-                                     private key (PEM)
+  --tls                              serve https and wss over HTTP/2 and HTTP/1.1, with a
+                                     throw-away certificate for localhost, 127.0.0.1 and ::1
+  --cert FILE --key FILE             the same with this certificate chain and this private key
+                                     (PEM)
+  --h2c                              serve HTTP/2 without TLS (prior knowledge) and HTTP/1.1 on
+                                     the same port
   --any-origin                       accept pages of any site (default: this host only)
   --max-message BYTES                maximum length of a received message (default 67108864)
   --keep-alive SECONDS[,TIMEOUT]     ping or pong interval; with TIMEOUT, disconnect a peer that
@@ -32,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) address: String,
     /// `None` for http and ws.
     pub(crate) tls: Option<Certificate>,
+    /// HTTP/2 without TLS.
+    pub(crate) h2c: bool,
     pub(crate) any_origin: bool,
     pub(crate) max_message_len: u64,
     pub(crate) keep_alive: (Duration, Option<Duration>),
@@ -94,6 +98,7 @@ impl Options {
         let mut options = Self {
             address: "127.0.0.1:9001".into(),
             tls: None,
+            h2c: false,
             any_origin: false,
             max_message_len: 64 << 20,
             keep_alive: (Duration::from_secs(30), None),
@@ -114,6 +119,7 @@ impl Options {
                 "--tls" => tls = true,
                 "--cert" => cert = Some(value("a PEM file")?),
                 "--key" => key = Some(value("a PEM file")?),
+                "--h2c" => options.h2c = true,
                 "--any-origin" => options.any_origin = true,
                 "--max-message" => {
                     options.max_message_len = number(&argument, &value("bytes")?)?;
@@ -142,6 +148,14 @@ impl Options {
             return Err(
                 "TLS is not supported with --blocking: omit it, or the options of TLS".into()
             );
+        }
+        if options.blocking && options.h2c {
+            return Err("HTTP/2 is not supported with --blocking: omit it, or --h2c".into());
+        }
+        if options.tls.is_some() && options.h2c {
+            return Err("--h2c is HTTP/2 without TLS: omit it, or the options of TLS, with which \
+                        HTTP/2 needs no option"
+                .into());
         }
         if options.blocking && options.threads.is_some() {
             return Err("--threads has no effect with --blocking: omit one of them".into());
@@ -207,11 +221,13 @@ mod tests {
     #[test]
     fn options_are_parsed() {
         let options =
-            parse("[::1]:80 --parts --keep-alive 5,7 --max-message 9 --threads 3").unwrap();
+            parse("[::1]:80 --parts --h2c --keep-alive 5,7 --max-message 9 --threads 3").unwrap();
         assert_eq!(options.address, "[::1]:80");
         assert_eq!(options.keep_alive, (Duration::from_secs(5), Some(Duration::from_secs(7))));
         assert_eq!((options.max_message_len, options.threads, options.parts), (9, Some(3), true));
-        assert_eq!(parse("").unwrap().address, "127.0.0.1:9001");
+        assert!(options.h2c);
+        let defaults = parse("").unwrap();
+        assert_eq!((&*defaults.address, defaults.h2c), ("127.0.0.1:9001", false));
     }
 
     #[test]
@@ -265,6 +281,12 @@ mod tests {
             (
                 "--tls --blocking",
                 "TLS is not supported with --blocking: omit it, or the options of TLS",
+            ),
+            ("--h2c --blocking", "HTTP/2 is not supported with --blocking: omit it, or --h2c"),
+            (
+                "--h2c --tls",
+                "--h2c is HTTP/2 without TLS: omit it, or the options of TLS, with which HTTP/2 \
+                 needs no option",
             ),
             ("--max-message x", "--max-message needs a number, not \"x\""),
             ("--max-message", "--max-message needs a value: bytes"),

@@ -38,7 +38,8 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(|error| format!("cannot use {certificate}: {}", misfit(error)))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A client without ALPN uses HTTP/1.1.
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(Self { acceptor: Arc::new(config).into(), fingerprint })
     }
 
@@ -58,6 +59,14 @@ impl Tls {
         Err(format!("TLS handshake with {peer} failed: {cause}"))
     }
 }
+
+/// Returns whether the client and the server have agreed on HTTP/2.
+pub(crate) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
+}
+
+/// The name of HTTP/2 in ALPN (RFC 9113 section 3.2).
+const HTTP2: &[u8] = b"h2";
 
 /// Reads the certificate of the server, and the certificates of its issuers.
 fn read_chain(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -1,25 +1,28 @@
 //! The app with a certificate from files.
 #![allow(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     reason = "tests"
 )]
 
+mod common;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, KeyPair};
+use sansocket::h2::{Client, SessionOptions};
 use sansocket::tokio::WebSocket;
 use sansocket::{CloseCode, Config, ConnectRequest, Entropy, Event};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::common::start;
 
 /// The name that only the certificate of this test has, so that the throw-away one is not accepted.
 const NAME: &str = "echo.example";
@@ -87,31 +90,8 @@ fn files_that_cannot_be_used_are_named_in_one_line() {
     }
 }
 
-/// The app, which ends with the test.
-struct App(Child);
-
-impl Drop for App {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the app, and returns its address.
-fn start(mut command: Command) -> (App, SocketAddr) {
-    let mut app = App(command.stdout(Stdio::piped()).spawn().unwrap());
-    let lines = BufReader::new(app.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let text = lines.take(2).collect::<Vec<_>>();
-    let [fingerprint, listening] = &text[..] else { panic!("{text:?}") };
-    assert!(fingerprint.starts_with("certificate SHA-256 "), "{text:?}");
-    let rest = listening.strip_prefix("listening on https://").unwrap();
-    let (address, rest) = rest.split_once(", ").unwrap();
-    assert_eq!(rest, format!("WebSocket wss://{address}/ws"));
-    (app, address.parse().unwrap())
-}
-
 #[tokio::test]
-async fn a_certificate_from_a_file_is_served() {
+async fn a_certificate_from_a_file_is_served_over_both_versions_of_http() {
     let folder = folder("own");
     let own = certificate();
     fs::write(folder.join("cert"), own.cert.pem()).unwrap();
@@ -121,13 +101,33 @@ async fn a_certificate_from_a_file_is_served() {
     let mut roots = RootCertStore::empty();
     roots.add(own.cert.der().clone()).unwrap();
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let tls = TlsConnector::from(Arc::new(config));
-    let stream = tls.connect(NAME.try_into().unwrap(), stream).await.unwrap();
-
     let request = ConnectRequest::new(&format!("wss://{NAME}/ws")).unwrap();
-    let config = Config::client(Entropy::os()).build().unwrap();
-    let (mut ws, _) = WebSocket::client(stream, &request, &config).await.unwrap();
+    let settings = Config::client(Entropy::os()).build().unwrap();
+    for (offered, selected) in [
+        (&[][..], None),
+        (&["http/1.1"][..], Some("http/1.1")),
+        (&["http/1.1", "h2"][..], Some("h2")),
+        (&["h2"][..], Some("h2")),
+    ] {
+        let mut config = config.clone();
+        config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let tls = TlsConnector::from(Arc::new(config));
+        let stream = tls.connect(NAME.try_into().unwrap(), stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), selected.map(str::as_bytes));
+        if selected == Some("h2") {
+            let options = SessionOptions::builder().build().unwrap();
+            let (client, session) = Client::handshake(stream, &options).await.unwrap();
+            tokio::spawn(session);
+            exchange(client.open(&request, &settings).await.unwrap().0).await;
+        } else {
+            exchange(WebSocket::client(stream, &request, &settings).await.unwrap().0).await;
+        }
+    }
+}
+
+/// Sends a message, receives its echo, and closes.
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocket<S>) {
     ws.send_text("over TLS").await.unwrap();
     let (event, _) = ws.read().await.unwrap().unwrap();
     assert!(matches!(event, Event::Text(text) if text == "over TLS"), "{event:?}");
