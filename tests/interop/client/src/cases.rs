@@ -67,6 +67,14 @@ impl Case {
         cases
     }
 
+    /// Returns the cases for a server whose application uses ASGI. It can't send fragments, nor a Close
+    /// frame without a code.
+    pub(crate) fn of_asgi() -> Vec<Self> {
+        let mut cases = Self::all();
+        cases.retain(|case| !matches!(&*case.path, "/fragments" | "/close/none"));
+        cases
+    }
+
     /// Sends all messages before the first read, and expects their echoes in order.
     fn echo(name: &str, messages: Vec<OwnedData>) -> Self {
         let sends = messages.iter().cloned().map(Step::Send);
