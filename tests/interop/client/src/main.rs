@@ -22,18 +22,18 @@ use crate::on_http2::Http2;
 
 const USAGE: &str = "\
 usage: interop_client ws://HOST:PORT tokio|blocking SET
-       interop_client wss://HOST:PORT http2|http2_at_once SET CA
+       interop_client wss://HOST:PORT http2|http2_at_once|http2_each SET CA
 
   http2          the connections are streams of one session of HTTP/2, one after the other
   http2_at_once  the same, all at the same time
+  http2_each     each connection has a session of its own
   CA             a PEM file with the only trusted certificates
 
 The sets of cases:
   plain          all cases, without compression
   deflate        the same cases, with an offer of compression
-  asgi           plain, without the cases in which the server sends fragments or an empty Close
-                 frame: applications of ASGI can't
-  asgi_deflate   the same cases, with an offer of compression
+  asgi           plain, for applications of ASGI: they can't send fragments nor an empty Close frame
+  asgi_deflate   the same with an offer of compression, without pings between fragments
   windows        the parameters of compression, with tests/interop/deflate_peer as the server";
 
 /// The timeout of a case, so that a lost reply is a failure and not a hang.
@@ -49,6 +49,7 @@ enum Adapter {
     Each(fn(Case, ConnectRequest, Config) -> Outcome),
     Http2(Http2),
     Http2AtOnce(Http2),
+    Http2Each(Http2),
 }
 
 impl Adapter {
@@ -59,6 +60,7 @@ impl Adapter {
             ("blocking", None) => Some(Ok(Self::Each(on_threads::play))),
             ("http2", Some(ca)) => Some(Http2::new(ca).map(Self::Http2)),
             ("http2_at_once", Some(ca)) => Some(Http2::new(ca).map(Self::Http2AtOnce)),
+            ("http2_each", Some(ca)) => Some(Http2::new(ca).map(Self::Http2Each)),
             _ => None,
         }
     }
@@ -76,8 +78,14 @@ impl Adapter {
                 Box::new(cases.map(|(case, request, config)| play(case, request, config)))
             }
             Self::Http2(http2) => {
-                Box::new(cases.map(|(case, request, config)| http2.play(case, request, config)))
+                let connector = http2.connector();
+                Box::new(cases.map(move |(case, request, config)| {
+                    http2.play(connector.clone(), case, request, config)
+                }))
             }
+            Self::Http2Each(http2) => Box::new(cases.map(|(case, request, config)| {
+                http2.play(http2.connector(), case, request, config)
+            })),
             Self::Http2AtOnce(http2) => Box::new(http2.play_at_once(cases).into_iter()),
         }
     }
@@ -85,7 +93,12 @@ impl Adapter {
 
 /// Runs all cases and prints their results. Returns whether all passed.
 fn run(base: &str, adapter: &Adapter, cases: Vec<Offered>) -> Result<bool, Box<dyn Error>> {
-    let config = Config::client(Entropy::os()).build()?;
+    let mut config = Config::client(Entropy::os());
+    if matches!(adapter, Adapter::Http2Each(_)) {
+        // hypercorn does not end the stream after the closing handshake.
+        config = config.linger_timeout(Duration::from_millis(200));
+    }
+    let config = config.build()?;
     let (mut names, mut prepared) = (Vec::new(), Vec::new());
     for (case, deflate) in cases {
         let mut request = ConnectRequest::new(&format!("{base}{}", case.path))?;
@@ -120,8 +133,8 @@ fn read_cases(set: &str) -> Option<Result<Vec<Offered>, ConfigError>> {
     Some(match set {
         "plain" => with(Case::all(), None),
         "deflate" => with(Case::all(), Some(Deflate::default())),
-        "asgi" => with(Case::of_asgi(), None),
-        "asgi_deflate" => with(Case::of_asgi(), Some(Deflate::default())),
+        "asgi" => with(Case::of_asgi(false), None),
+        "asgi_deflate" => with(Case::of_asgi(true), Some(Deflate::default())),
         "windows" => windows::cases(),
         _ => return None,
     })

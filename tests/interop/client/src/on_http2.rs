@@ -1,4 +1,4 @@
-//! The cases on the tokio adapter over HTTP/2: the connections are streams of one session.
+//! The cases on the tokio adapter over HTTP/2: the connections are streams of a session.
 
 use core::error::Error;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::cases::Case;
 use crate::steps::run_steps;
 use crate::{CASE_TIME, Outcome};
 
-/// A connector with its session. The session makes progress while a case runs.
+/// Opens sessions of HTTP/2. They make progress while a case runs.
 pub(crate) struct Http2 {
     runtime: Runtime,
-    connector: Connector,
+    tls: Arc<ClientConfig>,
 }
 
 impl Http2 {
@@ -31,27 +31,37 @@ impl Http2 {
             roots.add(certificate?)?;
         }
         let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let connector = Connector::new().tls(Arc::new(tls)).http2(Prefer::new().max_sessions(1));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, connector })
+        Ok(Self { runtime, tls: Arc::new(tls) })
     }
 
-    /// Runs one case on a stream of its own, with a timeout.
-    pub(crate) fn play(&self, case: Case, request: ConnectRequest, config: Config) -> Outcome {
-        let connector = self.connector.clone();
+    /// Returns a connector with at most one session.
+    pub(crate) fn connector(&self) -> Connector {
+        Connector::new().tls(self.tls.clone()).http2(Prefer::new().max_sessions(1))
+    }
+
+    /// Runs one case on a stream of the connector's session, with a timeout.
+    pub(crate) fn play(
+        &self,
+        connector: Connector,
+        case: Case,
+        request: ConnectRequest,
+        config: Config,
+    ) -> Outcome {
         self.runtime.block_on(run(case, request, config, connector))
     }
 
-    /// Runs all cases at the same time, each on a stream of its own.
+    /// Runs all cases at the same time, each on a stream of one session.
     pub(crate) fn play_at_once(
         &self,
         cases: impl IntoIterator<Item = (Case, ConnectRequest, Config)>,
     ) -> Vec<Outcome> {
+        let connector = self.connector();
         self.runtime.block_on(async {
             let tasks: Vec<_> = cases
                 .into_iter()
                 .map(|(case, request, config)| {
-                    tokio::spawn(run(case, request, config, self.connector.clone()))
+                    tokio::spawn(run(case, request, config, connector.clone()))
                 })
                 .collect();
             let mut outcomes = Vec::new();
