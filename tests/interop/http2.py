@@ -21,8 +21,9 @@ import traceback
 import urllib.request
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
+import h2_faults
 import h2_peer
 from frameworks import exchange, frame, open_socket, take_frame, upgrade_request
 from proxies import CA, CERTIFICATES, Client, Proxies, Server, check, one_line, same
@@ -422,7 +423,7 @@ CASES = [
     our_client_reaches_hypercorn,
     hypercorn_refuses_and_closes,
     hypercorn_with_http1_only,
-    *map(hand_made, h2_peer.CASES),
+    *map(hand_made, h2_peer.CASES + h2_faults.CASES),
     the_app_is_still_there,
 ]
 
@@ -449,7 +450,7 @@ async def run(folder, bin, modules):
         # They take up to 60 s each, most of it at the same time as the other cases.
         late = [
             asyncio.create_task(outcome(name, lambda case=case: asyncio.to_thread(case, deadlines)))
-            for name, case in h2_peer.DEADLINES.items()
+            for name, case in h2_faults.DEADLINES.items()
         ]
         outcomes = []
         for case in CASES:
