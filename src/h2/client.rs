@@ -16,6 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use h2::SendStream;
 use h2::client::{Builder, Connection, SendRequest};
 use h2::ext::Protocol;
+use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::config::Config;
@@ -232,29 +233,13 @@ impl Client {
         let handshake = Handshake::extended_connect(request, config)?;
         let mut made = handshake.to_request().map_err(io::Error::other)?;
         made.extensions_mut().insert(Protocol::from_static("websocket"));
-        let exchange = async {
-            let mut requests = self.requests.clone().ready().await.map_err(stream_error)?;
-            let slot = match slot {
-                Some(slot) => slot,
-                None => self.slots.take().await,
-            };
-            let (response, output) = requests.send_request(made, false).map_err(stream_error)?;
-            let mailbox = Arc::new(Mailbox::with_slot(slot));
-            let mut opening =
-                Opening { input: Input { mailbox, flow: None, unwritten: None }, output };
-            self.opened.push(Pump::new(Source::Response(response), opening.input.mailbox.clone()));
-            let mailbox = &opening.input.mailbox;
-            let (response, flow) = poll_fn(|cx| mailbox.poll_response(cx)).await?;
-            opening.input.flow = Some(flow);
-            Ok::<_, ConnectErrorKind>((response, opening))
-        };
-        let exchanged = within(deadline, exchange).await;
-        let (response, mut opening) = exchanged.map_err(|Passed| HandshakeError::Timeout)??;
+        let exchanged = within(deadline, self.request(slot, made)).await;
+        let (response, mut opening) =
+            exchanged.map_err(|Passed| HandshakeError::Timeout)?.map_err(io::Error::from)?;
         match handshake.receive_response(&response, now()) {
             Ok((connection, response)) => {
-                let Opening { input, output } = opening;
-                let stream = Stream::new(input, output, self.progress.clone(), self.send_buffer);
-                Ok((WebSocket::from_connection(wrap(stream), connection, &[]), response))
+                let stream = wrap(self.stream(opening));
+                Ok((WebSocket::from_connection(stream, connection, &[]), response))
             }
             Err(HandshakeError::Status(mut response)) => {
                 let (body, end) = opening.read_body(config.max_refusal_body_len(), deadline).await;
@@ -264,10 +249,55 @@ impl Client {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Sends a request in a slot, or in the next one that is free, and awaits the response.
+    pub(super) async fn request(
+        &self,
+        slot: Option<Slot>,
+        request: Request<()>,
+    ) -> Result<(Response<()>, Opening), RequestError> {
+        let ready = self.requests.clone().ready().await;
+        let mut requests = ready.map_err(RequestError::NotSent)?;
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.slots.take().await,
+        };
+        let sent = requests.send_request(request, false);
+        let (response, output) = sent.map_err(RequestError::NotSent)?;
+        let mailbox = Arc::new(Mailbox::with_slot(slot));
+        let mut opening = Opening { input: Input { mailbox, flow: None, unwritten: None }, output };
+        self.opened.push(Pump::new(Source::Response(response), opening.input.mailbox.clone()));
+        let mailbox = &opening.input.mailbox;
+        let responded = poll_fn(|cx| mailbox.poll_response(cx)).await;
+        let (response, flow) = responded.map_err(RequestError::NoResponse)?;
+        opening.input.flow = Some(flow);
+        Ok((response, opening))
+    }
+
+    /// Makes a stream after its response.
+    pub(super) fn stream(&self, opening: Opening) -> Stream {
+        let Opening { input, output } = opening;
+        Stream::new(input, output, self.progress.clone(), self.send_buffer)
+    }
+}
+
+/// A request without a response.
+pub(super) enum RequestError {
+    NotSent(h2::Error),
+    NoResponse(io::Error),
+}
+
+impl From<RequestError> for io::Error {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotSent(error) => stream_error(error),
+            RequestError::NoResponse(error) => error,
+        }
+    }
 }
 
 /// A stream whose response is awaited. Dropping it resets the stream.
-struct Opening {
+pub(super) struct Opening {
     input: Input,
     output: SendStream<Bytes>,
 }

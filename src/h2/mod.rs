@@ -60,6 +60,7 @@ mod request;
 mod session;
 mod slots;
 mod stream;
+mod tunnel;
 
 pub use crate::h2::client::{Client, ClientSession};
 pub use crate::h2::error::SessionError;
@@ -68,3 +69,4 @@ pub use crate::h2::prefer::Prefer;
 pub use crate::h2::request::{Body, Incoming, PendingRequest};
 pub use crate::h2::session::Session;
 pub use crate::h2::stream::Stream;
+pub use crate::h2::tunnel::TunnelError;

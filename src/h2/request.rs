@@ -127,12 +127,40 @@ impl PendingRequest {
         Ok(WebSocket::from_connection(stream, connection, &[]))
     }
 
+    /// Accepts the request with a response of any 2xx status, and returns the stream without a WebSocket,
+    /// for programs that move bytes and parse no frames, such as bridges.
+    ///
+    /// # Errors
+    /// If the stream or the session has ended.
+    pub fn accept_tunnel(self, response: Response<()>) -> io::Result<Stream> {
+        let Self { input, response: mut respond, progress, send_buffer, .. } = self;
+        let output = respond.send_response(response, false).map_err(stream_error)?;
+        Ok(Stream::new(input, output, progress, send_buffer))
+    }
+
+    /// Ready with the error code when the client has reset the stream.
+    ///
+    /// # Errors
+    /// The session was lost.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u32>> {
+        self.response.poll_reset(cx).map_ok(u32::from).map_err(stream_error)
+    }
+
     /// Refuses the request.
     ///
     /// # Errors
     /// If the stream or the session has ended.
-    pub fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
-        send_refusal(&mut self.response, refusal)
+    pub fn refuse(self, refusal: Refusal) -> io::Result<()> {
+        self.refuse_with(refusal.into())
+    }
+
+    /// Refuses the request with a response of the crate `http`, for example one from another server. Its
+    /// status is not a 2xx, and it has no fields about a connection.
+    ///
+    /// # Errors
+    /// If the response is invalid, or the stream or the session has ended.
+    pub fn refuse_with(mut self, response: Response<Bytes>) -> io::Result<()> {
+        send_whole(&mut self.response, response)
     }
 }
 
@@ -159,7 +187,7 @@ pub(super) fn sort(
         Ok(valid) => valid,
         Err(refusal) => {
             // An error means that the stream has ended.
-            let _ = send_refusal(&mut response, refusal.clone());
+            let _ = send_whole(&mut response, refusal.clone().into());
             return (Incoming::Refused(refusal), None);
         }
     };
@@ -180,11 +208,11 @@ fn receive(mut stream: RecvStream) -> (Input, Option<Pump>) {
     (Input { mailbox, flow: Some(flow), unwritten: None }, Some(pump))
 }
 
-fn send_refusal(response: &mut SendResponse<Bytes>, refusal: Refusal) -> io::Result<()> {
-    let (head, body) = Response::<Bytes>::from(refusal).into_parts();
+fn send_whole(respond: &mut SendResponse<Bytes>, response: Response<Bytes>) -> io::Result<()> {
+    let (head, body) = response.into_parts();
     let has_body = !body.is_empty();
     let head = Response::from_parts(head, ());
-    let mut output = response.send_response(head, !has_body).map_err(stream_error)?;
+    let mut output = respond.send_response(head, !has_body).map_err(stream_error)?;
     if has_body {
         output.send_data(body, true).map_err(stream_error)?;
     }

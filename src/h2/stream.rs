@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use std::io;
 
 use bytes::Bytes;
-use h2::{FlowControl, SendStream};
+use h2::{FlowControl, Reason, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::h2::error::stream_error;
@@ -81,6 +81,24 @@ impl Stream {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.output.stream_id().as_u32()
+    }
+
+    /// Resets the stream with this error code
+    /// ([RFC 9113 section 7](https://www.rfc-editor.org/rfc/rfc9113#section-7)): the counterpart of a
+    /// reset of TCP, for tunnels. Output that the session has not written is discarded.
+    pub fn reset(mut self, code: u32) {
+        self.output.send_reset(Reason::from(code));
+    }
+
+    /// Ready with the error code when the peer has reset the stream, even if its input has ended before,
+    /// or with the one of the GOAWAY that has ended the session. Input before it may be unread.
+    ///
+    /// Poll it from the task that writes: the stream keeps one waker for both.
+    ///
+    /// # Errors
+    /// The session was lost.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u32>> {
+        self.output.poll_reset(cx).map_ok(u32::from).map_err(stream_error)
     }
 }
 

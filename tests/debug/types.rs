@@ -46,6 +46,7 @@ const WITHOUT_DATA: &[(&str, &[&str])] = &[
     ("h2/request.rs", &["Body", "Incoming", "PendingRequest"]),
     ("h2/session.rs", &["Session"]),
     ("h2/stream.rs", &["Stream"]),
+    ("h2/tunnel.rs", &["TunnelError"]),
     ("handshake/backoff.rs", &["Backoff"]),
     // The origins that a server accepts.
     ("handshake/origin.rs", &["OriginList", "OriginPolicy"]),

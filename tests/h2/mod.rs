@@ -6,6 +6,7 @@ mod messages;
 mod races;
 mod requests;
 mod stalls;
+mod tunnels;
 
 use core::time::Duration;
 

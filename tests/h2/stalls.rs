@@ -6,9 +6,9 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use sansocket::CloseCode;
 use sansocket::h2::{SessionOptions, Stream};
 use sansocket::tokio::WebSocket;
+use sansocket::{CloseCode, Event};
 use tokio::io::duplex;
 use tokio::time::timeout;
 
@@ -66,6 +66,50 @@ async fn small_messages_to_a_task_that_does_not_poll() {
         in_time(fill(&mut output, b"ten bytes!", 20_000)).await;
         another_echoes(&mut server, &mut requests).await;
         drop(unread);
+    }
+}
+
+/// The smallest window of a session that has a stream of 64 KiB: no small message is lost, and the session
+/// lives, whether the task of the WebSocket sleeps or waits in `flush`.
+#[tokio::test(start_paused = true)]
+async fn small_messages_in_the_window_of_one_stream() {
+    for waits_in_flush in [false, true] {
+        let options = SessionOptions::builder().max_streams(1).stream_window(64 << 10);
+        let (near, far) = duplex(TRANSPORT);
+        let mut server = Server::start(far, options.build().unwrap());
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(1000).initial_connection_window_size((1 << 31) - 1);
+        let (mut requests, connection) = in_time(builder.handshake(near)).await.unwrap();
+        tokio::spawn(connection);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let (response, mut output) = requests.send_request(raw_request(), false).unwrap();
+        let mut ws: WebSocket<Stream> = server.next().await;
+        let reading = tokio::spawn(async move {
+            if waits_in_flush {
+                ws.send_binary(&[0; 2000]).await.unwrap();
+            } else {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+            for _ in 0..3000 {
+                let read = ws.read().await.unwrap();
+                assert!(matches!(read, Some((Event::Binary(b"ten bytes!"), _))));
+            }
+        });
+        for _ in 0..3000 {
+            output.send_data(frame(0x82, b"ten bytes!"), false).unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!reading.is_finished() || !waits_in_flush);
+        let mut body = response.await.unwrap().into_body();
+        while waits_in_flush && !reading.is_finished() {
+            // The window of the peer opens.
+            if let Ok(data) = timeout(Duration::from_millis(100), body.data()).await {
+                let len = data.unwrap().unwrap().len();
+                body.flow_control().release_capacity(len).unwrap();
+            }
+        }
+        in_time(reading).await.unwrap();
+        assert!(!server.session.is_finished());
     }
 }
 

@@ -149,6 +149,48 @@ fn ended_web_sockets_leave_no_memory() {
     });
 }
 
+/// Six WebSockets that are never read, full of frames of 6 bytes, and a seventh one. Nothing is echoed
+/// before. A stream holds at most twice its window.
+#[test]
+fn full_streams_of_small_frames_have_a_bound() {
+    const UNREAD: usize = 6;
+
+    let client = |client: Client| async move {
+        let request = ConnectRequest::new("ws://localhost/").unwrap();
+        let config = Config::client(Entropy::os()).build().unwrap();
+        let mut unread = Vec::new();
+        for _ in 0..UNREAD {
+            let (mut ws, _) = client.open(&request, &config).await.unwrap();
+            let mut count = 0;
+            let limit = Duration::from_millis(300);
+            // An empty message has a header and a mask key.
+            while tokio::time::timeout(limit, ws.send_binary(&[])).await.is_ok() {
+                count += 1;
+            }
+            assert!(count > 10_000, "{count} frames");
+            unread.push(ws);
+        }
+        let echo = tokio::time::timeout(Duration::from_millis(500), open(&client));
+        echo.await.expect("the other streams stall the session");
+    };
+    session(256, client, async |session| {
+        let config = Config::server().build().unwrap();
+        start();
+        let mut unread = Vec::new();
+        for _ in 0..UNREAD {
+            let Some(Incoming::WebSocket(request)) = session.accept().await? else { panic!() };
+            unread.push(request.accept(&AcceptOptions::new(), &config).unwrap());
+        }
+        serve(session, 1).await?;
+        serve_until(session, || false).await?;
+        let peak = counted().peak;
+        println!("peak {peak} B");
+        // The buffers of the session itself have some 200 KB.
+        assert!(peak < UNREAD as isize * 2 * (64 << 10) + 300_000, "{peak} B");
+        Ok(())
+    });
+}
+
 /// Small frames that are not read hold their own bytes, not the buffers that they were read with: every
 /// other frame is of a stream that is read.
 #[test]

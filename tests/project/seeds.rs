@@ -18,6 +18,9 @@ mod heads;
 mod negotiation;
 #[path = "../../fuzz/src/open.rs"]
 mod open;
+#[cfg(feature = "h2")]
+#[path = "../../fuzz/src/stream.rs"]
+mod stream;
 
 fn replay(target: &str, check: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
@@ -43,6 +46,12 @@ fn seeds_of_open_client() {
 #[test]
 fn seeds_of_driver() {
     replay("driver", driver::check);
+}
+
+#[cfg(feature = "h2")]
+#[test]
+fn seeds_of_stream() {
+    replay("stream", stream::check);
 }
 
 #[test]
