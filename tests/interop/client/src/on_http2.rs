@@ -1,7 +1,8 @@
 //! The cases on the tokio adapter over HTTP/2: the connections are streams of a session.
 
 use core::error::Error;
-use std::sync::Arc;
+
+use alloc::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -84,9 +85,9 @@ async fn run_in_time(
     connector: &Connector,
 ) -> Outcome {
     let (ws, response) = connector.connect(request, config).await?;
-    match ws.get_ref().http_version() {
-        HttpVersion::Http2 => {}
-        other => return Err(format!("connected over {other}").into()),
+    let version = ws.get_ref().http_version();
+    if version != HttpVersion::Http2 {
+        return Err(format!("connected over {version}").into());
     }
     run_steps!(case, Ok::<_, Box<dyn Error + Send + Sync>>((ws, response)), await)
 }
