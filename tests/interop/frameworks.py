@@ -25,7 +25,7 @@ SECONDS = 10
 
 def same(got, expected, what=""):
     if got != expected:
-        raise AssertionError(f"{what}: expected {expected!r:.200}, got {got!r:.200}")
+        raise AssertionError(f"{what}: expected {expected!r:.200}, got {got!r:.2000}")
 
 
 def frame(opcode, payload, fin=True):
@@ -48,6 +48,8 @@ def take_frame(data):
     if len(data) < 2:
         return None
     length, at = data[1], 2
+    if len(data) < {126: 4, 127: 10}.get(length, 2):
+        return None
     if length == 126:
         length, at = struct.unpack(">H", data[2:4])[0], 4
     elif length == 127:
@@ -190,13 +192,13 @@ def compression_is_agreed_on(address):
 
 
 class Session:
-    """A session whose events are taken one by one."""
+    """A session whose events are taken one by one. The options are those of the configuration of h2."""
 
-    def __init__(self, address):
+    def __init__(self, address, **options):
         self.authority = address
         self.sock = open_socket(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self.conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8", **options))
         self.conn.initiate_connection()
         self.events = []
         self.data = {}
