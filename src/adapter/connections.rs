@@ -55,7 +55,7 @@ struct State {
     waiting_for_begin: BTreeMap<u64, Waker>,
 }
 
-/// A task that waits for the begin of a drain.
+/// The wait of a task for the begin of a drain.
 #[cfg(feature = "tokio")]
 pub(crate) struct WaitForBegin<'a> {
     registry: &'a Registry,

@@ -46,7 +46,7 @@ impl Prefer {
 
     /// Sets the largest number of sessions that are open to an origin (host and port) at the same time.
     /// Another session is opened when the others have as many streams as both ends allow. At the limit
-    /// a WebSocket waits for a stream that ends. 0 is taken as 1.
+    /// the end of a stream makes room for the next WebSocket. 0 is taken as 1.
     pub const fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = if sessions == 0 { 1 } else { sessions };
         self

@@ -89,7 +89,7 @@ impl Slots {
         Slot(self.clone())
     }
 
-    /// Takes a slot if one is free and no call waits.
+    /// Takes a slot if one is free, unless another call has begun to wait.
     pub(super) fn try_take(self: &Arc<Self>) -> Option<Slot> {
         let mut state = self.state();
         if state.has_ended || !state.has_free() || !state.waiting.is_empty() {

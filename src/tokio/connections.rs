@@ -107,7 +107,7 @@ impl Connections {
         }
     }
 
-    /// Waits until a drain has begun: for tasks without a connection that end at the same time, such as
+    /// Ready when a drain has begun: for tasks without a connection that end at the same time, such as
     /// sessions of HTTP/2, which announce the end (`h2::Session::drain`).
     ///
     /// Cancel safe.
