@@ -13,7 +13,7 @@ pub mod cookbook {}
 #[doc = include_str!("../docs/embedding.md")]
 pub mod embedding {}
 
-#[cfg(feature = "h2")]
+#[cfg(all(feature = "h2", feature = "tls"))]
 #[doc = include_str!("../docs/http2.md")]
 pub mod http2 {}
 

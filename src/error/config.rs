@@ -82,12 +82,21 @@ impl fmt::Display for ConfigError {
             }
             Self::WindowBits(name, bits) => write!(f, "{name} is {bits}: set 9 to 15"),
             Self::OutOfRange { name, least, most } => write!(f, "{name}: set {least} to {most}"),
-            Self::SessionWindow { session_window, max_streams, stream_window } => write!(
-                f,
-                "session_window ({session_window}) is less than max_streams ({max_streams}) times \
-                 stream_window ({stream_window}), or larger than 2147483647: set a larger one, or \
-                 less streams or smaller windows"
-            ),
+            Self::SessionWindow { session_window, max_streams, stream_window } => {
+                let (streams, window) = (max_streams, stream_window);
+                if *session_window >= 1 << 31 {
+                    return write!(
+                        f,
+                        "session_window, by default max_streams ({streams}) times stream_window \
+                         ({window}), is larger than 2147483647: set fewer streams, smaller windows"
+                    );
+                }
+                write!(
+                    f,
+                    "session_window ({session_window}) is less than max_streams ({streams}) times \
+                     stream_window ({window}): set a larger one, fewer streams, or smaller windows"
+                )
+            }
             Self::EngineWindowBits(least) => write!(
                 f,
                 "the engine can't keep to windows of less than {least} bits: leave them at {least}, \

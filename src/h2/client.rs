@@ -154,6 +154,10 @@ impl Client {
                     Poll::Ready(Ok(())) => {
                         Poll::Ready(Err(SessionError::Io(io::ErrorKind::UnexpectedEof.into())))
                     }
+                    // Found by this end, before the settings of the server.
+                    Poll::Ready(Err(error)) if error.is_library() => {
+                        Poll::Ready(Err(SessionError::not_http2(error)))
+                    }
                     Poll::Ready(Err(error)) => Poll::Ready(Err(SessionError::new(error))),
                     Poll::Pending => {
                         if driving.end() {

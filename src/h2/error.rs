@@ -59,6 +59,14 @@ impl SessionError {
     }
 }
 
+impl SessionError {
+    /// The peer has another protocol.
+    pub(super) fn not_http2(cause: impl fmt::Display) -> Self {
+        let message = alloc::format!("the peer does not use HTTP/2: {cause}");
+        Self::Http2(io::Error::new(io::ErrorKind::InvalidData, message))
+    }
+}
+
 impl From<SessionError> for io::Error {
     fn from(error: SessionError) -> Self {
         match error {

@@ -59,7 +59,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         let handshake = builder.handshake(Observed::new(transport, progress.clone()));
         let connected = timeout(options.handshake_timeout, handshake).await;
         let mut connection =
-            connected.map_err(|_| SessionError::HandshakeTimeout)?.map_err(SessionError::new)?;
+            connected.map_err(|_| SessionError::HandshakeTimeout)?.map_err(|error| {
+                if error.is_io() {
+                    return SessionError::new(error);
+                }
+                SessionError::not_http2("the first bytes of the client are not the preface")
+            })?;
         let liveness = Liveness::new(connection.ping_pong(), options);
         let pumps = FuturesUnordered::new();
         Ok(Self {

@@ -161,6 +161,22 @@ async fn a_transport_that_ends_before_the_preface_is_an_io_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_of_another_protocol_is_named() {
+    let (mut near, far) = duplex(TRANSPORT);
+    let server = Server::start(far, options());
+    near.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let error = in_time(server.session).await.unwrap().unwrap_err();
+    let text = "the HTTP/2 session failed: the peer does not use HTTP/2: the first bytes of the client are not the preface";
+    assert_eq!(error.to_string(), text);
+
+    let (near, mut far) = duplex(TRANSPORT);
+    far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    let error = in_time(Client::handshake(near, &options())).await.unwrap_err();
+    let start = "the HTTP/2 session failed: the peer does not use HTTP/2: ";
+    assert!(error.to_string().starts_with(start), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handshake_has_a_deadline() {
     let (near, far) = duplex(TRANSPORT);
     let server = Server::start(far, options());

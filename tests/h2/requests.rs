@@ -166,6 +166,24 @@ async fn e1_a_server_without_the_setting() {
     assert_eq!(error.to_string(), text);
 }
 
+/// The settings are awaited: they arrive after the preface of the client, byte by byte.
+#[tokio::test(start_paused = true)]
+async fn e1_settings_that_arrive_late() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let (near, mut far) = duplex(TRANSPORT);
+    let handshake = spawn(async move { Client::handshake(near, &options()).await });
+    far.read_exact(&mut [0; 24]).await.unwrap();
+    // SETTINGS with ENABLE_CONNECT_PROTOCOL.
+    for byte in *b"\0\0\x06\x04\0\0\0\0\0\0\x08\0\0\0\x01" {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!handshake.is_finished());
+        far.write_all(&[byte]).await.unwrap();
+    }
+    let (client, _session) = in_time(handshake).await.unwrap().unwrap();
+    assert!(client.allows_web_sockets());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_no_web_socket() {
     let (near, far) = duplex(TRANSPORT);

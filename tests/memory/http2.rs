@@ -191,6 +191,70 @@ fn full_streams_of_small_frames_have_a_bound() {
     });
 }
 
+/// WebSockets that send without a bound to a peer with huge windows that reads no TCP: each holds the
+/// output of the session for a stream, and its own.
+#[test]
+fn a_flood_to_a_peer_that_reads_nothing_has_a_bound() {
+    const COUNT: usize = 100;
+    const UNSENT: usize = 128 << 10;
+
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (done, waiting) = std::sync::mpsc::channel::<()>();
+        let client = thread::spawn(move || {
+            run(async {
+                let transport = TcpStream::connect(address).await.unwrap();
+                let mut builder = h2::client::Builder::new();
+                builder.initial_window_size(1 << 30).initial_connection_window_size((1 << 31) - 1);
+                let handshake = builder.handshake::<_, bytes::Bytes>(transport);
+                let (mut requests, mut connection) = handshake.await.unwrap();
+                let mut responses = Vec::new();
+                poll_fn(|cx| {
+                    assert!(core::pin::pin!(&mut connection).poll(cx).is_pending());
+                    if !requests.is_extended_connect_protocol_enabled() {
+                        return Poll::Pending;
+                    }
+                    while responses.len() < COUNT {
+                        let mut request =
+                            http::Request::connect("http://localhost/").body(()).unwrap();
+                        *request.version_mut() = http::Version::HTTP_2;
+                        let version = http::HeaderValue::from_static("13");
+                        request.headers_mut().insert("sec-websocket-version", version);
+                        let protocol = h2::ext::Protocol::from_static("websocket");
+                        request.extensions_mut().insert(protocol);
+                        responses.push(requests.send_request(request, false).unwrap());
+                    }
+                    let _ = core::pin::pin!(&mut connection).poll(cx);
+                    Poll::Ready(())
+                })
+                .await;
+                // Nothing is read from here on.
+                waiting.recv().unwrap();
+            });
+        });
+        let (transport, _) = listener.accept().await.unwrap();
+        let mut session = Session::handshake(transport, &options(256)).await.unwrap();
+        let config = Config::server().max_unsent(UNSENT).build().unwrap();
+        start();
+        for _ in 0..COUNT {
+            let Some(Incoming::WebSocket(request)) = session.accept().await.unwrap() else {
+                panic!()
+            };
+            let mut ws = request.accept(&AcceptOptions::new(), &config).unwrap();
+            tokio::spawn(async move { while ws.send_binary(&[0; 10_000]).await.is_ok() {} });
+        }
+        let more = tokio::time::timeout(Duration::from_secs(1), session.accept()).await;
+        assert!(more.is_err());
+        let live = counted().live;
+        println!("{live} B");
+        let bound = COUNT * ((64 << 10) + UNSENT);
+        assert!(live < bound as isize, "{live} B, more than {bound}");
+        done.send(()).unwrap();
+        client.join().unwrap();
+    });
+}
+
 /// Small frames that are not read hold their own bytes, not the buffers that they were read with: every
 /// other frame is of a stream that is read.
 #[test]

@@ -375,6 +375,27 @@ fn t5_a_connector_outlives_a_runtime() {
     });
 }
 
+/// The algorithm of Nagle, with delayed acknowledgements, would take 40 ms at each opening. The shortest of
+/// several is compared, since the machine may have other work.
+#[test]
+fn t5_opening_waits_for_no_acknowledgement() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let http1 = Connector::new().tls(Arc::new(trusting("ca.pem")));
+        for connector in [http1, connector()] {
+            let mut shortest = Duration::MAX;
+            for _ in 0..20 {
+                // A session of its own.
+                let connector = connector.clone().local_addr("127.0.0.1".parse().unwrap());
+                let start = std::time::Instant::now();
+                connect(&connector, &server).await;
+                shortest = shortest.min(start.elapsed());
+            }
+            assert!(shortest < Duration::from_millis(20), "{shortest:?}");
+        }
+    });
+}
+
 /// One stream for each session: the second WebSocket opens another session, the third waits.
 #[test]
 fn t5_sessions_are_opened_up_to_the_limit() {
