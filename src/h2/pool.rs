@@ -20,7 +20,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::config::Config;
 use crate::error::adapter::{ConnectError, ConnectErrorKind, ConnectStep};
-use crate::h2::client::Client;
+use crate::h2::client::{Client, OpenError, RequestState};
 use crate::h2::error::SessionError;
 use crate::h2::prefer::Prefer;
 use crate::h2::slots::Slot;
@@ -136,37 +136,40 @@ impl Pool {
         loop {
             let (session, slot, is_new) =
                 match self.way(&origin, dialer, request, config, start).await? {
-                    Way::Session { session, slot, is_new } => (session, slot, is_new),
-                    Way::Http1(Some(stream)) => {
+                    Some(Way::Session { session, slot, is_new }) => (session, slot, is_new),
+                    Some(Way::Http1(Some(stream))) => {
                         return WebSocket::ask(stream.into(), request, config, start).await;
                     }
-                    Way::Http1(None) => return dialer.connect_http1(request, config, start).await,
+                    Some(Way::Http1(None)) => {
+                        return dialer.connect_http1(request, config, start).await;
+                    }
+                    None => continue,
                 };
             let wrap = |stream| session.wrap(stream);
-            let kind =
+            let error =
                 match session.client.open_in(Some(slot), request, config, deadline, wrap).await {
                     Ok(opened) => return Ok(opened),
-                    Err(kind) => kind,
+                    Err(error) => error,
                 };
-            match Failure::new(&kind) {
+            match Failure::new(&error) {
                 Failure::Http1Required => origin.use_http1(),
                 Failure::Session => {
                     origin.remove(session.number);
                     if is_new {
-                        return Err(failed(request, kind));
+                        return Err(failed(request, error.kind));
                     }
                 }
-                // A session whose transport is dead. The next WebSocket has one of its own.
-                Failure::Timeout => {
+                // The next WebSocket has a session of its own.
+                Failure::Lost => {
                     origin.remove(session.number);
-                    return Err(failed(request, kind));
+                    return Err(failed(request, error.kind));
                 }
-                Failure::WebSocket => return Err(failed(request, kind)),
+                Failure::WebSocket => return Err(failed(request, error.kind)),
             }
         }
     }
 
-    /// Chooses a session, or opens one.
+    /// Chooses a session, or opens one. `None`: a session has ended while the call waited for a slot of it.
     async fn way(
         &self,
         origin: &Arc<Origin>,
@@ -174,14 +177,14 @@ impl Pool {
         request: &ConnectRequest,
         config: &Config,
         start: Instant,
-    ) -> Result<Way, ConnectError> {
+    ) -> Result<Option<Way>, ConnectError> {
         let deadline = start.checked_add(config.handshake_timeout());
         let wait = async |sessions: Vec<PooledSession>| {
             let taken = within(deadline, take_any(sessions)).await;
             taken.map_err(|Passed| failed(request, HandshakeError::Timeout.into()))
         };
         match origin.next(self.prefer.max_sessions) {
-            Step::Take(way) => return Ok(way),
+            Step::Take(way) => return Ok(Some(way)),
             Step::Wait(sessions) => return wait(sessions).await,
             Step::Open => {}
         }
@@ -192,7 +195,7 @@ impl Pool {
         })?;
         // Another call may have opened a session meanwhile.
         match origin.next(self.prefer.max_sessions) {
-            Step::Take(way) => return Ok(way),
+            Step::Take(way) => return Ok(Some(way)),
             Step::Wait(sessions) => {
                 drop(opening);
                 return wait(sessions).await;
@@ -202,7 +205,7 @@ impl Pool {
         let stream = dialer.tls_stream(request, config, start, Offer::Http2).await?;
         if !stream.is_http2() {
             origin.use_http1();
-            return Ok(Way::Http1(Some(stream)));
+            return Ok(Some(Way::Http1(Some(stream))));
         }
         let addresses = Addresses {
             peer: stream.tcp().peer_addr().ok(),
@@ -213,18 +216,18 @@ impl Pool {
             Ok(opened) if opened.0.allows_web_sockets() => opened,
             Ok(_) => {
                 origin.use_http1();
-                return Ok(Way::Http1(None));
+                return Ok(Some(Way::Http1(None)));
             }
             Err(SessionError::HandshakeTimeout) => {
                 return Err(failed(request, HandshakeError::Timeout.into()));
             }
             Err(error) => {
-                let kind = io::Error::from(error).into();
-                if let Failure::Http1Required = Failure::new(&kind) {
+                let error = io::Error::from(error).into();
+                if let Failure::Http1Required = Failure::new(&error) {
                     origin.use_http1();
-                    return Ok(Way::Http1(None));
+                    return Ok(Some(Way::Http1(None)));
                 }
-                return Err(failed(request, kind));
+                return Err(failed(request, error.kind));
             }
         };
         let slot = client.slots().try_take();
@@ -240,9 +243,17 @@ impl Pool {
         });
         drop(opening);
         match slot {
-            Some(slot) => Ok(Way::Session { session, slot, is_new: true }),
-            // The server allows no streams at present.
-            None => wait(vec![session]).await,
+            Some(slot) => Ok(Some(Way::Session { session, slot, is_new: true })),
+            // The server allows no streams at present. If it ends the session, it would end others, too.
+            None => match wait(vec![session]).await? {
+                Some(Way::Session { session, slot, .. }) => {
+                    Ok(Some(Way::Session { session, slot, is_new: true }))
+                }
+                _ => {
+                    let error = io::Error::from(io::ErrorKind::ConnectionAborted);
+                    Err(failed(request, error.into()))
+                }
+            },
         }
     }
 }
@@ -266,6 +277,7 @@ impl Sessions for Pool {
 impl Origin {
     /// Returns the next step of a WebSocket.
     fn next(&self, max_sessions: usize) -> Step {
+        drop(self.remove_ended());
         let state = lock(&self.state);
         if state.http1_until.is_some_and(|until| now() < until) {
             return Step::Take(Way::Http1(None));
@@ -290,14 +302,22 @@ impl Origin {
         session
     }
 
-    /// Removes a session. Its WebSockets go on.
+    /// Removes a session. Its WebSockets go on, and the calls that wait for a slot of it use another one.
     fn remove(&self, number: u64) {
         let removed = {
             let mut state = lock(&self.state);
             let place = state.sessions.iter().position(|session| session.number == number);
             place.map(|place| state.sessions.swap_remove(place))
         };
-        drop(removed);
+        if let Some(removed) = removed {
+            removed.client.slots().end();
+        }
+    }
+
+    /// Removes the sessions that take no more streams: by GOAWAY, or because their runtime has ended.
+    fn remove_ended(&self) -> Vec<PooledSession> {
+        let mut state = lock(&self.state);
+        state.sessions.extract_if(.., |session| session.client.slots().has_ended()).collect()
     }
 
     fn use_http1(&self) {
@@ -305,6 +325,7 @@ impl Origin {
     }
 
     fn is_used(self: &Arc<Self>) -> bool {
+        drop(self.remove_ended());
         let state = lock(&self.state);
         Arc::strong_count(self) > 1
             || !state.sessions.is_empty()
@@ -312,14 +333,18 @@ impl Origin {
     }
 }
 
-/// Takes the first slot that is free, or one of a session that has ended.
-async fn take_any(sessions: Vec<PooledSession>) -> Way {
+/// Takes the first slot that is free. `None`: one of the sessions takes no more streams.
+async fn take_any(sessions: Vec<PooledSession>) -> Option<Way> {
     let slots: Vec<_> = sessions.iter().map(|session| session.client.slots().clone()).collect();
     let mut waits: Vec<_> = slots.iter().map(|slots| Box::pin(slots.take())).collect();
     poll_fn(|cx| {
         for (wait, session) in waits.iter_mut().zip(&sessions) {
             if let Poll::Ready(slot) = wait.as_mut().poll(cx) {
-                return Poll::Ready(Way::Session { session: session.clone(), slot, is_new: false });
+                if session.client.slots().has_ended() {
+                    return Poll::Ready(None);
+                }
+                let session = session.clone();
+                return Poll::Ready(Some(Way::Session { session, slot, is_new: false }));
             }
         }
         Poll::Pending
@@ -329,32 +354,46 @@ async fn take_any(sessions: Vec<PooledSession>) -> Way {
 
 /// A failure to open a WebSocket on a session.
 enum Failure {
-    /// The session has ended, or takes no more streams.
+    /// The session takes no more streams, or has ended before the request: another one may take it.
     Session,
+    /// The session was lost. The server may have processed the request, so it is not repeated.
+    Lost,
     /// The server wants HTTP/1.1 (RFC 9113 section 7).
     Http1Required,
-    Timeout,
     /// Any other one: a refusal, for example.
     WebSocket,
 }
 
 impl Failure {
-    fn new(kind: &ConnectErrorKind) -> Self {
+    fn new(error: &OpenError) -> Self {
+        let &OpenError { ref kind, state } = error;
         if matches!(kind, ConnectErrorKind::Handshake(HandshakeError::Timeout)) {
-            return Self::Timeout;
+            return match state {
+                // The server is slow, but the session is not dead.
+                RequestState::Heard => Self::WebSocket,
+                RequestState::NotSent | RequestState::Unanswered => Self::Lost,
+            };
         }
         let ConnectErrorKind::Io(error) = kind else { return Self::WebSocket };
         let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<h2::Error>())
         else {
-            // An error of the transport.
-            return Self::Session;
+            // An error of the transport. A server that ends an idle session and a request can cross.
+            return match state {
+                RequestState::NotSent | RequestState::Unanswered => Self::Session,
+                RequestState::Heard => Self::Lost,
+            };
         };
         match error.reason() {
             Some(Reason::HTTP_1_1_REQUIRED) => Self::Http1Required,
             // RFC 9113 section 8.7: the server has not processed the request.
             Some(Reason::REFUSED_STREAM) => Self::Session,
-            _ if error.is_reset() => Self::WebSocket,
-            _ => Self::Session,
+            // h2 returns the GOAWAY of a server to streams above its last stream only.
+            _ if error.is_go_away() && (error.is_remote() || state == RequestState::NotSent) => {
+                Self::Session
+            }
+            _ if error.is_go_away() => Self::Lost,
+            // RST_STREAM, or a request that h2 refuses.
+            _ => Self::WebSocket,
         }
     }
 }

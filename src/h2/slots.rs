@@ -99,7 +99,12 @@ impl Slots {
         Some(Slot(self.clone()))
     }
 
-    /// Wakes all callers.
+    /// Returns whether the session takes no more streams.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().has_ended
+    }
+
+    /// The session takes no more streams. Wakes all callers.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.has_ended = true;
