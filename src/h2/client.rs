@@ -237,6 +237,7 @@ impl Client {
         let mut made = handshake.to_request().map_err(io::Error::other)?;
         made.extensions_mut().insert(Protocol::from_static("websocket"));
         let reads = self.progress.reads();
+        let judged_from = now().checked_add(config.handshake_timeout() / 2);
         let state = || match self.progress.reads() == reads {
             true => RequestState::Unanswered,
             false => RequestState::Heard,
@@ -251,7 +252,10 @@ impl Client {
                 return Err(OpenError { kind: error.into(), state: state() });
             }
             Err(Passed) => {
-                return Err(OpenError { kind: HandshakeError::Timeout.into(), state: state() });
+                // A call that has waited for a slot leaves the server little time.
+                let is_judged = judged_from.is_some_and(|from| now() >= from);
+                let state = if is_judged { state() } else { RequestState::NotSent };
+                return Err(OpenError { kind: HandshakeError::Timeout.into(), state });
             }
         };
         match handshake.receive_response(&response, now()) {
@@ -314,6 +318,7 @@ pub(super) struct OpenError {
 /// The state of a request that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestState {
+    /// Or sent so late that no response could be expected.
     NotSent,
     /// The session has received no input since the request. The transport may have been lost before.
     Unanswered,

@@ -113,7 +113,7 @@ impl Pool {
     fn origin(&self, request: &ConnectRequest) -> Arc<Origin> {
         let mut origins = lock(&self.origins);
         let Origins { by_name, limit } = &mut *origins;
-        let name = (request.host().into(), request.port());
+        let name = (request.host().to_ascii_lowercase().into(), request.port());
         if let Some(origin) = by_name.get(&name) {
             return origin.clone();
         }
@@ -369,9 +369,9 @@ impl Failure {
         let &OpenError { ref kind, state } = error;
         if matches!(kind, ConnectErrorKind::Handshake(HandshakeError::Timeout)) {
             return match state {
-                // The server is slow, but the session is not dead.
-                RequestState::Heard => Self::WebSocket,
-                RequestState::NotSent | RequestState::Unanswered => Self::Lost,
+                // The server may be slow: the session is not dead.
+                RequestState::Heard | RequestState::NotSent => Self::WebSocket,
+                RequestState::Unanswered => Self::Lost,
             };
         }
         let ConnectErrorKind::Io(error) = kind else { return Self::WebSocket };

@@ -676,6 +676,54 @@ fn t5_a_timeout_of_a_request_does_not_remove_a_live_session() {
     });
 }
 
+/// The call has waited for a slot: the server had little time for the response.
+#[test]
+fn t5_a_timeout_soon_after_the_request_does_not_remove_the_session() {
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let mut kept = (Vec::new(), Vec::new());
+                let mut count = 0;
+                while let Ok(Some(incoming)) = session.accept().await {
+                    let Incoming::WebSocket(request) = incoming else { continue };
+                    count += 1;
+                    if count == 2 {
+                        kept.0.push(request);
+                    } else {
+                        let config = Config::server().build().unwrap();
+                        kept.1.push(request.accept(&AcceptOptions::new(), &config).unwrap());
+                    }
+                }
+            })
+        })
+        .await;
+        let connector = narrow();
+        let first = connect(&connector, &server).await;
+        let (second, ()) = tokio::join!(try_connect(&connector, &server, 600), async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            drop(first);
+        });
+        assert!(second.unwrap_err().is_timeout());
+        connect(&connector, &server).await;
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
+#[test]
+fn t5_the_case_of_a_host_does_not_matter() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let connector = connector();
+        for host in ["localhost", "LocalHost"] {
+            let request = request(host, server.address);
+            let (mut ws, _) = connector.connect(&request, &config(5000)).await.unwrap();
+            echoed(&mut ws, "Hello").await.unwrap();
+        }
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
 /// The call that waits for a slot uses another session when this one is found dead.
 #[test]
 fn t5_a_call_that_waits_for_a_slot_of_a_dead_session() {
