@@ -2,7 +2,7 @@
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
@@ -16,12 +16,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::error::adapter::{ConnectError, ConnectErrorKind, ConnectStep};
 use crate::h2::client::{Client, OpenError, RequestState};
 use crate::h2::error::SessionError;
+use crate::h2::options::SessionOptions;
 use crate::h2::prefer::Prefer;
 use crate::h2::slots::Slot;
 use crate::h2::stream::Stream;
@@ -61,16 +63,19 @@ struct Origins {
 /// A host and port.
 #[derive(Debug, Default)]
 struct Origin {
-    /// Held while a session is opened: others wait for it, and open none (RFC 6455 section 4.1, item 2).
-    opening: AsyncMutex<()>,
+    /// Notified when a session is opened, or is not.
+    opened: Notify,
     state: Mutex<OriginState>,
 }
 
 #[derive(Debug, Default)]
 struct OriginState {
     sessions: Vec<PooledSession>,
-    /// The number of the next session.
+    /// The number of the next session or claim.
     next: u64,
+    /// The claim of the call that opens a session: others wait, and open none (RFC 6455 section 4.1,
+    /// item 2).
+    claim: Option<u64>,
     /// Set for a server without WebSockets over HTTP/2.
     http1_until: Option<Instant>,
 }
@@ -100,7 +105,9 @@ enum Way {
 enum Step {
     Take(Way),
     /// Open a session.
-    Open,
+    Open(Claim),
+    /// Wait for the session that another call opens.
+    Opening,
     /// Wait for a slot of one of these sessions.
     Wait(Vec<PooledSession>),
 }
@@ -169,7 +176,7 @@ impl Pool {
         }
     }
 
-    /// Chooses a session, or opens one. `None`: a session has ended while the call waited for a slot of it.
+    /// Chooses a session, or opens one. `None`: choose again after a wait.
     async fn way(
         &self,
         origin: &Arc<Origin>,
@@ -183,69 +190,29 @@ impl Pool {
             let taken = within(deadline, take_any(sessions)).await;
             taken.map_err(|Passed| failed(request, HandshakeError::Timeout.into()))
         };
-        match origin.next(self.prefer.max_sessions) {
+        let mut opened = pin!(origin.opened.notified());
+        // From here on no notification is lost.
+        opened.as_mut().enable();
+        let claim = match origin.next(self.prefer.max_sessions) {
             Step::Take(way) => return Ok(Some(way)),
             Step::Wait(sessions) => return wait(sessions).await,
-            Step::Open => {}
-        }
-        let opening = within(deadline, origin.opening.lock()).await;
-        let opening = opening.map_err(|Passed| {
-            let (host, port) = (request.host(), request.port());
-            ConnectError::new(ConnectStep::Connect, host, port, ConnectErrorKind::Timeout)
-        })?;
-        // Another call may have opened a session meanwhile.
-        match origin.next(self.prefer.max_sessions) {
-            Step::Take(way) => return Ok(Some(way)),
-            Step::Wait(sessions) => {
-                drop(opening);
-                return wait(sessions).await;
+            Step::Opening => {
+                let waited = within(deadline, opened).await;
+                let waited = waited.map(|()| None);
+                return waited.map_err(|Passed| {
+                    let (host, port) = (request.host(), request.port());
+                    ConnectError::new(ConnectStep::Connect, host, port, ConnectErrorKind::Timeout)
+                });
             }
-            Step::Open => {}
-        }
-        let stream = dialer.tls_stream(request, config, start, Offer::Http2).await?;
-        if !stream.is_http2() {
-            origin.use_http1();
-            return Ok(Some(Way::Http1(Some(stream))));
-        }
-        let addresses = Addresses {
-            peer: stream.tcp().peer_addr().ok(),
-            local: stream.tcp().local_addr().ok(),
+            Step::Open(claim) => claim,
         };
-        let opened = within(deadline, Client::handshake(stream, &self.prefer.options)).await;
-        let (client, task) = match opened.unwrap_or(Err(SessionError::HandshakeTimeout)) {
-            Ok(opened) if opened.0.allows_web_sockets() => opened,
-            Ok(_) => {
-                origin.use_http1();
-                return Ok(Some(Way::Http1(None)));
+        match self.open(claim, dialer, request, config, start).await? {
+            Opened::Http1(stream) => Ok(Some(Way::Http1(stream))),
+            Opened::Session(session, Some(slot)) => {
+                Ok(Some(Way::Session { session, slot, is_new: true }))
             }
-            Err(SessionError::HandshakeTimeout) => {
-                return Err(failed(request, HandshakeError::Timeout.into()));
-            }
-            Err(error) => {
-                let error = io::Error::from(error).into();
-                if let Failure::Http1Required = Failure::new(&error) {
-                    origin.use_http1();
-                    return Ok(Some(Way::Http1(None)));
-                }
-                return Err(failed(request, error.kind));
-            }
-        };
-        let slot = client.slots().try_take();
-        let session = origin.add(client, addresses);
-        let number = session.number;
-        let weak = Arc::downgrade(origin);
-        tokio::spawn(async move {
-            // Each WebSocket of the session has the error.
-            let _ = task.await;
-            if let Some(origin) = weak.upgrade() {
-                origin.remove(number);
-            }
-        });
-        drop(opening);
-        match slot {
-            Some(slot) => Ok(Some(Way::Session { session, slot, is_new: true })),
             // The server allows no streams at present. If it ends the session, it would end others, too.
-            None => match wait(vec![session]).await? {
+            Opened::Session(session, None) => match wait(vec![session]).await? {
                 Some(Way::Session { session, slot, .. }) => {
                     Ok(Some(Way::Session { session, slot, is_new: true }))
                 }
@@ -255,6 +222,121 @@ impl Pool {
                 }
             },
         }
+    }
+
+    /// Opens a session, in a task: other calls wait for it, even if this one is not polled.
+    async fn open(
+        &self,
+        claim: Claim,
+        dialer: &Dialer,
+        request: &ConnectRequest,
+        config: &Config,
+        start: Instant,
+    ) -> Result<Opened, ConnectError> {
+        let origin = claim.origin.clone();
+        let options = self.prefer.options.clone();
+        let (dialer, to, config) = (dialer.clone(), request.clone(), config.clone());
+        let mut task = OpeningTask {
+            // An aborted task may be dropped late, or never: its call gives the claim back.
+            _claim: Claim { origin: origin.clone(), number: claim.number },
+            handle: tokio::spawn(async move {
+                let opened = origin.open(&dialer, &to, &config, start, &options).await;
+                drop(claim);
+                opened
+            }),
+        };
+        let opened = (&mut task.handle).await;
+        // The runtime shuts down.
+        opened.unwrap_or_else(|error| Err(failed(request, io::Error::other(error).into())))
+    }
+}
+
+/// The task that opens a session. Dropping it aborts the task.
+struct OpeningTask {
+    _claim: Claim,
+    handle: JoinHandle<Result<Opened, ConnectError>>,
+}
+
+impl Drop for OpeningTask {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// The result of opening a session.
+enum Opened {
+    Session(PooledSession, Option<Slot>),
+    Http1(Option<TlsStream>),
+}
+
+/// The right to open a session. Dropping it gives it back.
+struct Claim {
+    origin: Arc<Origin>,
+    number: u64,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut state = lock(&self.origin.state);
+        if state.claim == Some(self.number) {
+            state.claim = None;
+            drop(state);
+            self.origin.opened.notify_waiters();
+        }
+    }
+}
+
+impl Origin {
+    /// Opens a session.
+    async fn open(
+        self: &Arc<Self>,
+        dialer: &Dialer,
+        request: &ConnectRequest,
+        config: &Config,
+        start: Instant,
+        options: &SessionOptions,
+    ) -> Result<Opened, ConnectError> {
+        let deadline = start.checked_add(config.handshake_timeout());
+        let stream = dialer.tls_stream(request, config, start, Offer::Http2).await?;
+        if !stream.is_http2() {
+            self.use_http1();
+            return Ok(Opened::Http1(Some(stream)));
+        }
+        let addresses = Addresses {
+            peer: stream.tcp().peer_addr().ok(),
+            local: stream.tcp().local_addr().ok(),
+        };
+        let opened = within(deadline, Client::handshake(stream, options)).await;
+        let (client, task) = match opened.unwrap_or(Err(SessionError::HandshakeTimeout)) {
+            Ok(opened) if opened.0.allows_web_sockets() => opened,
+            Ok(_) => {
+                self.use_http1();
+                return Ok(Opened::Http1(None));
+            }
+            Err(SessionError::HandshakeTimeout) => {
+                return Err(failed(request, HandshakeError::Timeout.into()));
+            }
+            Err(error) => {
+                let error = io::Error::from(error).into();
+                if let Failure::Http1Required = Failure::new(&error) {
+                    self.use_http1();
+                    return Ok(Opened::Http1(None));
+                }
+                return Err(failed(request, error.kind));
+            }
+        };
+        let slot = client.slots().try_take();
+        let session = self.add(client, addresses);
+        let number = session.number;
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            // Each WebSocket of the session has the error.
+            let _ = task.await;
+            if let Some(origin) = weak.upgrade() {
+                origin.remove(number);
+            }
+        });
+        Ok(Opened::Session(session, slot))
     }
 }
 
@@ -276,9 +358,9 @@ impl Sessions for Pool {
 
 impl Origin {
     /// Returns the next step of a WebSocket.
-    fn next(&self, max_sessions: usize) -> Step {
+    fn next(self: &Arc<Self>, max_sessions: usize) -> Step {
         drop(self.remove_ended());
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         if state.http1_until.is_some_and(|until| now() < until) {
             return Step::Take(Way::Http1(None));
         }
@@ -289,7 +371,13 @@ impl Origin {
             }
         }
         if state.sessions.len() < max_sessions {
-            return Step::Open;
+            if state.claim.is_some() {
+                return Step::Opening;
+            }
+            let number = state.next;
+            state.next += 1;
+            state.claim = Some(number);
+            return Step::Open(Claim { origin: self.clone(), number });
         }
         Step::Wait(state.sessions.clone())
     }

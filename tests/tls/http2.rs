@@ -783,6 +783,30 @@ fn t5_a_request_that_may_be_processed_is_not_repeated() {
     });
 }
 
+/// A future that is not polled, for example in a stream whose consumer is busy, delays no other call.
+#[test]
+fn t5_a_call_that_is_not_polled_while_it_opens_a_session() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let connector = connector();
+        let (to, config) = (server.request(), config(20_000));
+        let mut opening = pin!(connector.connect(&to, &config));
+        let mut waiting = pin!(connector.connect(&to, &config));
+        poll_fn(|cx| {
+            assert!(opening.as_mut().poll(cx).is_pending());
+            assert!(waiting.as_mut().poll(cx).is_pending());
+            core::task::Poll::Ready(())
+        })
+        .await;
+        let mut third = connect(&connector, &server).await;
+        echoed(&mut third, "Hello").await.unwrap();
+        for attempt in [opening, waiting] {
+            echoed(&mut attempt.await.unwrap().0, "Hello").await.unwrap();
+        }
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
 /// The sessions of a runtime that has ended are dropped with their origins.
 #[test]
 fn t5_sessions_of_a_runtime_that_has_ended_are_removed() {
