@@ -140,6 +140,7 @@ impl Pool {
     ) -> Result<(WebSocket<ClientStream>, ConnectResponse), ConnectError> {
         let deadline = start.checked_add(config.handshake_timeout());
         let origin = self.origin(request);
+        let mut is_repeated = false;
         loop {
             let (session, slot, is_new) =
                 match self.way(&origin, dialer, request, config, start).await? {
@@ -165,6 +166,13 @@ impl Pool {
                     if is_new {
                         return Err(failed(request, error.kind));
                     }
+                }
+                Failure::Unanswered => {
+                    origin.remove(session.number);
+                    if is_new || is_repeated {
+                        return Err(failed(request, error.kind));
+                    }
+                    is_repeated = true;
                 }
                 // The next WebSocket has a session of its own.
                 Failure::Lost => {
@@ -442,8 +450,11 @@ async fn take_any(sessions: Vec<PooledSession>) -> Option<Way> {
 
 /// A failure to open a WebSocket on a session.
 enum Failure {
-    /// The session takes no more streams, or has ended before the request: another one may take it.
+    /// The server has not processed the request: another session may take it.
     Session,
+    /// The session was lost after the request without any input, as if it had ended before: the request is
+    /// repeated once. It may be the cause of the loss.
+    Unanswered,
     /// The session was lost. The server may have processed the request, so it is not repeated.
     Lost,
     /// The server wants HTTP/1.1 (RFC 9113 section 7).
@@ -467,7 +478,8 @@ impl Failure {
         else {
             // An error of the transport. A server that ends an idle session and a request can cross.
             return match state {
-                RequestState::NotSent | RequestState::Unanswered => Self::Session,
+                RequestState::NotSent => Self::Session,
+                RequestState::Unanswered => Self::Unanswered,
                 RequestState::Heard => Self::Lost,
             };
         };

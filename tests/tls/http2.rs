@@ -783,6 +783,47 @@ fn t5_a_request_that_may_be_processed_is_not_repeated() {
     });
 }
 
+/// A server that ends the session at a request gets it twice, not once for each session.
+#[test]
+fn t5_a_request_without_an_answer_is_repeated_once() {
+    static RECEIVED: AtomicUsize = AtomicUsize::new(0);
+
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let mut sockets = Vec::new();
+                while let Ok(Some(incoming)) = session.accept().await {
+                    let Incoming::WebSocket(request) = incoming else { continue };
+                    if request.request().path() == "/end" {
+                        RECEIVED.fetch_add(1, Ordering::SeqCst);
+                        return;
+                    }
+                    let config = Config::server().build().unwrap();
+                    sockets.push(request.accept(&AcceptOptions::new(), &config).unwrap());
+                }
+            })
+        })
+        .await;
+        let options = SessionOptions::builder().max_streams(1).build().unwrap();
+        let connector = connector().http2(Prefer::new().session_options(options).max_sessions(4));
+        let mut open = Vec::new();
+        for _ in 0..4 {
+            open.push(connect(&connector, &server).await);
+        }
+        assert_eq!(server.transports(), (0, 4));
+        drop(open);
+        // The slots are free again, and all that the server has sent has arrived.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let url = format!("wss://localhost:{}/end", server.address.port());
+        let request = ConnectRequest::new(&url).unwrap();
+        let error = connector.connect(&request, &config(5000)).await.unwrap_err();
+        assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
+        let received = RECEIVED.load(Ordering::SeqCst);
+        assert!((1..=2).contains(&received), "{received}");
+    });
+}
+
 /// A future that is not polled, for example in a stream whose consumer is busy, delays no other call.
 #[test]
 fn t5_a_call_that_is_not_polled_while_it_opens_a_session() {
