@@ -848,6 +848,29 @@ fn t5_a_call_that_is_not_polled_while_it_opens_a_session() {
     });
 }
 
+/// It is the first in the queue, and keeps one slot only.
+#[test]
+fn t5_a_call_that_is_not_polled_while_it_waits_for_a_slot() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let options = SessionOptions::builder().max_streams(2).build().unwrap();
+        let connector = connector().http2(Prefer::new().session_options(options).max_sessions(1));
+        let open = [connect(&connector, &server).await, connect(&connector, &server).await];
+        let (to, config) = (server.request(), config(20_000));
+        let mut waiting = pin!(connector.connect(&to, &config));
+        poll_fn(|cx| {
+            assert!(waiting.as_mut().poll(cx).is_pending());
+            core::task::Poll::Ready(())
+        })
+        .await;
+        let (mut later, ()) = tokio::join!(connect(&connector, &server), async { drop(open) });
+        echoed(&mut later, "Hello").await.unwrap();
+        let mut also = waiting.await.unwrap().0;
+        echoed(&mut also, "Hello").await.unwrap();
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
 /// The sessions of a runtime that has ended are dropped with their origins.
 #[test]
 fn t5_sessions_of_a_runtime_that_has_ended_are_removed() {
