@@ -5,7 +5,7 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,7 +62,8 @@ use crate::tokio::timer::{Passed, now, within};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    requests: SendRequest<Bytes>,
+    /// The session ends when the last one is dropped.
+    requests: Arc<SendRequest<Bytes>>,
     opened: Arc<Opened>,
     slots: Arc<Slots>,
     progress: Arc<Progress>,
@@ -177,12 +178,14 @@ impl Client {
         let own_limit = usize::try_from(options.max_streams).unwrap_or(usize::MAX);
         let peer_limit = connection.max_concurrent_send_streams();
         let slots = Arc::new(Slots::new(own_limit, peer_limit));
+        let requests = Arc::new(requests);
         let session = ClientSession {
             liveness: Liveness::new(connection.ping_pong(), options),
             connection,
             pumps: FuturesUnordered::new(),
             opened: opened.clone(),
             slots: slots.clone(),
+            requests: Arc::downgrade(&requests),
             peer_limit,
             progress: progress.clone(),
             read_len: options.read_len(),
@@ -216,8 +219,8 @@ impl Client {
     ) -> Result<(WebSocket<Stream>, ConnectResponse), ConnectError> {
         let deadline = now().checked_add(config.handshake_timeout());
         let opened = self.open_in(None, request, config, deadline, |stream| stream).await;
-        opened.map_err(|kind| {
-            ConnectError::new(ConnectStep::Handshake, request.host(), request.port(), kind)
+        opened.map_err(|error| {
+            ConnectError::new(ConnectStep::Handshake, request.host(), request.port(), error.kind)
         })
     }
 
@@ -230,16 +233,35 @@ impl Client {
         config: &Config,
         deadline: Option<Instant>,
         wrap: impl FnOnce(Stream) -> S,
-    ) -> Result<(WebSocket<S>, ConnectResponse), ConnectErrorKind> {
+    ) -> Result<(WebSocket<S>, ConnectResponse), OpenError> {
         if !self.allows_web_sockets() {
-            return Err(ConnectErrorKind::Http2NotAllowed);
+            return Err(ConnectErrorKind::Http2NotAllowed.into());
         }
         let handshake = Handshake::extended_connect(request, config)?;
         let mut made = handshake.to_request().map_err(io::Error::other)?;
         made.extensions_mut().insert(Protocol::from_static("websocket"));
-        let exchanged = within(deadline, self.request(slot, made)).await;
-        let (response, mut opening) =
-            exchanged.map_err(|Passed| HandshakeError::Timeout)?.map_err(io::Error::from)?;
+        let reads = self.progress.reads();
+        let judged_from = now().checked_add(config.handshake_timeout() / 2);
+        let state = || match self.progress.reads() == reads {
+            true => RequestState::Unanswered,
+            false => RequestState::Heard,
+        };
+        let (response, mut opening) = match within(deadline, self.request(slot, made)).await {
+            Ok(Ok(responded)) => responded,
+            Ok(Err(RequestError::NotSent(error))) => {
+                let kind = stream_error(error).into();
+                return Err(OpenError { kind, state: RequestState::NotSent });
+            }
+            Ok(Err(RequestError::NoResponse(error))) => {
+                return Err(OpenError { kind: error.into(), state: state() });
+            }
+            Err(Passed) => {
+                // A call that has waited for a slot leaves the server little time.
+                let is_judged = judged_from.is_some_and(|from| now() >= from);
+                let state = if is_judged { state() } else { RequestState::NotSent };
+                return Err(OpenError { kind: HandshakeError::Timeout.into(), state });
+            }
+        };
         match handshake.receive_response(&response, now()) {
             Ok((connection, response)) => {
                 let stream = wrap(self.stream(opening));
@@ -260,7 +282,7 @@ impl Client {
         slot: Option<Slot>,
         request: Request<()>,
     ) -> Result<(Response<()>, Opening), RequestError> {
-        let ready = self.requests.clone().ready().await;
+        let ready = SendRequest::clone(&self.requests).ready().await;
         let mut requests = ready.map_err(RequestError::NotSent)?;
         let slot = match slot {
             Some(slot) => slot,
@@ -291,12 +313,26 @@ pub(super) enum RequestError {
     NoResponse(io::Error),
 }
 
-impl From<RequestError> for io::Error {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::NotSent(error) => stream_error(error),
-            RequestError::NoResponse(error) => error,
-        }
+/// A failed `open_in`.
+pub(super) struct OpenError {
+    pub(super) kind: ConnectErrorKind,
+    pub(super) state: RequestState,
+}
+
+/// The state of a request that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestState {
+    /// Or sent so late that no response could be expected.
+    NotSent,
+    /// The session has received no input since the request. The transport may have been lost before.
+    Unanswered,
+    /// The session has received input since the request, or the response.
+    Heard,
+}
+
+impl<E: Into<ConnectErrorKind>> From<E> for OpenError {
+    fn from(error: E) -> Self {
+        Self { kind: error.into(), state: RequestState::Heard }
     }
 }
 
@@ -354,6 +390,7 @@ pub struct ClientSession<T: AsyncRead + AsyncWrite + Unpin> {
     pumps: FuturesUnordered<Pump>,
     opened: Arc<Opened>,
     slots: Arc<Slots>,
+    requests: Weak<SendRequest<Bytes>>,
     /// The limit of the server that `slots` has.
     peer_limit: usize,
     progress: Arc<Progress>,
@@ -365,8 +402,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
     type Output = Result<(), SessionError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { connection, pumps, opened, slots, peer_limit, progress, liveness, read_len } =
-            &mut *self;
+        let Self {
+            connection,
+            pumps,
+            opened,
+            slots,
+            requests,
+            peer_limit,
+            progress,
+            liveness,
+            read_len,
+        } = &mut *self;
         let mut has_streams = false;
         let mut has_more = true;
         for _ in 0..MAX_DRIVES {
@@ -391,9 +437,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for ClientSession<T> {
             *peer_limit = limit;
             slots.set_peer_limit(limit);
         }
+        let heard = progress.take_heard();
+        // After GOAWAY no stream can be opened, although streams end: the calls that wait for one fail.
+        if heard
+            && let Some(requests) = requests.upgrade()
+            && let Poll::Ready(Err(_)) = SendRequest::clone(&requests).poll_ready(cx)
+        {
+            slots.end();
+        }
         // A session without streams is idle. It ends when its last `Client` is dropped.
         has_streams |= !pumps.is_empty();
-        let due = ready!(liveness.poll(cx, has_streams, progress.take_heard()));
+        let due = ready!(liveness.poll(cx, has_streams, heard));
         self.end();
         Poll::Ready(match due {
             Due::KeepAlive => Err(SessionError::KeepAliveTimeout),

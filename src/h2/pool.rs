@@ -2,7 +2,7 @@
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
@@ -16,12 +16,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::error::adapter::{ConnectError, ConnectErrorKind, ConnectStep};
-use crate::h2::client::Client;
+use crate::h2::client::{Client, OpenError, RequestState};
 use crate::h2::error::SessionError;
+use crate::h2::options::SessionOptions;
 use crate::h2::prefer::Prefer;
 use crate::h2::slots::Slot;
 use crate::h2::stream::Stream;
@@ -61,16 +63,19 @@ struct Origins {
 /// A host and port.
 #[derive(Debug, Default)]
 struct Origin {
-    /// Held while a session is opened: others wait for it, and open none (RFC 6455 section 4.1, item 2).
-    opening: AsyncMutex<()>,
+    /// Notified when a session is opened, or is not.
+    opened: Notify,
     state: Mutex<OriginState>,
 }
 
 #[derive(Debug, Default)]
 struct OriginState {
     sessions: Vec<PooledSession>,
-    /// The number of the next session.
+    /// The number of the next session or claim.
     next: u64,
+    /// The claim of the call that opens a session: others wait, and open none (RFC 6455 section 4.1,
+    /// item 2).
+    claim: Option<u64>,
     /// Set for a server without WebSockets over HTTP/2.
     http1_until: Option<Instant>,
 }
@@ -100,7 +105,9 @@ enum Way {
 enum Step {
     Take(Way),
     /// Open a session.
-    Open,
+    Open(Claim),
+    /// Wait for the session that another call opens.
+    Opening,
     /// Wait for a slot of one of these sessions.
     Wait(Vec<PooledSession>),
 }
@@ -113,7 +120,7 @@ impl Pool {
     fn origin(&self, request: &ConnectRequest) -> Arc<Origin> {
         let mut origins = lock(&self.origins);
         let Origins { by_name, limit } = &mut *origins;
-        let name = (request.host().into(), request.port());
+        let name = (request.host().to_ascii_lowercase().into(), request.port());
         if let Some(origin) = by_name.get(&name) {
             return origin.clone();
         }
@@ -133,40 +140,51 @@ impl Pool {
     ) -> Result<(WebSocket<ClientStream>, ConnectResponse), ConnectError> {
         let deadline = start.checked_add(config.handshake_timeout());
         let origin = self.origin(request);
+        let mut is_repeated = false;
         loop {
             let (session, slot, is_new) =
                 match self.way(&origin, dialer, request, config, start).await? {
-                    Way::Session { session, slot, is_new } => (session, slot, is_new),
-                    Way::Http1(Some(stream)) => {
+                    Some(Way::Session { session, slot, is_new }) => (session, slot, is_new),
+                    Some(Way::Http1(Some(stream))) => {
                         return WebSocket::ask(stream.into(), request, config, start).await;
                     }
-                    Way::Http1(None) => return dialer.connect_http1(request, config, start).await,
+                    Some(Way::Http1(None)) => {
+                        return dialer.connect_http1(request, config, start).await;
+                    }
+                    None => continue,
                 };
             let wrap = |stream| session.wrap(stream);
-            let kind =
+            let error =
                 match session.client.open_in(Some(slot), request, config, deadline, wrap).await {
                     Ok(opened) => return Ok(opened),
-                    Err(kind) => kind,
+                    Err(error) => error,
                 };
-            match Failure::new(&kind) {
+            match Failure::new(&error) {
                 Failure::Http1Required => origin.use_http1(),
                 Failure::Session => {
                     origin.remove(session.number);
                     if is_new {
-                        return Err(failed(request, kind));
+                        return Err(failed(request, error.kind));
                     }
                 }
-                // A session whose transport is dead. The next WebSocket has one of its own.
-                Failure::Timeout => {
+                Failure::Unanswered => {
                     origin.remove(session.number);
-                    return Err(failed(request, kind));
+                    if is_new || is_repeated {
+                        return Err(failed(request, error.kind));
+                    }
+                    is_repeated = true;
                 }
-                Failure::WebSocket => return Err(failed(request, kind)),
+                // The next WebSocket has a session of its own.
+                Failure::Lost => {
+                    origin.remove(session.number);
+                    return Err(failed(request, error.kind));
+                }
+                Failure::WebSocket => return Err(failed(request, error.kind)),
             }
         }
     }
 
-    /// Chooses a session, or opens one.
+    /// Chooses a session, or opens one. `None`: choose again after a wait.
     async fn way(
         &self,
         origin: &Arc<Origin>,
@@ -174,63 +192,151 @@ impl Pool {
         request: &ConnectRequest,
         config: &Config,
         start: Instant,
-    ) -> Result<Way, ConnectError> {
+    ) -> Result<Option<Way>, ConnectError> {
         let deadline = start.checked_add(config.handshake_timeout());
         let wait = async |sessions: Vec<PooledSession>| {
             let taken = within(deadline, take_any(sessions)).await;
             taken.map_err(|Passed| failed(request, HandshakeError::Timeout.into()))
         };
-        match origin.next(self.prefer.max_sessions) {
-            Step::Take(way) => return Ok(way),
+        let mut opened = pin!(origin.opened.notified());
+        // From here on no notification is lost.
+        opened.as_mut().enable();
+        let claim = match origin.next(self.prefer.max_sessions) {
+            Step::Take(way) => return Ok(Some(way)),
             Step::Wait(sessions) => return wait(sessions).await,
-            Step::Open => {}
-        }
-        let opening = within(deadline, origin.opening.lock()).await;
-        let opening = opening.map_err(|Passed| {
-            let (host, port) = (request.host(), request.port());
-            ConnectError::new(ConnectStep::Connect, host, port, ConnectErrorKind::Timeout)
-        })?;
-        // Another call may have opened a session meanwhile.
-        match origin.next(self.prefer.max_sessions) {
-            Step::Take(way) => return Ok(way),
-            Step::Wait(sessions) => {
-                drop(opening);
-                return wait(sessions).await;
+            Step::Opening => {
+                let waited = within(deadline, opened).await;
+                let waited = waited.map(|()| None);
+                return waited.map_err(|Passed| {
+                    let (host, port) = (request.host(), request.port());
+                    ConnectError::new(ConnectStep::Connect, host, port, ConnectErrorKind::Timeout)
+                });
             }
-            Step::Open => {}
+            Step::Open(claim) => claim,
+        };
+        match self.open(claim, dialer, request, config, start).await? {
+            Opened::Http1(stream) => Ok(Some(Way::Http1(stream))),
+            Opened::Session(session, Some(slot)) => {
+                Ok(Some(Way::Session { session, slot, is_new: true }))
+            }
+            // The server allows no streams at present. If it ends the session, it would end others, too.
+            Opened::Session(session, None) => match wait(vec![session]).await? {
+                Some(Way::Session { session, slot, .. }) => {
+                    Ok(Some(Way::Session { session, slot, is_new: true }))
+                }
+                _ => {
+                    let error = io::Error::from(io::ErrorKind::ConnectionAborted);
+                    Err(failed(request, error.into()))
+                }
+            },
         }
+    }
+
+    /// Opens a session, in a task: other calls wait for it, even if this one is not polled.
+    async fn open(
+        &self,
+        claim: Claim,
+        dialer: &Dialer,
+        request: &ConnectRequest,
+        config: &Config,
+        start: Instant,
+    ) -> Result<Opened, ConnectError> {
+        let origin = claim.origin.clone();
+        let options = self.prefer.options.clone();
+        let (dialer, to, config) = (dialer.clone(), request.clone(), config.clone());
+        let mut task = OpeningTask {
+            // An aborted task may be dropped late, or never: its call gives the claim back.
+            _claim: Claim { origin: origin.clone(), number: claim.number },
+            handle: tokio::spawn(async move {
+                let opened = origin.open(&dialer, &to, &config, start, &options).await;
+                drop(claim);
+                opened
+            }),
+        };
+        let opened = (&mut task.handle).await;
+        // The runtime shuts down.
+        opened.unwrap_or_else(|error| Err(failed(request, io::Error::other(error).into())))
+    }
+}
+
+/// The task that opens a session. Dropping it aborts the task.
+struct OpeningTask {
+    _claim: Claim,
+    handle: JoinHandle<Result<Opened, ConnectError>>,
+}
+
+impl Drop for OpeningTask {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// The result of opening a session.
+enum Opened {
+    Session(PooledSession, Option<Slot>),
+    Http1(Option<TlsStream>),
+}
+
+/// The right to open a session. Dropping it gives it back.
+struct Claim {
+    origin: Arc<Origin>,
+    number: u64,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut state = lock(&self.origin.state);
+        if state.claim == Some(self.number) {
+            state.claim = None;
+            drop(state);
+            self.origin.opened.notify_waiters();
+        }
+    }
+}
+
+impl Origin {
+    /// Opens a session.
+    async fn open(
+        self: &Arc<Self>,
+        dialer: &Dialer,
+        request: &ConnectRequest,
+        config: &Config,
+        start: Instant,
+        options: &SessionOptions,
+    ) -> Result<Opened, ConnectError> {
+        let deadline = start.checked_add(config.handshake_timeout());
         let stream = dialer.tls_stream(request, config, start, Offer::Http2).await?;
         if !stream.is_http2() {
-            origin.use_http1();
-            return Ok(Way::Http1(Some(stream)));
+            self.use_http1();
+            return Ok(Opened::Http1(Some(stream)));
         }
         let addresses = Addresses {
             peer: stream.tcp().peer_addr().ok(),
             local: stream.tcp().local_addr().ok(),
         };
-        let opened = within(deadline, Client::handshake(stream, &self.prefer.options)).await;
+        let opened = within(deadline, Client::handshake(stream, options)).await;
         let (client, task) = match opened.unwrap_or(Err(SessionError::HandshakeTimeout)) {
             Ok(opened) if opened.0.allows_web_sockets() => opened,
             Ok(_) => {
-                origin.use_http1();
-                return Ok(Way::Http1(None));
+                self.use_http1();
+                return Ok(Opened::Http1(None));
             }
             Err(SessionError::HandshakeTimeout) => {
                 return Err(failed(request, HandshakeError::Timeout.into()));
             }
             Err(error) => {
-                let kind = io::Error::from(error).into();
-                if let Failure::Http1Required = Failure::new(&kind) {
-                    origin.use_http1();
-                    return Ok(Way::Http1(None));
+                let error = io::Error::from(error).into();
+                if let Failure::Http1Required = Failure::new(&error) {
+                    self.use_http1();
+                    return Ok(Opened::Http1(None));
                 }
-                return Err(failed(request, kind));
+                return Err(failed(request, error.kind));
             }
         };
         let slot = client.slots().try_take();
-        let session = origin.add(client, addresses);
+        let session = self.add(client, addresses);
         let number = session.number;
-        let weak = Arc::downgrade(origin);
+        let weak = Arc::downgrade(self);
         tokio::spawn(async move {
             // Each WebSocket of the session has the error.
             let _ = task.await;
@@ -238,12 +344,7 @@ impl Pool {
                 origin.remove(number);
             }
         });
-        drop(opening);
-        match slot {
-            Some(slot) => Ok(Way::Session { session, slot, is_new: true }),
-            // The server allows no streams at present.
-            None => wait(vec![session]).await,
-        }
+        Ok(Opened::Session(session, slot))
     }
 }
 
@@ -265,8 +366,9 @@ impl Sessions for Pool {
 
 impl Origin {
     /// Returns the next step of a WebSocket.
-    fn next(&self, max_sessions: usize) -> Step {
-        let state = lock(&self.state);
+    fn next(self: &Arc<Self>, max_sessions: usize) -> Step {
+        drop(self.remove_ended());
+        let mut state = lock(&self.state);
         if state.http1_until.is_some_and(|until| now() < until) {
             return Step::Take(Way::Http1(None));
         }
@@ -277,7 +379,13 @@ impl Origin {
             }
         }
         if state.sessions.len() < max_sessions {
-            return Step::Open;
+            if state.claim.is_some() {
+                return Step::Opening;
+            }
+            let number = state.next;
+            state.next += 1;
+            state.claim = Some(number);
+            return Step::Open(Claim { origin: self.clone(), number });
         }
         Step::Wait(state.sessions.clone())
     }
@@ -290,14 +398,22 @@ impl Origin {
         session
     }
 
-    /// Removes a session. Its WebSockets go on.
+    /// Removes a session. Its WebSockets go on, and the calls that wait for a slot of it use another one.
     fn remove(&self, number: u64) {
         let removed = {
             let mut state = lock(&self.state);
             let place = state.sessions.iter().position(|session| session.number == number);
             place.map(|place| state.sessions.swap_remove(place))
         };
-        drop(removed);
+        if let Some(removed) = removed {
+            removed.client.slots().end();
+        }
+    }
+
+    /// Removes the sessions that take no more streams: by GOAWAY, or because their runtime has ended.
+    fn remove_ended(&self) -> Vec<PooledSession> {
+        let mut state = lock(&self.state);
+        state.sessions.extract_if(.., |session| session.client.slots().has_ended()).collect()
     }
 
     fn use_http1(&self) {
@@ -305,6 +421,7 @@ impl Origin {
     }
 
     fn is_used(self: &Arc<Self>) -> bool {
+        drop(self.remove_ended());
         let state = lock(&self.state);
         Arc::strong_count(self) > 1
             || !state.sessions.is_empty()
@@ -312,14 +429,18 @@ impl Origin {
     }
 }
 
-/// Takes the first slot that is free, or one of a session that has ended.
-async fn take_any(sessions: Vec<PooledSession>) -> Way {
+/// Takes the first slot that is free. `None`: one of the sessions takes no more streams.
+async fn take_any(sessions: Vec<PooledSession>) -> Option<Way> {
     let slots: Vec<_> = sessions.iter().map(|session| session.client.slots().clone()).collect();
     let mut waits: Vec<_> = slots.iter().map(|slots| Box::pin(slots.take())).collect();
     poll_fn(|cx| {
         for (wait, session) in waits.iter_mut().zip(&sessions) {
             if let Poll::Ready(slot) = wait.as_mut().poll(cx) {
-                return Poll::Ready(Way::Session { session: session.clone(), slot, is_new: false });
+                if session.client.slots().has_ended() {
+                    return Poll::Ready(None);
+                }
+                let session = session.clone();
+                return Poll::Ready(Some(Way::Session { session, slot, is_new: false }));
             }
         }
         Poll::Pending
@@ -329,32 +450,50 @@ async fn take_any(sessions: Vec<PooledSession>) -> Way {
 
 /// A failure to open a WebSocket on a session.
 enum Failure {
-    /// The session has ended, or takes no more streams.
+    /// The server has not processed the request: another session may take it.
     Session,
+    /// The session was lost after the request without any input, as if it had ended before: the request is
+    /// repeated once. It may be the cause of the loss.
+    Unanswered,
+    /// The session was lost. The server may have processed the request, so it is not repeated.
+    Lost,
     /// The server wants HTTP/1.1 (RFC 9113 section 7).
     Http1Required,
-    Timeout,
     /// Any other one: a refusal, for example.
     WebSocket,
 }
 
 impl Failure {
-    fn new(kind: &ConnectErrorKind) -> Self {
+    fn new(error: &OpenError) -> Self {
+        let &OpenError { ref kind, state } = error;
         if matches!(kind, ConnectErrorKind::Handshake(HandshakeError::Timeout)) {
-            return Self::Timeout;
+            return match state {
+                // The server may be slow: the session is not dead.
+                RequestState::Heard | RequestState::NotSent => Self::WebSocket,
+                RequestState::Unanswered => Self::Lost,
+            };
         }
         let ConnectErrorKind::Io(error) = kind else { return Self::WebSocket };
         let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<h2::Error>())
         else {
-            // An error of the transport.
-            return Self::Session;
+            // An error of the transport. A server that ends an idle session and a request can cross.
+            return match state {
+                RequestState::NotSent => Self::Session,
+                RequestState::Unanswered => Self::Unanswered,
+                RequestState::Heard => Self::Lost,
+            };
         };
         match error.reason() {
             Some(Reason::HTTP_1_1_REQUIRED) => Self::Http1Required,
             // RFC 9113 section 8.7: the server has not processed the request.
             Some(Reason::REFUSED_STREAM) => Self::Session,
-            _ if error.is_reset() => Self::WebSocket,
-            _ => Self::Session,
+            // h2 returns the GOAWAY of a server to streams above its last stream only.
+            _ if error.is_go_away() && (error.is_remote() || state == RequestState::NotSent) => {
+                Self::Session
+            }
+            _ if error.is_go_away() => Self::Lost,
+            // RST_STREAM, or a request that h2 refuses.
+            _ => Self::WebSocket,
         }
     }
 }

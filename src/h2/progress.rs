@@ -38,6 +38,8 @@ struct State {
     has_more: bool,
     /// Bytes were read since `take_heard`.
     heard: bool,
+    /// The number of reads that have returned input.
+    reads: u64,
     /// The task of the session, unless it was woken after the last drive began.
     session: Option<Waker>,
     waiting: Vec<Waker>,
@@ -131,6 +133,11 @@ impl Progress {
         Poll::Pending
     }
 
+    /// Returns the number of reads that have returned input.
+    pub(super) fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
     pub(super) fn take_heard(&self) -> bool {
         core::mem::take(&mut self.state().heard)
     }
@@ -172,8 +179,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Observed<T> {
         let read = Pin::new(&mut self.transport).poll_read(cx, buf);
         if read.is_ready() {
             let mut state = self.progress.state();
+            let len = buf.filled().len() - before;
             state.heard = true;
-            state.room = state.room.saturating_sub(buf.filled().len() - before);
+            // The end of the input is not input.
+            state.reads = state.reads.wrapping_add(u64::from(len > 0));
+            state.room = state.room.saturating_sub(len);
         }
         read
     }

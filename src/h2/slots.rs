@@ -8,6 +8,7 @@ use core::task::{Poll, Waker};
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]
@@ -68,13 +69,14 @@ impl Slots {
         let waiter = Waiter { slots: self, number };
         poll_fn(|cx| {
             let mut state = self.state();
-            let is_first = state.waiting.front().is_some_and(|(first, _)| *first == number);
-            if state.has_ended || (is_first && state.has_free()) {
+            // The numbers are in order.
+            let place = state.waiting.binary_search_by_key(&number, |(number, _)| *number);
+            // Each waiter before this one keeps one slot, even if its task does not poll it.
+            let is_next = place.is_ok_and(|before| before < state.free());
+            if state.has_ended || is_next {
                 state.taken += 1;
                 return Poll::Ready(());
             }
-            // The numbers are in order.
-            let place = state.waiting.binary_search_by_key(&number, |(number, _)| *number);
             let former = match place.ok().and_then(|place| state.waiting.get_mut(place)) {
                 Some((_, waker)) => waker.replace(cx.waker().clone()),
                 None => None,
@@ -89,17 +91,22 @@ impl Slots {
         Slot(self.clone())
     }
 
-    /// Takes a slot if one is free, unless another call has begun to wait.
+    /// Takes a slot if more are free than the waiting calls take.
     pub(super) fn try_take(self: &Arc<Self>) -> Option<Slot> {
         let mut state = self.state();
-        if state.has_ended || !state.has_free() || !state.waiting.is_empty() {
+        if state.has_ended || state.free() <= state.waiting.len() {
             return None;
         }
         state.taken += 1;
         Some(Slot(self.clone()))
     }
 
-    /// Wakes all callers.
+    /// Returns whether the session takes no more streams.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().has_ended
+    }
+
+    /// The session takes no more streams. Wakes all callers.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.has_ended = true;
@@ -108,22 +115,20 @@ impl Slots {
         waiting.into_iter().filter_map(|(_, waker)| waker).for_each(Waker::wake);
     }
 
-    /// Wakes the first waiter if it can have a slot.
+    /// Wakes the waiters that can have a slot.
     fn wake(mut state: MutexGuard<'_, State>) {
-        let first = match state.has_free() {
-            false => None,
-            true => state.waiting.front_mut().and_then(|(_, waker)| waker.take()),
-        };
+        let free = state.free();
+        let first = state.waiting.iter_mut().take(free);
+        let wakers: Vec<_> = first.filter_map(|(_, waker)| waker.take()).collect();
         drop(state);
-        if let Some(first) = first {
-            first.wake();
-        }
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
 impl State {
-    fn has_free(&self) -> bool {
-        self.taken < self.own_limit.min(self.peer_limit)
+    /// The number of free slots. A server may lower its limit below the number of its streams.
+    fn free(&self) -> usize {
+        self.own_limit.min(self.peer_limit).saturating_sub(self.taken)
     }
 }
 

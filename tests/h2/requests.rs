@@ -8,7 +8,8 @@ use sansocket::error::{ConnectErrorKind, ConnectStep};
 use sansocket::h2::{Client, Incoming, Session, SessionOptions};
 use sansocket::handshake::{BodyEnd, HandshakeError, Refusal};
 use sansocket::{AcceptOptions, Config, Entropy};
-use tokio::io::{AsyncReadExt, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::timeout;
 
 use super::{
     Server, TRANSPORT, client_config, frame, in_time, open, options, pair, raw_client, raw_request,
@@ -143,7 +144,7 @@ async fn a_dropped_opening_handshake_frees_its_stream() {
     for _ in 0..10 {
         let (to, config) = (request(), client_config());
         let open = client.open(&to, &config);
-        assert!(tokio::time::timeout(Duration::from_secs(1), open).await.is_err());
+        assert!(timeout(Duration::from_secs(1), open).await.is_err());
         // Dropping a request of a stream that was reset has no effect.
         drop(kept.try_recv().unwrap());
     }
@@ -413,4 +414,65 @@ async fn debug_output_has_no_values_of_fields() {
         let shown = in_time(shown.recv()).await.unwrap();
         assert!(!shown.contains("secret-value"), "{shown}");
     }
+}
+
+/// A frame of a server that is made of bytes.
+fn raw_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// SETTINGS that allow WebSockets, and this number of streams.
+fn settings(streams: u8) -> Vec<u8> {
+    raw_frame(4, 0, 0, &[0, 8, 0, 0, 0, 1, 0, 3, 0, 0, 0, streams])
+}
+
+/// Reads frames up to the HEADERS of a request, and returns the number of its stream.
+async fn next_request(transport: &mut (impl AsyncRead + Unpin)) -> u32 {
+    loop {
+        let mut head = [0; 9];
+        transport.read_exact(&mut head).await.unwrap();
+        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(len).unwrap()];
+        transport.read_exact(&mut payload).await.unwrap();
+        if head[3] == 1 {
+            return u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        }
+    }
+}
+
+/// RFC 9113 section 6.5.2: SETTINGS_MAX_CONCURRENT_STREAMS may change, and 0 is valid. An informational
+/// response precedes the final one.
+#[tokio::test(start_paused = true)]
+async fn the_servers_limit_of_streams_is_raised_and_lowered() {
+    let (near, mut far) = duplex(TRANSPORT);
+    far.write_all(&settings(0)).await.unwrap();
+    let (client, session) = Client::handshake(near, &options()).await.unwrap();
+    tokio::spawn(session);
+    let mut preface = [0; 24];
+    far.read_exact(&mut preface).await.unwrap();
+    let (to, config) = (request(), client_config());
+    let (opened, streams) = tokio::join!(
+        async { tokio::join!(client.open(&to, &config), client.open(&to, &config)) },
+        async {
+            let wait = Duration::from_secs(1);
+            // No request with a limit of 0.
+            assert!(timeout(wait, next_request(&mut far)).await.is_err());
+            far.write_all(&settings(1)).await.unwrap();
+            let first = next_request(&mut far).await;
+            let early = raw_frame(1, 4, first, &[8, 3, b'1', b'0', b'3']);
+            let last = raw_frame(1, 4, first, &[0x88]);
+            far.write_all(&[early, last].concat()).await.unwrap();
+            // The second one waits, until the limit is lowered and raised again.
+            assert!(timeout(wait, next_request(&mut far)).await.is_err());
+            far.write_all(&settings(0)).await.unwrap();
+            assert!(timeout(wait, next_request(&mut far)).await.is_err());
+            far.write_all(&settings(2)).await.unwrap();
+            let second = next_request(&mut far).await;
+            far.write_all(&raw_frame(1, 4, second, &[0x88])).await.unwrap();
+            (first, second)
+        }
+    );
+    let ids = [opened.0, opened.1].map(|opened| opened.unwrap().0.get_ref().id());
+    assert_eq!(ids, [streams.0, streams.1]);
 }

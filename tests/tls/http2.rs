@@ -569,3 +569,347 @@ fn t5_an_attempt_over_http2_dropped_at_any_poll() {
         }
     });
 }
+
+/// One WebSocket for each session, one session for each origin.
+fn narrow() -> Connector {
+    let options = SessionOptions::builder().max_streams(1).build().unwrap();
+    connector().http2(Prefer::new().session_options(options).max_sessions(1))
+}
+
+/// A session that has received GOAWAY gets no free slot: its WebSocket may stay open for hours.
+#[test]
+fn t5_a_drained_session_without_a_slot_is_replaced() {
+    block_on(async {
+        for waits in [false, true] {
+            let server = Server::start(echoes).await;
+            let connector = narrow();
+            let mut first = connect(&connector, &server).await;
+            let drain = async {
+                if waits {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                server.control.send(Control::Drain).unwrap();
+                tokio::task::yield_now().await;
+                echoed(&mut first, "one").await.unwrap();
+            };
+            let mut second = if waits {
+                tokio::join!(connect(&connector, &server), drain).0
+            } else {
+                drain.await;
+                connect(&connector, &server).await
+            };
+            assert_eq!(server.transports(), (0, 2));
+            echoed(&mut first, "two").await.unwrap();
+            echoed(&mut second, "three").await.unwrap();
+        }
+    });
+}
+
+/// `max_streams` 1: the second request over `h2::Client` waits for a slot, then fails.
+#[test]
+fn t5_an_open_that_waits_fails_at_goaway() {
+    block_on(async {
+        let options = SessionOptions::builder().max_streams(1).build().unwrap();
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (drain, drained) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(async move {
+            let options = SessionOptions::builder().build().unwrap();
+            let mut session = Session::handshake(far, &options).await.unwrap();
+            let Ok(Some(Incoming::WebSocket(request))) = session.accept().await else { panic!() };
+            let config = Config::server().build().unwrap();
+            let _ws = request.accept(&AcceptOptions::new(), &config).unwrap();
+            let waiting = async { drained.await.unwrap() };
+            tokio::select! {
+                _ = session.accept() => panic!(),
+                () = waiting => session.drain(),
+            }
+            drop(session.accept().await);
+        });
+        let (client, session) = sansocket::h2::Client::handshake(near, &options).await.unwrap();
+        tokio::spawn(session);
+        let to = ConnectRequest::new("ws://localhost/chat").unwrap();
+        let (_first, _) = client.open(&to, &config(5000)).await.unwrap();
+        let waiting_config = config(20_000);
+        let second = client.open(&to, &waiting_config);
+        let drain = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drain.send(()).unwrap();
+        };
+        let error = tokio::join!(second, drain).0.unwrap_err();
+        let ConnectErrorKind::Io(error) = error.kind() else { panic!("{error:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+    });
+}
+
+/// The server ends each session as soon as it is open: one attempt is enough.
+#[test]
+fn t5_sessions_without_streams_that_end() {
+    block_on(async {
+        let server = Server::start(|stream, _, _| {
+            Box::pin(async move {
+                let mut builder = h2::server::Builder::new();
+                builder.enable_connect_protocol().max_concurrent_streams(0);
+                let mut session = builder.handshake::<_, Bytes>(stream).await.unwrap();
+                let driven = tokio::time::timeout(Duration::from_millis(20), session.accept());
+                let _ = driven.await;
+            })
+        })
+        .await;
+        let error = try_connect(&connector(), &server, 2000).await.unwrap_err();
+        assert!(!error.is_timeout(), "{error:?}");
+        assert_eq!((error.step(), server.transports()), (ConnectStep::Handshake, (0, 1)));
+    });
+}
+
+/// A server that is slow for one request still has the session.
+#[test]
+fn t5_a_timeout_of_a_request_does_not_remove_a_live_session() {
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let (mut sockets, mut kept) = (JoinSet::new(), Vec::new());
+                let mut count = 0;
+                while let Ok(Some(incoming)) = session.accept().await {
+                    let Incoming::WebSocket(request) = incoming else { continue };
+                    count += 1;
+                    if count == 2 {
+                        kept.push(request);
+                        continue;
+                    }
+                    let config = Config::server().build().unwrap();
+                    let mut ws = request.accept(&AcceptOptions::new(), &config).unwrap();
+                    sockets.spawn(async move { drop(echo(&mut ws).await) });
+                }
+            })
+        })
+        .await;
+        let connector = connector();
+        let mut first = connect(&connector, &server).await;
+        let talk = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            echoed(&mut first, "Hello").await.unwrap();
+        };
+        let error = tokio::join!(try_connect(&connector, &server, 300), talk).0.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        connect(&connector, &server).await;
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
+/// The call has waited for a slot: the server had little time for the response.
+#[test]
+fn t5_a_timeout_soon_after_the_request_does_not_remove_the_session() {
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let mut kept = (Vec::new(), Vec::new());
+                let mut count = 0;
+                while let Ok(Some(incoming)) = session.accept().await {
+                    let Incoming::WebSocket(request) = incoming else { continue };
+                    count += 1;
+                    if count == 2 {
+                        kept.0.push(request);
+                    } else {
+                        let config = Config::server().build().unwrap();
+                        kept.1.push(request.accept(&AcceptOptions::new(), &config).unwrap());
+                    }
+                }
+            })
+        })
+        .await;
+        let connector = narrow();
+        let first = connect(&connector, &server).await;
+        let (second, ()) = tokio::join!(try_connect(&connector, &server, 600), async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            drop(first);
+        });
+        assert!(second.unwrap_err().is_timeout());
+        connect(&connector, &server).await;
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
+#[test]
+fn t5_the_case_of_a_host_does_not_matter() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let connector = connector();
+        for host in ["localhost", "LocalHost"] {
+            let request = request(host, server.address);
+            let (mut ws, _) = connector.connect(&request, &config(5000)).await.unwrap();
+            echoed(&mut ws, "Hello").await.unwrap();
+        }
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
+/// The call that waits for a slot uses another session when this one is found dead.
+#[test]
+fn t5_a_call_that_waits_for_a_slot_of_a_dead_session() {
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let Ok(Some(Incoming::WebSocket(request))) = session.accept().await else { return };
+                let config = Config::server().build().unwrap();
+                let ws = request.accept(&AcceptOptions::new(), &config).unwrap();
+                let drive = tokio::time::timeout(Duration::from_millis(100), session.accept());
+                let _ = drive.await;
+                pending::<()>().await;
+                drop((ws, session));
+            })
+        })
+        .await;
+        let options = SessionOptions::builder().max_streams(2).build().unwrap();
+        let connector = connector().http2(Prefer::new().session_options(options).max_sessions(1));
+        let _first = connect(&connector, &server).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (second, third) = tokio::join!(try_connect(&connector, &server, 300), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            try_connect(&connector, &server, 5000).await
+        });
+        assert!(second.unwrap_err().is_timeout());
+        third.unwrap();
+        assert_eq!(server.transports(), (0, 2));
+    });
+}
+
+/// The session is lost after the server has received the request, and has sent data since.
+#[test]
+fn t5_a_request_that_may_be_processed_is_not_repeated() {
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let Ok(Some(Incoming::WebSocket(request))) = session.accept().await else { return };
+                let config = Config::server().build().unwrap();
+                let mut ws = request.accept(&AcceptOptions::new(), &config).unwrap();
+                let Ok(Some(request)) = session.accept().await else { return };
+                ws.send_text("news").await.unwrap();
+                let drive = tokio::time::timeout(Duration::from_millis(100), session.accept());
+                let _ = drive.await;
+                drop(request);
+            })
+        })
+        .await;
+        let connector = connector();
+        let _first = connect(&connector, &server).await;
+        let error = try_connect(&connector, &server, 5000).await.unwrap_err();
+        assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
+        assert_eq!(server.transports(), (0, 1));
+        connect(&connector, &server).await;
+        assert_eq!(server.transports(), (0, 2));
+    });
+}
+
+/// A server that ends the session at a request gets it twice, not once for each session.
+#[test]
+fn t5_a_request_without_an_answer_is_repeated_once() {
+    static RECEIVED: AtomicUsize = AtomicUsize::new(0);
+
+    block_on(async {
+        let server = Server::start(|stream, options, _| {
+            Box::pin(async move {
+                let mut session = Session::handshake(stream, &options).await.unwrap();
+                let mut sockets = Vec::new();
+                while let Ok(Some(incoming)) = session.accept().await {
+                    let Incoming::WebSocket(request) = incoming else { continue };
+                    if request.request().path() == "/end" {
+                        RECEIVED.fetch_add(1, Ordering::SeqCst);
+                        return;
+                    }
+                    let config = Config::server().build().unwrap();
+                    sockets.push(request.accept(&AcceptOptions::new(), &config).unwrap());
+                }
+            })
+        })
+        .await;
+        let options = SessionOptions::builder().max_streams(1).build().unwrap();
+        let connector = connector().http2(Prefer::new().session_options(options).max_sessions(4));
+        let mut open = Vec::new();
+        for _ in 0..4 {
+            open.push(connect(&connector, &server).await);
+        }
+        assert_eq!(server.transports(), (0, 4));
+        drop(open);
+        // The slots are free again, and all that the server has sent has arrived.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let url = format!("wss://localhost:{}/end", server.address.port());
+        let request = ConnectRequest::new(&url).unwrap();
+        let error = connector.connect(&request, &config(5000)).await.unwrap_err();
+        assert!(matches!(error.kind(), ConnectErrorKind::Io(_)), "{error:?}");
+        let received = RECEIVED.load(Ordering::SeqCst);
+        assert!((1..=2).contains(&received), "{received}");
+    });
+}
+
+/// A future that is not polled, for example in a stream whose consumer is busy, delays no other call.
+#[test]
+fn t5_a_call_that_is_not_polled_while_it_opens_a_session() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let connector = connector();
+        let (to, config) = (server.request(), config(20_000));
+        let mut opening = pin!(connector.connect(&to, &config));
+        let mut waiting = pin!(connector.connect(&to, &config));
+        poll_fn(|cx| {
+            assert!(opening.as_mut().poll(cx).is_pending());
+            assert!(waiting.as_mut().poll(cx).is_pending());
+            core::task::Poll::Ready(())
+        })
+        .await;
+        let mut third = connect(&connector, &server).await;
+        echoed(&mut third, "Hello").await.unwrap();
+        for attempt in [opening, waiting] {
+            echoed(&mut attempt.await.unwrap().0, "Hello").await.unwrap();
+        }
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
+/// It is the first in the queue, and keeps one slot only.
+#[test]
+fn t5_a_call_that_is_not_polled_while_it_waits_for_a_slot() {
+    block_on(async {
+        let server = Server::start(echoes).await;
+        let options = SessionOptions::builder().max_streams(2).build().unwrap();
+        let connector = connector().http2(Prefer::new().session_options(options).max_sessions(1));
+        let open = [connect(&connector, &server).await, connect(&connector, &server).await];
+        let (to, config) = (server.request(), config(20_000));
+        let mut waiting = pin!(connector.connect(&to, &config));
+        poll_fn(|cx| {
+            assert!(waiting.as_mut().poll(cx).is_pending());
+            core::task::Poll::Ready(())
+        })
+        .await;
+        let (mut later, ()) = tokio::join!(connect(&connector, &server), async { drop(open) });
+        echoed(&mut later, "Hello").await.unwrap();
+        let mut also = waiting.await.unwrap().0;
+        echoed(&mut also, "Hello").await.unwrap();
+        assert_eq!(server.transports(), (0, 1));
+    });
+}
+
+/// The sessions of a runtime that has ended are dropped with their origins.
+#[test]
+fn t5_sessions_of_a_runtime_that_has_ended_are_removed() {
+    let connector = connector();
+    // The removal begins at this number of origins.
+    block_on(async {
+        let mut servers = Vec::new();
+        for _ in 0..16 {
+            let server = Server::start(echoes).await;
+            connect(&connector, &server).await;
+            servers.push(server);
+        }
+    });
+    // Two: one of them may have a port of the servers before.
+    block_on(async {
+        let servers = [Server::start(echoes).await, Server::start(echoes).await];
+        let _open =
+            [connect(&connector, &servers[0]).await, connect(&connector, &servers[1]).await];
+        assert_eq!(format!("{connector:?}").matches("PooledSession").count(), 2);
+    });
+}

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use sansocket::error::ConfigError;
 use sansocket::h2::{Incoming, PendingRequest, Session, SessionOptions};
 use sansocket::handshake::{OwnedRequestHead, Refusal, ServerHandshake, accept_key};
@@ -143,11 +143,14 @@ impl Shared {
                         let _ = shared.serve_stream(pending, peer).await;
                     });
                 }
-                Incoming::Other(_, mut respond) => {
+                Incoming::Other(request, mut respond) => {
                     let (head, body) =
                         plain(StatusCode::NOT_IMPLEMENTED, ONLY_WEB_SOCKETS).into_parts();
-                    if let Ok(mut output) =
-                        respond.send_response(Response::from_parts(head, ()), false)
+                    // RFC 9110 section 9.3.2: the response to HEAD has no content.
+                    let is_head = request.method() == Method::HEAD;
+                    let head = Response::from_parts(head, ());
+                    if let Ok(mut output) = respond.send_response(head, is_head)
+                        && !is_head
                     {
                         // An error: the stream has ended.
                         let _ = output.send_data(body, true);

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::setup::{
-    CONNECT_ERROR, KINDS, Kind, Origin, Outer, PAIRS, bridge, bridge_with, in_time, options,
+    CONNECT_ERROR, KINDS, Kind, Order, Origin, Outer, PAIRS, bridge, bridge_with, in_time, options,
     read_head,
 };
 
@@ -182,6 +182,30 @@ async fn a_client_that_stops_reading_is_lost() {
         if inside == Kind::Http2 {
             assert_eq!(far.wait_for_reset().await, CONNECT_ERROR);
         }
+    }
+}
+
+/// The request waits for the only stream of the session: after GOAWAY another session takes it.
+#[tokio::test]
+async fn a_request_leaves_a_full_session_that_drains() {
+    for waits in [false, true] {
+        let mut origin = Origin::with_streams(Kind::Http2, 1).await;
+        let bridge = bridge(Kind::Http2, origin.addr).await;
+        let client = Outer::new(Kind::Http1, bridge).await;
+        let (mut near, (orders, mut far)) = tokio::join!(client.open(), async {
+            let arrived = origin.next().await;
+            (arrived.orders(), arrived.open(&[]).await)
+        });
+        let (_second, _) = tokio::join!(client.open(), async {
+            if waits {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            orders.send(Order::Drain).unwrap();
+            origin.open().await
+        });
+        // The first one goes on.
+        far.send(b"more").await;
+        assert_eq!(near.read_some(4).await, b"more");
     }
 }
 

@@ -205,6 +205,11 @@ async fn other_requests_are_refused() {
     let mut body = response.into_body();
     let text = in_time(body.data()).await.unwrap().unwrap();
     assert!(text.starts_with(b"this is a bridge for WebSockets"));
+    let request = http::Request::head("http://server.example/").body(()).unwrap();
+    let (response, _) = requests.send_request(request, true).unwrap();
+    let response = in_time(response).await.unwrap();
+    assert_eq!(response.status(), 501);
+    assert!(in_time(response.into_body().data()).await.is_none());
     // The session goes on.
     let mut request = http::Request::connect("http://server.example/").body(()).unwrap();
     request.extensions_mut().insert(h2::ext::Protocol::from_static("other"));
