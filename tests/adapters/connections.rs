@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::common::preset;
-use crate::common::tasks::spawn;
+use crate::common::tasks::{boxed, spawn};
 use crate::common::thread;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ async fn tasks_wait_for_the_begin_of_a_drain() {
     let mut waits = JoinSet::new();
     for i in 0..10 {
         let connections = connections.clone();
-        waits.spawn(async move {
+        waits.spawn(boxed(async move {
             // A wait that was given up, and one that goes on in another task.
             let _ = tokio::time::timeout(SECOND, connections.draining()).await;
             let mut wait = Box::pin(async move { connections.draining().await });
@@ -59,8 +59,8 @@ async fn tasks_wait_for_the_begin_of_a_drain() {
                     core::future::poll_fn(|cx| core::task::Poll::Ready(wait.as_mut().poll(cx)));
                 assert!(once.await.is_pending());
             }
-            tokio::spawn(wait).await.unwrap();
-        });
+            spawn(wait).await.unwrap();
+        }));
     }
     sleep(10 * SECOND).await;
     assert!(waits.try_join_next().is_none());
@@ -110,7 +110,7 @@ async fn all_100_clients_get_1001_and_the_drain_ends_with_the_last_one() {
         let (mut server, mut client) = (plain(Role::Server, here), plain(Role::Client, there));
         connections.add(&mut server);
         servers.spawn(serve(i, server));
-        clients.spawn(async move {
+        clients.spawn(boxed(async move {
             // The client reads the Close frame after a delay.
             sleep(Duration::from_secs(1) + Duration::from_millis(20) * u32::try_from(i).unwrap())
                 .await;
@@ -121,7 +121,7 @@ async fn all_100_clients_get_1001_and_the_drain_ends_with_the_last_one() {
                 other => panic!("{other:?}"),
             }
             assert!(client.read().await.unwrap().is_none());
-        });
+        }));
     }
     assert_eq!(connections.len(), 100);
     // All servers wait in a read.
@@ -146,7 +146,7 @@ async fn a_silent_client_is_dropped_at_the_deadline() {
         let (mut ws, end) = patient(100);
         connections.add(&mut ws);
         ends.push(end);
-        servers.spawn(async move {
+        servers.spawn(boxed(async move {
             match i {
                 0 => read_to_end(ws).await,
                 1 => {
@@ -156,7 +156,7 @@ async fn a_silent_client_is_dropped_at_the_deadline() {
                 }
                 _ => ws.send_binary(&[0; 100_000]).await,
             }
-        });
+        }));
     }
     let (mut ws, good) = patient(100);
     connections.add(&mut ws);
@@ -188,7 +188,7 @@ async fn connections_whose_output_is_blocked_when_a_drain_begins_end_at_its_dead
         let (mut ws, end) = patient(100);
         connections.add(&mut ws);
         ends.push(end);
-        servers.spawn(async move {
+        servers.spawn(boxed(async move {
             let data = vec![0; 200_000];
             match i {
                 0 => ws.send_binary(&data).await,
@@ -215,7 +215,7 @@ async fn connections_whose_output_is_blocked_when_a_drain_begins_end_at_its_dead
                     Ok(stream.write_all(&data).await?)
                 }
             }
-        });
+        }));
     }
     // All of them wait.
     sleep(SECOND).await;

@@ -41,6 +41,14 @@ where
     spawn_boxed(Box::pin(future))
 }
 
+/// A future for `JoinSet::spawn`, with one type for each output.
+pub fn boxed<F>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send>>
+where
+    F: Future + Send + 'static,
+{
+    Box::pin(future)
+}
+
 /// Apart from [`spawn`], so that it is compiled once per output.
 #[track_caller]
 fn spawn_boxed<T: Send + 'static>(future: Pin<Box<dyn Future<Output = T> + Send>>) -> Task<T> {

@@ -15,7 +15,7 @@ use super::{
     TRANSPORT, client_config, echo, in_time, options, raw_client, raw_request, request,
     server_config,
 };
-use crate::common::tasks::spawn;
+use crate::common::tasks::{boxed, spawn};
 
 /// A transport that shuts a stream down in the middle of a drive, as another thread can do.
 struct Interrupts {
@@ -108,7 +108,7 @@ async fn many_web_sockets_on_several_threads() {
         let mut tasks = JoinSet::new();
         for i in 0..32 {
             let client = client.clone();
-            tasks.spawn(async move {
+            tasks.spawn(boxed(async move {
                 for round in 0..10 {
                     let (mut ws, _) = client.open(&request(), &client_config()).await.unwrap();
                     let text = "x".repeat((i * 37 + round * 111) % 3000);
@@ -119,7 +119,7 @@ async fn many_web_sockets_on_several_threads() {
                     }
                     ws.close(CloseCode::NORMAL, "").await.unwrap();
                 }
-            });
+            }));
         }
         let all = async {
             while let Some(result) = tasks.join_next().await {

@@ -448,7 +448,7 @@ async fn the_servers_limit_of_streams_is_raised_and_lowered() {
     let (near, mut far) = duplex(TRANSPORT);
     far.write_all(&settings(0)).await.unwrap();
     let (client, session) = Client::handshake(near, &options()).await.unwrap();
-    tokio::spawn(session);
+    spawn(session);
     let mut preface = [0; 24];
     far.read_exact(&mut preface).await.unwrap();
     let (to, config) = (request(), client_config());

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::{accept, acceptor, block_on, config, echo, request, trusting};
+use crate::common::tasks::{boxed, spawn};
 
 /// The events that end sessions of a [`Server`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +60,14 @@ impl Server {
         let controlled = control.subscribe();
         let acceptor = acceptor("localhost.pem");
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+        tasks.spawn(boxed(async move {
             let mut transports = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 let (counts, mut controlled) = (counts.clone(), controlled.clone());
                 let (acceptor, options) = (acceptor.clone(), options.clone());
-                transports.spawn(async move {
+                transports.spawn(boxed(async move {
                     let Ok(stream) = TlsAcceptor::accept(&acceptor, stream).await else { return };
                     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                         counts.1.fetch_add(1, Ordering::SeqCst);
@@ -76,9 +77,9 @@ impl Server {
                         counts.0.fetch_add(1, Ordering::SeqCst);
                         let _ = echo(&mut accept(stream).await).await;
                     }
-                });
+                }));
             }
-        });
+        }));
         Self { address, http1, http2, control, _tasks: tasks }
     }
 
@@ -117,7 +118,7 @@ fn echoes(
             let Incoming::WebSocket(request) = incoming else { continue };
             let config = Config::server().build().unwrap();
             if let Ok(mut ws) = request.accept(&AcceptOptions::new(), &config) {
-                sockets.spawn(async move { drop(echo(&mut ws).await) });
+                sockets.spawn(boxed(async move { drop(echo(&mut ws).await) }));
             }
         }
     })
@@ -184,13 +185,13 @@ fn t5_web_sockets_of_an_origin_share_a_session() {
         // All of them are connected at the same time, before there is a session.
         for number in 0..20 {
             let (connector, request) = (connector.clone(), server.request());
-            tasks.spawn(async move {
+            tasks.spawn(boxed(async move {
                 let connected = connector.connect(&request, &config(5000)).await;
                 let (mut ws, response) = connected.unwrap();
                 assert_eq!(response.status(), 200);
                 echoed(&mut ws, &"x".repeat(10_000 * number)).await.unwrap();
                 ws
-            });
+            }));
         }
         let sockets = tasks.join_all().await;
         assert_eq!(server.transports(), (0, 1));
@@ -431,7 +432,7 @@ fn t5_a_connector_with_http2_uses_http1_for_ws_urls() {
     block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
+        spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             drop(echo(&mut accept(stream).await).await);
         });
@@ -519,10 +520,10 @@ fn t5_hc10_http2_through_a_proxy() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::http(&listener.local_addr().unwrap().to_string()).unwrap();
         let target = server.address;
-        tokio::spawn(async move {
+        spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(async move {
+                spawn(async move {
                     let mut head = Vec::new();
                     while !head.ends_with(b"\r\n\r\n") {
                         head.push(stream.read_u8().await.unwrap());
@@ -612,7 +613,7 @@ fn t5_an_open_that_waits_fails_at_goaway() {
         let options = SessionOptions::builder().max_streams(1).build().unwrap();
         let (near, far) = tokio::io::duplex(1 << 16);
         let (drain, drained) = tokio::sync::oneshot::channel::<()>();
-        tokio::spawn(async move {
+        spawn(async move {
             let options = SessionOptions::builder().build().unwrap();
             let mut session = Session::handshake(far, &options).await.unwrap();
             let Ok(Some(Incoming::WebSocket(request))) = session.accept().await else { panic!() };
@@ -626,7 +627,7 @@ fn t5_an_open_that_waits_fails_at_goaway() {
             drop(session.accept().await);
         });
         let (client, session) = sansocket::h2::Client::handshake(near, &options).await.unwrap();
-        tokio::spawn(session);
+        spawn(session);
         let to = ConnectRequest::new("ws://localhost/chat").unwrap();
         let (_first, _) = client.open(&to, &config(5000)).await.unwrap();
         let waiting_config = config(20_000);
@@ -679,7 +680,7 @@ fn t5_a_timeout_of_a_request_does_not_remove_a_live_session() {
                     }
                     let config = Config::server().build().unwrap();
                     let mut ws = request.accept(&AcceptOptions::new(), &config).unwrap();
-                    sockets.spawn(async move { drop(echo(&mut ws).await) });
+                    sockets.spawn(boxed(async move { drop(echo(&mut ws).await) }));
                 }
             })
         })

@@ -36,7 +36,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::common::tasks;
+use crate::common::tasks::{self, spawn};
 use crate::common::thread;
 
 fn path(name: &str) -> PathBuf {
@@ -154,11 +154,11 @@ async fn echo_server_http1() -> SocketAddr {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let acceptor = acceptor.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 let stream = acceptor.accept(stream).await.unwrap();
                 drop(echo(&mut accept(stream).await).await);
             });
