@@ -77,6 +77,7 @@ try {
   page.on('console', line => line.type() === 'error' && problems.push(line.text()))
   await page.goto(address)
   same('the protocol of the page', await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol), 'h3')
+  same('the version in the page', (await page.locator('#http').textContent()).startsWith('This page was sent over HTTP/3.'), true)
 
   // The page as a visitor uses it.
   const named = (role, name) => page.getByRole(role, { name, exact: true })

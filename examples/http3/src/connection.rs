@@ -163,10 +163,16 @@ async fn answer(
 
 /// The response to a request.
 enum Answer {
-    Page(&'static str),
+    Page(String),
     Refusal(Refusal),
     WebSocket(Accepted),
 }
+
+/// The page of the sample app, with a place for the version of HTTP.
+const PAGE: &str = include_str!("../../echo/src/page.html");
+
+const SENTENCES: &str = "This page was sent over HTTP/3. The WebSocket uses the same connection, if the \
+                         browser supports RFC 9220.";
 
 /// Chooses the response.
 fn choose(head: RequestHead<'_>, accept: &AcceptOptions) -> core::result::Result<Answer, Fault> {
@@ -178,8 +184,8 @@ fn choose(head: RequestHead<'_>, accept: &AcceptOptions) -> core::result::Result
             }
             Err(refusal) => Ok(Answer::Refusal(refusal)),
         },
-        ("GET", "/") => Ok(Answer::Page(include_str!("../../echo/src/page.html"))),
-        ("HEAD", "/") => Ok(Answer::Page("")),
+        ("GET", "/") => Ok(Answer::Page(PAGE.replace("{{http}}", SENTENCES))),
+        ("HEAD", "/") => Ok(Answer::Page(String::new())),
         (_, "/") => {
             let refusal = refuse(405)?.with_field("allow", "GET, HEAD").map_err(|_| INTERNAL)?;
             Ok(Answer::Refusal(refusal))
